@@ -1,0 +1,193 @@
+"""The contract between training and serving: one safetensors file that holds all that a prediction needs.
+
+Tensors: ``network.*`` (the weights; float16 where that loses no range, batch-norm float32), ``golden.image`` and
+``golden.mask``. Header: one JSON document, ``fcn_checkpoint``. No pickle is ever read.
+"""
+
+import hashlib
+import json
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from pydantic import TypeAdapter, ValidationError
+from safetensors import SafetensorError, safe_open
+from safetensors.torch import save
+from torch import Tensor
+
+from model.errors import CheckpointError, SegmentationError
+from model.labels import Labels
+from model.networks import FCN, NetworkConfig, build_network
+from model.preprocessing import Preprocessing
+
+_HEADER_KEY = "fcn_checkpoint"
+_FORMAT_VERSION = 1
+_NETWORK_PREFIX = "network."
+
+
+@dataclass(frozen=True, slots=True)
+class Golden:
+    """An image and the mask that the weights give for it: shows that a file still means what it meant when written.
+
+    Attributes:
+        image: (height, width, 3), uint8 RGB.
+        mask: (height, width), uint8 class indices.
+    """
+
+    image: NDArray[np.uint8]
+    mask: NDArray[np.uint8]
+
+
+@dataclass(frozen=True, slots=True)
+class Summary:
+    """Where weights come from and how good they are; for people and for ``GET /model``.
+
+    Attributes:
+        name: of the weights.
+        trained_on: data sets, in words.
+        training: settings of the run, as JSON values.
+        scores: name of a measure -> its value in 0..1.
+        licenses: terms of the data and of the weights they start from.
+    """
+
+    name: str = "unnamed"
+    trained_on: str = ""
+    training: dict[str, Any] = field(default_factory=dict)
+    scores: dict[str, float] = field(default_factory=dict)
+    licenses: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class _Header:
+    network: NetworkConfig
+    labels: Labels
+    preprocessing: Preprocessing
+    summary: Summary
+    version: int = _FORMAT_VERSION
+
+
+@dataclass(frozen=True, slots=True)
+class Checkpoint:
+    """A network's weights with everything needed to use them.
+
+    Attributes:
+        config: the network's shape.
+        labels: the classes, in the order of the network's outputs.
+        weights: the network's state dictionary.
+        preprocessing: from uint8 to what the network reads.
+        summary: origin and scores.
+        golden: an image and the mask it must give.
+        digest: SHA-256 of the file it was read from, hexadecimal; empty if it was not.
+
+    Raises:
+        CheckpointError: the number of labels is not the number of the network's outputs.
+    """
+
+    config: NetworkConfig
+    labels: Labels
+    weights: Mapping[str, Tensor]
+    preprocessing: Preprocessing = Preprocessing()
+    summary: Summary = Summary()
+    golden: Golden | None = None
+    digest: str = ""
+
+    def __post_init__(self) -> None:
+        if len(self.labels) != self.config.num_classes:
+            raise CheckpointError(f"{len(self.labels)} labels for a network of {self.config.num_classes} classes")
+
+    def build(self) -> FCN:
+        """The network with these weights, float32, in evaluation mode.
+
+        Raises:
+            CheckpointError: the weights do not fit the network.
+        """
+        network = build_network(self.config)
+        try:
+            network.load_state_dict(dict(self.weights))
+        except RuntimeError as error:
+            first_fault = str(error).splitlines()[1].strip()
+            raise CheckpointError(f"the weights do not fit the network {self.config.architecture}: {first_fault}") from error
+        return network.eval().requires_grad_(False)
+
+    def compact(self) -> "Checkpoint":
+        """The same with weights as they are stored: float16 where that loses no range, otherwise unchanged."""
+        return replace(self, weights={name: _compact(weight) for name, weight in self.weights.items()})
+
+    def save(self, path: Path) -> None:
+        """Write the file, weights compacted, in one step: a reader sees the old file or the whole new one."""
+        header = _Header(self.config, self.labels, self.preprocessing, self.summary)
+        tensors = {_NETWORK_PREFIX + name: weight.contiguous() for name, weight in self.compact().weights.items()}
+        if self.golden is not None:
+            tensors["golden.image"] = torch.from_numpy(self.golden.image.copy())
+            tensors["golden.mask"] = torch.from_numpy(self.golden.mask.copy())
+        unfinished = path.with_name(path.name + ".part")
+        unfinished.write_bytes(save(tensors, {_HEADER_KEY: json.dumps(asdict(header))}))
+        unfinished.replace(path)
+
+    @classmethod
+    def load(cls, path: Path) -> "Checkpoint":
+        """Read a file written by ``save``.
+
+        Raises:
+            CheckpointError: the file is missing, damaged, or not one of ours; the message says which.
+        """
+        if not path.is_file():
+            raise CheckpointError(f"there is no weights file {path}")
+        try:
+            with safe_open(path, framework="pt") as file:
+                metadata = file.metadata() or {}
+                tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 (not a mapping)
+            digest = hashlib.sha256(path.read_bytes()).hexdigest()
+        except (OSError, SafetensorError) as error:
+            raise CheckpointError(f"weights file {path} is damaged or is no safetensors file: {error}") from error
+        if _HEADER_KEY not in metadata:
+            raise CheckpointError(f"weights file {path} was not written by this project: it has no {_HEADER_KEY} header")
+        header = _parse_header(metadata[_HEADER_KEY], path)
+        return cls(
+            config=header.network,
+            labels=header.labels,
+            weights={
+                name.removeprefix(_NETWORK_PREFIX): tensor.float() if tensor.is_floating_point() else tensor
+                for name, tensor in tensors.items()
+                if name.startswith(_NETWORK_PREFIX)
+            },
+            preprocessing=header.preprocessing,
+            summary=header.summary,
+            golden=_golden(tensors, path),
+            digest=digest,
+        )
+
+
+def _parse_header(text: str, path: Path) -> _Header:
+    try:
+        header = TypeAdapter(_Header).validate_json(text)
+    except ValidationError as error:
+        fault = error.errors()[0]
+        place = ".".join(str(part) for part in fault["loc"])
+        raise CheckpointError(f"weights file {path} has an unusable header: {place}: {fault['msg']}") from error
+    except SegmentationError as error:
+        raise CheckpointError(f"weights file {path} has an unusable header: {error}") from error
+    if header.version != _FORMAT_VERSION:
+        raise CheckpointError(f"weights file {path} has format {header.version}; this version reads {_FORMAT_VERSION}")
+    return header
+
+
+def _golden(tensors: Mapping[str, Tensor], path: Path) -> Golden | None:
+    image, mask = tensors.get("golden.image"), tensors.get("golden.mask")
+    if image is None or mask is None:
+        return None
+    if image.dtype != torch.uint8 or mask.dtype != torch.uint8 or image.shape != (*mask.shape, 3):
+        raise CheckpointError(f"weights file {path} has an unusable golden sample: {image.shape} and {mask.shape}")
+    return Golden(image.numpy(), mask.numpy())
+
+
+def _compact(weight: Tensor) -> Tensor:
+    # Batch-norm statistics and biases are small in number and large in range; kernels are the reverse.
+    if weight.dtype != torch.float32 or weight.ndim < 2:
+        return weight
+    half = weight.half()
+    return half if torch.isfinite(half).all() else weight

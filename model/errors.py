@@ -1,0 +1,33 @@
+"""The exceptions of ``model``.
+
+SegmentationError
+├── LabelsError          a class table that cannot be used, or colours outside it
+├── NetworkError         a network that cannot be built, or weights that do not fit it
+├── CheckpointError      a weights file that is missing, damaged, foreign or gives another mask than it promises
+├── ImageError           an array that is not an image
+└── TilingError          a tile size or a way of tiling that cannot be used for this image
+"""
+
+
+class SegmentationError(Exception):
+    """Base of every error that ``model`` raises on purpose."""
+
+
+class LabelsError(SegmentationError, ValueError):
+    """A class table is inconsistent, or an image holds colours that are not in it."""
+
+
+class NetworkError(SegmentationError, ValueError):
+    """A network configuration is invalid, or backbone weights do not fit the network."""
+
+
+class CheckpointError(SegmentationError):
+    """A weights file is missing, damaged, not ours, or gives another mask than it promises."""
+
+
+class ImageError(SegmentationError, ValueError):
+    """An array is not a uint8 RGB image."""
+
+
+class TilingError(SegmentationError, ValueError):
+    """A tile size, or a way of tiling, cannot be used for this image."""

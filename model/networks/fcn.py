@@ -1,0 +1,64 @@
+"""What all fully convolutional networks here share: scores on a coarse grid, and their upsampling to pixels."""
+
+from abc import ABC, abstractmethod
+from typing import ClassVar
+
+from torch import Tensor, nn
+
+from model.networks.resnet import Blocks, ResNet
+from model.upsampling import BilinearUpsampling, LearnedUpsampling, Upsampling
+
+ALIGNMENT = 32
+"""The sides of a network's input are multiples of this: the backbone's last stage is at 1/32."""
+
+
+class FCN(nn.Module, ABC):
+    """A ResNet backbone, a 1x1 convolution to class scores and a transposed convolution to pixels.
+
+    Sub-classes say how the scores come about; everything after them (upsampling, stitching of tiles) needs only
+    ``stride``, ``scores`` and ``upsampling``.
+
+    Args:
+        num_classes: channels of the scores.
+        blocks: basic blocks of each backbone stage.
+        width: channels of the first backbone stage.
+        learned_upsampling: train the kernels of the transposed convolutions, as the book does, instead of keeping
+            them bilinear.
+    """
+
+    stride: ClassVar[int]
+    """Side, in pixels, of a score cell."""
+
+    def __init__(self, num_classes: int, blocks: Blocks, width: int, *, learned_upsampling: bool) -> None:
+        super().__init__()
+        self._upsampling_type: type[Upsampling] = LearnedUpsampling if learned_upsampling else BilinearUpsampling
+        self.backbone = ResNet(blocks, width)
+        self.classifier = nn.Conv2d(8 * width, num_classes, 1)
+        nn.init.xavier_uniform_(self.classifier.weight)
+        self.upsampling = self._upsampling_type(num_classes, self.stride)
+
+    @abstractmethod
+    def scores(self, images: Tensor) -> Tensor:
+        """Class scores of each cell.
+
+        Args:
+            images: (batch, 3, height, width), normalised; sides are multiples of 32.
+
+        Returns:
+            (batch, num_classes, height / stride, width / stride).
+        """
+
+    def forward(self, images: Tensor) -> Tensor:
+        """Logits of each pixel: (batch, 3, height, width), normalised -> (batch, num_classes, height, width)."""
+        return self.upsampling(self.scores(images))
+
+    def _skip(self, channels: int, num_classes: int) -> nn.Conv2d:
+        """1x1 convolution that scores an earlier stage; zero at first, so that training starts from the coarser net.
+
+        Source: Long, Shelhamer, Darrell 2015, section 4.2.
+        """
+        skip = nn.Conv2d(channels, num_classes, 1)
+        nn.init.zeros_(skip.weight)
+        assert skip.bias is not None
+        nn.init.zeros_(skip.bias)
+        return skip

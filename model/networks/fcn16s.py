@@ -1,0 +1,22 @@
+"""FCN-16s: scores of the last stage, refined by those of the stage before."""
+
+from torch import Tensor
+
+from model.networks.fcn import FCN
+from model.networks.resnet import Blocks
+
+
+class FCN16s(FCN):
+    """Source: Long, Shelhamer, Darrell 2015, section 4.2."""
+
+    stride = 16
+
+    def __init__(self, num_classes: int, blocks: Blocks, width: int, *, learned_upsampling: bool) -> None:
+        super().__init__(num_classes, blocks, width, learned_upsampling=learned_upsampling)
+        self.upsampling2_layer4 = self._upsampling_type(num_classes, 2)
+        self.skip_layer3 = self._skip(4 * width, num_classes)
+
+    def scores(self, images: Tensor) -> Tensor:
+        features = self.backbone(images)
+        scores = self.upsampling2_layer4(self.classifier(features.layer4))  # (B, K, H/16, W/16)
+        return scores + self.skip_layer3(features.layer3)

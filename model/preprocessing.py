@@ -1,0 +1,37 @@
+"""From a uint8 image to the tensor a network reads. Saved in the checkpoint: training and serving cannot drift apart."""
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+
+@dataclass(frozen=True, slots=True)
+class Preprocessing:
+    """Scale to 0..1, subtract the mean, divide by the standard deviation; per channel, RGB.
+
+    The defaults are those of torchvision's ImageNet weights.
+    """
+
+    mean: tuple[float, float, float] = (0.485, 0.456, 0.406)
+    std: tuple[float, float, float] = (0.229, 0.224, 0.225)
+
+    def __call__(self, images: Tensor, dtype: torch.dtype = torch.float32) -> Tensor:
+        """Normalise images.
+
+        Args:
+            images: (batch, 3, height, width), uint8 RGB, any memory format and device.
+            dtype: floating-point type to compute in and to return.
+
+        Returns:
+            The same shape, device and memory format, ``dtype``; 0 is the mean colour.
+        """
+        mean = torch.tensor(self.mean, dtype=dtype, device=images.device).view(1, 3, 1, 1)
+        std = torch.tensor(self.std, dtype=dtype, device=images.device).view(1, 3, 1, 1)
+        return images.to(dtype).sub_(mean * 255).div_(std * 255)
+
+    @property
+    def mean_color(self) -> tuple[int, int, int]:
+        """The uint8 colour nearest to the mean, which becomes 0: what padding looks like before normalisation."""
+        red, green, blue = (round(channel * 255) for channel in self.mean)
+        return red, green, blue

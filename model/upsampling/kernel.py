@@ -1,0 +1,28 @@
+"""The kernel that makes a transposed convolution a bilinear interpolation."""
+
+import torch
+from torch import Tensor
+
+
+def bilinear_kernel(in_channels: int, out_channels: int, size: int, dtype: torch.dtype = torch.float32) -> Tensor:
+    """Kernel that interpolates channel c of its input into channel c of its output.
+
+    Upsampling by s wants ``size = 2 * s``, ``stride = s``, ``padding = s // 2`` (s even).
+
+    Args:
+        in_channels, out_channels: channels; those without a partner on the other side give or receive nothing.
+        size: height and width of the kernel, at least 1.
+
+    Returns:
+        (in_channels, out_channels, size, size), as ``conv_transpose2d`` wants it; values in 0..1.
+
+    Source:
+        *Dive into Deep Learning* 14.11; the weight falls linearly from the kernel's centre to zero.
+    """
+    factor = (size + 1) // 2
+    center = (size - 1) / 2 if size % 2 == 0 else factor - 1
+    ramp = 1 - (torch.arange(size, dtype=torch.float64) - center).abs() / factor
+    kernel = torch.zeros(in_channels, out_channels, size, size, dtype=dtype)
+    shared = range(min(in_channels, out_channels))
+    kernel[shared, shared] = torch.outer(ramp, ramp).to(dtype)
+    return kernel

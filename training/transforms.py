@@ -1,0 +1,75 @@
+"""What is done to an image and its mask together before they are trained on."""
+
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from torch import Tensor
+from torchvision import tv_tensors
+from torchvision.transforms.v2 import functional
+
+from model.labels import IGNORE_INDEX
+from model.preprocessing import Preprocessing
+from training.dataset import Sample
+
+
+@dataclass(frozen=True, slots=True)
+class JointTransform:
+    """Random scale, crop, flip and colour; the mask follows the image. Crops are never rescaled to fit.
+
+    Attributes:
+        crop_size: height and width of the result. Smaller images are padded: mean colour, mask 255.
+        min_scale, max_scale: range of the factor by which sides are scaled before the crop; 1 and 1 is the book's.
+        color_jitter: greatest relative change of brightness, contrast and saturation.
+    """
+
+    crop_size: int = 320
+    min_scale: float = 1.0
+    max_scale: float = 1.0
+    color_jitter: float = 0.0
+    preprocessing: Preprocessing = Preprocessing()
+
+    def __call__(self, sample: Sample, seed: int) -> tuple[Tensor, Tensor]:
+        """The result depends on nothing but the arguments, so a run can be repeated and resumed.
+
+        Returns:
+            image (3, crop_size, crop_size) uint8, and mask (crop_size, crop_size) uint8.
+        """
+        random = np.random.default_rng(seed)
+        image = tv_tensors.Image(torch.from_numpy(sample.image.copy()).permute(2, 0, 1))
+        mask = tv_tensors.Mask(torch.from_numpy(sample.mask.copy()))
+        image, mask = self._scale(image, mask, random)
+        image, mask = self._crop(image, mask, random)
+        if random.random() < 0.5:
+            image, mask = functional.horizontal_flip(image), functional.horizontal_flip(mask)
+        return self._jitter(image, random).as_subclass(Tensor), mask.as_subclass(Tensor)
+
+    def _scale(
+        self, image: Tensor, mask: Tensor, random: np.random.Generator
+    ) -> tuple[Tensor, Tensor]:
+        scale = np.exp(random.uniform(np.log(self.min_scale), np.log(self.max_scale)))
+        if scale == 1:
+            return image, mask
+        size = [max(1, round(side * scale)) for side in image.shape[-2:]]
+        return functional.resize(image, size, antialias=True), functional.resize(mask, size)
+
+    def _crop(self, image: Tensor, mask: Tensor, random: np.random.Generator) -> tuple[Tensor, Tensor]:
+        height, width = image.shape[-2:]
+        missing = [0, 0, max(0, self.crop_size - width), max(0, self.crop_size - height)]
+        if any(missing):
+            image = functional.pad(image, missing, fill=list(self.preprocessing.mean_color))
+            mask = functional.pad(mask, missing, fill=IGNORE_INDEX)
+        height, width = image.shape[-2:]
+        top = int(random.integers(height - self.crop_size + 1))
+        left = int(random.integers(width - self.crop_size + 1))
+        window = (top, left, self.crop_size, self.crop_size)
+        return functional.crop(image, *window), functional.crop(mask, *window)
+
+    def _jitter(self, image: Tensor, random: np.random.Generator) -> Tensor:
+        if self.color_jitter == 0:
+            return image
+        low, high = 1 - self.color_jitter, 1 + self.color_jitter
+        brightness, contrast, saturation = random.uniform(low, high, size=3).tolist()
+        image = functional.adjust_brightness(image, brightness)
+        image = functional.adjust_contrast(image, contrast)
+        return functional.adjust_saturation(image, saturation)
