@@ -1,0 +1,64 @@
+"""From scores straight to each pixel's winning class, where upsampling is bilinear.
+
+Between the centres of four neighbouring cells every pixel's logits are a convex mix of the four cells' scores. Where
+the same class wins in all four, it wins in every pixel between them: such a square is filled without arithmetic.
+Only squares on the borders between classes are interpolated. Outside the outermost centres all classes are scaled
+alike, which changes no winner, so the border repeats its cells.
+"""
+
+import torch
+from torch import Tensor
+from torch.nn import functional
+
+_MAX_INTERPOLATED = 1 << 22
+"""Numbers interpolated at once: bounds memory."""
+
+
+def winning_classes(scores: Tensor, factor: int) -> Tensor:
+    """Index of the greatest logit of each pixel, as ``BilinearUpsampling`` and ``argmax`` give it.
+
+    Args:
+        scores: (K, h, w), floating point; K <= 255.
+        factor: pixels a cell, even.
+
+    Returns:
+        (factor * h, factor * w), uint8.
+    """
+    framed = functional.pad(scores[None], (1, 1, 1, 1), mode="replicate")[0]  # (K, h + 2, w + 2)
+    winners = framed.argmax(dim=0).to(torch.uint8)
+    corners = winners[:-1, :-1], winners[:-1, 1:], winners[1:, :-1], winners[1:, 1:]
+    mixed = (corners[0] != corners[1]) | (corners[0] != corners[2]) | (corners[0] != corners[3])  # (h + 1, w + 1)
+    squares = corners[0][:, :, None, None].repeat(1, 1, factor, factor)  # (h + 1, w + 1, s, s)
+    rows, columns = mixed.nonzero(as_tuple=True)
+    weights = _mixing_weights(factor, scores)
+    for part in range(0, len(rows), max(1, _MAX_INTERPOLATED // weights.shape[1])):
+        chosen = slice(part, part + max(1, _MAX_INTERPOLATED // weights.shape[1]))
+        squares[rows[chosen], columns[chosen]] = _interpolate(framed, rows[chosen], columns[chosen], weights)
+    height, width = mixed.shape
+    pixels = squares.permute(0, 2, 1, 3).reshape(height * factor, width * factor)
+    half = factor // 2
+    return pixels[half:-half, half:-half]
+
+
+def _interpolate(framed: Tensor, rows: Tensor, columns: Tensor, weights: Tensor) -> Tensor:
+    """Winners within N squares: (N, s, s) uint8. One class at a time, so that nothing of size K x pixels exists."""
+    around = torch.stack(
+        [framed[:, rows, columns], framed[:, rows, columns + 1], framed[:, rows + 1, columns], framed[:, rows + 1, columns + 1]],
+        dim=-1,
+    )  # (K, N, 4)
+    best = around[0] @ weights  # (N, s s)
+    winners = torch.zeros_like(best, dtype=torch.uint8)
+    for index in range(1, len(around)):
+        logits = around[index] @ weights
+        better = logits > best
+        winners[better] = index
+        best = torch.maximum(best, logits)
+    factor = round(weights.shape[1] ** 0.5)
+    return winners.view(-1, factor, factor)
+
+
+def _mixing_weights(factor: int, like: Tensor) -> Tensor:
+    """Share of each corner in each pixel of a square: (4, factor^2), dtype and device of ``like``."""
+    after = (torch.arange(factor, dtype=like.dtype, device=like.device) + 0.5) / factor
+    pair = torch.stack([1 - after, after])  # (2, s): share of the first and of the second cell
+    return torch.einsum("ay,bx->abyx", pair, pair).reshape(4, factor * factor)
