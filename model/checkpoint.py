@@ -22,7 +22,7 @@ from torch import Tensor
 from model.errors import CheckpointError, SegmentationError
 from model.labels import Labels
 from model.networks import FCN, NetworkConfig, build_network
-from model.preprocessing import Preprocessing
+from model.preprocessing import DEFAULT_PREPROCESSING, Preprocessing
 
 _HEADER_KEY = "fcn_checkpoint"
 _FORMAT_VERSION = 1
@@ -90,7 +90,7 @@ class Checkpoint:
     config: NetworkConfig
     labels: Labels
     weights: Mapping[str, Tensor]
-    preprocessing: Preprocessing = Preprocessing()
+    preprocessing: Preprocessing = DEFAULT_PREPROCESSING
     summary: Summary = Summary()
     golden: Golden | None = None
     digest: str = ""
@@ -110,7 +110,9 @@ class Checkpoint:
             network.load_state_dict(dict(self.weights))
         except RuntimeError as error:
             first_fault = str(error).splitlines()[1].strip()
-            raise CheckpointError(f"the weights do not fit the network {self.config.architecture}: {first_fault}") from error
+            raise CheckpointError(
+                f"the weights do not fit the network {self.config.architecture}: {first_fault}"
+            ) from error
         return network.eval().requires_grad_(False)
 
     def compact(self) -> "Checkpoint":
@@ -145,7 +147,9 @@ class Checkpoint:
         except (OSError, SafetensorError) as error:
             raise CheckpointError(f"weights file {path} is damaged or is no safetensors file: {error}") from error
         if _HEADER_KEY not in metadata:
-            raise CheckpointError(f"weights file {path} was not written by this project: it has no {_HEADER_KEY} header")
+            raise CheckpointError(
+                f"weights file {path} was not written by this project: it has no {_HEADER_KEY} header"
+            )
         header = _parse_header(metadata[_HEADER_KEY], path)
         return cls(
             config=header.network,

@@ -4,6 +4,7 @@ SegmentationError
 ├── LabelsError          a class table that cannot be used, or colours outside it
 ├── NetworkError         a network that cannot be built, or weights that do not fit it
 ├── CheckpointError      a weights file that is missing, damaged, foreign or gives another mask than it promises
+├── DeviceError          a device that torch cannot use here
 ├── ImageError           an array that is not an image
 └── TilingError          a tile size or a way of tiling that cannot be used for this image
 """
@@ -31,3 +32,7 @@ class ImageError(SegmentationError, ValueError):
 
 class TilingError(SegmentationError, ValueError):
     """A tile size, or a way of tiling, cannot be used for this image."""
+
+
+class DeviceError(SegmentationError):
+    """The device asked for is unknown to torch or absent."""

@@ -122,7 +122,9 @@ class Labels:
         """
         foreign = np.setdiff1d(np.unique(mask), [*range(len(self)), IGNORE_INDEX])
         if foreign.size:
-            raise LabelsError(f"index {int(foreign[0])} is no class: there are {len(self)}, and {IGNORE_INDEX} for void")
+            raise LabelsError(
+                f"index {int(foreign[0])} is no class: there are {len(self)}, and {IGNORE_INDEX} for void"
+            )
         return self.palette[mask]
 
 

@@ -1,4 +1,7 @@
-"""From a uint8 image to the tensor a network reads. Saved in the checkpoint: training and serving cannot drift apart."""
+"""From a uint8 image to the tensor a network reads.
+
+Saved in the checkpoint, so that training and serving cannot drift apart.
+"""
 
 from dataclasses import dataclass
 
@@ -35,3 +38,7 @@ class Preprocessing:
         """The uint8 colour nearest to the mean, which becomes 0: what padding looks like before normalisation."""
         red, green, blue = (round(channel * 255) for channel in self.mean)
         return red, green, blue
+
+
+DEFAULT_PREPROCESSING = Preprocessing()
+"""What ImageNet weights of torchvision were trained with."""

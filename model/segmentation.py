@@ -60,10 +60,9 @@ class Segmentation:
 
     def classes(self) -> list[ClassShare]:
         """The classes found, by index."""
-        counts = np.bincount(self.mask.ravel(), minlength=len(self.labels))
+        counts: list[int] = np.bincount(self.mask.ravel(), minlength=len(self.labels)).tolist()
         return [
-            ClassShare(
-                index, self.labels.names[index], self.labels.colors[index], int(counts[index]), counts[index] / self.mask.size
-            )
-            for index in np.flatnonzero(counts).tolist()
+            ClassShare(index, self.labels.names[index], self.labels.colors[index], pixels, pixels / self.mask.size)
+            for index, pixels in enumerate(counts)
+            if pixels
         ]

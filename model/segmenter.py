@@ -10,7 +10,7 @@ from torch import Tensor
 
 from model.checkpoint import Checkpoint
 from model.decoding import decode_confidence, decode_mask
-from model.errors import CheckpointError, ImageError
+from model.errors import CheckpointError, DeviceError, ImageError
 from model.segmentation import Segmentation, Timings
 from model.tiling import ScoreMap, Tiling, TilingLimits, compute_scores, network_halo, plan_tiles
 
@@ -32,6 +32,7 @@ class Segmenter:
 
     Raises:
         CheckpointError: the weights do not fit the network.
+        DeviceError: the device cannot be used.
     """
 
     def __init__(
@@ -46,7 +47,7 @@ class Segmenter:
         self.limits = limits
         self.halo = network_halo(checkpoint.config)
         self._dtype = dtype
-        self._network = checkpoint.build().to(self.device, dtype).to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+        self._network = checkpoint.build().to(self.device, dtype).to(memory_format=torch.channels_last)
 
     @classmethod
     def load(
@@ -68,7 +69,7 @@ class Segmenter:
         difference = float((mask != golden.mask).mean())
         if difference > _MAX_GOLDEN_DIFFERENCE:
             raise CheckpointError(
-                f"weights file {path} is damaged: the mask of its golden image differs in {difference:.1%} of the pixels"
+                f"weights file {path} is damaged: its golden image's mask differs in {difference:.1%} of the pixels"
             )
         return segmenter
 
@@ -140,4 +141,10 @@ class _Stopwatch:
 def _device(name: str) -> torch.device:
     if name == "auto":
         name = "cuda" if torch.cuda.is_available() else "cpu"
-    return torch.device(name)
+    try:
+        device = torch.device(name)
+        torch.empty(0, device=device)
+    except (RuntimeError, AssertionError, NotImplementedError) as error:
+        first_line = str(error).splitlines()[0]
+        raise DeviceError(f"device {name!r} cannot be used: {first_line}") from error
+    return device

@@ -49,7 +49,8 @@ class Trainer:
     ) -> None:
         self._network = network.to(device, memory_format=torch.channels_last)  # type: ignore[call-overload]
         self._frozen = freeze_stages(network, config.frozen_stages)
-        self._average = AveragedModel(network, multi_avg_fn=get_ema_multi_avg_fn(config.ema_decay), use_buffers=True)
+        average = get_ema_multi_avg_fn(config.ema_decay)  # type: ignore[no-untyped-call]
+        self._average = AveragedModel(network, multi_avg_fn=average, use_buffers=True)
         self._optimizer = build_optimizer(network, config)
         self._schedule = build_schedule(self._optimizer, config)
         self._network_config = network_config
@@ -108,7 +109,7 @@ class Trainer:
         known = masks != IGNORE_INDEX
         loss = loss / known.sum().clamp(min=1)
         self._optimizer.zero_grad(set_to_none=True)
-        loss.backward()
+        loss.backward()  # type: ignore[no-untyped-call]
         self._optimizer.step()
         self._schedule.step()
         self._average.update_parameters(self._network)

@@ -47,7 +47,8 @@ class ConfusionMatrix:
     @property
     def true_pixels(self) -> NDArray[np.int64]:
         """Pixels of each class in the true masks, shape (K,)."""
-        return self.counts.sum(axis=1)
+        pixels: NDArray[np.int64] = self.counts.sum(axis=1)
+        return pixels
 
     @property
     def pixel_accuracy(self) -> float:
@@ -78,5 +79,5 @@ class ConfusionMatrix:
 
 
 def _ratio(part: NDArray[np.int64] | np.int64, whole: NDArray[np.int64] | np.int64) -> NDArray[np.float64]:
-    """part / whole, NaN where whole is 0."""
+    """Part / whole, NaN where whole is 0."""
     return np.divide(part, whole, out=np.full(np.shape(whole), np.nan), where=np.asarray(whole) > 0)

@@ -9,7 +9,7 @@ from torchvision import tv_tensors
 from torchvision.transforms.v2 import functional
 
 from model.labels import IGNORE_INDEX
-from model.preprocessing import Preprocessing
+from model.preprocessing import DEFAULT_PREPROCESSING, Preprocessing
 from training.dataset import Sample
 
 
@@ -27,7 +27,7 @@ class JointTransform:
     min_scale: float = 1.0
     max_scale: float = 1.0
     color_jitter: float = 0.0
-    preprocessing: Preprocessing = Preprocessing()
+    preprocessing: Preprocessing = DEFAULT_PREPROCESSING
 
     def __call__(self, sample: Sample, seed: int) -> tuple[Tensor, Tensor]:
         """The result depends on nothing but the arguments, so a run can be repeated and resumed.
@@ -44,9 +44,7 @@ class JointTransform:
             image, mask = functional.horizontal_flip(image), functional.horizontal_flip(mask)
         return self._jitter(image, random).as_subclass(Tensor), mask.as_subclass(Tensor)
 
-    def _scale(
-        self, image: Tensor, mask: Tensor, random: np.random.Generator
-    ) -> tuple[Tensor, Tensor]:
+    def _scale(self, image: Tensor, mask: Tensor, random: np.random.Generator) -> tuple[Tensor, Tensor]:
         scale = np.exp(random.uniform(np.log(self.min_scale), np.log(self.max_scale)))
         if scale == 1:
             return image, mask
@@ -72,4 +70,5 @@ class JointTransform:
         brightness, contrast, saturation = random.uniform(low, high, size=3).tolist()
         image = functional.adjust_brightness(image, brightness)
         image = functional.adjust_contrast(image, contrast)
-        return functional.adjust_saturation(image, saturation)
+        jittered: Tensor = functional.adjust_saturation(image, saturation)
+        return jittered

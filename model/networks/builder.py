@@ -60,6 +60,4 @@ class NetworkConfig:
 def build_network(config: NetworkConfig) -> FCN:
     """A new network with random weights, in training mode."""
     network_type = _TYPES[config.architecture]
-    return network_type(
-        config.num_classes, config.blocks, config.width, learned_upsampling=config.learned_upsampling
-    )
+    return network_type(config.num_classes, config.blocks, config.width, learned_upsampling=config.learned_upsampling)

@@ -50,7 +50,8 @@ class FCN(nn.Module, ABC):
 
     def forward(self, images: Tensor) -> Tensor:
         """Logits of each pixel: (batch, 3, height, width), normalised -> (batch, num_classes, height, width)."""
-        return self.upsampling(self.scores(images))
+        logits: Tensor = self.upsampling(self.scores(images))
+        return logits
 
     def _skip(self, channels: int, num_classes: int) -> nn.Conv2d:
         """1x1 convolution that scores an earlier stage; zero at first, so that training starts from the coarser net.

@@ -18,5 +18,6 @@ class FCN16s(FCN):
 
     def scores(self, images: Tensor) -> Tensor:
         features = self.backbone(images)
-        scores = self.upsampling2_layer4(self.classifier(features.layer4))  # (B, K, H/16, W/16)
-        return scores + self.skip_layer3(features.layer3)
+        scores: Tensor = self.upsampling2_layer4(self.classifier(features.layer4))  # (B, K, H/16, W/16)
+        scores += self.skip_layer3(features.layer3)
+        return scores

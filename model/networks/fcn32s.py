@@ -11,4 +11,5 @@ class FCN32s(FCN):
     stride = 32
 
     def scores(self, images: Tensor) -> Tensor:
-        return self.classifier(self.backbone(images).layer4)  # (B, K, H/32, W/32)
+        scores: Tensor = self.classifier(self.backbone(images).layer4)  # (B, K, H/32, W/32)
+        return scores

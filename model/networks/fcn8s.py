@@ -20,7 +20,8 @@ class FCN8s(FCN):
 
     def scores(self, images: Tensor) -> Tensor:
         features = self.backbone(images)
-        scores = self.upsampling2_layer4(self.classifier(features.layer4))  # (B, K, H/16, W/16)
-        scores = scores + self.skip_layer3(features.layer3)
+        scores: Tensor = self.upsampling2_layer4(self.classifier(features.layer4))  # (B, K, H/16, W/16)
+        scores += self.skip_layer3(features.layer3)
         scores = self.upsampling2_layer3(scores)  # (B, K, H/8, W/8)
-        return scores + self.skip_layer2(features.layer2)
+        scores += self.skip_layer2(features.layer2)
+        return scores

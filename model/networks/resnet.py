@@ -42,7 +42,8 @@ class BasicBlock(nn.Module):
         x = self.relu(self.bn1(self.conv1(x)))
         x = self.bn2(self.conv2(x))
         x += shortcut
-        return self.relu(x)
+        result: Tensor = self.relu(x)
+        return result
 
 
 class ResNet(nn.Module):

@@ -37,8 +37,10 @@ def convolution_matrix(kernel: Tensor, height: int, width: int, stride: int = 1,
 
     Args:
         kernel: (kernel_height, kernel_width).
-        height, width: the image's size.
-        stride, padding: of the convolution.
+        height: of the image.
+        width: of the image.
+        stride: of the convolution.
+        padding: of the convolution.
 
     Returns:
         (output height * output width, height * width).

@@ -43,7 +43,12 @@ def winning_classes(scores: Tensor, factor: int) -> Tensor:
 def _interpolate(framed: Tensor, rows: Tensor, columns: Tensor, weights: Tensor) -> Tensor:
     """Winners within N squares: (N, s, s) uint8. One class at a time, so that nothing of size K x pixels exists."""
     around = torch.stack(
-        [framed[:, rows, columns], framed[:, rows, columns + 1], framed[:, rows + 1, columns], framed[:, rows + 1, columns + 1]],
+        [
+            framed[:, rows, columns],
+            framed[:, rows, columns + 1],
+            framed[:, rows + 1, columns],
+            framed[:, rows + 1, columns + 1],
+        ],
         dim=-1,
     )  # (K, N, 4)
     best = around[0] @ weights  # (N, s s)

@@ -1,0 +1,66 @@
+"""What is served: ``/classes``, ``/model`` and the descriptions of problems."""
+
+from fastapi import APIRouter
+
+from app import errors
+from app.dependencies import ServiceDependency, SettingsDependency
+from app.errors import PROBLEMS, ProblemError
+from app.images import FORMATS
+from app.routes.responses import problem_responses
+from app.schemas import (
+    ClassDocument,
+    ClassesDocument,
+    LimitsDocument,
+    ModelDocument,
+    ProblemKindDocument,
+)
+from model.labels import IGNORE_INDEX
+
+router = APIRouter(tags=["about"])
+
+
+@router.get("/classes", summary="Classes and their colours", responses=problem_responses(errors.NOT_READY))
+async def classes(service: ServiceDependency) -> ClassesDocument:
+    """Index, name and colour of each class, and of void (255), which label pictures have and predictions have not."""
+    labels = service.segmenter.checkpoint.labels
+    found = [
+        ClassDocument(index=index, name=name, color=color)
+        for index, (name, color) in enumerate(zip(labels.names, labels.colors, strict=True))
+    ]
+    return ClassesDocument(classes=[*found, ClassDocument(index=IGNORE_INDEX, name="void", color=labels.void_color)])
+
+
+@router.get("/model", summary="The network in use", responses=problem_responses(errors.NOT_READY))
+async def model(service: ServiceDependency, settings: SettingsDependency) -> ModelDocument:
+    """The loaded checkpoint, where it comes from and how good it is, and what inputs may be."""
+    segmenter = service.segmenter
+    checkpoint, summary = segmenter.checkpoint, segmenter.checkpoint.summary
+    return ModelDocument(
+        name=summary.name,
+        architecture=checkpoint.config.architecture,
+        backbone_blocks=checkpoint.config.blocks,
+        sha256=checkpoint.digest,
+        num_classes=checkpoint.config.num_classes,
+        trained_on=summary.trained_on,
+        training=summary.training,
+        scores=summary.scores,
+        licenses=summary.licenses,
+        device=str(segmenter.device),
+        tile_size=segmenter.limits.tile_size,
+        halo=(segmenter.halo.before, segmenter.halo.after),
+        limits=LimitsDocument(
+            max_upload_bytes=settings.max_upload_bytes,
+            max_pixels=settings.max_pixels,
+            max_whole_pixels=settings.max_whole_pixels,
+            formats=list(FORMATS),
+        ),
+    )
+
+
+@router.get("/problems/{slug}", summary="A kind of problem", responses=problem_responses(errors.NOT_FOUND))
+async def problem(slug: str) -> ProblemKindDocument:
+    """What the `type` of a problem document means."""
+    kind = PROBLEMS.get(slug)
+    if kind is None:
+        raise ProblemError(errors.NOT_FOUND, f"there is no problem {slug[:100]!r}; there are {', '.join(PROBLEMS)}")
+    return ProblemKindDocument(type=kind.type, title=kind.title, status=kind.status, description=kind.description)

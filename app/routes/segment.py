@@ -1,0 +1,128 @@
+"""``POST /segment``."""
+
+import asyncio
+from typing import Annotated, Any
+
+from fastapi import APIRouter, Query, Request, Response
+
+from app import errors
+from app.dependencies import ServiceDependency, SettingsDependency
+from app.jobs import Answer, Job, Options
+from app.negotiation import negotiate
+from app.rendering import OutputFormat
+from app.routes.responses import problem_responses
+from app.schemas import SegmentationDocument, SegmentQuery
+from app.uploads import FIELD, read_image_bytes
+
+router = APIRouter(tags=["segmentation"])
+
+DIGEST_HEADER = "X-Checkpoint-SHA256"
+
+_BINARY = {"type": "string", "format": "binary"}
+_IMAGE_TYPES = ("image/jpeg", "image/png", "image/webp", "image/avif", "image/heic", "application/octet-stream")
+
+_REQUEST_BODY = {
+    "required": True,
+    "description": "The image: a form with a file, or the bytes themselves.",
+    "content": {
+        "multipart/form-data": {
+            "schema": {
+                "type": "object",
+                "required": [FIELD],
+                "properties": {
+                    FIELD: {**_BINARY, "description": "JPEG, PNG, WebP, BMP, TIFF, GIF, AVIF or HEIC file."}
+                },
+            }
+        },
+        **{media_type: {"schema": _BINARY} for media_type in _IMAGE_TYPES},
+    },
+}
+
+_HEADERS = {
+    "X-Request-ID": {"description": "The request's ID.", "schema": {"type": "string"}},
+    DIGEST_HEADER: {"description": "SHA-256 of the weights file that made the mask.", "schema": {"type": "string"}},
+    "Server-Timing": {"description": "Milliseconds of each stage.", "schema": {"type": "string"}},
+}
+
+_RESPONSES: dict[int | str, dict[str, Any]] = {
+    200: {
+        "description": "The class of every pixel.",
+        "model": SegmentationDocument,
+        "headers": _HEADERS,
+        "content": {
+            "image/png": {"schema": _BINARY},
+            "application/json": {
+                "example": {
+                    "width": 4,
+                    "height": 2,
+                    "checkpoint": "5f0c6e4b9a7d",
+                    "classes": [
+                        {"index": 0, "name": "background", "color": [0, 0, 0], "pixels": 5, "fraction": 0.625},
+                        {"index": 8, "name": "cat", "color": [64, 0, 0], "pixels": 3, "fraction": 0.375},
+                    ],
+                    "mask": [[0, 0, 8, 8], [0, 0, 0, 8]],
+                }
+            },
+        },
+    },
+    **problem_responses(
+        errors.BODY_MALFORMED,
+        errors.NOT_AN_IMAGE,
+        errors.IMAGE_DAMAGED,
+        errors.NOT_ACCEPTABLE,
+        errors.UPLOAD_TIMEOUT,
+        errors.BODY_TOO_LARGE,
+        errors.UNSUPPORTED_FORMAT,
+        errors.INVALID_REQUEST,
+        errors.TOO_MANY_PIXELS,
+        errors.TILING_IMPOSSIBLE,
+        errors.QUEUE_FULL,
+        errors.NOT_READY,
+        errors.DRAINING,
+        errors.DEADLINE,
+    ),
+}
+
+
+@router.post(
+    "/segment",
+    summary="Segment an image",
+    response_class=Response,
+    responses=_RESPONSES,
+    openapi_extra={"requestBody": _REQUEST_BODY},
+)
+async def segment(
+    request: Request,
+    query: Annotated[SegmentQuery, Query()],
+    settings: SettingsDependency,
+    service: ServiceDependency,
+) -> Response:
+    """The class of every pixel of an image of any size, as a PNG in the classes' colours or as JSON.
+
+    EXIF orientation is applied; transparency is composited on white; of animations the first frame is taken.
+    """
+    output = query.format or negotiate(request.headers.get("accept"))
+    with service.admit() as place:
+        data = await read_image_bytes(request, settings.max_upload_bytes, settings.upload_timeout_s)
+        job = Job(data, Options(output, query.mask, query.tiling, query.alpha), settings.max_pixels)
+        gone = asyncio.create_task(_wait_until_gone(request))
+        try:
+            answer = await service.run(job, place, gone)
+        finally:
+            gone.cancel()
+    return Response(status_code=499) if answer is None else _response(answer, output)
+
+
+def _response(answer: Answer, output: OutputFormat) -> Response:
+    headers = {
+        DIGEST_HEADER: answer.digest,
+        "Server-Timing": ", ".join(f"{stage};dur={seconds * 1000:.2f}" for stage, seconds in answer.stages.items()),
+        "Vary": "Accept",
+    }
+    return Response(answer.body, headers=headers, media_type=output.media_type)
+
+
+async def _wait_until_gone(request: Request) -> None:
+    """Returns when the client has closed its connection; the body must have been read."""
+    while (await request.receive())["type"] != "http.disconnect":
+        pass

@@ -1,0 +1,43 @@
+"""Settings of the service: environment variables with the prefix ``FCN_``."""
+
+from pathlib import Path
+from typing import Annotated
+
+from pydantic import Field
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+from model.segmenter import DEFAULT_WEIGHTS
+
+Positive = Annotated[int, Field(ge=1)]
+Seconds = Annotated[float, Field(gt=0)]
+
+
+class Settings(BaseSettings):
+    """Every setting has a default that suits a machine without a GPU."""
+
+    model_config = SettingsConfigDict(env_prefix="FCN_", frozen=True)
+
+    host: str = Field("127.0.0.1", description="Address to listen on.")
+    port: int = Field(8000, ge=0, le=65535, description="Port to listen on; 0 takes a free one.")
+    weights: Path = Field(DEFAULT_WEIGHTS, description="Checkpoint to serve; the default ships with the service.")
+    device: str = Field("auto", description="`cpu`, `cuda`, `cuda:1`, ...; `auto` takes CUDA where there is some.")
+    threads: int = Field(0, ge=0, description="CPU threads of the network; 0 leaves it to PyTorch.")
+    concurrency: Positive = Field(
+        2, description="Requests in work at once: one on the device, the others being decoded or encoded."
+    )
+    queue_length: int = Field(32, ge=0, description="Requests that may wait for their turn; more are answered 429.")
+    deadline_s: Seconds = Field(
+        60, description="Seconds from the whole body's arrival until a request is answered 504."
+    )
+    upload_timeout_s: Seconds = Field(30, description="Seconds that a body may take to arrive; then 408.")
+    drain_timeout_s: Seconds = Field(30, description="Seconds that accepted requests are given after SIGTERM.")
+    max_upload_bytes: Positive = Field(32 * 2**20, description="Largest body in bytes; larger ones are answered 413.")
+    max_pixels: Positive = Field(
+        100_000_000,
+        description="Largest image in pixels, read from its header before decoding; larger ones are answered 422.",
+    )
+    tile_size: int = Field(1536, ge=32, multiple_of=32, description="Side of the tiles of `exact`, in pixels.")
+    max_whole_pixels: Positive = Field(16_000_000, description="Largest image that `tiling=whole` accepts, in pixels.")
+    log_level: str = Field(
+        "info", pattern="^(critical|error|warning|info|debug)$", description="Least severity that is logged."
+    )

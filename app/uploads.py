@@ -1,0 +1,92 @@
+"""From a request's body to the bytes of the image in it, within bounds of size and time."""
+
+import asyncio
+from collections.abc import AsyncGenerator
+
+from fastapi import Request
+from python_multipart.multipart import parse_options_header
+from starlette.datastructures import UploadFile
+from starlette.formparsers import MultiPartException, MultiPartParser
+
+from app.errors import (
+    BODY_MALFORMED,
+    BODY_TOO_LARGE,
+    INVALID_REQUEST,
+    UNSUPPORTED_FORMAT,
+    UPLOAD_TIMEOUT,
+    ProblemError,
+)
+
+FIELD = "image"
+"""Name of the multipart field."""
+
+# Boundaries and part headers that a multipart body may have beside the image.
+_MULTIPART_ALLOWANCE = 64 * 1024
+
+
+class _InMemoryParser(MultiPartParser):
+    """Bodies are bounded, so they need no file; the service runs without a writable disk."""
+
+    spool_max_size = 2**40
+
+
+async def read_image_bytes(request: Request, max_bytes: int, timeout_s: float) -> bytes:
+    """The image in a body: the raw body, or the multipart field ``image``.
+
+    Raises:
+        ProblemError: the body is too large, too slow, malformed, of another type, or has no such field.
+    """
+    content_type = parse_options_header(request.headers.get("content-type"))[0].decode("latin-1").lower()
+    try:
+        async with asyncio.timeout(timeout_s):
+            if content_type == "multipart/form-data":
+                return await _read_multipart(request, max_bytes)
+            if content_type.startswith("image/") or content_type in ("", "application/octet-stream"):
+                return b"".join([chunk async for chunk in _bounded(request, max_bytes)])
+    except TimeoutError as error:
+        raise ProblemError(UPLOAD_TIMEOUT, f"the body did not arrive within {timeout_s:g} s") from error
+    raise ProblemError(
+        UNSUPPORTED_FORMAT,
+        f"Content-Type {content_type[:100]} is not read; send multipart/form-data with a field {FIELD}, "
+        "or the image itself as image/* or application/octet-stream",
+    )
+
+
+async def _read_multipart(request: Request, max_bytes: int) -> bytes:
+    parser = _InMemoryParser(
+        request.headers, _bounded(request, max_bytes + _MULTIPART_ALLOWANCE), max_files=1, max_fields=8
+    )
+    try:
+        form = await parser.parse()
+    except MultiPartException as error:
+        raise ProblemError(BODY_MALFORMED, f"the multipart body cannot be parsed: {error.message}") from error
+    upload = form.get(FIELD)
+    if not isinstance(upload, UploadFile):
+        await form.close()
+        fault = "is missing" if upload is None else "is text, not a file"
+        raise ProblemError(INVALID_REQUEST, f"the multipart field {FIELD} {fault}")
+    data = await upload.read()
+    await form.close()
+    if len(data) > max_bytes:
+        raise _too_large(max_bytes)
+    return data
+
+
+async def _bounded(request: Request, max_bytes: int) -> AsyncGenerator[bytes, None]:
+    """The body's chunks; stops as soon as they, or the length announced, are more than allowed."""
+    announced = request.headers.get("content-length", "")
+    if announced.isdigit() and int(announced) > max_bytes:
+        raise _too_large(max_bytes)
+    received = 0
+    async for chunk in request.stream():
+        received += len(chunk)
+        if received > max_bytes:
+            raise _too_large(max_bytes)
+        yield chunk
+
+
+def _too_large(max_bytes: int) -> ProblemError:
+    # The rest of the body is not read, so the connection is of no further use.
+    return ProblemError(
+        BODY_TOO_LARGE, f"the image has more than the {max_bytes} bytes allowed", {"Connection": "close"}
+    )

@@ -1,0 +1,1 @@
+"""What runs around the service, and checks of it."""
