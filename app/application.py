@@ -13,6 +13,7 @@ from app import __version__
 from app.errors import install_error_handlers
 from app.metrics import Metrics
 from app.middleware import BriefStartupFailure, ObservationMiddleware
+from app.openapi import describe_problems
 from app.routes import catalogue, operations, page, segment
 from app.service import Service
 from app.settings import Settings
@@ -45,6 +46,7 @@ def create_app(settings: Settings) -> FastAPI:
     app.state.metrics = Metrics()
     app.state.service = None
     install_error_handlers(app)
+    describe_problems(app)
     for group in (segment, catalogue, operations, page):
         app.include_router(group.router)
     app.mount("/static", StaticFiles(directory=page.STATIC), name="static")

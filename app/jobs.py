@@ -49,7 +49,7 @@ class Answer:
 
 
 class Abandoned(Exception):  # noqa: N818 (no error: nobody waits for the answer any more)
-    """Work was stopped between two stages because nobody waits for it."""
+    """Work was stopped between two stages or tiles because nobody waits for it."""
 
 
 @dataclass(slots=True)
@@ -59,7 +59,7 @@ class Job:
     Attributes:
         data: the image file.
         options: what to make of it.
-        abandoned: set when nobody waits for the answer any more; work then stops after the stage at hand.
+        abandoned: set when nobody waits for the answer any more; work then stops after the stage or tile at hand.
     """
 
     data: bytes
@@ -85,9 +85,11 @@ class Job:
         decoded = time.perf_counter()
         with device_lock:
             turn = time.perf_counter()
-            self._require_audience()
             segmentation = segmenter.segment(
-                image, tiling=self.options.tiling, confidence=self.options.output is OutputFormat.CONFIDENCE
+                image,
+                tiling=self.options.tiling,
+                confidence=self.options.output is OutputFormat.CONFIDENCE,
+                before_tile=self._require_audience,
             )
         self._require_audience()
         predicted = time.perf_counter()

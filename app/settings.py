@@ -27,7 +27,7 @@ class Settings(BaseSettings):
     )
     queue_length: int = Field(32, ge=0, description="Requests that may wait for their turn; more are answered 429.")
     deadline_s: Seconds = Field(
-        60, description="Seconds from the whole body's arrival until a request is answered 504."
+        120, description="Seconds from the whole body's arrival until a request is answered 504."
     )
     upload_timeout_s: Seconds = Field(30, description="Seconds that a body may take to arrive; then 408.")
     drain_timeout_s: Seconds = Field(30, description="Seconds that accepted requests are given after SIGTERM.")

@@ -1,6 +1,7 @@
 """Segments images: the one object that serving, scoring and scripts use."""
 
 import time
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -65,7 +66,7 @@ class Segmenter:
         golden = segmenter.checkpoint.golden
         if golden is None:
             raise CheckpointError(f"weights file {path} has no golden sample to check it with; export it first")
-        mask = segmenter.segment(golden.image, tiling=Tiling.WHOLE).mask
+        mask = segmenter.segment(golden.image).mask
         difference = float((mask != golden.mask).mean())
         if difference > _MAX_GOLDEN_DIFFERENCE:
             raise CheckpointError(
@@ -74,7 +75,12 @@ class Segmenter:
         return segmenter
 
     def segment(
-        self, image: NDArray[np.uint8], *, tiling: Tiling = Tiling.AUTO, confidence: bool = False
+        self,
+        image: NDArray[np.uint8],
+        *,
+        tiling: Tiling = Tiling.AUTO,
+        confidence: bool = False,
+        before_tile: Callable[[], None] | None = None,
     ) -> Segmentation:
         """Predict the class of every pixel.
 
@@ -82,6 +88,7 @@ class Segmenter:
             image: (height, width, 3), uint8 RGB, at least 1 x 1.
             tiling: how the image is cut.
             confidence: also give the winning classes' probabilities.
+            before_tile: called before each forward pass; what it raises ends the prediction.
 
         Raises:
             ImageError: the array is no such image.
@@ -92,7 +99,7 @@ class Segmenter:
         height, width = image.shape[:2]
         stopwatch = _Stopwatch(self.device)
         with torch.inference_mode():
-            maps = self._scores(image, tiling, stopwatch)
+            maps = self._scores(image, tiling, stopwatch, before_tile)
             stopwatch.start()
             mask = decode_mask(maps, self._network.upsampling, height, width)
             sure = decode_confidence(maps, self._network.upsampling, height, width) if confidence else None
@@ -100,11 +107,19 @@ class Segmenter:
         timings = Timings(stopwatch.preprocess_s, stopwatch.forward_s, upsample_s)
         return Segmentation(mask, self.checkpoint.labels, timings, sure)
 
-    def _scores(self, image: NDArray[np.uint8], tiling: Tiling, stopwatch: "_Stopwatch") -> list[ScoreMap]:
+    def _scores(
+        self,
+        image: NDArray[np.uint8],
+        tiling: Tiling,
+        stopwatch: "_Stopwatch",
+        before_tile: Callable[[], None] | None,
+    ) -> list[ScoreMap]:
         plan = plan_tiles(image.shape[0], image.shape[1], tiling, self.limits, self.halo)
         preprocessing = self.checkpoint.preprocessing
 
         def forward(tile: NDArray[np.uint8]) -> Tensor:
+            if before_tile is not None:
+                before_tile()
             stopwatch.start()
             pixels = torch.from_numpy(np.ascontiguousarray(tile)).to(self.device)
             # A view of (height, width, 3) as (1, 3, height, width) is channels_last as it stands.

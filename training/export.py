@@ -8,7 +8,6 @@ from numpy.typing import NDArray
 
 from model.checkpoint import Checkpoint, Golden, Summary
 from model.segmenter import Segmenter
-from model.tiling import Tiling
 
 
 def export(checkpoint: Checkpoint, golden_image: NDArray[np.uint8], summary: Summary, path: Path) -> None:
@@ -23,5 +22,5 @@ def export(checkpoint: Checkpoint, golden_image: NDArray[np.uint8], summary: Sum
         path: to write to.
     """
     stored = checkpoint.compact()
-    mask = Segmenter(stored, "cpu").segment(golden_image, tiling=Tiling.WHOLE).mask
+    mask = Segmenter(stored, "cpu").segment(golden_image).mask
     replace(stored, golden=Golden(golden_image, mask), summary=summary).save(path)

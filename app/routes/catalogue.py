@@ -6,7 +6,7 @@ from app import errors
 from app.dependencies import ServiceDependency, SettingsDependency
 from app.errors import PROBLEMS, ProblemError
 from app.images import FORMATS
-from app.routes.responses import problem_responses
+from app.openapi import problem_responses
 from app.schemas import (
     ClassDocument,
     ClassesDocument,
@@ -57,7 +57,11 @@ async def model(service: ServiceDependency, settings: SettingsDependency) -> Mod
     )
 
 
-@router.get("/problems/{slug}", summary="A kind of problem", responses=problem_responses(errors.NOT_FOUND))
+@router.get(
+    "/problems/{slug}",
+    summary="A kind of problem",
+    responses=problem_responses(errors.NOT_FOUND, errors.INVALID_REQUEST),
+)
 async def problem(slug: str) -> ProblemKindDocument:
     """What the `type` of a problem document means."""
     kind = PROBLEMS.get(slug)

@@ -6,7 +6,7 @@ from prometheus_client import CONTENT_TYPE_LATEST
 from app import errors
 from app.dependencies import MetricsDependency, ServiceDependency
 from app.errors import DRAINING, ProblemError
-from app.routes.responses import problem_responses
+from app.openapi import problem_responses
 from app.schemas import HealthDocument
 
 router = APIRouter(tags=["operations"])

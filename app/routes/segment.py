@@ -9,8 +9,8 @@ from app import errors
 from app.dependencies import ServiceDependency, SettingsDependency
 from app.jobs import Answer, Job, Options
 from app.negotiation import negotiate
+from app.openapi import problem_responses
 from app.rendering import OutputFormat
-from app.routes.responses import problem_responses
 from app.schemas import SegmentationDocument, SegmentQuery
 from app.uploads import FIELD, read_image_bytes
 

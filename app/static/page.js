@@ -45,7 +45,7 @@ function legendEntry({ name, color, fraction }) {
   const entry = document.createElement("li");
   const swatch = document.createElement("i");
   swatch.style.background = `rgb(${color})`;
-  entry.append(swatch, `${name} ${(100 * fraction).toFixed(1)} %`);
+  entry.append(swatch, `${name} ${fraction < 0.001 ? "< 0.1" : (100 * fraction).toFixed(1)} %`);
   return entry;
 }
 

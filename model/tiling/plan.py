@@ -85,7 +85,7 @@ def plan_tiles(height: int, width: int, tiling: Tiling, limits: TilingLimits, ha
         TilingError: the image is too large for ``whole``, or the tiles are too small for the network's halo.
     """
     if tiling is Tiling.AUTO:
-        fits = _aligned(height) * _aligned(width) <= limits.tile_size**2
+        fits = _aligned(height) * _aligned(width) <= min(limits.tile_size**2, limits.max_whole_pixels)
         tiling = Tiling.WHOLE if fits else Tiling.EXACT
     if tiling is Tiling.WHOLE:
         return _plan_whole(height, width, limits.max_whole_pixels)

@@ -1,9 +1,14 @@
-"""How problems are described in OpenAPI."""
+"""How problems are described in the OpenAPI document."""
 
 from typing import Any
 
+from fastapi import FastAPI
+from pydantic.json_schema import models_json_schema
+
 from app.errors import PROBLEM_MEDIA_TYPE, Problem
 from app.schemas import ProblemDocument
+
+_REFERENCE = "#/components/schemas/{model}"
 
 
 def problem_responses(*problems: Problem) -> dict[int | str, dict[str, Any]]:
@@ -14,12 +19,28 @@ def problem_responses(*problems: Problem) -> dict[int | str, dict[str, Any]]:
     return {status: _response(kinds) for status, kinds in by_status.items()}
 
 
+def describe_problems(app: FastAPI) -> None:
+    """Add the schema that ``problem_responses`` refer to.
+
+    FastAPI would describe a response's model under the media type of success.
+    """
+    openapi = app.openapi
+
+    def openapi_with_problems() -> dict[str, Any]:
+        document = openapi()
+        _, schemas = models_json_schema([(ProblemDocument, "serialization")], ref_template=_REFERENCE)
+        document["components"]["schemas"].update(schemas["$defs"])
+        return document
+
+    app.openapi = openapi_with_problems  # type: ignore[method-assign]
+
+
 def _response(kinds: list[Problem]) -> dict[str, Any]:
     return {
         "description": " ".join(f"`{kind.slug}`: {kind.description}" for kind in kinds),
         "content": {
             PROBLEM_MEDIA_TYPE: {
-                "schema": ProblemDocument.model_json_schema(ref_template="#/components/schemas/{model}"),
+                "schema": {"$ref": _REFERENCE.format(model=ProblemDocument.__name__)},
                 "examples": {kind.slug: {"value": _example(kind)} for kind in kinds},
             }
         },

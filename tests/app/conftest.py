@@ -1,0 +1,46 @@
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+from starlette.testclient import TestClient
+
+from app.application import create_app
+from app.settings import Settings
+from tests.app.server_process import ServerProcess
+
+EXAMPLES = Path(__file__).parents[2] / "examples"
+
+
+@pytest.fixture(scope="session")
+def cat() -> bytes:
+    """A photograph of a cat, 451 x 300."""
+    return (EXAMPLES / "cat.jpg").read_bytes()
+
+
+@pytest.fixture(scope="session")
+def client() -> Iterator[TestClient]:
+    """The application in this process, with the weights that ship."""
+    with TestClient(create_app(Settings(threads=1)), raise_server_exceptions=False) as client:
+        yield client
+
+
+@pytest.fixture(scope="session")
+def server() -> Iterator[ServerProcess]:
+    """The service in a process of its own, as `make serve` starts it."""
+    with ServerProcess() as server:
+        yield server
+
+
+@pytest.fixture
+def start_server() -> Iterator[Callable[..., ServerProcess]]:
+    """Starts services with other settings; they are ended with the test."""
+    started: list[ServerProcess] = []
+
+    def start(**settings: object) -> ServerProcess:
+        server = ServerProcess(**settings)
+        started.append(server)
+        return server.__enter__()
+
+    yield start
+    for server in started:
+        server.__exit__()

@@ -1,0 +1,93 @@
+"""A real service process for tests."""
+
+import os
+import re
+import signal
+import socket
+import subprocess
+import sys
+from typing import Self
+
+import httpx2
+
+READY = re.compile(r"Ready on http://127\.0\.0\.1:(\d+)")
+
+
+def environment(settings: dict[str, object]) -> dict[str, str]:
+    own = {f"FCN_{name.upper()}": str(value) for name, value in settings.items()}
+    return {**os.environ, "FCN_HOST": "127.0.0.1", "FCN_PORT": "0", **own}
+
+
+class ServerProcess:
+    """`python -m app` on a free port; ready when entered."""
+
+    def __init__(self, **settings: object) -> None:
+        self._environment = environment(settings)
+        self.log: list[str] = []
+
+    def __enter__(self) -> Self:
+        self.process = subprocess.Popen(
+            [sys.executable, "-m", "app"],
+            env=self._environment,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+        )
+        assert self.process.stdout is not None
+        for line in self.process.stdout:
+            self.log.append(line)
+            if match := READY.search(line):
+                self.port = int(match[1])
+                return self
+        raise AssertionError("the service did not start:\n" + "".join(self.log))
+
+    def __exit__(self, *_: object) -> None:
+        if self.process.poll() is None:
+            self.process.send_signal(signal.SIGTERM)
+            self.process.wait(timeout=60)
+        assert self.process.stdout is not None
+        self.process.stdout.close()
+
+    @property
+    def url(self) -> str:
+        return f"http://127.0.0.1:{self.port}"
+
+    def client(self) -> httpx2.Client:
+        return httpx2.Client(base_url=self.url, timeout=120)
+
+    def unfinished_upload(self, body: bytes, sent: int) -> "Upload":
+        """A connection that has sent the head of a POST and the first bytes of its body."""
+        return Upload(self.port, body, sent)
+
+
+class Upload:
+    """A POST /segment whose body is sent in two parts."""
+
+    def __init__(self, port: int, body: bytes, sent: int) -> None:
+        self._socket = socket.create_connection(("127.0.0.1", port), timeout=60)
+        self._rest = body[sent:]
+        head = f"POST /segment HTTP/1.1\r\nHost: x\r\nContent-Type: image/jpeg\r\nContent-Length: {len(body)}\r\n\r\n"
+        self._socket.sendall(head.encode() + body[:sent])
+
+    def finish(self) -> bytes:
+        """Send the rest; the whole response."""
+        self._socket.sendall(self._rest)
+        return self.response()
+
+    def response(self) -> bytes:
+        parts = []
+        while part := self._socket.recv(65536):
+            parts.append(part)
+            if _is_whole(b"".join(parts)):
+                break
+        self._socket.close()
+        return b"".join(parts)
+
+    def close(self) -> None:
+        self._socket.close()
+
+
+def _is_whole(response: bytes) -> bool:
+    head, separator, body = response.partition(b"\r\n\r\n")
+    length = re.search(rb"content-length: (\d+)", head.lower())
+    return bool(separator) and length is not None and len(body) >= int(length[1])

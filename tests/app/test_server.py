@@ -1,0 +1,177 @@
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from io import BytesIO
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from app import errors
+from model.labels import VOC
+from tests.app.problems import require_problem
+from tests.app.server_process import ServerProcess, environment
+
+Start = Callable[..., ServerProcess]
+
+
+def test_real_photographs_become_masks_of_their_size(server: ServerProcess, shared_data: Path) -> None:
+    names = (shared_data / "voc2012/ImageSets/Segmentation/val.txt").read_text().split()[:24:3]
+    right = total = 0
+    with server.client() as client:
+        for name in names:
+            photograph = shared_data / "voc2012/JPEGImages" / f"{name}.jpg"
+            with photograph.open("rb") as file:
+                response = client.post("/segment", files={"image": file})
+            mask = Image.open(BytesIO(response.content))
+            assert mask.mode == "P"
+            with Image.open(photograph) as original:
+                assert mask.size == original.size
+            truth = np.asarray(Image.open(shared_data / "voc2012/SegmentationClassAug" / f"{name}.png"))
+            known = truth != 255
+            right += int((np.asarray(mask)[known] == truth[known]).sum())
+            total += int(known.sum())
+    assert right / total > 0.75
+
+
+def test_livez_answers_at_once_while_a_big_image_is_in_work(server: ServerProcess) -> None:
+    buffer = BytesIO()
+    Image.linear_gradient("L").resize((8000, 6250)).save(buffer, "JPEG")
+    big = server.unfinished_upload(buffer.getvalue(), sent=len(buffer.getvalue()))
+    waits = []
+    with server.client() as client:
+        _wait_for_unfinished(server, 1)
+        for _ in range(60):
+            started = time.perf_counter()
+            assert client.get("/livez").status_code == 200
+            waits.append(time.perf_counter() - started)
+            time.sleep(0.05)
+        assert "fcn_unfinished_requests 1.0" in client.get("/metrics").text
+    assert sorted(waits)[len(waits) // 2] < 0.1
+    big.close()
+    _wait_for_unfinished(server, 0)
+
+
+def test_a_full_queue_refuses_with_an_honest_wait(start_server: Start, cat: bytes) -> None:
+    server = start_server(concurrency=1, queue_length=0)
+    upload = server.unfinished_upload(cat, sent=1000)
+    with server.client() as client:
+        _wait_for_unfinished(server, 1)
+        response = client.post("/segment", content=cat)
+        require_problem(response, errors.QUEUE_FULL)
+        assert int(response.headers["retry-after"]) >= 1
+        assert upload.finish().startswith(b"HTTP/1.1 200")
+        assert client.post("/segment", content=cat).status_code == 200
+
+
+def test_a_slow_upload_is_ended(start_server: Start, cat: bytes) -> None:
+    server = start_server(upload_timeout_s=0.3)
+    response = server.unfinished_upload(cat, sent=1000).response()
+    assert response.startswith(b"HTTP/1.1 408")
+    assert errors.UPLOAD_TIMEOUT.type.encode() in response
+
+
+def test_a_client_that_goes_is_counted_and_gives_its_place_back(start_server: Start, cat: bytes) -> None:
+    server = start_server(concurrency=1, queue_length=0)
+    server.unfinished_upload(cat, sent=1000).close()
+    _wait_for_unfinished(server, 0)
+    with server.client() as client:
+        assert client.post("/segment", content=cat).status_code == 200
+        assert "fcn_abandoned_total 1.0" in client.get("/metrics").text
+
+
+def test_sigterm_finishes_what_was_accepted_and_exits_with_0(start_server: Start, cat: bytes) -> None:
+    server = start_server()
+    upload = server.unfinished_upload(cat, sent=1000)
+    _wait_for_unfinished(server, 1)
+    server.process.send_signal(signal.SIGTERM)
+    with server.client() as client:
+        _wait_until(lambda: client.get("/readyz").status_code == 503)
+        require_problem(client.get("/readyz"), errors.DRAINING)
+        require_problem(client.post("/segment", content=cat), errors.DRAINING)
+        assert client.get("/livez").status_code == 200
+    head, _, body = upload.finish().partition(b"\r\n\r\n")
+    assert head.startswith(b"HTTP/1.1 200")
+    assert (np.asarray(Image.open(BytesIO(body))) == VOC.names.index("cat")).any()
+    assert server.process.wait(timeout=30) == 0
+
+
+def test_an_idle_service_ends_at_once(start_server: Start) -> None:
+    server = start_server()
+    server.process.send_signal(signal.SIGTERM)
+    assert server.process.wait(timeout=10) == 0
+
+
+def refused_start(**settings: object) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [sys.executable, "-m", "app"],
+        env=environment(settings),
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=False,
+    )
+
+
+@pytest.mark.parametrize(
+    ("content", "sentence"),
+    [
+        (None, "there is no weights file"),
+        (b"garbage", "is damaged or is no safetensors file"),
+    ],
+)
+def test_unusable_weights_end_the_start_with_a_sentence(tmp_path: Path, content: bytes | None, sentence: str) -> None:
+    file = tmp_path / "weights.safetensors"
+    if content is not None:
+        file.write_bytes(content)
+    result = refused_start(weights=file)
+    assert result.returncode != 0
+    assert sentence in result.stderr
+    assert str(file) in result.stderr
+    assert "Traceback" not in result.stderr
+
+
+def test_foreign_weights_end_the_start_with_a_sentence(shared_data: Path) -> None:
+    result = refused_start(weights=shared_data / "weights/resnet18_imagenet.safetensors")
+    assert result.returncode != 0
+    assert "was not written by this project" in result.stderr
+    assert "Traceback" not in result.stderr
+
+
+def test_an_unusable_setting_is_named() -> None:
+    result = refused_start(port="many")
+    assert result.returncode == 2
+    assert "FCN_PORT" in result.stderr
+    assert "Traceback" not in result.stderr
+
+
+def test_an_absent_device_ends_the_start_with_a_sentence() -> None:
+    result = refused_start(device="quantum")
+    assert result.returncode != 0
+    assert "device 'quantum' cannot be used" in result.stderr
+    assert "Traceback" not in result.stderr
+
+
+def test_no_home_and_no_writable_disk_are_needed(
+    start_server: Start, cat: bytes, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in ("HOME", "TMPDIR", "XDG_CACHE_HOME"):
+        monkeypatch.setitem(os.environ, name, "/nonexistent")
+    server = start_server()
+    with server.client() as client:
+        assert client.post("/segment", files={"image": cat}).status_code == 200
+
+
+def _wait_for_unfinished(server: ServerProcess, count: int) -> None:
+    with server.client() as client:
+        _wait_until(lambda: f"fcn_unfinished_requests {count}.0" in client.get("/metrics").text)
+
+
+def _wait_until(condition: Callable[[], bool], timeout_s: float = 20) -> None:
+    deadline = time.monotonic() + timeout_s
+    while not condition():
+        assert time.monotonic() < deadline, "the condition was not met in time"
