@@ -29,7 +29,7 @@ format: $(VENV)/.test ## Format the code.
 	$(BIN)/ruff format .
 	$(BIN)/ruff check --fix .
 
-picture: $(VENV)/.serve ## Make the README's picture.
+picture: $(VENV)/.serve ## Make the README's picture with the service that is running.
 	$(BIN)/python -m examples.picture examples/cat.jpg docs/cat.png
 
 chroot-check: $(VENV)/.test ## Run the Dockerfile's steps in a chroot (root, debootstrap).
