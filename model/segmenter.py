@@ -121,7 +121,7 @@ class Segmenter:
             if before_tile is not None:
                 before_tile()
             stopwatch.start()
-            pixels = torch.from_numpy(np.ascontiguousarray(tile)).to(self.device)
+            pixels = torch.from_numpy(tile.copy()).to(self.device)  # contiguous, and writable as torch wants it
             # A view of (height, width, 3) as (1, 3, height, width) is channels_last as it stands.
             images = preprocessing(pixels.permute(2, 0, 1)[None], self._dtype)
             stopwatch.preprocess_s += stopwatch.lap()
@@ -158,8 +158,8 @@ def _device(name: str) -> torch.device:
         name = "cuda" if torch.cuda.is_available() else "cpu"
     try:
         device = torch.device(name)
-        torch.empty(0, device=device)
-    except (RuntimeError, AssertionError, NotImplementedError) as error:
+        torch.zeros(1, device=device).item()
+    except (RuntimeError, AssertionError, NotImplementedError, ImportError) as error:
         first_line = str(error).splitlines()[0]
         raise DeviceError(f"device {name!r} cannot be used: {first_line}") from error
     return device

@@ -146,9 +146,16 @@ def export(
 ) -> None:
     """Make the checkpoint that the service loads: golden sample, scores, origin."""
     checkpoint = Checkpoint.load(weights)
-    given = {} if summary is None else json.loads(summary.read_text())
-    image = np.asarray(Image.open(golden).convert("RGB"))
-    export_checkpoint(checkpoint, image, replace(checkpoint.summary, **given), out)
+    try:
+        given = {} if summary is None else json.loads(summary.read_text())
+        described = replace(checkpoint.summary, **given)
+    except (OSError, ValueError, TypeError) as error:
+        raise typer.BadParameter(f"{summary} is no summary: {error}") from error
+    try:
+        image = np.asarray(Image.open(golden).convert("RGB"))
+    except OSError as error:
+        raise typer.BadParameter(f"{golden} is no photograph: {error}") from error
+    export_checkpoint(checkpoint, image, described, out)
 
 
 def _parse_source(text: str) -> Source:

@@ -8,15 +8,24 @@ from torch import Tensor
 from torch.utils.data import DataLoader, Dataset, Sampler
 
 from training.dataset import VocDataset
+from training.errors import ConfigError
 from training.transforms import JointTransform
 
 
 @dataclass(frozen=True, slots=True)
 class Source:
-    """A data set that gives ``per_batch`` of its samples to every batch, each sample once before any comes again."""
+    """A data set that gives ``per_batch`` of its samples to every batch, each sample once before any comes again.
+
+    Raises:
+        ConfigError: ``per_batch`` is less than 1.
+    """
 
     dataset: VocDataset
     per_batch: int
+
+    def __post_init__(self) -> None:
+        if self.per_batch < 1:
+            raise ConfigError(f"a source gives at least 1 sample to a batch, not {self.per_batch}")
 
 
 @dataclass(frozen=True, slots=True)

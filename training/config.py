@@ -60,5 +60,9 @@ class TrainConfig:
             raise ConfigError(f"ema_decay must be in 0..1, not {self.ema_decay}")
         if not 0 <= self.frozen_stages <= 5:
             raise ConfigError(f"frozen_stages must be in 0..5, not {self.frozen_stages}")
+        if min(self.learning_rate, self.head_learning_rate) <= 0:
+            raise ConfigError("learning rates must be above 0")
+        if min(self.momentum, self.weight_decay, self.warmup_steps, self.workers) < 0:
+            raise ConfigError("momentum, weight_decay, warmup_steps and workers must not be negative")
         if self.log_every < 1 or self.save_every < 1:
             raise ConfigError("log_every and save_every must be at least 1")

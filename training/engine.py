@@ -82,7 +82,8 @@ class Trainer:
                 waited_s += time.monotonic() - waiting_since
                 loss, accuracy = self._step(images, masks)
                 if not math.isfinite(loss):
-                    raise DivergedError(f"the loss is {loss} at step {step}; last checkpoint: {self.checkpoint_file}")
+                    saved = self.checkpoint_file if step > self._config.save_every else "none"
+                    raise DivergedError(f"the loss is {loss} at step {step}; last checkpoint: {saved}")
                 progress.set_postfix(loss=f"{loss:.3f}", accuracy=f"{accuracy:.3f}", refresh=False)
                 if step % self._config.log_every == 0:
                     record = {"step": step, "loss": loss, "accuracy": accuracy, "seconds": time.monotonic() - started}

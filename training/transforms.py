@@ -6,7 +6,7 @@ import numpy as np
 import torch
 from torch import Tensor
 from torchvision import tv_tensors
-from torchvision.transforms.v2 import functional
+from torchvision.transforms.v2 import InterpolationMode, functional
 
 from model.labels import IGNORE_INDEX
 from model.preprocessing import DEFAULT_PREPROCESSING, Preprocessing
@@ -49,7 +49,9 @@ class JointTransform:
         if scale == 1:
             return image, mask
         size = [max(1, round(side * scale)) for side in image.shape[-2:]]
-        return functional.resize(image, size, antialias=True), functional.resize(mask, size)
+        # Plain NEAREST takes the source pixel at the output pixel's corner, which moves masks by half a pixel.
+        scaled_mask = functional.resize(mask, size, interpolation=InterpolationMode.NEAREST_EXACT)
+        return functional.resize(image, size, antialias=True), scaled_mask
 
     def _crop(self, image: Tensor, mask: Tensor, random: np.random.Generator) -> tuple[Tensor, Tensor]:
         height, width = image.shape[-2:]

@@ -35,7 +35,7 @@ def load_backbone_from_torchvision(backbone: ResNet) -> None:
     """
     try:
         weights = ResNet18_Weights.IMAGENET1K_V1.get_state_dict(progress=True, check_hash=True, weights_only=True)
-    except (OSError, RuntimeError) as error:
+    except Exception as error:  # torch's unpickler raises whatever a damaged file leads it to
         raise NetworkError(f"torchvision's ResNet-18 weights cannot be downloaded: {error}") from error
     _load(backbone, dict(weights), "torchvision's ResNet-18")
 

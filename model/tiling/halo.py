@@ -32,7 +32,8 @@ def network_halo(config: NetworkConfig) -> Halo:
     A network of the same geometry with one channel a layer reads a strip of pixels that is poisoned with NaN left
     (right) of its middle. NaN reaches exactly the cells that look across the middle, whatever the weights.
     """
-    probe = build_network(replace(config, num_classes=1, width=1)).double().eval()
+    with torch.random.fork_rng(devices=[]):  # its weights matter to nobody, the caller's random numbers may
+        probe = build_network(replace(config, num_classes=1, width=1)).double().eval()
     length = ALIGNMENT
     while True:
         length *= 2

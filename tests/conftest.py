@@ -1,0 +1,27 @@
+from pathlib import Path
+
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+from PIL import Image
+
+_ROOT = Path(__file__).parents[1]
+
+
+@pytest.fixture(scope="session")
+def shared_data() -> Path:
+    folder = _ROOT.parent / "shared" / "data"
+    if not folder.is_dir():
+        pytest.skip("the data sets are not here: ../shared/data, seen from the project's root, is missing")
+    return folder
+
+
+@pytest.fixture(scope="session")
+def examples() -> Path:
+    return _ROOT / "examples"
+
+
+@pytest.fixture(scope="session")
+def cat(examples: Path) -> NDArray[np.uint8]:
+    with Image.open(examples / "cat.jpg") as picture:
+        return np.array(picture.convert("RGB"))

@@ -1,0 +1,232 @@
+from concurrent.futures import ThreadPoolExecutor
+from functools import cache, partial
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from numpy.typing import NDArray
+from torch.nn import functional
+
+from model.checkpoint import Checkpoint
+from model.errors import DeviceError, ImageError, TilingError
+from model.networks import Architecture
+from model.segmenter import Segmenter
+from model.tiling import Tiling, TilingLimits
+from model.upsampling import LearnedUpsampling, bilinear_kernel
+from tests.model.random_checkpoint import random_checkpoint
+
+
+def _noise(height: int, width: int, seed: int = 0) -> NDArray[np.uint8]:
+    return np.random.default_rng(seed).integers(0, 256, (height, width, 3), dtype=np.uint8)
+
+
+@cache
+def _segmenter(architecture: Architecture = Architecture.FCN8S) -> Segmenter:
+    limits = TilingLimits(tile_size=320, overlap_height=64, overlap_width=96)
+    return Segmenter(random_checkpoint(architecture), "cpu", limits, torch.float64)
+
+
+def _logits(checkpoint: Checkpoint, image: NDArray[np.uint8]) -> torch.Tensor:
+    """(K, height, width) float64, by the network and a dense transposed convolution; sides are multiples of 32."""
+    network = checkpoint.build().double()
+    images = torch.from_numpy(image.copy()).permute(2, 0, 1)[None]
+    scores = network.scores(checkpoint.preprocessing(images, torch.float64))
+    s, k = network.stride, checkpoint.config.num_classes
+    upsampling = network.upsampling
+    kernel = bilinear_kernel(k, k, 2 * s, torch.float64)
+    if isinstance(upsampling, LearnedUpsampling):
+        kernel = upsampling.weight
+    return functional.conv_transpose2d(scores, kernel, stride=s, padding=s // 2)[0]
+
+
+def _predict_with_overlap(
+    checkpoint: Checkpoint, image: NDArray[np.uint8], tops: list[int], lefts: list[int], size: tuple[int, int]
+) -> NDArray[np.int64]:
+    """The book's words (14.11.5): several rectangles of the image whose sides are multiples of the stride cover it;
+    the outputs of the transposed convolution are averaged where a pixel is covered more than once; the average goes
+    to softmax, the greatest of which is the class.
+    """
+    total = torch.zeros(checkpoint.config.num_classes, *image.shape[:2], dtype=torch.float64)
+    count = torch.zeros(image.shape[:2], dtype=torch.float64)
+    for top in tops:
+        for left in lefts:
+            area = slice(top, top + size[0]), slice(left, left + size[1])
+            total[:, *area] += _logits(checkpoint, image[area])
+            count[area] += 1
+    assert count.min() >= 1
+    classes: NDArray[np.int64] = (total / count).softmax(dim=0).argmax(dim=0).numpy()
+    return classes
+
+
+@pytest.mark.parametrize("learned_upsampling", [False, True])
+@pytest.mark.parametrize("architecture", list(Architecture))
+def test_overlap_is_the_books_prediction(architecture: Architecture, learned_upsampling: bool) -> None:
+    checkpoint = random_checkpoint(architecture, learned_upsampling=learned_upsampling)
+    image = _noise(150, 200)
+    segmenter = Segmenter(checkpoint, "cpu", TilingLimits(overlap_height=64, overlap_width=96), torch.float64)
+    expected = _predict_with_overlap(checkpoint, image, [0, 43, 86], [0, 52, 104], (64, 96))
+    assert len(np.unique(expected)) > 1
+    np.testing.assert_array_equal(segmenter.segment(image, tiling=Tiling.OVERLAP).mask, expected)
+
+
+def test_overlap_of_the_books_image_in_the_books_rectangles() -> None:
+    checkpoint = random_checkpoint()
+    image = _noise(375, 500)
+    expected = _predict_with_overlap(checkpoint, image, [0, 55], [0, 20], (320, 480))
+    mask = Segmenter(checkpoint, "cpu", dtype=torch.float64).segment(image, tiling=Tiling.OVERLAP).mask
+    np.testing.assert_array_equal(mask, expected)
+
+
+@pytest.mark.parametrize("architecture", list(Architecture))
+def test_whole_is_one_pass_over_the_image_padded_with_the_mean_colour(architecture: Architecture) -> None:
+    segmenter = _segmenter(architecture)
+    image = _noise(70, 50)
+    padded = np.full((96, 64, 3), segmenter.checkpoint.preprocessing.mean_color, dtype=np.uint8)
+    padded[:70, :50] = image
+    expected = _logits(segmenter.checkpoint, padded)[:, :70, :50].argmax(dim=0)
+    np.testing.assert_array_equal(segmenter.segment(image, tiling=Tiling.WHOLE).mask, expected.numpy())
+
+
+@pytest.mark.parametrize("learned_upsampling", [False, True])
+@pytest.mark.parametrize("architecture", list(Architecture))
+def test_exact_gives_the_mask_of_whole(architecture: Architecture, learned_upsampling: bool) -> None:
+    checkpoint = random_checkpoint(architecture, learned_upsampling=learned_upsampling)
+    halo = Segmenter(checkpoint, "cpu").halo
+    limits = TilingLimits(tile_size=halo.before + halo.after + 64)
+    segmenter = Segmenter(checkpoint, "cpu", limits, torch.float64)
+    image = _noise(limits.tile_size + 70, limits.tile_size + 101)
+    whole = segmenter.segment(image, tiling=Tiling.WHOLE, confidence=True)
+    assert len(np.unique(whole.mask)) > 1
+    for tiling in (Tiling.EXACT, Tiling.AUTO):
+        exact = segmenter.segment(image, tiling=tiling, confidence=True)
+        np.testing.assert_array_equal(exact.mask, whole.mask)
+        np.testing.assert_array_equal(exact.confidence, whole.confidence)
+
+
+@settings(max_examples=30, deadline=None)
+@given(height=st.integers(1, 100), width=st.integers(1, 100), tiling=st.sampled_from(Tiling))
+def test_the_mask_has_the_images_size(height: int, width: int, tiling: Tiling) -> None:
+    result = _segmenter().segment(_noise(height, width), tiling=tiling, confidence=True)
+    assert result.mask.shape == (height, width)
+    assert result.mask.dtype == np.uint8
+    assert result.mask.max() < 4
+    assert result.confidence is not None
+    assert result.confidence.shape == (height, width)
+
+
+def test_confidence_is_255_times_the_winning_probability() -> None:
+    segmenter = _segmenter()
+    image = _noise(64, 96)
+    result = segmenter.segment(image, tiling=Tiling.WHOLE, confidence=True)
+    probabilities = _logits(segmenter.checkpoint, image).softmax(dim=0).amax(dim=0)
+    assert result.confidence is not None
+    np.testing.assert_array_equal(result.confidence, (probabilities * 255).round().numpy())
+    assert result.confidence.min() < result.confidence.max()
+
+
+def test_confidence_is_left_out_unless_asked_for() -> None:
+    assert _segmenter().segment(_noise(32, 32)).confidence is None
+
+
+def test_class_counts_add_up_to_the_image() -> None:
+    result = _segmenter().segment(_noise(75, 90))
+    shares = result.classes()
+    assert len(shares) > 1
+    assert sum(share.pixels for share in shares) == 75 * 90
+    assert sum(share.fraction for share in shares) == pytest.approx(1)
+    for share in shares:
+        assert share.pixels == (result.mask == share.index).sum()
+        assert share.name == f"class {share.index}"
+
+
+def test_each_stage_takes_time() -> None:
+    timings = _segmenter().segment(_noise(75, 90)).timings
+    assert timings.preprocess_s > 0
+    assert timings.forward_s > 0
+    assert timings.upsample_s > 0
+
+
+def test_several_threads_get_what_one_gets() -> None:
+    segmenter = _segmenter()
+    images = [_noise(60 + 7 * seed, 110 - 5 * seed, seed) for seed in range(8)]
+    segment = partial(segmenter.segment, tiling=Tiling.OVERLAP)
+    alone = [segment(image).mask for image in images]
+    with ThreadPoolExecutor(4) as threads:
+        together = [result.mask for result in threads.map(segment, images * 3)]
+    for one, other in zip(alone * 3, together, strict=True):
+        np.testing.assert_array_equal(one, other)
+
+
+def test_nothing_is_kept_between_calls() -> None:
+    segmenter = _segmenter()
+    first = segmenter.segment(_noise(50, 50)).mask.copy()
+    segmenter.segment(_noise(90, 40, seed=1), tiling=Tiling.OVERLAP)
+    np.testing.assert_array_equal(segmenter.segment(_noise(50, 50)).mask, first)
+
+
+def test_the_caller_is_asked_before_each_tile() -> None:
+    asked: list[None] = []
+    _segmenter().segment(_noise(100, 200), tiling=Tiling.OVERLAP, before_tile=lambda: asked.append(None))
+    assert len(asked) == 2 * 3
+
+
+def test_what_the_caller_raises_before_a_tile_ends_the_prediction() -> None:
+    asked: list[None] = []
+
+    def give_up_at_the_third() -> None:
+        asked.append(None)
+        if len(asked) == 3:
+            raise InterruptedError("enough")
+
+    with pytest.raises(InterruptedError, match="enough"):
+        _segmenter().segment(_noise(100, 200), tiling=Tiling.OVERLAP, before_tile=give_up_at_the_third)
+    assert len(asked) == 3
+
+
+def test_the_checkpoint_that_ships_gives_the_mask_it_promises() -> None:
+    golden = Segmenter.load(device="cpu").checkpoint.golden
+    assert golden is not None
+    assert len(np.unique(golden.mask)) > 1
+
+
+def test_a_mirrored_view_is_an_image_like_any_other() -> None:
+    image = _noise(64, 64)
+    mirrored = image[:, ::-1]
+    np.testing.assert_array_equal(_segmenter().segment(mirrored).mask, _segmenter().segment(mirrored.copy()).mask)
+
+
+def test_a_read_only_image_is_an_image_like_any_other_and_gives_no_warning() -> None:
+    # torch warns of this once a process; without this line the test would pass wherever another came before it.
+    torch.set_warn_always(True)
+    try:
+        image = _noise(64, 64)
+        expected = _segmenter().segment(image).mask
+        image.flags.writeable = False
+        np.testing.assert_array_equal(_segmenter().segment(image).mask, expected)
+    finally:
+        torch.set_warn_always(False)
+
+
+@pytest.mark.parametrize("shape", [(32, 32), (32, 32, 4), (1, 32, 32, 3), (0, 32, 3), (32, 0, 3)])
+def test_an_array_of_another_shape_is_refused(shape: tuple[int, ...]) -> None:
+    with pytest.raises(ImageError, match=r"an image is \(height, width, 3\) uint8, not"):
+        _segmenter().segment(np.zeros(shape, dtype=np.uint8))
+
+
+def test_an_array_of_another_type_is_refused() -> None:
+    with pytest.raises(ImageError, match="float64"):
+        _segmenter().segment(np.zeros((32, 32, 3)))  # type: ignore[arg-type]
+
+
+def test_an_image_too_large_for_whole_is_refused() -> None:
+    segmenter = Segmenter(random_checkpoint(), "cpu", TilingLimits(max_whole_pixels=64 * 64))
+    with pytest.raises(TilingError, match="65 x 64 pixels is too large"):
+        segmenter.segment(_noise(64, 65), tiling=Tiling.WHOLE)
+
+
+@pytest.mark.parametrize("device", ["gpu", "", "cuda:999", "mps:7", "hpu", "meta"])
+def test_a_device_that_cannot_be_used_is_refused_by_name(device: str) -> None:
+    with pytest.raises(DeviceError, match=f"device '{device}' cannot be used"):
+        Segmenter(random_checkpoint(), device)

@@ -1,0 +1,79 @@
+from collections import Counter
+
+import pytest
+import torch
+
+from tests.training.voc_folder import halves, write_voc_folder
+from training.batches import BatchSampler, Draw, Source, batches
+from training.dataset import VocDataset
+from training.transforms import JointTransform
+
+
+@pytest.fixture(scope="module")
+def sources(tmp_path_factory: pytest.TempPathFactory) -> list[Source]:
+    root = tmp_path_factory.mktemp("sets")
+    first = write_voc_folder(root / "first", {f"f{index}": halves(index, index + 1) for index in range(5)})
+    second = write_voc_folder(root / "second", {f"s{index}": halves(index, index + 10) for index in range(7)})
+    return [Source(VocDataset(first, "train"), 3), Source(VocDataset(second, "train"), 2)]
+
+
+def _draws(sources: list[Source], first_step: int, last_step: int, seed: int = 0) -> list[list[Draw]]:
+    return list(BatchSampler(sources, seed, first_step, last_step))
+
+
+def test_each_batch_has_its_share_of_each_source(sources: list[Source]) -> None:
+    sampler = BatchSampler(sources, 0, 0, 20)
+    assert len(sampler) == 20
+    steps = list(sampler)
+    assert len(steps) == 20
+    assert all([draw.source for draw in step] == [0, 0, 0, 1, 1] for step in steps)
+
+
+def test_each_sample_comes_once_before_any_comes_again(sources: list[Source]) -> None:
+    steps = _draws(sources, 0, 35)
+    for number, source in enumerate(sources):
+        order = [draw.index for step in steps for draw in step if draw.source == number]
+        size = len(source.dataset)
+        epochs = [order[start : start + size] for start in range(0, len(order), size)]
+        assert all(sorted(epoch) == list(range(size)) for epoch in epochs)
+        assert len({tuple(epoch) for epoch in epochs}) > 1
+
+
+def test_every_draw_has_its_own_seed(sources: list[Source]) -> None:
+    seeds = Counter(draw.seed for step in _draws(sources, 0, 35) for draw in step)
+    assert max(seeds.values()) == 1
+
+
+@pytest.mark.parametrize("first_step", [1, 2, 13])
+def test_starting_later_gives_what_running_there_gives(sources: list[Source], first_step: int) -> None:
+    assert _draws(sources, first_step, 20) == _draws(sources, 0, 20)[first_step:]
+
+
+def test_another_seed_gives_another_order(sources: list[Source]) -> None:
+    assert _draws(sources, 0, 5, seed=1) == _draws(sources, 0, 5, seed=1)
+    assert _draws(sources, 0, 5, seed=1) != _draws(sources, 0, 5, seed=2)
+
+
+def test_the_loader_brings_the_transformed_samples_of_the_draws(sources: list[Source]) -> None:
+    transform = JointTransform(crop_size=64)
+    loader = batches(sources, transform, seed=0, first_step=2, last_step=4, workers=0)
+    loaded = list(loader)
+    assert len(loaded) == 2
+    for (images, masks), draws in zip(loaded, _draws(sources, 2, 4), strict=True):
+        assert images.shape == (5, 3, 64, 64)
+        assert masks.shape == (5, 64, 64)
+        assert images.dtype == masks.dtype == torch.uint8
+        for image, mask, draw in zip(images, masks, draws, strict=True):
+            expected_image, expected_mask = transform(sources[draw.source].dataset[draw.index], draw.seed)
+            assert torch.equal(image, expected_image)
+            assert torch.equal(mask, expected_mask)
+
+
+@pytest.mark.filterwarnings("ignore:This process .* is multi-threaded:DeprecationWarning")
+def test_workers_bring_the_same_batches(sources: list[Source]) -> None:
+    transform = JointTransform(crop_size=32, min_scale=0.5, max_scale=1.5, color_jitter=0.2)
+    alone = list(batches(sources, transform, 0, 0, 2, workers=0))
+    with_workers = list(batches(sources, transform, 0, 0, 2, workers=1))
+    for (images, masks), (other_images, other_masks) in zip(alone, with_workers, strict=True):
+        assert torch.equal(images, other_images)
+        assert torch.equal(masks, other_masks)

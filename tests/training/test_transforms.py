@@ -1,0 +1,143 @@
+import numpy as np
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from torch import Tensor
+from torch.nn import functional
+
+from model.labels import IGNORE_INDEX
+from training.dataset import Sample
+from training.transforms import JointTransform
+
+STEP = 12
+"""Of red, from one class to the next: the photograph shows its own mask."""
+
+
+def _sample(height: int, width: int, cell: int = 8, seed: int = 0) -> Sample:
+    random = np.random.default_rng(seed)
+    coarse = random.integers(0, 21, (-(-height // cell), -(-width // cell)), dtype=np.uint8)
+    mask = coarse.repeat(cell, axis=0).repeat(cell, axis=1)[:height, :width]
+    columns = np.broadcast_to(np.arange(width), mask.shape)
+    rows = np.broadcast_to(np.arange(height)[:, None], mask.shape)
+    return Sample("made", np.stack([mask * STEP, columns, rows], axis=-1).astype(np.uint8), mask)
+
+
+def _same_neighbourhood(mask: Tensor) -> Tensor:
+    """Pixels whose 5 x 5 neighbourhood is within the mask and holds no other class."""
+    values = mask[None].float()
+    same = functional.max_pool2d(values, 5, 1) == -functional.max_pool2d(-values, 5, 1)
+    return functional.pad(same[0], (2, 2, 2, 2))
+
+
+@settings(max_examples=30, deadline=None)
+@given(height=st.integers(1, 130), width=st.integers(1, 130), seed=st.integers(0, 10_000))
+def test_without_scaling_a_crop_is_a_window_of_the_image_and_its_mask(height: int, width: int, seed: int) -> None:
+    sample = _sample(height, width)
+    image, mask = JointTransform(crop_size=64)(sample, seed)
+    assert image.shape == (3, 64, 64)
+    assert mask.shape == (64, 64)
+    assert image.dtype == mask.dtype == torch.uint8
+    known = mask != IGNORE_INDEX
+    assert int(known.sum()) == min(height, 64) * min(width, 64)
+    columns, rows = image[1].numpy(), image[2].numpy()
+    assert torch.equal(image[0][known], mask[known] * STEP)
+    np.testing.assert_array_equal(sample.mask[rows[known], columns[known]], mask[known])
+    assert len(np.unique(columns[known])) == np.ptp(columns[known]) + 1 == min(width, 64)
+    assert len(np.unique(rows[known])) == np.ptp(rows[known]) + 1 == min(height, 64)
+
+
+def test_padding_has_the_mean_colour_and_no_class() -> None:
+    image, mask = JointTransform(crop_size=64)(_sample(40, 50), seed=0)
+    padded = mask == IGNORE_INDEX
+    assert int(padded.sum()) == 64 * 64 - 40 * 50
+    assert set(map(tuple, image[:, padded].T.tolist())) == {(124, 116, 104)}
+
+
+def test_padding_is_the_same_at_every_scale_and_colour_setting_but_jitter() -> None:
+    image, mask = JointTransform(crop_size=64, min_scale=0.5, max_scale=0.5)(_sample(60, 60), seed=0)
+    padded = mask == IGNORE_INDEX
+    assert int(padded.sum()) == 64 * 64 - 30 * 30
+    assert set(map(tuple, image[:, padded].T.tolist())) == {(124, 116, 104)}
+
+
+@pytest.mark.parametrize("transform", [JointTransform(64), JointTransform(64, 0.5, 2.0, color_jitter=0.3)])
+def test_the_seed_alone_decides(transform: JointTransform) -> None:
+    sample = _sample(100, 120)
+    torch.manual_seed(1)
+    image, mask = transform(sample, seed=5)
+    torch.manual_seed(2)
+    again_image, again_mask = transform(sample, seed=5)
+    assert torch.equal(image, again_image)
+    assert torch.equal(mask, again_mask)
+    others = [transform(sample, seed=seed)[1] for seed in range(6, 10)]
+    assert any(not torch.equal(mask, other) for other in others)
+
+
+def test_windows_and_flips_vary() -> None:
+    results = [JointTransform(crop_size=64)(_sample(70, 90), seed)[0] for seed in range(40)]
+    flipped = [bool(image[1, 0, 0] > image[1, 0, -1]) for image in results]
+    assert 5 < sum(flipped) < 35
+    assert {int(image[2].min()) for image in results} == set(range(7))
+
+
+@pytest.mark.parametrize("scale", [0.5, 0.77, 1.3, 2.0])
+def test_image_and_mask_stay_aligned_at_every_scale(scale: float) -> None:
+    transform = JointTransform(crop_size=128, min_scale=scale, max_scale=scale)
+    for seed in range(4):
+        image, mask = transform(_sample(110, 130, cell=24, seed=seed), seed)
+        inside = _same_neighbourhood(mask) & (mask != IGNORE_INDEX)
+        assert int(inside.sum()) > 500
+        shown = (image[0][inside].float() / STEP).round()
+        assert torch.equal(shown, mask[inside].float())
+
+
+@pytest.mark.parametrize("scale", [0.63, 0.77, 1.37, 1.6])
+def test_scaling_moves_the_mask_no_further_than_the_image(scale: float) -> None:
+    transform = JointTransform(crop_size=192, min_scale=scale, max_scale=scale)
+    shifts = []
+    for left in range(20, 40):
+        mask = np.zeros((96, 96), dtype=np.uint8)
+        mask[:, left : left + 37] = 10
+        columns = np.broadcast_to(np.arange(96, dtype=np.uint8), mask.shape)
+        image, scaled = transform(Sample("made", np.stack([mask * 20, columns, columns], axis=-1), mask), seed=0)
+        known = scaled[0] != IGNORE_INDEX
+        stripe, labelled = image[0, 0][known].double(), scaled[0][known].double()
+        rightwards = 1 if image[1, 0, 0] < image[1, 0][known][-1] else -1
+        places = torch.arange(len(stripe)).double() * rightwards
+        middle_shown, middle_labelled = ((places * row).sum() / row.sum() for row in (stripe, labelled))
+        shifts.append(float(middle_labelled - middle_shown))
+    # A single border may fall to either side of a pixel's centre; on average they stay where they are.
+    assert abs(np.mean(shifts)) < 0.2
+
+
+def test_scales_are_drawn_from_their_range() -> None:
+    transform = JointTransform(crop_size=192, min_scale=0.5, max_scale=1.5)
+    heights = [int((transform(_sample(100, 100), seed)[1] != IGNORE_INDEX)[:, 0].sum()) for seed in range(30)]
+    heights = [height for height in heights if height]
+    assert 49 <= min(heights) < 70
+    assert 120 < max(heights) <= 151
+
+
+def test_the_mask_holds_no_class_that_was_not_there() -> None:
+    sample = Sample("made", np.zeros((50, 50, 3), dtype=np.uint8), np.tile(np.array([[0, 20]], np.uint8), (50, 25)))
+    for seed in range(5):
+        _, mask = JointTransform(64, 0.5, 2.0)(sample, seed)
+        assert set(mask.flatten().tolist()) <= {0, 20, IGNORE_INDEX}
+
+
+def test_colour_jitter_changes_the_image_and_leaves_the_mask() -> None:
+    sample = _sample(64, 64)
+    plain_image, plain_mask = JointTransform(64)(sample, seed=3)
+    image, mask = JointTransform(64, color_jitter=0.3)(sample, seed=3)
+    assert torch.equal(mask, plain_mask)
+    assert not torch.equal(image, plain_image)
+    assert image.dtype == torch.uint8
+
+
+def test_the_sample_itself_stays_as_it_is() -> None:
+    sample = _sample(64, 64)
+    image, mask = sample.image.copy(), sample.mask.copy()
+    JointTransform(64, 0.5, 2.0, color_jitter=0.3)(sample, seed=3)
+    np.testing.assert_array_equal(sample.image, image)
+    np.testing.assert_array_equal(sample.mask, mask)
