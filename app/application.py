@@ -61,7 +61,6 @@ async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
     service = Service(settings, await asyncio.to_thread(_load, settings), app.state.metrics)
     app.state.service = service
     yield
-    await service.drain()
     service.close()
 
 

@@ -1,6 +1,7 @@
 """From the bytes of an image file to RGB pixels. What the file says it is decides, not the label it came with."""
 
 from io import BytesIO
+from typing import Any
 
 import numpy as np
 import pillow_heif
@@ -8,6 +9,7 @@ from numpy.typing import NDArray
 from PIL import ExifTags, Image, ImageOps, TiffImagePlugin, UnidentifiedImageError, features
 
 from app.errors import IMAGE_DAMAGED, NOT_AN_IMAGE, TOO_MANY_PIXELS, UNSUPPORTED_FORMAT, ProblemError
+from model.networks.fcn import ALIGNMENT
 
 pillow_heif.register_heif_opener()
 # Our own limit is checked before a pixel is decoded; Pillow's fixed one would warn below it.
@@ -136,9 +138,12 @@ def _require_size(picture: Image.Image, max_pixels: int) -> None:
     width, height = picture.size
     if width < 1 or height < 1:
         raise ProblemError(IMAGE_DAMAGED, f"the image has size {width} x {height}")
-    if width * height > max_pixels:
+    # A strip thinner than the network's alignment is padded to it, and costs accordingly.
+    pixels = max(width, ALIGNMENT) * max(height, ALIGNMENT)
+    if pixels > max_pixels:
+        padded = "" if pixels == width * height else f", padded to at least {ALIGNMENT} a side"
         raise ProblemError(
-            TOO_MANY_PIXELS, f"the image has {width} x {height} = {width * height} pixels; {max_pixels} are allowed"
+            TOO_MANY_PIXELS, f"the image has {width} x {height} = {pixels} pixels{padded}; {max_pixels} are allowed"
         )
 
 
@@ -152,9 +157,10 @@ def _upright(picture: Image.Image) -> Image.Image:
 
 def _to_rgb(picture: Image.Image) -> Image.Image:
     if picture.mode in _SIXTEEN_BIT_MODES:
-        return _grey(np.asarray(picture).astype(np.float64), 65535)
+        return _grey(np.asarray(picture), 65535, picture.info.get("transparency"))
     if picture.mode in ("I", "F"):
-        return _grey_of_unknown_range(np.asarray(picture).astype(np.float64))
+        samples = np.asarray(picture)
+        return _grey(samples, _full_scale(samples))
     if picture.mode in _ALPHA_MODES or "transparency" in picture.info:
         layer = picture.convert("RGBA")
         paper = Image.new("RGBA", layer.size, "white")
@@ -166,14 +172,19 @@ def _to_rgb(picture: Image.Image) -> Image.Image:
         raise ProblemError(UNSUPPORTED_FORMAT, detail) from error
 
 
-def _grey_of_unknown_range(samples: NDArray[np.float64]) -> Image.Image:
-    """32-bit samples: read as 0..1, 0..255 or 0..65535, whichever range is the first to hold them; clipped to that."""
-    samples = np.nan_to_num(samples, nan=0, posinf=0, neginf=0)
-    greatest = float(samples.max())
-    is_fraction = greatest <= 1 and bool((samples != np.round(samples)).any())
-    return _grey(samples, 1 if is_fraction else 255 if greatest <= 255 else 65535)
+def _full_scale(samples: NDArray[Any]) -> int:
+    """White of 32-bit samples: 1, 255 or 65535, whichever is the first that no sample exceeds."""
+    greatest = max((float(row[np.isfinite(row)].max(initial=0)) for row in samples), default=0.0)
+    is_fraction = greatest <= 1 and samples.dtype.kind == "f"
+    return 1 if is_fraction else 255 if greatest <= 255 else 65535
 
 
-def _grey(samples: NDArray[np.float64], full_scale: float) -> Image.Image:
-    grey = np.clip(np.round(samples * (255 / full_scale)), 0, 255).astype(np.uint8)
+def _grey(samples: NDArray[Any], full_scale: int, transparent: int | None = None) -> Image.Image:
+    """Samples of 0..full_scale as a grey picture, clipped, row by row; transparent ones become white."""
+    grey = np.empty(samples.shape, dtype=np.uint8)
+    for row, line in zip(grey, samples, strict=True):
+        finite = np.nan_to_num(line.astype(np.float64), nan=0, posinf=0, neginf=0)
+        row[:] = np.clip(np.round(finite * (255 / full_scale)), 0, 255)
+        if transparent is not None:
+            row[line == transparent] = 255
     return Image.fromarray(grey).convert("RGB")

@@ -5,6 +5,7 @@ import re
 import sys
 import time
 import uuid
+from http import HTTPMethod
 
 from starlette.datastructures import Headers, MutableHeaders
 from starlette.requests import ClientDisconnect
@@ -54,7 +55,9 @@ class ObservationMiddleware:
                 await response(scope, receive, observed_send)
         if status is not None:
             route = getattr(scope.get("route"), "path", "unmatched")
-            self._metrics.requests.labels(scope["method"], route, status).inc()
+            # Methods are the client's to invent, series are ours to keep.
+            method = scope["method"] if scope["method"] in HTTPMethod.__members__ else "other"
+            self._metrics.requests.labels(method, route, status).inc()
             self._metrics.request_seconds.labels(route).observe(time.perf_counter() - started)
 
 

@@ -73,9 +73,14 @@ def render_overlay(image: NDArray[np.uint8], segmentation: Segmentation, alpha: 
 def blend(image: NDArray[np.uint8], mask: NDArray[np.uint8], labels: Labels, alpha: float) -> NDArray[np.uint8]:
     """Lay the colours of a mask over an image: (height, width, 3), uint8 RGB."""
     result = image.copy()
-    covered = mask != labels.background_index
-    colors = labels.palette[mask[covered]].astype(np.float32)
-    result[covered] = np.round(image[covered] * (1 - alpha) + colors * alpha).astype(np.uint8)
+    weight = np.float32(alpha)
+    # In bands of rows: nothing wider than a byte a channel ever has the image's size.
+    for top in range(0, len(mask), _ROWS_AT_ONCE):
+        rows = slice(top, top + _ROWS_AT_ONCE)
+        covered = mask[rows] != labels.background_index
+        colors = labels.palette[mask[rows][covered]].astype(np.float32)
+        below = image[rows][covered].astype(np.float32)
+        result[rows][covered] = np.round(below + (colors - below) * weight).astype(np.uint8)
     return result
 
 

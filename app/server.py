@@ -1,6 +1,7 @@
 """Runs the application under uvicorn, and ends it in order."""
 
 import asyncio
+import math
 import signal
 import socket
 from types import FrameType
@@ -60,6 +61,6 @@ def serve(settings: Settings) -> None:
         log_level=settings.log_level,
         lifespan="on",
         server_header=False,
-        timeout_graceful_shutdown=5,
+        timeout_graceful_shutdown=math.ceil(settings.drain_timeout_s),  # for answers that are still being sent
     )
     Server(config, app).run()

@@ -5,7 +5,7 @@ import math
 import threading
 from collections.abc import Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 
 from app.errors import DEADLINE, DRAINING, QUEUE_FULL, ProblemError
 from app.jobs import Answer, Job
@@ -77,13 +77,17 @@ class Service:
         place.work = self._threads.submit(job.run, self.segmenter, self._device_lock)
         answer = asyncio.wrap_future(place.work)
         waited_for: set[asyncio.Future[Answer] | asyncio.Future[None]] = {answer, gone}
-        await asyncio.wait(waited_for, timeout=self._settings.deadline_s, return_when=asyncio.FIRST_COMPLETED)
-        if answer.done():
+        try:
+            await asyncio.wait(waited_for, timeout=self._settings.deadline_s, return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            # Also when this request itself is cancelled, which ends the service's last grace.
+            if not answer.done():
+                job.abandoned.set()
+                answer.cancel()
+        if not answer.cancelled():
             result = answer.result()
             self._count(result)
             return result
-        job.abandoned.set()
-        answer.cancel()
         if gone.done():
             self._metrics.abandoned.inc()
             return None
@@ -99,7 +103,7 @@ class Service:
             pass
 
     def close(self) -> None:
-        """Give up what has not started; threads end with the stage they are in."""
+        """Give up what has not started; threads end with the stage or tile they are in."""
         self._threads.shutdown(wait=False, cancel_futures=True)
 
     def _count(self, answer: Answer) -> None:
@@ -114,7 +118,12 @@ class Service:
             return
         # A thread cannot be stopped: while it works, it takes part of the machine, and so of the queue.
         loop = asyncio.get_running_loop()
-        place.work.add_done_callback(lambda _: loop.call_soon_threadsafe(self._change_unfinished, -1))
+
+        def give_back(_: Future[Answer]) -> None:
+            with suppress(RuntimeError):  # the loop has ended, and with it the count
+                loop.call_soon_threadsafe(self._change_unfinished, -1)
+
+        place.work.add_done_callback(give_back)
 
     def _change_unfinished(self, by: int) -> None:
         self._unfinished += by

@@ -2,11 +2,13 @@
 
 import asyncio
 from collections.abc import AsyncGenerator
+from contextlib import suppress
 
 from fastapi import Request
 from python_multipart.multipart import parse_options_header
 from starlette.datastructures import UploadFile
 from starlette.formparsers import MultiPartException, MultiPartParser
+from starlette.requests import ClientDisconnect
 
 from app.errors import (
     BODY_MALFORMED,
@@ -22,6 +24,9 @@ FIELD = "image"
 
 # Boundaries and part headers that a multipart body may have beside the image.
 _MULTIPART_ALLOWANCE = 64 * 1024
+
+
+_DISCARD_S = 2.0
 
 
 class _InMemoryParser(MultiPartParser):
@@ -44,7 +49,8 @@ async def read_image_bytes(request: Request, max_bytes: int, timeout_s: float) -
             if content_type.startswith("image/") or content_type in ("", "application/octet-stream"):
                 return b"".join([chunk async for chunk in _bounded(request, max_bytes)])
     except TimeoutError as error:
-        raise ProblemError(UPLOAD_TIMEOUT, f"the body did not arrive within {timeout_s:g} s") from error
+        detail = f"the body did not arrive within {timeout_s:g} s"
+        raise ProblemError(UPLOAD_TIMEOUT, detail, {"Connection": "close"}) from error
     raise ProblemError(
         UNSUPPORTED_FORMAT,
         f"Content-Type {content_type[:100]} is not read; send multipart/form-data with a field {FIELD}, "
@@ -58,8 +64,9 @@ async def _read_multipart(request: Request, max_bytes: int) -> bytes:
     )
     try:
         form = await parser.parse()
-    except MultiPartException as error:
-        raise ProblemError(BODY_MALFORMED, f"the multipart body cannot be parsed: {error.message}") from error
+    # Codecs of a charset that the client names raise plain UnicodeError.
+    except (MultiPartException, UnicodeError) as error:
+        raise ProblemError(BODY_MALFORMED, f"the multipart body cannot be parsed: {error}") from error
     upload = form.get(FIELD)
     if not isinstance(upload, UploadFile):
         await form.close()
@@ -76,17 +83,32 @@ async def _bounded(request: Request, max_bytes: int) -> AsyncGenerator[bytes, No
     """The body's chunks; stops as soon as they, or the length announced, are more than allowed."""
     announced = request.headers.get("content-length", "")
     if announced.isdigit() and int(announced) > max_bytes:
+        await _discard(request)
         raise _too_large(max_bytes)
-    received = 0
-    async for chunk in request.stream():
+    received, more = 0, True
+    while more:
+        message = await request.receive()
+        if message["type"] == "http.disconnect":
+            raise ClientDisconnect
+        chunk, more = message.get("body", b""), message.get("more_body", False)
         received += len(chunk)
         if received > max_bytes:
+            if more:
+                await _discard(request)
             raise _too_large(max_bytes)
         yield chunk
 
 
+async def _discard(request: Request) -> None:
+    """Let a client finish sending, for a while: many read the answer only then, and see a reset connection before."""
+    with suppress(TimeoutError):
+        async with asyncio.timeout(_DISCARD_S):
+            while (await request.receive()).get("more_body", False):
+                pass
+
+
 def _too_large(max_bytes: int) -> ProblemError:
-    # The rest of the body is not read, so the connection is of no further use.
+    # What is left of the body would be taken for the next request.
     return ProblemError(
         BODY_TOO_LARGE, f"the image has more than the {max_bytes} bytes allowed", {"Connection": "close"}
     )

@@ -60,9 +60,11 @@ class Segmentation:
 
     def classes(self) -> list[ClassShare]:
         """The classes found, by index."""
-        counts: list[int] = np.bincount(self.mask.ravel(), minlength=len(self.labels)).tolist()
+        counts = np.zeros(len(self.labels), dtype=np.int64)
+        for row in self.mask:  # of the whole mask at once, bincount would make a copy eight times as large
+            counts += np.bincount(row, minlength=len(self.labels))
         return [
             ClassShare(index, self.labels.names[index], self.labels.colors[index], pixels, pixels / self.mask.size)
-            for index, pixels in enumerate(counts)
+            for index, pixels in enumerate(counts.tolist())
             if pixels
         ]

@@ -34,6 +34,7 @@ class Segmenter:
     Raises:
         CheckpointError: the weights do not fit the network.
         DeviceError: the device cannot be used.
+        TilingError: tiles are too small for the network.
     """
 
     def __init__(
@@ -47,6 +48,7 @@ class Segmenter:
         self.device = _device(device)
         self.limits = limits
         self.halo = network_halo(checkpoint.config)
+        self.halo.require_room(limits.tile_size)
         self._dtype = dtype
         self._network = checkpoint.build().to(self.device, dtype).to(memory_format=torch.channels_last)
 

@@ -49,9 +49,11 @@ class JointTransform:
         if scale == 1:
             return image, mask
         size = [max(1, round(side * scale)) for side in image.shape[-2:]]
-        # Plain NEAREST takes the source pixel at the output pixel's corner, which moves masks by half a pixel.
-        scaled_mask = functional.resize(mask, size, interpolation=InterpolationMode.NEAREST_EXACT)
-        return functional.resize(image, size, antialias=True), scaled_mask
+        # Plain NEAREST takes the source pixel at the output pixel's corner, which moves masks by half a pixel, and
+        # older torchvision (0.26) takes it for every tv_tensors.Mask, whatever it is told.
+        plain = mask.as_subclass(Tensor)[None]
+        scaled = functional.resize(plain, size, interpolation=InterpolationMode.NEAREST_EXACT)[0]
+        return functional.resize(image, size, antialias=True), tv_tensors.Mask(scaled)
 
     def _crop(self, image: Tensor, mask: Tensor, random: np.random.Generator) -> tuple[Tensor, Tensor]:
         height, width = image.shape[-2:]

@@ -9,6 +9,7 @@ from dataclasses import dataclass, replace
 import torch
 from torch import Tensor
 
+from model.errors import TilingError
 from model.networks import NetworkConfig, build_network
 from model.networks.fcn import ALIGNMENT
 
@@ -24,6 +25,12 @@ class Halo:
 
     before: int
     after: int
+
+    def require_room(self, tile_size: int) -> None:
+        """Raises ``TilingError`` if tiles of this side have no core."""
+        least = self.before + self.after + ALIGNMENT
+        if tile_size < least:
+            raise TilingError(f"tiles of {tile_size} pixels are too small for this network; take at least {least}")
 
 
 def network_halo(config: NetworkConfig) -> Halo:

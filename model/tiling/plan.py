@@ -137,12 +137,7 @@ def _exact_spans(extent: int, tile_size: int, halo: Halo) -> list[_Span]:
     """Tiles of one length; the last is moved back so that it ends with the image."""
     if extent <= tile_size:
         return [_Span(0, extent, 0, extent)]
-    step = tile_size - halo.before - halo.after
-    if step < ALIGNMENT:
-        raise TilingError(
-            f"tiles of {tile_size} pixels are too small for this network: their borders alone take "
-            f"{halo.before} + {halo.after}; take at least {halo.before + halo.after + ALIGNMENT}"
-        )
+    halo.require_room(tile_size)
     spans: list[_Span] = []
     covered = 0
     while covered < extent:

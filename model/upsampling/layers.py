@@ -2,6 +2,7 @@
 
 from abc import ABC, abstractmethod
 
+import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
@@ -50,17 +51,20 @@ class LearnedUpsampling(Upsampling):
 
     Attributes:
         weight: (K, K, 2 * factor, 2 * factor), laid out as ``nn.ConvTranspose2d.weight``.
+        bias: (K,), zero at first.
     """
 
     def __init__(self, num_classes: int, factor: int) -> None:
         super().__init__(num_classes, factor)
         self.weight = nn.Parameter(bilinear_kernel(num_classes, num_classes, 2 * factor))
+        self.bias = nn.Parameter(torch.zeros(num_classes))
 
     def forward(self, scores: Tensor) -> Tensor:
         s = self.factor
         cells = functional.conv2d(scores, self._convolution_kernel(), padding=1)  # (B, K s s, h + 1, w + 1)
         pixels = functional.pixel_shuffle(cells, s)  # (B, K, s (h + 1), s (w + 1))
-        return pixels[..., s // 2 : -(s // 2), s // 2 : -(s // 2)]
+        inside = pixels[..., s // 2 : -(s // 2), s // 2 : -(s // 2)]
+        return inside + self.bias.view(-1, 1, 1)
 
     def _convolution_kernel(self) -> Tensor:
         """(K s s, K, 2, 2): tap 1 of an output's kernel meets the cell at hand, tap 0 the one before it."""

@@ -114,6 +114,17 @@ def test_modes_of_tiff_become_rgb(mode: str, color: object, expected: tuple[int,
     np.testing.assert_array_equal(decoded(encoded(picture, "TIFF")), np.broadcast_to(expected, (2, 3, 3)))
 
 
+def test_transparent_samples_of_16_bits_become_white() -> None:
+    data = encoded(Image.fromarray(np.array([[0, 257]], dtype=np.uint16)), "PNG", transparency=0)
+    assert decoded(data)[0].tolist() == [[255, 255, 255], [1, 1, 1]]
+
+
+def test_a_thin_strip_counts_as_what_it_is_padded_to() -> None:
+    problem, detail = problem_of(encoded(Image.new("1", (40_000, 1)), "PNG"))
+    assert problem is TOO_MANY_PIXELS
+    assert "40000 x 1 = 1280000 pixels, padded to at least 32 a side" in detail
+
+
 def test_a_cmyk_jpeg_becomes_rgb() -> None:
     red = decoded(encoded(Image.new("CMYK", (16, 16), (0, 255, 255, 0)), "JPEG", quality=95))
     assert red[..., 0].min() > 240

@@ -17,6 +17,13 @@ def samples(client: TestClient) -> dict[tuple[str, str], float]:
     }
 
 
+def test_methods_that_clients_invent_share_one_series(client: TestClient) -> None:
+    client.request("BREW", "/segment")
+    text = client.get("/metrics").text
+    assert 'method="other"' in text
+    assert "BREW" not in text
+
+
 def test_metrics_count_requests_stages_and_pixels(client: TestClient, cat: bytes) -> None:
     before = samples(client)
     client.post("/segment", content=cat)

@@ -156,6 +156,30 @@ def test_an_absent_device_ends_the_start_with_a_sentence() -> None:
     assert "Traceback" not in result.stderr
 
 
+def test_too_small_tiles_end_the_start_with_a_sentence() -> None:
+    result = refused_start(tile_size=512)
+    assert result.returncode != 0
+    assert "take at least 640" in result.stderr
+    assert "Traceback" not in result.stderr
+
+
+def test_a_client_that_sends_far_too_much_reads_the_refusal(start_server: Start) -> None:
+    server = start_server(max_upload_bytes=1000)
+    with server.client() as client:
+        require_problem(client.post("/segment", content=bytes(30_000_000)), errors.BODY_TOO_LARGE)
+
+
+def test_sigterm_gives_up_an_image_that_outlasts_the_drain(start_server: Start) -> None:
+    buffer = BytesIO()
+    Image.linear_gradient("L").resize((8000, 6250)).save(buffer, "JPEG")
+    server = start_server(drain_timeout_s=1)
+    big = server.unfinished_upload(buffer.getvalue(), sent=len(buffer.getvalue()))
+    _wait_for_unfinished(server, 1)
+    server.process.send_signal(signal.SIGTERM)
+    assert server.process.wait(timeout=60) == 0
+    big.close()
+
+
 def test_no_home_and_no_writable_disk_are_needed(
     start_server: Start, cat: bytes, monkeypatch: pytest.MonkeyPatch
 ) -> None:

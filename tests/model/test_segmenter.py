@@ -35,10 +35,10 @@ def _logits(checkpoint: Checkpoint, image: NDArray[np.uint8]) -> torch.Tensor:
     scores = network.scores(checkpoint.preprocessing(images, torch.float64))
     s, k = network.stride, checkpoint.config.num_classes
     upsampling = network.upsampling
-    kernel = bilinear_kernel(k, k, 2 * s, torch.float64)
+    kernel, bias = bilinear_kernel(k, k, 2 * s, torch.float64), None
     if isinstance(upsampling, LearnedUpsampling):
-        kernel = upsampling.weight
-    return functional.conv_transpose2d(scores, kernel, stride=s, padding=s // 2)[0]
+        kernel, bias = upsampling.weight, upsampling.bias
+    return functional.conv_transpose2d(scores, kernel, bias, stride=s, padding=s // 2)[0]
 
 
 def _predict_with_overlap(

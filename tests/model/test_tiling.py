@@ -118,7 +118,7 @@ def test_auto_never_takes_whole_where_whole_is_refused() -> None:
 
 
 def test_tiles_too_small_for_the_halo_are_refused_with_the_least_size_that_works() -> None:
-    with pytest.raises(TilingError, match=r"tiles of 96 pixels .*64 \+ 32; take at least 128"):
+    with pytest.raises(TilingError, match=r"tiles of 96 pixels .* take at least 128"):
         _plan(97, 10, Tiling.EXACT, tile_size=96)
     assert len(_plan(97, 10, Tiling.EXACT, tile_size=128).tiles) == 1
     assert len(_plan(1000, 10, Tiling.EXACT, tile_size=128).tiles) > 1

@@ -90,7 +90,8 @@ def test_learned_upsampling_is_the_dense_transposed_convolution(factor: int, gri
     layer = LearnedUpsampling(3, factor).double()
     with torch.no_grad():
         layer.weight.copy_(torch.randn(layer.weight.shape, generator=random, dtype=torch.float64))
-    expected = functional.conv_transpose2d(scores, layer.weight, stride=factor, padding=factor // 2)
+        layer.bias.copy_(torch.randn(3, generator=random, dtype=torch.float64))
+    expected = functional.conv_transpose2d(scores, layer.weight, layer.bias, stride=factor, padding=factor // 2)
     upsampled = layer(scores)
     assert upsampled.shape == (2, 3, grid[0] * factor, grid[1] * factor)
     torch.testing.assert_close(upsampled, expected, rtol=0, atol=1e-12)
