@@ -100,7 +100,7 @@ class ModelDocument(BaseModel):
     scores: dict[str, float] = Field(description="Measured on images that were not trained on, 0..1.")
     licenses: str
     device: str = Field(examples=["cpu"])
-    tile_size: int = Field(description="Side of the tiles of `exact`, in pixels.")
+    tile_size: int = Field(description="Greatest side of the tiles of `exact`, in pixels.")
     halo: tuple[int, int] = Field(description="Pixels a tile needs before and after its core.")
     limits: LimitsDocument
 

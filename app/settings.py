@@ -36,7 +36,7 @@ class Settings(BaseSettings):
         100_000_000,
         description="Largest image in pixels, read from its header before decoding; larger ones are answered 422.",
     )
-    tile_size: int = Field(1536, ge=32, multiple_of=32, description="Side of the tiles of `exact`, in pixels.")
+    tile_size: int = Field(2048, ge=32, multiple_of=32, description="Greatest side of the tiles of `exact`, in pixels.")
     max_whole_pixels: Positive = Field(16_000_000, description="Largest image that `tiling=whole` accepts, in pixels.")
     log_level: str = Field(
         "info", pattern="^(critical|error|warning|info|debug)$", description="Least severity that is logged."

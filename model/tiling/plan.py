@@ -30,7 +30,7 @@ class TilingLimits:
     """Sizes of the rectangles.
 
     Attributes:
-        tile_size: side of the tiles of ``exact``; its square is the budget up to which ``auto`` takes ``whole``.
+        tile_size: greatest side of the tiles of ``exact``; up to its square in pixels ``auto`` takes ``whole``.
         max_whole_pixels: the largest padded image that ``whole`` takes: its memory grows with the image.
         overlap_height, overlap_width: rectangles of ``overlap``; the book's are 320 x 480.
 
@@ -38,7 +38,7 @@ class TilingLimits:
         TilingError: a side is no positive multiple of 32.
     """
 
-    tile_size: int = 1536
+    tile_size: int = 2048
     max_whole_pixels: int = 16_000_000
     overlap_height: int = 320
     overlap_width: int = 480
@@ -134,17 +134,20 @@ class _Span:
 
 
 def _exact_spans(extent: int, tile_size: int, halo: Halo) -> list[_Span]:
-    """Tiles of one length; the last is moved back so that it ends with the image."""
+    """As few tiles as reach, all of one length, and no longer than they need be."""
     if extent <= tile_size:
         return [_Span(0, extent, 0, extent)]
     halo.require_room(tile_size)
+    shared = halo.before + halo.after
+    count = 1 + -(-(extent - tile_size) // (tile_size - shared))
+    length = _aligned(-(-(extent + (count - 1) * shared) // count))
     spans: list[_Span] = []
     covered = 0
     while covered < extent:
-        start = max(0, min(covered - halo.before, extent - tile_size))
-        last = start + tile_size == extent
-        stop = extent if last else start + tile_size - halo.after
-        spans.append(_Span(start, tile_size, covered, stop))
+        start = max(0, min(covered - halo.before, extent - length))
+        last = start + length == extent
+        stop = extent if last else start + length - halo.after
+        spans.append(_Span(start, length, covered, stop))
         covered = stop
     return spans
 

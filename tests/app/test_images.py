@@ -114,6 +114,17 @@ def test_modes_of_tiff_become_rgb(mode: str, color: object, expected: tuple[int,
     np.testing.assert_array_equal(decoded(encoded(picture, "TIFF")), np.broadcast_to(expected, (2, 3, 3)))
 
 
+@pytest.mark.parametrize(("alpha", "expected"), [(255, [255, 0, 0]), (0, [255, 255, 255])])
+def test_a_palette_with_an_alpha_channel_is_composited_on_white(alpha: int, expected: list[int]) -> None:
+    picture = Image.new("P", (3, 2), 1)
+    picture.putpalette([0, 0, 0, 255, 0, 0])
+    picture.putalpha(alpha)
+    assert picture.mode == "PA"
+    data = encoded(picture, "TIFF")
+    assert Image.open(BytesIO(data)).mode == "PA"
+    np.testing.assert_array_equal(decoded(data), np.broadcast_to(expected, (2, 3, 3)))
+
+
 def test_transparent_samples_of_16_bits_become_white() -> None:
     data = encoded(Image.fromarray(np.array([[0, 257]], dtype=np.uint16)), "PNG", transparency=0)
     assert decoded(data)[0].tolist() == [[255, 255, 255], [1, 1, 1]]
