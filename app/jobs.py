@@ -2,6 +2,8 @@
 
 import threading
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -16,6 +18,7 @@ from app.rendering import (
     render_overlay,
     render_png,
 )
+from app.turns import Turns
 from model.segmentation import Segmentation
 from model.segmenter import Segmenter
 from model.tiling import Tiling
@@ -68,36 +71,41 @@ class Job:
     abandoned: threading.Event = field(default_factory=threading.Event)
     _submitted: float = field(default_factory=time.perf_counter)
 
-    def run(self, segmenter: Segmenter, device_lock: threading.Lock) -> Answer:
+    def run(self, segmenter: Segmenter, turns: Turns) -> Answer:
         """Decode, predict, encode.
 
         Args:
             segmenter: predicts.
-            device_lock: held while it does: two predictions at once would only slow each other down.
+            turns: on its device.
 
         Raises:
             ProblemError, TilingError: the image cannot be segmented.
             Abandoned: nobody waits any more.
         """
         started = time.perf_counter()
+        waited_s = started - self._submitted
         self._require_audience()
         image = decode_image(self.data, self.max_pixels)
         decoded = time.perf_counter()
-        with device_lock:
-            turn = time.perf_counter()
-            segmentation = segmenter.segment(
-                image,
-                tiling=self.options.tiling,
-                confidence=self.options.output is OutputFormat.CONFIDENCE,
-                before_tile=self._require_audience,
-            )
+
+        @contextmanager
+        def turn() -> Iterator[None]:
+            nonlocal waited_s
+            asked = time.perf_counter()
+            with turns.take():
+                waited_s += time.perf_counter() - asked
+                self._require_audience()
+                yield
+
+        confidence = self.options.output is OutputFormat.CONFIDENCE
+        segmentation = segmenter.segment(image, tiling=self.options.tiling, confidence=confidence, turn=turn)
         self._require_audience()
         predicted = time.perf_counter()
         digest = segmenter.checkpoint.digest
         body = self._render(image, segmentation, digest)
         timings = segmentation.timings
         stages = {
-            "queue": (started - self._submitted) + (turn - decoded),
+            "queue": waited_s,
             "decode": decoded - started,
             "preprocess": timings.preprocess_s,
             "forward": timings.forward_s,

@@ -2,7 +2,6 @@
 
 import asyncio
 import math
-import threading
 from collections.abc import Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager, suppress
@@ -11,6 +10,7 @@ from app.errors import DEADLINE, DRAINING, QUEUE_FULL, ProblemError
 from app.jobs import Answer, Job
 from app.metrics import Metrics
 from app.settings import Settings
+from app.turns import Turns
 from model.segmenter import Segmenter
 
 
@@ -35,7 +35,7 @@ class Service:
         self.draining = False
         self._settings = settings
         self._metrics = metrics
-        self._device_lock = threading.Lock()
+        self._turns = Turns()
         self._threads = ThreadPoolExecutor(settings.concurrency, thread_name_prefix="segment")
         self._unfinished = 0
         self._idle = asyncio.Event()
@@ -74,7 +74,7 @@ class Service:
         Raises:
             ProblemError, TilingError: the image cannot be segmented, or the deadline has passed.
         """
-        place.work = self._threads.submit(job.run, self.segmenter, self._device_lock)
+        place.work = self._threads.submit(job.run, self.segmenter, self._turns)
         answer = asyncio.wrap_future(place.work)
         waited_for: set[asyncio.Future[Answer] | asyncio.Future[None]] = {answer, gone}
         try:

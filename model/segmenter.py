@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import Callable
+from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 
 import numpy as np
@@ -17,6 +18,9 @@ from model.tiling import ScoreMap, Tiling, TilingLimits, compute_scores, network
 
 DEFAULT_WEIGHTS = Path(__file__).parent / "weights" / "fcn8s.safetensors"
 """The checkpoint that ships."""
+
+Turn = Callable[[], AbstractContextManager[object]]
+"""Makes the context of one forward pass."""
 
 _MAX_GOLDEN_DIFFERENCE = 0.005
 """Share of golden pixels that may differ: devices and precisions round differently where two classes are close."""
@@ -82,7 +86,7 @@ class Segmenter:
         *,
         tiling: Tiling = Tiling.AUTO,
         confidence: bool = False,
-        before_tile: Callable[[], None] | None = None,
+        turn: Turn = nullcontext,
     ) -> Segmentation:
         """Predict the class of every pixel.
 
@@ -90,7 +94,8 @@ class Segmenter:
             image: (height, width, 3), uint8 RGB, at least 1 x 1.
             tiling: how the image is cut.
             confidence: also give the winning classes' probabilities.
-            before_tile: called before each forward pass; what it raises ends the prediction.
+            turn: entered around each forward pass, so that the caller decides who uses the device when; what it
+                raises ends the prediction.
 
         Raises:
             ImageError: the array is no such image.
@@ -101,7 +106,7 @@ class Segmenter:
         height, width = image.shape[:2]
         stopwatch = _Stopwatch(self.device)
         with torch.inference_mode():
-            maps = self._scores(image, tiling, stopwatch, before_tile)
+            maps = self._scores(image, tiling, stopwatch, turn)
             stopwatch.start()
             mask = decode_mask(maps, self._network.upsampling, height, width)
             sure = decode_confidence(maps, self._network.upsampling, height, width) if confidence else None
@@ -114,22 +119,22 @@ class Segmenter:
         image: NDArray[np.uint8],
         tiling: Tiling,
         stopwatch: "_Stopwatch",
-        before_tile: Callable[[], None] | None,
+        turn: Turn,
     ) -> list[ScoreMap]:
         plan = plan_tiles(image.shape[0], image.shape[1], tiling, self.limits, self.halo)
         preprocessing = self.checkpoint.preprocessing
 
         def forward(tile: NDArray[np.uint8]) -> Tensor:
-            if before_tile is not None:
-                before_tile()
-            stopwatch.start()
-            pixels = torch.from_numpy(tile.copy()).to(self.device)  # contiguous, and writable as torch wants it
-            # A view of (height, width, 3) as (1, 3, height, width) is channels_last as it stands.
-            images = preprocessing(pixels.permute(2, 0, 1)[None], self._dtype)
-            stopwatch.preprocess_s += stopwatch.lap()
-            scores = self._network.scores(images)[0]
-            stopwatch.forward_s += stopwatch.lap()
-            return scores
+            with turn():
+                stopwatch.start()
+                # A copy is contiguous, and writable as torch wants it.
+                pixels = torch.from_numpy(tile.copy()).to(self.device)
+                # A view of (height, width, 3) as (1, 3, height, width) is channels_last as it stands.
+                images = preprocessing(pixels.permute(2, 0, 1)[None], self._dtype)
+                stopwatch.preprocess_s += stopwatch.lap()
+                scores = self._network.scores(images)[0]
+                stopwatch.forward_s += stopwatch.lap()
+                return scores
 
         return compute_scores(plan, image, forward, self._network.stride, preprocessing.mean_color)
 

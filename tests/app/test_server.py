@@ -56,6 +56,18 @@ def test_livez_answers_at_once_while_a_big_image_is_in_work(server: ServerProces
     _wait_for_unfinished(server, 0)
 
 
+def test_a_small_image_does_not_wait_for_a_big_one(start_server: Start, cat: bytes) -> None:
+    buffer = BytesIO()
+    Image.linear_gradient("L").resize((8000, 6250)).save(buffer, "JPEG")
+    server = start_server(tile_size=1024)
+    big = server.unfinished_upload(buffer.getvalue(), sent=len(buffer.getvalue()))
+    with server.client() as client:
+        _wait_until(lambda: _cpu_seconds(server) > 5)
+        assert client.post("/segment", content=cat).status_code == 200
+        assert "fcn_unfinished_requests 1.0" in client.get("/metrics").text
+    big.close()
+
+
 def test_a_full_queue_refuses_with_an_honest_wait(start_server: Start, cat: bytes) -> None:
     server = start_server(concurrency=1, queue_length=0)
     upload = server.unfinished_upload(cat, sent=1000)
@@ -188,6 +200,12 @@ def test_no_home_and_no_writable_disk_are_needed(
     server = start_server()
     with server.client() as client:
         assert client.post("/segment", files={"image": cat}).status_code == 200
+
+
+def _cpu_seconds(server: ServerProcess) -> float:
+    """Processor time of the service so far: far beyond decoding, it is on its tiles."""
+    fields = Path(f"/proc/{server.process.pid}/stat").read_text().rpartition(")")[2].split()
+    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
 
 
 def _wait_for_unfinished(server: ServerProcess, count: int) -> None:

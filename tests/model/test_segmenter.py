@@ -1,4 +1,6 @@
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from functools import cache, partial
 
 import numpy as np
@@ -166,23 +168,31 @@ def test_nothing_is_kept_between_calls() -> None:
     np.testing.assert_array_equal(segmenter.segment(_noise(50, 50)).mask, first)
 
 
-def test_the_caller_is_asked_before_each_tile() -> None:
-    asked: list[None] = []
-    _segmenter().segment(_noise(100, 200), tiling=Tiling.OVERLAP, before_tile=lambda: asked.append(None))
-    assert len(asked) == 2 * 3
+def test_each_tile_takes_a_turn() -> None:
+    taken: list[None] = []
+
+    @contextmanager
+    def turn() -> Iterator[None]:
+        taken.append(None)
+        yield
+
+    _segmenter().segment(_noise(100, 200), tiling=Tiling.OVERLAP, turn=turn)
+    assert len(taken) == 2 * 3
 
 
-def test_what_the_caller_raises_before_a_tile_ends_the_prediction() -> None:
-    asked: list[None] = []
+def test_what_a_turn_raises_ends_the_prediction() -> None:
+    taken: list[None] = []
 
-    def give_up_at_the_third() -> None:
-        asked.append(None)
-        if len(asked) == 3:
+    @contextmanager
+    def give_up_at_the_third() -> Iterator[None]:
+        taken.append(None)
+        if len(taken) == 3:
             raise InterruptedError("enough")
+        yield
 
     with pytest.raises(InterruptedError, match="enough"):
-        _segmenter().segment(_noise(100, 200), tiling=Tiling.OVERLAP, before_tile=give_up_at_the_third)
-    assert len(asked) == 3
+        _segmenter().segment(_noise(100, 200), tiling=Tiling.OVERLAP, turn=give_up_at_the_third)
+    assert len(taken) == 3
 
 
 def test_the_checkpoint_that_ships_gives_the_mask_it_promises() -> None:
