@@ -12,8 +12,8 @@ from PIL import Image
 
 from model.checkpoint import Checkpoint
 from model.errors import SegmentationError
-from model.labels import VOC
-from model.networks import Architecture, NetworkConfig, build_network
+from model.labels import VOC, Labels
+from model.networks import FCN, Architecture, NetworkConfig, build_network
 from model.networks.backbone_weights import load_backbone_file, load_backbone_from_torchvision
 from model.segmenter import Segmenter
 from model.tiling import Tiling
@@ -44,6 +44,10 @@ def train(
     ],
     out: Annotated[Path, typer.Option(help="Folder for checkpoint and log.")],
     backbone: Annotated[Path | None, typer.Option(help="ImageNet weights; default: torchvision's, downloaded.")] = None,
+    start_from: Annotated[
+        Path | None,
+        typer.Option(help="Checkpoint to go on from; its network and classes stand, whatever the options say of them."),
+    ] = None,
     architecture: Architecture = Architecture.FCN8S,
     layer4_blocks: int = 2,
     learned_upsampling: bool = False,
@@ -72,18 +76,19 @@ def train(
         workers=workers,
         seed=seed,
     )
-    sources = [_parse_source(text) for text in source]
+    start = None if start_from is None else Checkpoint.load(start_from)
+    labels = VOC if start is None else start.labels
+    sources = [_parse_source(text, labels) for text in source]
     torch.manual_seed(seed)
-    network_config = NetworkConfig(
-        architecture, len(VOC), (2, 2, 2, layer4_blocks), learned_upsampling=learned_upsampling
-    )
-    network = build_network(network_config)
-    if backbone is None:
-        load_backbone_from_torchvision(network.backbone)
+    if start is None:
+        network_config = NetworkConfig(
+            architecture, len(labels), (2, 2, 2, layer4_blocks), learned_upsampling=learned_upsampling
+        )
+        network = _with_backbone(build_network(network_config), backbone)
     else:
-        load_backbone_file(network.backbone, backbone)
+        network_config, network = start.config, start.build().requires_grad_(True)
     name = ("cuda" if torch.cuda.is_available() else "cpu") if device == "auto" else device
-    trainer = Trainer(network, network_config, VOC, sources, config, out, torch.device(name))
+    trainer = Trainer(network, network_config, labels, sources, config, out, torch.device(name))
     trainer.train()
     print(trainer.checkpoint_file)
 
@@ -158,10 +163,18 @@ def export(
     export_checkpoint(checkpoint, image, described, out)
 
 
-def _parse_source(text: str) -> Source:
+def _with_backbone(network: FCN, file: Path | None) -> FCN:
+    if file is None:
+        load_backbone_from_torchvision(network.backbone)
+    else:
+        load_backbone_file(network.backbone, file)
+    return network
+
+
+def _parse_source(text: str, labels: Labels) -> Source:
     try:
         folder, split, per_batch = text.rsplit(":", 2)
-        return Source(VocDataset(Path(folder), split), int(per_batch))
+        return Source(VocDataset(Path(folder), split, labels), int(per_batch))
     except ValueError as error:
         raise typer.BadParameter(f"{text} is not FOLDER:LIST:N") from error
 

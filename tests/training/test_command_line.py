@@ -58,6 +58,18 @@ def test_train_starts_from_the_backbone_given(weights: Path, backbone: Path) -> 
     assert 0 < (after - start).abs().max() < 0.05 * start.abs().max()
 
 
+def test_train_goes_on_from_a_checkpoint(weights: Path, data: Path, tmp_path: Path) -> None:
+    size = ["--steps", "1", "--crop-size", "64", "--workers", "0", "--device", "cpu", "--learning-rate", "0.0001"]
+    rest = ["--head-learning-rate", "0.0001", "--architecture", "fcn32s", "--out", str(tmp_path)]
+    arguments = ["train", "--source", f"{data}:train:2", "--start-from", str(weights), *size, *rest]
+    result = CliRunner().invoke(cli, arguments)
+    assert result.exit_code == 0, result.output
+    before, after = Checkpoint.load(weights), Checkpoint.load(tmp_path / "last.safetensors")
+    assert after.config == before.config
+    name = "classifier.weight"
+    assert 0 < (after.weights[name] - before.weights[name]).abs().max() < 0.001
+
+
 def test_evaluate_prints_the_scores_and_writes_them(weights: Path, data: Path, tmp_path: Path) -> None:
     arguments = [
         "evaluate",
