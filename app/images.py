@@ -97,20 +97,19 @@ def _unidentified(data: bytes) -> ProblemError:
             continue
         try:
             plugin(BytesIO(data), "")
-        except (SyntaxError, ValueError, KeyError) as error:
-            if "mode" in str(error) or "compression" in str(error):
-                detail = (
-                    f"the body is a {name} file with a pixel layout that is not read: {_layout(name, data) or error}"
-                )
-                return ProblemError(UNSUPPORTED_FORMAT, detail)
-            return ProblemError(
-                IMAGE_DAMAGED, f"the body starts like a {name} file, but its header is damaged: {error}"
-            )
         except Exception as error:  # as in decode_image
-            return ProblemError(
-                IMAGE_DAMAGED, f"the body starts like a {name} file, but its header is damaged: {error}"
-            )
+            return _refused_by_plugin(name, data, error)
     return ProblemError(NOT_AN_IMAGE, f"the body's {len(data)} bytes are no image; readable are {', '.join(FORMATS)}")
+
+
+def _refused_by_plugin(name: str, data: bytes, error: Exception) -> ProblemError:
+    is_about_layout = "mode" in str(error) or "compression" in str(error)
+    if is_about_layout and isinstance(error, (SyntaxError, ValueError, KeyError)):
+        layout = _layout(name, data) or error
+        return ProblemError(
+            UNSUPPORTED_FORMAT, f"the body is a {name} file with a pixel layout that is not read: {layout}"
+        )
+    return ProblemError(IMAGE_DAMAGED, f"the body starts like a {name} file, but its header is damaged: {error}")
 
 
 def _accepts(answer: object) -> bool:

@@ -62,6 +62,7 @@ class Job:
     Attributes:
         data: the image file.
         options: what to make of it.
+        max_pixels: the most that are decoded.
         abandoned: set when nobody waits for the answer any more; work then stops after the stage or tile at hand.
     """
 

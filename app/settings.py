@@ -7,6 +7,9 @@ from pydantic import Field
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from model.segmenter import DEFAULT_WEIGHTS
+from model.tiling import TilingLimits
+
+_LIMITS = TilingLimits()
 
 Positive = Annotated[int, Field(ge=1)]
 Seconds = Annotated[float, Field(gt=0)]
@@ -36,8 +39,12 @@ class Settings(BaseSettings):
         100_000_000,
         description="Largest image in pixels, read from its header before decoding; larger ones are answered 422.",
     )
-    tile_size: int = Field(2048, ge=32, multiple_of=32, description="Greatest side of the tiles of `exact`, in pixels.")
-    max_whole_pixels: Positive = Field(16_000_000, description="Largest image that `tiling=whole` accepts, in pixels.")
+    tile_size: int = Field(
+        _LIMITS.tile_size, ge=32, multiple_of=32, description="Greatest side of the tiles of `exact`, in pixels."
+    )
+    max_whole_pixels: Positive = Field(
+        _LIMITS.max_whole_pixels, description="Largest image that `tiling=whole` accepts, in pixels."
+    )
     log_level: str = Field(
         "info", pattern="^(critical|error|warning|info|debug)$", description="Least severity that is logged."
     )

@@ -12,7 +12,8 @@ from torch import Tensor
 
 from model.checkpoint import Checkpoint
 from model.decoding import decode_confidence, decode_mask
-from model.errors import CheckpointError, DeviceError, ImageError
+from model.device import choose_device
+from model.errors import CheckpointError, ImageError
 from model.segmentation import Segmentation, Timings
 from model.tiling import ScoreMap, Tiling, TilingLimits, compute_scores, network_halo, plan_tiles
 
@@ -49,7 +50,7 @@ class Segmenter:
         dtype: torch.dtype = torch.float32,
     ) -> None:
         self.checkpoint = checkpoint
-        self.device = _device(device)
+        self.device = choose_device(device)
         self.limits = limits
         self.halo = network_halo(checkpoint.config)
         self.halo.require_room(limits.tile_size)
@@ -158,15 +159,3 @@ class _Stopwatch:
         now = time.perf_counter()
         elapsed, self._since = now - self._since, now
         return elapsed
-
-
-def _device(name: str) -> torch.device:
-    if name == "auto":
-        name = "cuda" if torch.cuda.is_available() else "cpu"
-    try:
-        device = torch.device(name)
-        torch.zeros(1, device=device).item()
-    except (RuntimeError, AssertionError, NotImplementedError, ImportError) as error:
-        first_line = str(error).splitlines()[0]
-        raise DeviceError(f"device {name!r} cannot be used: {first_line}") from error
-    return device

@@ -11,10 +11,12 @@ import typer
 from PIL import Image
 
 from model.checkpoint import Checkpoint
+from model.device import choose_device
 from model.errors import SegmentationError
 from model.labels import VOC, Labels
 from model.networks import FCN, Architecture, NetworkConfig, build_network
 from model.networks.backbone_weights import load_backbone_file, load_backbone_from_torchvision
+from model.preprocessing import DEFAULT_PREPROCESSING
 from model.segmenter import Segmenter
 from model.tiling import Tiling
 from training.batches import Source
@@ -87,8 +89,10 @@ def train(
         network = _with_backbone(build_network(network_config), backbone)
     else:
         network_config, network = start.config, start.build().requires_grad_(True)
-    name = ("cuda" if torch.cuda.is_available() else "cpu") if device == "auto" else device
-    trainer = Trainer(network, network_config, labels, sources, config, out, torch.device(name))
+    preprocessing = DEFAULT_PREPROCESSING if start is None else start.preprocessing
+    trainer = Trainer(
+        network, network_config, labels, sources, config, out, choose_device(device), preprocessing=preprocessing
+    )
     trainer.train()
     print(trainer.checkpoint_file)
 

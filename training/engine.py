@@ -16,7 +16,7 @@ from tqdm import tqdm
 from model.checkpoint import Checkpoint, Summary
 from model.labels import IGNORE_INDEX, Labels
 from model.networks import FCN, NetworkConfig
-from model.preprocessing import Preprocessing
+from model.preprocessing import DEFAULT_PREPROCESSING, Preprocessing
 from training.batches import Source, batches
 from training.config import TrainConfig
 from training.errors import DivergedError
@@ -35,6 +35,7 @@ class Trainer:
         config: how to train.
         folder: for ``last.safetensors`` and ``log.jsonl``; made if missing.
         device: to train on.
+        preprocessing: what the network reads; saved with it.
     """
 
     def __init__(
@@ -46,6 +47,7 @@ class Trainer:
         config: TrainConfig,
         folder: Path,
         device: torch.device,
+        preprocessing: Preprocessing = DEFAULT_PREPROCESSING,
     ) -> None:
         self._network = network.to(device, memory_format=torch.channels_last)  # type: ignore[call-overload]
         self._frozen = freeze_stages(network, config.frozen_stages)
@@ -55,7 +57,7 @@ class Trainer:
         self._schedule = build_schedule(self._optimizer, config)
         self._network_config = network_config
         self._labels = labels
-        self._preprocessing = Preprocessing()
+        self._preprocessing = preprocessing
         self._sources = sources
         self._config = config
         self._folder = folder

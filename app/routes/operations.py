@@ -36,5 +36,5 @@ async def readyz(service: ServiceDependency) -> HealthDocument:
     responses={200: {"description": "Prometheus text format.", "content": {"text/plain": {}}}},
 )
 async def metrics(metrics: MetricsDependency) -> Response:
-    """Counters and histograms of requests, stages, pixels and problems."""
+    """Counters and histograms of requests, stages and pixels."""
     return Response(metrics.exposition(), media_type=CONTENT_TYPE_LATEST)

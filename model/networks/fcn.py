@@ -12,6 +12,11 @@ ALIGNMENT = 32
 """The sides of a network's input are multiples of this: the backbone's last stage is at 1/32."""
 
 
+def aligned(pixels: int) -> int:
+    """The least multiple of ``ALIGNMENT`` that is not below ``pixels``."""
+    return -(-pixels // ALIGNMENT) * ALIGNMENT
+
+
 class FCN(nn.Module, ABC):
     """A ResNet backbone, a 1x1 convolution to class scores and a transposed convolution to pixels.
 

@@ -11,7 +11,7 @@ from torch import Tensor
 
 from model.errors import TilingError
 from model.networks import NetworkConfig, build_network
-from model.networks.fcn import ALIGNMENT
+from model.networks.fcn import ALIGNMENT, aligned
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,7 +46,7 @@ def network_halo(config: NetworkConfig) -> Halo:
         length *= 2
         before, after = _poisoned_cells(probe, length)
         if max(before, after) * probe.stride < length // 2:
-            return Halo(_aligned(before * probe.stride), _aligned(after * probe.stride))
+            return Halo(aligned(before * probe.stride), aligned(after * probe.stride))
 
 
 @torch.inference_mode()
@@ -65,7 +65,3 @@ def _count_beyond(probe: torch.nn.Module, strip: Tensor, *, left: bool) -> int:
     poisoned = probe.scores(strip).isnan().any(dim=2)[0, 0]  # type: ignore[operator] # (cells of the strip,)
     first, second = poisoned.chunk(2)
     return int((second if left else first).sum())
-
-
-def _aligned(pixels: int) -> int:
-    return -(-pixels // ALIGNMENT) * ALIGNMENT

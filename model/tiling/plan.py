@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 from model.errors import TilingError
-from model.networks.fcn import ALIGNMENT
+from model.networks.fcn import ALIGNMENT, aligned
 from model.tiling.halo import Halo
 from model.tiling.rectangle import Rectangle
 
@@ -67,13 +67,10 @@ class Plan:
     """The tiles of an image.
 
     Attributes:
-        height, width: of the image.
         tiles: their cores cover the image; stitched ones do so without overlap.
         stitched: whether all cores are part of one grid of scores that starts at the image's corner.
     """
 
-    height: int
-    width: int
     tiles: tuple[Tile, ...]
     stitched: bool
 
@@ -85,7 +82,7 @@ def plan_tiles(height: int, width: int, tiling: Tiling, limits: TilingLimits, ha
         TilingError: the image is too large for ``whole``, or the tiles are too small for the network's halo.
     """
     if tiling is Tiling.AUTO:
-        fits = _aligned(height) * _aligned(width) <= min(limits.tile_size**2, limits.max_whole_pixels)
+        fits = aligned(height) * aligned(width) <= min(limits.tile_size**2, limits.max_whole_pixels)
         tiling = Tiling.WHOLE if fits else Tiling.EXACT
     if tiling is Tiling.WHOLE:
         return _plan_whole(height, width, limits.max_whole_pixels)
@@ -95,18 +92,18 @@ def plan_tiles(height: int, width: int, tiling: Tiling, limits: TilingLimits, ha
 
 
 def _plan_whole(height: int, width: int, max_pixels: int) -> Plan:
-    everything = Rectangle(0, 0, _aligned(height), _aligned(width))
+    everything = Rectangle(0, 0, aligned(height), aligned(width))
     if everything.height * everything.width > max_pixels:
         raise TilingError(
             f"an image of {width} x {height} pixels is too large for tiling=whole, which takes up to {max_pixels} "
             "pixels; tiling=exact gives the same mask"
         )
-    return Plan(height, width, (Tile(everything, everything),), stitched=True)
+    return Plan((Tile(everything, everything),), stitched=True)
 
 
 def _plan_exact(height: int, width: int, tile_size: int, halo: Halo) -> Plan:
-    rows = _exact_spans(_aligned(height), tile_size, halo)
-    columns = _exact_spans(_aligned(width), tile_size, halo)
+    rows = _exact_spans(aligned(height), tile_size, halo)
+    columns = _exact_spans(aligned(width), tile_size, halo)
     tiles = tuple(
         Tile(
             source=Rectangle(row.start, column.start, row.length, column.length),
@@ -120,7 +117,7 @@ def _plan_exact(height: int, width: int, tile_size: int, halo: Halo) -> Plan:
         for row in rows
         for column in columns
     )
-    return Plan(height, width, tiles, stitched=True)
+    return Plan(tiles, stitched=True)
 
 
 @dataclass(frozen=True, slots=True)
@@ -140,7 +137,7 @@ def _exact_spans(extent: int, tile_size: int, halo: Halo) -> list[_Span]:
     halo.require_room(tile_size)
     shared = halo.before + halo.after
     count = 1 + -(-(extent - tile_size) // (tile_size - shared))
-    length = _aligned(-(-(extent + (count - 1) * shared) // count))
+    length = aligned(-(-(extent + (count - 1) * shared) // count))
     spans: list[_Span] = []
     covered = 0
     while covered < extent:
@@ -157,7 +154,7 @@ def _plan_overlap(height: int, width: int, tile_height: int, tile_width: int) ->
     columns = _overlap_starts(width, tile_width)
     size = _overlap_side(height, tile_height), _overlap_side(width, tile_width)
     rectangles = [Rectangle(top, left, *size) for top in rows for left in columns]
-    return Plan(height, width, tuple(Tile(rectangle, rectangle) for rectangle in rectangles), stitched=False)
+    return Plan(tuple(Tile(rectangle, rectangle) for rectangle in rectangles), stitched=False)
 
 
 def _overlap_side(extent: int, tile: int) -> int:
@@ -172,7 +169,3 @@ def _overlap_starts(extent: int, tile: int) -> list[int]:
     if count == 1:
         return [0]
     return [number * (extent - side) // (count - 1) for number in range(count)]
-
-
-def _aligned(pixels: int) -> int:
-    return -(-pixels // ALIGNMENT) * ALIGNMENT

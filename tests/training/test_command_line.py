@@ -1,6 +1,7 @@
 import json
 import runpy
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -11,7 +12,9 @@ from safetensors.torch import save_file
 from typer.testing import CliRunner
 
 from model.checkpoint import Checkpoint
+from model.errors import DeviceError
 from model.networks.resnet import ResNet
+from model.preprocessing import Preprocessing
 from model.segmenter import Segmenter
 from tests.training.voc_folder import halves, write_voc_folder
 from training.__main__ import cli
@@ -61,13 +64,22 @@ def test_train_starts_from_the_backbone_given(weights: Path, backbone: Path) -> 
 def test_train_goes_on_from_a_checkpoint(weights: Path, data: Path, tmp_path: Path) -> None:
     size = ["--steps", "1", "--crop-size", "64", "--workers", "0", "--device", "cpu", "--learning-rate", "0.0001"]
     rest = ["--head-learning-rate", "0.0001", "--architecture", "fcn32s", "--out", str(tmp_path)]
-    arguments = ["train", "--source", f"{data}:train:2", "--start-from", str(weights), *size, *rest]
-    result = CliRunner().invoke(cli, arguments)
+    before = replace(Checkpoint.load(weights), preprocessing=Preprocessing(mean=(0.5, 0.5, 0.5)))
+    before.save(tmp_path / "start.safetensors")
+    start = ["--start-from", str(tmp_path / "start.safetensors")]
+    result = CliRunner().invoke(cli, ["train", "--source", f"{data}:train:2", *start, *size, *rest])
     assert result.exit_code == 0, result.output
-    before, after = Checkpoint.load(weights), Checkpoint.load(tmp_path / "last.safetensors")
+    after = Checkpoint.load(tmp_path / "last.safetensors")
     assert after.config == before.config
+    assert after.preprocessing == before.preprocessing
     name = "classifier.weight"
     assert 0 < (after.weights[name] - before.weights[name]).abs().max() < 0.001
+
+
+def test_train_refuses_an_absent_device(data: Path, backbone: Path, tmp_path: Path) -> None:
+    arguments = ["train", "--source", f"{data}:train:2", "--backbone", str(backbone), "--out", str(tmp_path)]
+    result = CliRunner().invoke(cli, [*arguments, "--device", "quantum"])
+    assert isinstance(result.exception, DeviceError)
 
 
 def test_evaluate_prints_the_scores_and_writes_them(weights: Path, data: Path, tmp_path: Path) -> None:
