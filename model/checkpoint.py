@@ -1,7 +1,7 @@
 """The contract between training and serving: one safetensors file that holds all that a prediction needs.
 
-Tensors: ``network.*`` (the weights; float16 where that loses no range, batch-norm float32), ``golden.image`` and
-``golden.mask``. Header: one JSON document, ``fcn_checkpoint``. No pickle is ever read.
+Tensors: the weights as ``compaction`` names and rounds them, ``golden.image`` and ``golden.mask``. Header: one JSON
+document, ``fcn_checkpoint``. No pickle is ever read.
 """
 
 import hashlib
@@ -19,14 +19,15 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import save
 from torch import Tensor
 
+from model.compaction import Compaction, compact, restore
 from model.errors import CheckpointError, SegmentationError
 from model.labels import Labels
 from model.networks import FCN, NetworkConfig, build_network
 from model.preprocessing import DEFAULT_PREPROCESSING, Preprocessing
 
 _HEADER_KEY = "fcn_checkpoint"
-_FORMAT_VERSION = 1
-_NETWORK_PREFIX = "network."
+_VERSIONS = {Compaction.FLOAT16: 1, Compaction.INT8: 2}
+"""Format of a file: a program that knows no int8 must refuse it, not read it wrong."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,7 +68,7 @@ class _Header:
     labels: Labels
     preprocessing: Preprocessing
     summary: Summary
-    version: int = _FORMAT_VERSION
+    version: int = _VERSIONS[Compaction.FLOAT16]
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,6 +83,7 @@ class Checkpoint:
         summary: origin and scores.
         golden: an image and the mask it must give.
         digest: SHA-256 of the file it was read from, hexadecimal; empty if it was not.
+        compaction: what the weights are rounded to when saved.
 
     Raises:
         CheckpointError: the number of labels is not the number of the network's outputs.
@@ -94,6 +96,7 @@ class Checkpoint:
     summary: Summary = Summary()
     golden: Golden | None = None
     digest: str = ""
+    compaction: Compaction = Compaction.FLOAT16
 
     def __post_init__(self) -> None:
         if len(self.labels) != self.config.num_classes:
@@ -116,13 +119,15 @@ class Checkpoint:
         return network.eval().requires_grad_(False)
 
     def compact(self) -> "Checkpoint":
-        """The same with weights as they are stored: float16 where that loses no range, otherwise unchanged."""
-        return replace(self, weights={name: _compact(weight) for name, weight in self.weights.items()})
+        """The same with weights as they are once saved and loaded, rounding and all."""
+        return replace(self, weights=restore(compact(self.weights, self.compaction)))
 
     def save(self, path: Path) -> None:
         """Write the file, weights compacted, in one step: a reader sees the old file or the whole new one."""
-        header = _Header(self.config, self.labels, self.preprocessing, self.summary)
-        tensors = {_NETWORK_PREFIX + name: weight.contiguous() for name, weight in self.compact().weights.items()}
+        version = _VERSIONS[self.compaction]
+        header = _Header(self.config, self.labels, self.preprocessing, self.summary, version)
+        stored = compact(self.weights, self.compaction)
+        tensors = {name: tensor.contiguous() for name, tensor in stored.items()}
         if self.golden is not None:
             tensors["golden.image"] = torch.from_numpy(self.golden.image.copy())
             tensors["golden.mask"] = torch.from_numpy(self.golden.mask.copy())
@@ -151,18 +156,19 @@ class Checkpoint:
                 f"weights file {path} was not written by this project: it has no {_HEADER_KEY} header"
             )
         header = _parse_header(metadata[_HEADER_KEY], path)
+        try:
+            weights = restore(tensors)
+        except CheckpointError as error:
+            raise CheckpointError(f"weights file {path} is damaged: {error}") from error
         return cls(
             config=header.network,
             labels=header.labels,
-            weights={
-                name.removeprefix(_NETWORK_PREFIX): tensor.float() if tensor.is_floating_point() else tensor
-                for name, tensor in tensors.items()
-                if name.startswith(_NETWORK_PREFIX)
-            },
+            weights=weights,
             preprocessing=header.preprocessing,
             summary=header.summary,
             golden=_golden(tensors, path),
             digest=digest,
+            compaction=next(compaction for compaction, version in _VERSIONS.items() if version == header.version),
         )
 
 
@@ -175,8 +181,9 @@ def _parse_header(text: str, path: Path) -> _Header:
         raise CheckpointError(f"weights file {path} has an unusable header: {place}: {fault['msg']}") from error
     except SegmentationError as error:
         raise CheckpointError(f"weights file {path} has an unusable header: {error}") from error
-    if header.version != _FORMAT_VERSION:
-        raise CheckpointError(f"weights file {path} has format {header.version}; this version reads {_FORMAT_VERSION}")
+    if header.version not in _VERSIONS.values():
+        known = " and ".join(str(version) for version in _VERSIONS.values())
+        raise CheckpointError(f"weights file {path} has format {header.version}; this version reads {known}")
     return header
 
 
@@ -187,11 +194,3 @@ def _golden(tensors: Mapping[str, Tensor], path: Path) -> Golden | None:
     if image.dtype != torch.uint8 or mask.dtype != torch.uint8 or image.shape != (*mask.shape, 3):
         raise CheckpointError(f"weights file {path} has an unusable golden sample: {image.shape} and {mask.shape}")
     return Golden(image.numpy(), mask.numpy())
-
-
-def _compact(weight: Tensor) -> Tensor:
-    # Batch-norm statistics and biases are small in number and large in range; kernels are the reverse.
-    if weight.dtype != torch.float32 or weight.ndim < 2:
-        return weight
-    half = weight.half()
-    return half if torch.isfinite(half).all() else weight

@@ -1,4 +1,4 @@
-"""From grids of scores to the mask, in bands of rows: logits of the whole image never exist."""
+"""From grids of scores to the mask, in bands of rows: a mask needs no logits of the whole image at once."""
 
 from collections.abc import Iterator, Sequence
 
@@ -32,6 +32,16 @@ def decode_confidence(maps: Sequence[ScoreMap], upsampling: Upsampling, height: 
         winning = logits.softmax(dim=0).amax(dim=0)
         confidence[top:bottom] = winning.mul_(255).round_().to(torch.uint8).cpu().numpy()
     return confidence
+
+
+def decode_probabilities(
+    maps: Sequence[ScoreMap], upsampling: Upsampling, height: int, width: int
+) -> NDArray[np.float32]:
+    """Probability of every class at each pixel, (K, height, width) float32, 0..1."""
+    probabilities = np.empty((maps[0].scores.shape[0], height, width), dtype=np.float32)
+    for top, bottom, logits in _bands(maps, upsampling, height, width):
+        probabilities[:, top:bottom] = logits.softmax(dim=0).cpu().numpy()
+    return probabilities
 
 
 def _decode_bilinear(scores: Tensor, stride: int, height: int, width: int) -> NDArray[np.uint8]:

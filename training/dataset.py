@@ -1,56 +1,73 @@
 """Images and masks in Pascal VOC's folder layout."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image
 
 from model.labels import IGNORE_INDEX, VOC, Labels
 from training.errors import DatasetError
+from training.masks import open_picture, read_mask
+from training.soft_labels import SoftLabels
 
 _MASK_FOLDERS = ("SegmentationClassAug", "SegmentationClass")
+_IMAGE_SUFFIXES = (".jpg", ".jpeg", ".png")
 
 
 @dataclass(frozen=True, slots=True)
 class Sample:
-    """One labelled photograph.
+    """One photograph and what is known of it.
 
     Attributes:
         name: without folder and suffix.
         image: (height, width, 3), uint8 RGB.
         mask: (height, width), uint8 class indices, 255 where nothing is known.
+        soft_labels: a teacher's opinion, or None.
     """
 
     name: str
     image: NDArray[np.uint8]
     mask: NDArray[np.uint8]
+    soft_labels: SoftLabels | None = None
 
 
 class VocDataset:
     """The samples that a list file of a data set names, read when asked for.
 
     Args:
-        root: folder that holds ``JPEGImages``, ``SegmentationClassAug`` or ``SegmentationClass``, and
-            ``ImageSets/Segmentation``.
+        root: folder that holds ``JPEGImages`` (JPEG or PNG files), ``SegmentationClassAug`` or ``SegmentationClass``
+            (PNG files), and ``ImageSets/Segmentation`` (lists).
         split: name of a list file there, without ``.txt``.
-        labels: the classes; masks are palette or grey pictures of their indices, or pictures in their colours.
+        labels: the classes.
+        soft_labels: folder of a teacher's soft labels, one ``.npz`` an image; None if there is no teacher.
+        labelled: whether there are masks; without them every pixel is of unknown class.
 
     Raises:
         DatasetError: a folder or the list is missing, or the list is empty.
     """
 
-    def __init__(self, root: Path, split: str, labels: Labels = VOC) -> None:
+    def __init__(
+        self,
+        root: Path,
+        split: str,
+        labels: Labels = VOC,
+        *,
+        soft_labels: Path | None = None,
+        labelled: bool = True,
+    ) -> None:
         self.root = root
         self.split = split
         self.labels = labels
-        self._masks = _mask_folder(root)
+        self.labelled = labelled
+        self._soft_labels = soft_labels
+        self._masks = _mask_folder(root) if labelled else root
         list_file = root / "ImageSets" / "Segmentation" / f"{split}.txt"
         try:
             self.names = list_file.read_text().split()
-        except OSError as error:
-            raise DatasetError(f"list {list_file} cannot be read: {error.strerror}") from error
+        except (OSError, UnicodeDecodeError) as error:
+            raise DatasetError(f"list {list_file} cannot be read: {error}") from error
         if not self.names:
             raise DatasetError(f"list {list_file} names no image")
 
@@ -61,28 +78,31 @@ class VocDataset:
         """Sample number ``index``.
 
         Raises:
-            DatasetError: a file is missing or undecodable, sizes differ, or the mask holds foreign values.
+            DatasetError: a file is missing or undecodable, sizes differ, or the mask holds what is no class.
         """
         name = self.names[index]
-        image_file = self.root / "JPEGImages" / f"{name}.jpg"
-        mask_file = self._masks / f"{name}.png"
-        image = np.asarray(_open(image_file).convert("RGB"))
-        mask = self._indices(_open(mask_file), mask_file)
-        if image.shape[:2] != mask.shape:
-            raise DatasetError(f"{mask_file} has size {mask.shape}, its image {image.shape[:2]}")
-        return Sample(name, image, mask)
+        image = np.asarray(open_picture(self._image_file(name)).convert("RGB"))
+        soft_labels = None
+        if self._soft_labels is not None:
+            soft_labels = SoftLabels.load(self._soft_labels / f"{name}.npz", len(self.labels))
+        return Sample(name, image, self._mask(name, image), soft_labels)
 
-    def _indices(self, picture: Image.Image, file: Path) -> NDArray[np.uint8]:
-        if picture.mode in ("P", "L"):
-            mask = np.asarray(picture)
-            foreign = mask[(mask >= len(self.labels)) & (mask != IGNORE_INDEX)]
-            if foreign.size:
-                raise DatasetError(f"{file} holds index {foreign[0]}, but there are {len(self.labels)} classes")
-            return mask
-        try:
-            return self.labels.indices(np.asarray(picture.convert("RGB")))
-        except ValueError as error:
-            raise DatasetError(f"{file}: {error}") from error
+    def keep(self, indices: Sequence[int]) -> None:
+        """Forget all samples but these."""
+        self.names = [self.names[index] for index in indices]
+
+    def _image_file(self, name: str) -> Path:
+        files = [self.root / "JPEGImages" / f"{name}{suffix}" for suffix in _IMAGE_SUFFIXES]
+        return next((file for file in files if file.is_file()), files[0])
+
+    def _mask(self, name: str, image: NDArray[np.uint8]) -> NDArray[np.uint8]:
+        if not self.labelled:
+            return np.full(image.shape[:2], IGNORE_INDEX, dtype=np.uint8)
+        file = self._masks / f"{name}.png"
+        mask = read_mask(file, self.labels)
+        if image.shape[:2] != mask.shape:
+            raise DatasetError(f"{file} has size {mask.shape}, its image {image.shape[:2]}")
+        return mask
 
 
 def _mask_folder(root: Path) -> Path:
@@ -90,12 +110,3 @@ def _mask_folder(root: Path) -> Path:
         if (root / name).is_dir():
             return root / name
     raise DatasetError(f"{root} has neither folder {' nor '.join(_MASK_FOLDERS)}")
-
-
-def _open(file: Path) -> Image.Image:
-    try:
-        picture = Image.open(file)
-        picture.load()
-    except (OSError, SyntaxError) as error:
-        raise DatasetError(f"{file} cannot be read: {error}") from error
-    return picture

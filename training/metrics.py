@@ -1,4 +1,7 @@
-"""Scores of predicted masks against true ones, all from one integer confusion matrix."""
+"""Scores of predicted masks against true ones, all from one integer confusion matrix.
+
+Source: Long, Shelhamer, Darrell 2015 (arXiv:1411.4038), section 5, and Pascal VOC 2012 devkit, ``VOCevalseg.m``.
+"""
 
 from collections.abc import Sequence
 
@@ -30,13 +33,9 @@ class ConfusionMatrix:
         Raises:
             ValueError: the sizes differ, or a value is out of its range.
         """
-        if truth.shape != prediction.shape:
-            raise ValueError(f"a mask of size {truth.shape} cannot be compared with one of size {prediction.shape}")
-        known = truth != IGNORE_INDEX
-        rows, columns = truth[known].astype(np.int64), prediction[known].astype(np.int64)
         num_classes = len(self.counts)
-        if rows.size and max(rows.max(), columns.max()) >= num_classes:
-            raise ValueError(f"index {max(rows.max(), columns.max())} is no class: there are {num_classes}")
+        known = known_pixels(truth, prediction, num_classes)
+        rows, columns = truth[known].astype(np.int64), prediction[known].astype(np.int64)
         self.counts += np.bincount(rows * num_classes + columns, minlength=num_classes**2).reshape(num_classes, -1)
 
     def __add__(self, other: "ConfusionMatrix") -> "ConfusionMatrix":
@@ -53,31 +52,49 @@ class ConfusionMatrix:
     @property
     def pixel_accuracy(self) -> float:
         """Share of known pixels whose class was predicted right; NaN without any pixel."""
-        return float(_ratio(np.trace(self.counts), self.counts.sum()))
+        return float(ratio(np.trace(self.counts), self.counts.sum()))
 
     @property
     def class_accuracy(self) -> NDArray[np.float64]:
         """Share of each class's true pixels that were predicted right, shape (K,)."""
-        return _ratio(np.diag(self.counts), self.counts.sum(axis=1))
+        return ratio(np.diag(self.counts), self.counts.sum(axis=1))
 
     @property
     def iou(self) -> NDArray[np.float64]:
         """Intersection over union of each class, shape (K,)."""
         union = self.counts.sum(axis=0) + self.counts.sum(axis=1) - np.diag(self.counts)
-        return _ratio(np.diag(self.counts), union)
+        return ratio(np.diag(self.counts), union)
 
     def miou(self, classes: Sequence[int] | None = None) -> float:
         """Mean IoU over ``classes`` (default: all), those without a pixel left out; NaN if that leaves none."""
-        iou = self.iou if classes is None else self.iou[list(classes)]
-        return float(np.nanmean(iou)) if np.isfinite(iou).any() else float("nan")
+        return mean(self.iou if classes is None else self.iou[list(classes)])
 
     @property
     def mean_accuracy(self) -> float:
         """Mean of ``class_accuracy`` over the classes that occur."""
-        accuracy = self.class_accuracy
-        return float(np.nanmean(accuracy)) if np.isfinite(accuracy).any() else float("nan")
+        return mean(self.class_accuracy)
 
 
-def _ratio(part: NDArray[np.int64] | np.int64, whole: NDArray[np.int64] | np.int64) -> NDArray[np.float64]:
+def known_pixels(truth: NDArray[np.uint8], prediction: NDArray[np.uint8], num_classes: int) -> NDArray[np.bool_]:
+    """Where a prediction can be compared with the truth: shape of both, false where the truth is 255.
+
+    Raises:
+        ValueError: the sizes differ, or a value at a known pixel is no class.
+    """
+    if truth.shape != prediction.shape:
+        raise ValueError(f"a mask of size {truth.shape} cannot be compared with one of size {prediction.shape}")
+    known: NDArray[np.bool_] = truth != IGNORE_INDEX
+    greatest = max(truth[known].max(initial=0), prediction[known].max(initial=0))
+    if greatest >= num_classes:
+        raise ValueError(f"index {greatest} is no class: there are {num_classes}")
+    return known
+
+
+def ratio(part: NDArray[np.int64] | np.int64, whole: NDArray[np.int64] | np.int64) -> NDArray[np.float64]:
     """Part / whole, NaN where whole is 0."""
     return np.divide(part, whole, out=np.full(np.shape(whole), np.nan), where=np.asarray(whole) > 0)
+
+
+def mean(values: NDArray[np.float64]) -> float:
+    """Mean of the values that are numbers; NaN if none is."""
+    return float(np.nanmean(values)) if np.isfinite(values).any() else float("nan")

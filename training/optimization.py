@@ -1,54 +1,81 @@
-"""Optimiser and learning-rate schedule."""
+"""Optimiser, learning-rate schedule, and what stays as it is."""
 
+import math
 from collections.abc import Iterable
 
 import torch
 from torch import nn
-from torch.optim.lr_scheduler import LambdaLR
 
 from model.networks import FCN
-from training.config import TrainConfig
+from training.config import Decay, OptimizerConfig, Rule
 
 
-def freeze_stages(network: FCN, stages: int) -> list[nn.Module]:
-    """Stop the first ``stages`` parts of the backbone from learning; returns them.
+def freeze(network: FCN, config: OptimizerConfig) -> list[nn.Module]:
+    """Stop parts of a network from learning; returns those that must stay in evaluation mode.
 
-    The caller keeps them in evaluation mode, so that their batch-norm statistics stay as well.
+    Batch-norm of a frozen part keeps its statistics, which it does in evaluation mode only.
     """
     backbone = network.backbone
-    parts: list[list[nn.Module]] = [
+    stages: list[list[nn.Module]] = [
         [backbone.conv1, backbone.bn1],
         [backbone.layer1],
         [backbone.layer2],
         [backbone.layer3],
         [backbone.layer4],
     ]
-    frozen = [module for part in parts[:stages] for module in part]
+    frozen = [module for stage in stages[: config.frozen_stages] for module in stage]
+    if config.freeze_batch_norm:
+        frozen += [module for module in backbone.modules() if isinstance(module, nn.BatchNorm2d)]
     for module in frozen:
         module.requires_grad_(False)
+    if config.freeze_upsampling:
+        for module in network.upsamplings():
+            module.requires_grad_(False)
     return frozen
 
 
-def build_optimizer(network: FCN, config: TrainConfig) -> torch.optim.SGD:
-    """SGD with momentum: two learning rates, and weight decay on kernels only."""
+def build_optimizer(network: FCN, extra: nn.Module | None, config: OptimizerConfig) -> torch.optim.Optimizer:
+    """SGD with momentum or AdamW: two learning rates, and weight decay on kernels only.
+
+    Args:
+        network: whose backbone learns at ``learning_rate``, and the rest at ``head_learning_rate``.
+        extra: something else that learns, at ``head_learning_rate``.
+        config: rates and rule.
+    """
     backbone = list(network.backbone.parameters())
     in_backbone = {id(parameter) for parameter in backbone}
     head = [parameter for parameter in network.parameters() if id(parameter) not in in_backbone]
+    head += [] if extra is None else list(extra.parameters())
     groups = [
         *_decay_groups(backbone, config.learning_rate, config.weight_decay),
         *_decay_groups(head, config.head_learning_rate, config.weight_decay),
     ]
-    return torch.optim.SGD(groups, lr=config.learning_rate, momentum=config.momentum)
+    if config.rule is Rule.ADAMW:
+        return torch.optim.AdamW(groups)
+    return torch.optim.SGD(groups, momentum=config.momentum)
 
 
-def build_schedule(optimizer: torch.optim.Optimizer, config: TrainConfig) -> LambdaLR:
-    """Linear warm-up, then the poly rule. Source: Chen et al. 2016 (arXiv:1606.00915), section 4.1."""
+def rate_factor(config: OptimizerConfig, step: int, steps: int) -> float:
+    """Share of the greatest learning rate that step ``step`` of ``steps`` takes: a linear rise, then the decay.
 
-    def factor(step: int) -> float:
-        warmup = min(1.0, (step + 1) / config.warmup_steps) if config.warmup_steps else 1.0
-        return float(warmup * max(0.0, 1 - step / config.steps) ** 0.9)
+    Source of "poly": Chen et al. 2016 (arXiv:1606.00915), section 4.1; of cosine: Loshchilov, Hutter 2016
+    (arXiv:1608.03983), without restarts.
+    """
+    warmup = min(1.0, (step + 1) / config.warmup_steps) if config.warmup_steps else 1.0
+    progress = min(1.0, step / steps)
+    match config.decay:
+        case Decay.POLY:
+            return float(warmup * (1 - progress) ** 0.9)
+        case Decay.COSINE:
+            return warmup * (1 + math.cos(math.pi * progress)) / 2
+        case Decay.CONSTANT:
+            return warmup
 
-    return LambdaLR(optimizer, factor)
+
+def set_rate(optimizer: torch.optim.Optimizer, factor: float) -> None:
+    """Give every group ``factor`` of its greatest learning rate."""
+    for group in optimizer.param_groups:
+        group["lr"] = group["greatest_lr"] * factor
 
 
 def _decay_groups(
@@ -57,8 +84,9 @@ def _decay_groups(
     trained = [parameter for parameter in parameters if parameter.requires_grad]
     kernels = [parameter for parameter in trained if parameter.ndim > 1]
     others = [parameter for parameter in trained if parameter.ndim <= 1]
+    rates = {"lr": learning_rate, "greatest_lr": learning_rate}
     groups: list[dict[str, object]] = [
-        {"params": kernels, "lr": learning_rate, "weight_decay": weight_decay},
-        {"params": others, "lr": learning_rate, "weight_decay": 0.0},
+        {"params": kernels, "weight_decay": weight_decay, **rates},
+        {"params": others, "weight_decay": 0.0, **rates},
     ]
     return [group for group in groups if group["params"]]

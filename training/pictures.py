@@ -1,39 +1,76 @@
-"""Pictures for people: rows of image | prediction | ground truth."""
+"""Panels for people: photographs and masks at the size of a contact sheet."""
 
-from collections.abc import Sequence
+from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from model.labels import Labels
+from model.labels import IGNORE_INDEX, Labels
 
-_GAP = 8
+Size = tuple[int, int]
+"""Height and width in pixels."""
 
-
-def side_by_side(panels: Sequence[NDArray[np.uint8]]) -> NDArray[np.uint8]:
-    """Panels of one height, (height, width, 3) uint8 RGB each, next to each other on white."""
-    height = panels[0].shape[0]
-    gap = np.full((height, _GAP, 3), 255, dtype=np.uint8)
-    parts = [part for panel in panels for part in (gap, panel)][1:]
-    return np.concatenate(parts, axis=1)
+_OUTLINE = (255, 255, 255)
 
 
-def one_below_the_other(rows: Sequence[NDArray[np.uint8]]) -> Image.Image:
-    """Rows of any width below each other on white."""
-    width = max(row.shape[1] for row in rows)
-    height = sum(row.shape[0] for row in rows) + _GAP * (len(rows) - 1)
-    sheet = Image.new("RGB", (width, height), "white")
-    top = 0
-    for row in rows:
-        sheet.paste(Image.fromarray(row), (0, top))
-        top += row.shape[0] + _GAP
-    return sheet
+@dataclass(frozen=True, slots=True)
+class Panel:
+    """One picture of a sheet.
+
+    Attributes:
+        picture: RGB.
+        caption: written below it.
+        indices: class indices whose colours it shows, 255 for void.
+    """
+
+    picture: Image.Image
+    caption: str = ""
+    indices: frozenset[int] = frozenset()
 
 
-def comparison(
-    image: NDArray[np.uint8], prediction: NDArray[np.uint8], truth: NDArray[np.uint8] | None, labels: Labels
-) -> NDArray[np.uint8]:
-    """One row: image | prediction | ground truth, in the classes' colours."""
-    masks = [prediction] if truth is None else [prediction, truth]
-    return side_by_side([image, *(labels.colormap(mask) for mask in masks)])
+def photograph_panel(image: NDArray[np.uint8], box: Size, caption: str = "") -> Panel:
+    """A photograph, (height, width, 3) uint8 RGB, shrunk to fit into ``box``."""
+    picture = Image.fromarray(image)
+    return Panel(picture.resize(_shrunk(picture, box), Image.Resampling.LANCZOS), caption)
+
+
+def mask_panel(
+    mask: NDArray[np.uint8],
+    labels: Labels,
+    box: Size,
+    caption: str = "",
+    truth: NDArray[np.uint8] | None = None,
+) -> Panel:
+    """A mask in its classes' colours, shrunk to fit into ``box``, with an outline around void.
+
+    Args:
+        mask: (height, width) uint8 class indices, 255 for void.
+        labels: the classes.
+        box: the largest that the panel may be.
+        caption: written below the panel.
+        truth: the mask whose void is outlined, (height, width) uint8; default: ``mask`` itself.
+    """
+    small = _shrunk_mask(mask, box)
+    void = (small if truth is None else _shrunk_mask(truth, box)) == IGNORE_INDEX
+    colors = labels.colormap(small)
+    colors[_outline(void)] = _OUTLINE
+    return Panel(Image.fromarray(colors), caption, frozenset(np.unique(small).tolist()))
+
+
+def _outline(region: NDArray[np.bool_]) -> NDArray[np.bool_]:
+    """The pixels of a region that have a neighbour outside of it: (height, width) bool."""
+    around = np.pad(region, 1, mode="edge")
+    inner = around[:-2, 1:-1] & around[2:, 1:-1] & around[1:-1, :-2] & around[1:-1, 2:]
+    return region & ~inner
+
+
+def _shrunk_mask(mask: NDArray[np.uint8], box: Size) -> NDArray[np.uint8]:
+    picture = Image.fromarray(mask)
+    return np.asarray(picture.resize(_shrunk(picture, box), Image.Resampling.NEAREST))
+
+
+def _shrunk(picture: Image.Image, box: Size) -> tuple[int, int]:
+    """Pillow's (width, height) of a picture that is to fit into a box; nothing is enlarged."""
+    scale = min(1.0, box[0] / picture.height, box[1] / picture.width)
+    return max(1, round(picture.width * scale)), max(1, round(picture.height * scale))

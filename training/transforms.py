@@ -1,6 +1,7 @@
 """What is done to an image and its mask together before they are trained on."""
 
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 import torch
@@ -13,6 +14,21 @@ from model.preprocessing import DEFAULT_PREPROCESSING, Preprocessing
 from training.dataset import Sample
 
 
+class Crop(NamedTuple):
+    """What a network is trained on; stacked in batches, each has one more dimension in front.
+
+    Attributes:
+        image: (3, crop_size, crop_size) uint8 RGB.
+        mask: (crop_size, crop_size) uint8 class indices, 255 where nothing is known.
+        soft_labels: (K, crop_size / soft_stride, crop_size / soft_stride) float32, a teacher's probabilities at the
+            middle of each cell; 0 for all classes where there is no image or no teacher.
+    """
+
+    image: Tensor
+    mask: Tensor
+    soft_labels: Tensor
+
+
 @dataclass(frozen=True, slots=True)
 class JointTransform:
     """Random scale, crop, flip and colour; the mask follows the image. Crops are never rescaled to fit.
@@ -21,28 +37,34 @@ class JointTransform:
         crop_size: height and width of the result. Smaller images are padded: mean colour, mask 255.
         min_scale, max_scale: range of the factor by which sides are scaled before the crop; 1 and 1 is the book's.
         color_jitter: greatest relative change of brightness, contrast and saturation.
+        flip: mirror every other sample.
+        preprocessing: of the network; its mean colour fills what is padded.
+        soft_stride: side, in pixels, of the cells of the soft labels.
+        num_classes: of the soft labels where there is no teacher.
     """
 
     crop_size: int = 320
     min_scale: float = 1.0
     max_scale: float = 1.0
     color_jitter: float = 0.0
+    flip: bool = True
     preprocessing: Preprocessing = DEFAULT_PREPROCESSING
+    soft_stride: int = 8
+    num_classes: int = 21
 
-    def __call__(self, sample: Sample, seed: int) -> tuple[Tensor, Tensor]:
-        """The result depends on nothing but the arguments, so a run can be repeated and resumed.
-
-        Returns:
-            image (3, crop_size, crop_size) uint8, and mask (crop_size, crop_size) uint8.
-        """
+    def __call__(self, sample: Sample, seed: int) -> Crop:
+        """The result depends on nothing but the arguments, so a run can be repeated and resumed."""
         random = np.random.default_rng(seed)
         image = tv_tensors.Image(torch.from_numpy(sample.image.copy()).permute(2, 0, 1))
         mask = tv_tensors.Mask(torch.from_numpy(sample.mask.copy()))
         image, mask = self._scale(image, mask, random)
-        image, mask = self._crop(image, mask, random)
-        if random.random() < 0.5:
+        window = self._window(image.shape[-2:], random)
+        soft_labels = self._soft_labels(sample, image.shape[-2:], window)
+        image, mask = self._crop(image, mask, window)
+        if self.flip and random.random() < 0.5:
             image, mask = functional.horizontal_flip(image), functional.horizontal_flip(mask)
-        return self._jitter(image, random).as_subclass(Tensor), mask.as_subclass(Tensor)
+            soft_labels = soft_labels.flip(-1)
+        return Crop(self._jitter(image, random).as_subclass(Tensor), mask.as_subclass(Tensor), soft_labels)
 
     def _scale(self, image: Tensor, mask: Tensor, random: np.random.Generator) -> tuple[Tensor, Tensor]:
         scale = np.exp(random.uniform(np.log(self.min_scale), np.log(self.max_scale)))
@@ -55,17 +77,28 @@ class JointTransform:
         scaled = functional.resize(plain, size, interpolation=InterpolationMode.NEAREST_EXACT)[0]
         return functional.resize(image, size, antialias=True), tv_tensors.Mask(scaled)
 
-    def _crop(self, image: Tensor, mask: Tensor, random: np.random.Generator) -> tuple[Tensor, Tensor]:
+    def _window(self, size: torch.Size, random: np.random.Generator) -> tuple[int, int]:
+        """Top and left of the crop."""
+        height, width = size
+        top = int(random.integers(max(height, self.crop_size) - self.crop_size + 1))
+        left = int(random.integers(max(width, self.crop_size) - self.crop_size + 1))
+        return top, left
+
+    def _crop(self, image: Tensor, mask: Tensor, window: tuple[int, int]) -> tuple[Tensor, Tensor]:
         height, width = image.shape[-2:]
         missing = [0, 0, max(0, self.crop_size - width), max(0, self.crop_size - height)]
         if any(missing):
             image = functional.pad(image, missing, fill=list(self.preprocessing.mean_color))
             mask = functional.pad(mask, missing, fill=IGNORE_INDEX)
-        height, width = image.shape[-2:]
-        top = int(random.integers(height - self.crop_size + 1))
-        left = int(random.integers(width - self.crop_size + 1))
-        window = (top, left, self.crop_size, self.crop_size)
-        return functional.crop(image, *window), functional.crop(mask, *window)
+        size = (self.crop_size, self.crop_size)
+        return functional.crop(image, *window, *size), functional.crop(mask, *window, *size)
+
+    def _soft_labels(self, sample: Sample, size: torch.Size, window: tuple[int, int]) -> Tensor:
+        cells = self.crop_size // self.soft_stride
+        if sample.soft_labels is None:
+            return torch.zeros(self.num_classes, cells, cells)
+        middles = (torch.arange(cells) + 0.5) * self.soft_stride
+        return sample.soft_labels.sample((window[0] + middles) / size[0], (window[1] + middles) / size[1])
 
     def _jitter(self, image: Tensor, random: np.random.Generator) -> Tensor:
         if self.color_jitter == 0:

@@ -7,6 +7,7 @@ from model.errors import NetworkError
 from model.labels import IGNORE_INDEX
 from model.networks.fcn import FCN
 from model.networks.fcn8s import FCN8s
+from model.networks.fcn8s_context import FCN8sContext
 from model.networks.fcn16s import FCN16s
 from model.networks.fcn32s import FCN32s
 from model.networks.resnet import Blocks
@@ -18,12 +19,14 @@ class Architecture(StrEnum):
     FCN32S = "fcn32s"
     FCN16S = "fcn16s"
     FCN8S = "fcn8s"
+    FCN8S_CONTEXT = "fcn8s_context"
 
 
 _TYPES: dict[Architecture, type[FCN]] = {
     Architecture.FCN32S: FCN32s,
     Architecture.FCN16S: FCN16s,
     Architecture.FCN8S: FCN8s,
+    Architecture.FCN8S_CONTEXT: FCN8sContext,
 }
 
 

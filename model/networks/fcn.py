@@ -5,7 +5,7 @@ from typing import ClassVar
 
 from torch import Tensor, nn
 
-from model.networks.resnet import Blocks, ResNet
+from model.networks.resnet import Blocks, Features, ResNet
 from model.upsampling import BilinearUpsampling, LearnedUpsampling, Upsampling
 
 ALIGNMENT = 32
@@ -20,8 +20,8 @@ def aligned(pixels: int) -> int:
 class FCN(nn.Module, ABC):
     """A ResNet backbone, a 1x1 convolution to class scores and a transposed convolution to pixels.
 
-    Sub-classes say how the scores come about; everything after them (upsampling, stitching of tiles) needs only
-    ``stride``, ``scores`` and ``upsampling``.
+    Sub-classes say how the scores come from the features; everything after them (upsampling, stitching of tiles) needs
+    only ``stride``, ``scores`` and ``upsampling``.
 
     Args:
         num_classes: channels of the scores.
@@ -43,6 +43,9 @@ class FCN(nn.Module, ABC):
         self.upsampling = self._upsampling_type(num_classes, self.stride)
 
     @abstractmethod
+    def head(self, features: Features) -> Tensor:
+        """Backbone features of images of height x width -> (batch, num_classes, height / stride, width / stride)."""
+
     def scores(self, images: Tensor) -> Tensor:
         """Class scores of each cell.
 
@@ -52,11 +55,20 @@ class FCN(nn.Module, ABC):
         Returns:
             (batch, num_classes, height / stride, width / stride).
         """
+        return self.head(self.backbone(images))
 
     def forward(self, images: Tensor) -> Tensor:
         """Logits of each pixel: (batch, 3, height, width), normalised -> (batch, num_classes, height, width)."""
         logits: Tensor = self.upsampling(self.scores(images))
         return logits
+
+    def class_layers(self) -> set[str]:
+        """Names of the layers, among this module's children, whose outputs are class scores."""
+        return {name for name, child in self.named_children() if isinstance(child, nn.Conv2d | Upsampling)}
+
+    def upsamplings(self) -> list[Upsampling]:
+        """Every upsampling layer."""
+        return [module for module in self.modules() if isinstance(module, Upsampling)]
 
     def _skip(self, channels: int, num_classes: int) -> nn.Conv2d:
         """1x1 convolution that scores an earlier stage; zero at first, so that training starts from the coarser net.

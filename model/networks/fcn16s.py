@@ -3,7 +3,7 @@
 from torch import Tensor
 
 from model.networks.fcn import FCN
-from model.networks.resnet import Blocks
+from model.networks.resnet import Blocks, Features
 
 
 class FCN16s(FCN):
@@ -16,8 +16,7 @@ class FCN16s(FCN):
         self.upsampling2_layer4 = self._upsampling_type(num_classes, 2)
         self.skip_layer3 = self._skip(4 * width, num_classes)
 
-    def scores(self, images: Tensor) -> Tensor:
-        features = self.backbone(images)
+    def head(self, features: Features) -> Tensor:
         scores: Tensor = self.upsampling2_layer4(self.classifier(features.layer4))  # (B, K, H/16, W/16)
         scores += self.skip_layer3(features.layer3)
         return scores

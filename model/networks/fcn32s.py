@@ -3,6 +3,7 @@
 from torch import Tensor
 
 from model.networks.fcn import FCN
+from model.networks.resnet import Features
 
 
 class FCN32s(FCN):
@@ -10,6 +11,6 @@ class FCN32s(FCN):
 
     stride = 32
 
-    def scores(self, images: Tensor) -> Tensor:
-        scores: Tensor = self.classifier(self.backbone(images).layer4)  # (B, K, H/32, W/32)
+    def head(self, features: Features) -> Tensor:
+        scores: Tensor = self.classifier(features.layer4)  # (B, K, H/32, W/32)
         return scores

@@ -1,10 +1,9 @@
 """The README's tables, made from what they describe: ``python -m tests.app.readme_tables`` prints them."""
 
-from collections.abc import Mapping
-
 from app.settings import Settings
 from model.checkpoint import Checkpoint
 from model.segmenter import DEFAULT_WEIGHTS
+from training.model_card import scores_table
 
 
 def settings_table() -> str:
@@ -12,11 +11,6 @@ def settings_table() -> str:
     for name, field in Settings.model_fields.items():
         default = "the weights that ship" if field.default == DEFAULT_WEIGHTS else f"`{field.default}`"
         rows.append(f"| `FCN_{name.upper()}` | {default} | {field.description} |")
-    return "\n".join(rows) + "\n"
-
-
-def scores_table(scores: Mapping[str, float]) -> str:
-    rows = ["| measure | score |", "| --- | --- |", *(f"| {name} | {score:.3f} |" for name, score in scores.items())]
     return "\n".join(rows) + "\n"
 
 

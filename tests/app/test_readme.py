@@ -14,8 +14,9 @@ from starlette.testclient import TestClient
 from app.errors import PROBLEMS
 from model.checkpoint import Checkpoint
 from model.segmenter import DEFAULT_WEIGHTS
-from tests.app.readme_tables import scores_table, settings_table
+from tests.app.readme_tables import settings_table
 from tests.app.server_process import ServerProcess
+from training.model_card import scores_table
 
 ROOT = Path(__file__).parents[2]
 README = (ROOT / "README.md").read_text()

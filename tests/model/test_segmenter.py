@@ -132,6 +132,30 @@ def test_confidence_is_left_out_unless_asked_for() -> None:
     assert _segmenter().segment(_noise(32, 32)).confidence is None
 
 
+@pytest.mark.parametrize("learned_upsampling", [False, True])
+@pytest.mark.parametrize("architecture", list(Architecture))
+def test_probabilities_are_the_softmax_of_the_logits(architecture: Architecture, learned_upsampling: bool) -> None:
+    checkpoint = random_checkpoint(architecture, learned_upsampling=learned_upsampling)
+    image = _noise(64, 96)
+    probabilities = Segmenter(checkpoint, "cpu", dtype=torch.float64).probabilities(image, tiling=Tiling.WHOLE)
+    assert probabilities.dtype == np.float32
+    expected = _logits(checkpoint, image).softmax(dim=0).numpy()
+    np.testing.assert_allclose(probabilities, expected, rtol=1e-5, atol=1e-7)
+
+
+@pytest.mark.parametrize("tiling", list(Tiling))
+def test_the_most_probable_class_is_that_of_the_mask(tiling: Tiling, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("model.decoding._MAX_BAND_NUMBERS", 4 * 130 * 16)  # bands of 16 rows
+    image = _noise(100, 130)
+    probabilities = _segmenter().probabilities(image, tiling=tiling)
+    assert probabilities.shape == (4, 100, 130)
+    np.testing.assert_allclose(probabilities.sum(axis=0), 1, rtol=1e-5)
+    result = _segmenter().segment(image, tiling=tiling, confidence=True)
+    np.testing.assert_array_equal(probabilities.argmax(axis=0), result.mask)
+    assert result.confidence is not None
+    np.testing.assert_allclose(probabilities.max(axis=0) * 255, result.confidence, atol=0.51)
+
+
 def test_class_counts_add_up_to_the_image() -> None:
     result = _segmenter().segment(_noise(75, 90))
     shares = result.classes()
@@ -223,6 +247,8 @@ def test_a_read_only_image_is_an_image_like_any_other_and_gives_no_warning() -> 
 def test_an_array_of_another_shape_is_refused(shape: tuple[int, ...]) -> None:
     with pytest.raises(ImageError, match=r"an image is \(height, width, 3\) uint8, not"):
         _segmenter().segment(np.zeros(shape, dtype=np.uint8))
+    with pytest.raises(ImageError, match=r"an image is \(height, width, 3\) uint8, not"):
+        _segmenter().probabilities(np.zeros(shape, dtype=np.uint8))
 
 
 def test_an_array_of_another_type_is_refused() -> None:

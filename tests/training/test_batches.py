@@ -1,10 +1,11 @@
 from collections import Counter
 
+import numpy as np
 import pytest
 import torch
 
 from tests.training.voc_folder import halves, write_voc_folder
-from training.batches import BatchSampler, Draw, Source, batches
+from training.batches import BatchSampler, Draw, Source, balancing_weights, batches
 from training.dataset import VocDataset
 from training.transforms import JointTransform
 
@@ -56,15 +57,15 @@ def test_another_seed_gives_another_order(sources: list[Source]) -> None:
 
 def test_the_loader_brings_the_transformed_samples_of_the_draws(sources: list[Source]) -> None:
     transform = JointTransform(crop_size=64)
-    loader = batches(sources, transform, seed=0, first_step=2, last_step=4, workers=0)
-    loaded = list(loader)
+    loaded = list(batches(sources, BatchSampler(sources, 0, 2, 4), transform, workers=0))
     assert len(loaded) == 2
-    for (images, masks), draws in zip(loaded, _draws(sources, 2, 4), strict=True):
+    for (images, masks, soft_labels), draws in zip(loaded, _draws(sources, 2, 4), strict=True):
         assert images.shape == (5, 3, 64, 64)
         assert masks.shape == (5, 64, 64)
         assert images.dtype == masks.dtype == torch.uint8
+        assert soft_labels.shape == (5, 21, 8, 8)
         for image, mask, draw in zip(images, masks, draws, strict=True):
-            expected_image, expected_mask = transform(sources[draw.source].dataset[draw.index], draw.seed)
+            expected_image, expected_mask, _ = transform(sources[draw.source].dataset[draw.index], draw.seed)
             assert torch.equal(image, expected_image)
             assert torch.equal(mask, expected_mask)
 
@@ -72,8 +73,36 @@ def test_the_loader_brings_the_transformed_samples_of_the_draws(sources: list[So
 @pytest.mark.filterwarnings("ignore:This process .* is multi-threaded:DeprecationWarning")
 def test_workers_bring_the_same_batches(sources: list[Source]) -> None:
     transform = JointTransform(crop_size=32, min_scale=0.5, max_scale=1.5, color_jitter=0.2)
-    alone = list(batches(sources, transform, 0, 0, 2, workers=0))
-    with_workers = list(batches(sources, transform, 0, 0, 2, workers=1))
-    for (images, masks), (other_images, other_masks) in zip(alone, with_workers, strict=True):
+    alone = list(batches(sources, BatchSampler(sources, 0, 0, 2), transform, workers=0))
+    with_workers = list(batches(sources, BatchSampler(sources, 0, 0, 2), transform, workers=1))
+    for (images, masks, _), (other_images, other_masks, _) in zip(alone, with_workers, strict=True):
         assert torch.equal(images, other_images)
         assert torch.equal(masks, other_masks)
+
+
+def test_processes_share_out_the_batch(sources: list[Source]) -> None:
+    shares = [list(BatchSampler(sources, 0, 0, 4, rank, 2)) for rank in range(2)]
+    for whole, first, second in zip(_draws(sources, 0, 4), *shares, strict=True):
+        assert first == whole[::2]
+        assert second == whole[1::2]
+
+
+def test_balancing_weights_by_hand() -> None:
+    shows = np.array([[True, True, False], [True, False, False], [True, False, True], [True, False, True]])
+    np.testing.assert_allclose(balancing_weights(shows, 0), [0.25] * 4)
+    np.testing.assert_allclose(balancing_weights(shows, 1), np.array([1, 1 / 4, 1 / 2, 1 / 2]) / 2.25)
+    np.testing.assert_allclose(
+        balancing_weights(shows, 0.5), np.array([1, 1 / 2, 0.5**0.5, 0.5**0.5]) / 2.914214, rtol=1e-6
+    )
+
+
+def test_a_sample_without_any_class_is_common() -> None:
+    weights = balancing_weights(np.array([[False, False], [True, False]]), 1)
+    np.testing.assert_allclose(weights, [1 / 3, 2 / 3])
+
+
+def test_weighted_samples_come_as_often_as_their_chances_say(sources: list[Source]) -> None:
+    weights = np.array([0.6, 0.1, 0.1, 0.1, 0.1])
+    weighted = [Source(sources[0].dataset, 5, weights)]
+    counts = Counter(draw.index for step in _draws(weighted, 0, 400) for draw in step)
+    np.testing.assert_allclose([counts[index] / 2000 for index in range(5)], weights, atol=0.04)

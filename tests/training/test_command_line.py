@@ -1,13 +1,10 @@
-import json
 import runpy
 import sys
 from dataclasses import replace
 from pathlib import Path
 
-import numpy as np
 import pytest
 import torch
-from PIL import Image
 from safetensors.torch import save_file
 from typer.testing import CliRunner
 
@@ -15,7 +12,6 @@ from model.checkpoint import Checkpoint
 from model.errors import DeviceError
 from model.networks.resnet import ResNet
 from model.preprocessing import Preprocessing
-from model.segmenter import Segmenter
 from tests.training.voc_folder import halves, write_voc_folder
 from training.__main__ import cli
 from training.errors import ConfigError, DatasetError
@@ -80,67 +76,6 @@ def test_train_refuses_an_absent_device(data: Path, backbone: Path, tmp_path: Pa
     arguments = ["train", "--source", f"{data}:train:2", "--backbone", str(backbone), "--out", str(tmp_path)]
     result = CliRunner().invoke(cli, [*arguments, "--device", "quantum"])
     assert isinstance(result.exception, DeviceError)
-
-
-def test_evaluate_prints_the_scores_and_writes_them(weights: Path, data: Path, tmp_path: Path) -> None:
-    arguments = [
-        "evaluate",
-        str(weights),
-        str(data),
-        "--classes",
-        "cat,person",
-        "--json",
-        str(tmp_path / "scores.json"),
-    ]
-    result = CliRunner().invoke(cli, [*arguments, "--device", "cpu", "--tiling", "whole"])
-    assert result.exit_code == 0, result.output
-    assert "made/val: 2 images, tiling whole" in result.output
-    assert "mIoU over cat, person" in result.output
-    scores = json.loads((tmp_path / "scores.json").read_text())
-    assert scores["images"] == 2
-    assert scores["chosen"] == ["cat", "person"]
-    assert [row["pixels"] for row in scores["classes"] if row["pixels"]] == [4200, 2100, 2100]
-    assert f"pixel accuracy {scores['pixel_accuracy']:.4f}" in result.output
-
-
-def test_evaluate_refuses_an_unknown_class(weights: Path, data: Path) -> None:
-    result = CliRunner().invoke(cli, ["evaluate", str(weights), str(data), "--classes", "cat,unicorn"])
-    assert result.exit_code == 2
-    assert "unicorn: no such class" in result.output
-
-
-def test_predict_draws_image_prediction_and_truth(weights: Path, data: Path, tmp_path: Path) -> None:
-    result = CliRunner().invoke(
-        cli, ["predict", str(weights), str(data), str(tmp_path / "sheet.png"), "--device", "cpu"]
-    )
-    assert result.exit_code == 0, result.output
-    with Image.open(tmp_path / "sheet.png") as picture:
-        sheet = np.asarray(picture)
-    assert sheet.shape == (2 * 60 + 8, 3 * 70 + 2 * 8, 3)
-    assert tuple(sheet[5, -1]) == (64, 0, 0)
-    assert tuple(sheet[-1, -1]) == (192, 128, 128)
-
-
-def test_predict_refuses_a_first_sample_beyond_the_list(weights: Path, data: Path, tmp_path: Path) -> None:
-    arguments = ["predict", str(weights), str(data), str(tmp_path / "sheet.png"), "--first", "2", "--device", "cpu"]
-    result = CliRunner().invoke(cli, arguments)
-    assert result.exit_code == 2
-    assert "the list names 2 samples" in result.output
-
-
-def test_export_makes_what_the_service_loads(weights: Path, examples: Path, tmp_path: Path) -> None:
-    summary, out = tmp_path / "summary.json", tmp_path / "served.safetensors"
-    summary.write_text(json.dumps({"name": "trial", "scores": {"miou": 0.25}}))
-    golden = examples / "cat.jpg"
-    arguments = ["export", str(weights), str(out), "--golden", str(golden), "--summary", str(summary)]
-    result = CliRunner().invoke(cli, arguments)
-    assert result.exit_code == 0, result.output
-    checkpoint = Segmenter.load(out, "cpu").checkpoint
-    assert checkpoint.summary.name == "trial"
-    assert checkpoint.summary.scores == {"miou": 0.25}
-    assert checkpoint.summary.trained_on == "made train (2 images), made val (2 images)"
-    assert checkpoint.golden is not None
-    assert checkpoint.golden.image.shape == (300, 451, 3)
 
 
 @pytest.mark.parametrize("source", ["nowhere", "nowhere:train", "{data}:train:many"])

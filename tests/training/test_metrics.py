@@ -2,10 +2,13 @@ import math
 
 import numpy as np
 import pytest
+import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as npst
 from numpy.typing import NDArray
+from sklearn.metrics import accuracy_score, balanced_accuracy_score, confusion_matrix, jaccard_score
+from torchmetrics.classification import MulticlassAccuracy, MulticlassConfusionMatrix, MulticlassJaccardIndex
 
 from training.metrics import ConfusionMatrix
 
@@ -87,6 +90,50 @@ def test_matrices_add(first: NDArray[np.uint8], second: NDArray[np.uint8]) -> No
 def test_a_perfect_prediction_scores_one(pair: NDArray[np.uint8]) -> None:
     matrix = _matrix(4, pair[0], pair[0])
     assert matrix.pixel_accuracy == matrix.miou() == matrix.mean_accuracy == 1
+
+
+def _random_masks(seed: int, num_classes: int = 21) -> tuple[NDArray[np.uint8], NDArray[np.uint8]]:
+    """Three truths and predictions, (3, 40, 50) each: half of the pixels right, a tenth void, the last class absent."""
+    random = np.random.default_rng(seed)
+    truth, noise = random.integers(0, num_classes - 1, (2, 3, 40, 50), dtype=np.uint8)
+    prediction = np.where(random.random(truth.shape) < 0.5, truth, noise)
+    truth[random.random(truth.shape) < 0.1] = 255
+    return truth, prediction
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_scores_are_those_of_scikit_learn(seed: int) -> None:
+    truth, prediction = _random_masks(seed)
+    matrix = ConfusionMatrix(21)
+    for one, other in zip(truth, prediction, strict=True):
+        matrix.update(one, other)
+    known = truth != 255
+    pair = truth[known], prediction[known]
+    labels = list(range(21))
+    np.testing.assert_array_equal(matrix.counts, confusion_matrix(*pair, labels=labels))
+    expected = jaccard_score(*pair, labels=labels[:20], average=None)
+    np.testing.assert_allclose(matrix.iou[:20], expected, rtol=1e-12)
+    assert math.isnan(matrix.iou[20])
+    assert matrix.miou() == pytest.approx(jaccard_score(*pair, average="macro"), rel=1e-12)
+    assert matrix.pixel_accuracy == pytest.approx(accuracy_score(*pair), rel=1e-12)
+    assert matrix.mean_accuracy == pytest.approx(balanced_accuracy_score(*pair), rel=1e-12)
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_scores_are_those_of_torchmetrics(seed: int) -> None:
+    truth, prediction = _random_masks(seed)
+    matrix = _matrix(21, truth, prediction)
+    pair = torch.from_numpy(prediction).long(), torch.from_numpy(truth).long()
+    counts = MulticlassConfusionMatrix(21, ignore_index=255)(*pair)
+    np.testing.assert_array_equal(matrix.counts, counts.numpy())
+    iou = MulticlassJaccardIndex(21, ignore_index=255, average="none")(*pair)
+    np.testing.assert_allclose(matrix.iou[:20], iou[:20].numpy(), rtol=1e-5)
+    accuracy = MulticlassAccuracy(21, ignore_index=255, average="none")(*pair)
+    np.testing.assert_allclose(matrix.class_accuracy[:20], accuracy[:20].numpy(), rtol=1e-5)
+    micro = MulticlassAccuracy(21, ignore_index=255, average="micro")(*pair)
+    assert matrix.pixel_accuracy == pytest.approx(micro.item(), rel=1e-5)
+    macro = MulticlassJaccardIndex(21, ignore_index=255, average="macro")(*pair)
+    assert matrix.miou() == pytest.approx(macro.item(), rel=1e-5)
 
 
 def test_masks_of_different_sizes_are_refused() -> None:

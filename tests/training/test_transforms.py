@@ -34,7 +34,7 @@ def _same_neighbourhood(mask: Tensor) -> Tensor:
 @given(height=st.integers(1, 130), width=st.integers(1, 130), seed=st.integers(0, 10_000))
 def test_without_scaling_a_crop_is_a_window_of_the_image_and_its_mask(height: int, width: int, seed: int) -> None:
     sample = _sample(height, width)
-    image, mask = JointTransform(crop_size=64)(sample, seed)
+    image, mask, _ = JointTransform(crop_size=64)(sample, seed)
     assert image.shape == (3, 64, 64)
     assert mask.shape == (64, 64)
     assert image.dtype == mask.dtype == torch.uint8
@@ -48,14 +48,14 @@ def test_without_scaling_a_crop_is_a_window_of_the_image_and_its_mask(height: in
 
 
 def test_padding_has_the_mean_colour_and_no_class() -> None:
-    image, mask = JointTransform(crop_size=64)(_sample(40, 50), seed=0)
+    image, mask, _ = JointTransform(crop_size=64)(_sample(40, 50), seed=0)
     padded = mask == IGNORE_INDEX
     assert int(padded.sum()) == 64 * 64 - 40 * 50
     assert set(map(tuple, image[:, padded].T.tolist())) == {(124, 116, 104)}
 
 
 def test_padding_is_the_same_at_every_scale_and_colour_setting_but_jitter() -> None:
-    image, mask = JointTransform(crop_size=64, min_scale=0.5, max_scale=0.5)(_sample(60, 60), seed=0)
+    image, mask, _ = JointTransform(crop_size=64, min_scale=0.5, max_scale=0.5)(_sample(60, 60), seed=0)
     padded = mask == IGNORE_INDEX
     assert int(padded.sum()) == 64 * 64 - 30 * 30
     assert set(map(tuple, image[:, padded].T.tolist())) == {(124, 116, 104)}
@@ -65,9 +65,9 @@ def test_padding_is_the_same_at_every_scale_and_colour_setting_but_jitter() -> N
 def test_the_seed_alone_decides(transform: JointTransform) -> None:
     sample = _sample(100, 120)
     torch.manual_seed(1)
-    image, mask = transform(sample, seed=5)
+    image, mask, _ = transform(sample, seed=5)
     torch.manual_seed(2)
-    again_image, again_mask = transform(sample, seed=5)
+    again_image, again_mask, _ = transform(sample, seed=5)
     assert torch.equal(image, again_image)
     assert torch.equal(mask, again_mask)
     others = [transform(sample, seed=seed)[1] for seed in range(6, 10)]
@@ -85,7 +85,7 @@ def test_windows_and_flips_vary() -> None:
 def test_image_and_mask_stay_aligned_at_every_scale(scale: float) -> None:
     transform = JointTransform(crop_size=128, min_scale=scale, max_scale=scale)
     for seed in range(4):
-        image, mask = transform(_sample(110, 130, cell=24, seed=seed), seed)
+        image, mask, _ = transform(_sample(110, 130, cell=24, seed=seed), seed)
         inside = _same_neighbourhood(mask) & (mask != IGNORE_INDEX)
         assert int(inside.sum()) > 500
         shown = (image[0][inside].float() / STEP).round()
@@ -100,7 +100,7 @@ def test_scaling_moves_the_mask_no_further_than_the_image(scale: float) -> None:
         mask = np.zeros((96, 96), dtype=np.uint8)
         mask[:, left : left + 37] = 10
         columns = np.broadcast_to(np.arange(96, dtype=np.uint8), mask.shape)
-        image, scaled = transform(Sample("made", np.stack([mask * 20, columns, columns], axis=-1), mask), seed=0)
+        image, scaled, _ = transform(Sample("made", np.stack([mask * 20, columns, columns], axis=-1), mask), seed=0)
         known = scaled[0] != IGNORE_INDEX
         stripe, labelled = image[0, 0][known].double(), scaled[0][known].double()
         rightwards = 1 if image[1, 0, 0] < image[1, 0][known][-1] else -1
@@ -122,14 +122,14 @@ def test_scales_are_drawn_from_their_range() -> None:
 def test_the_mask_holds_no_class_that_was_not_there() -> None:
     sample = Sample("made", np.zeros((50, 50, 3), dtype=np.uint8), np.tile(np.array([[0, 20]], np.uint8), (50, 25)))
     for seed in range(5):
-        _, mask = JointTransform(64, 0.5, 2.0)(sample, seed)
+        _, mask, _ = JointTransform(64, 0.5, 2.0)(sample, seed)
         assert set(mask.flatten().tolist()) <= {0, 20, IGNORE_INDEX}
 
 
 def test_colour_jitter_changes_the_image_and_leaves_the_mask() -> None:
     sample = _sample(64, 64)
-    plain_image, plain_mask = JointTransform(64)(sample, seed=3)
-    image, mask = JointTransform(64, color_jitter=0.3)(sample, seed=3)
+    plain_image, plain_mask, _ = JointTransform(64)(sample, seed=3)
+    image, mask, _ = JointTransform(64, color_jitter=0.3)(sample, seed=3)
     assert torch.equal(mask, plain_mask)
     assert not torch.equal(image, plain_image)
     assert image.dtype == torch.uint8

@@ -4,32 +4,97 @@ import json
 from pathlib import Path
 from typing import Annotated
 
+import numpy as np
 import typer
 
 from model.checkpoint import Checkpoint
 from model.segmenter import Segmenter
-from model.tiling import Tiling
+from model.tiling import Tiling, TilingLimits
+from training.augmented_prediction import Views
+from training.confusion_picture import save_confusion_picture
 from training.dataset import VocDataset
+from training.evaluation import Evaluation, totals_table
 from training.evaluation import evaluate as evaluate_dataset
+
+_MODES = [Tiling.AUTO]
+_SCALES = [1.0]
 
 
 def evaluate(
     weights: Annotated[Path, typer.Argument(help="Checkpoint.")],
-    data: Annotated[Path, typer.Argument(help="Data set in VOC layout.")],
-    split: Annotated[str, typer.Option(help="Its list.")] = "val",
-    tiling: Tiling = Tiling.AUTO,
+    data: Annotated[
+        Path,
+        typer.Argument(
+            help="Data set in VOC layout: folders JPEGImages, SegmentationClassAug or SegmentationClass, and "
+            "ImageSets/Segmentation."
+        ),
+    ],
+    split: Annotated[str, typer.Option(help="Its list, ImageSets/Segmentation/SPLIT.txt.")] = "val",
+    mode: Annotated[
+        list[Tiling],
+        typer.Option(
+            help="How images are cut. whole: one pass each. exact: tiles, with the result of whole. overlap: "
+            "overlapping rectangles, averaged. auto: whole if it fits a tile, else exact. Give several to compare them."
+        ),
+    ] = _MODES,
+    tile_size: Annotated[int, typer.Option(help="Greatest side of the tiles of exact.")] = TilingLimits().tile_size,
+    flip: Annotated[bool, typer.Option("--flip", help="Average with the mirror image's probabilities.")] = False,
+    scale: Annotated[
+        list[float],
+        typer.Option(min=0.1, max=4, help="Factor of the sides; give several to average their probabilities."),
+    ] = _SCALES,
     classes: Annotated[str, typer.Option(help="Names, comma-separated: also print their mean IoU.")] = "",
-    json_file: Annotated[Path | None, typer.Option("--json", help="Write the scores here, too.")] = None,
-    device: str = "auto",
+    json_file: Annotated[
+        Path | None, typer.Option("--json", dir_okay=False, help="Write the scores here, too; see above.")
+    ] = None,
+    confusion: Annotated[
+        Path | None, typer.Option(dir_okay=False, help="Draw the first mode's confusion matrix, as a PNG.")
+    ] = None,
+    device: Annotated[str, typer.Option(help="cpu, cuda, cuda:1, ...; auto takes CUDA where there is some.")] = "auto",
 ) -> None:
-    """Score a checkpoint at original resolution: per-class IoU, mean IoU, accuracies."""
+    """Score a checkpoint on a list of a data set, at original resolution.
+
+    One confusion matrix counts the pixels of all images, background included,
+    those of index 255 left out. Of it come each class's IoU and accuracy
+    (share of its pixels found), and over the classes that occur in the list
+    their means, mIoU and mean accuracy. Boundary IoU (arXiv:2103.16562) is
+    the IoU of the bands along the outlines, 2% of the image's diagonal wide.
+
+    The JSON file has the first mode's scores (0 to 1; null where there is
+    nothing to measure): checkpoint (SHA-256), split, images, tiling, scales,
+    flip, pixel_accuracy, mean_accuracy, miou, boundary_iou, miou_chosen,
+    chosen, classes (index, name, iou, boundary_iou, accuracy, images, pixels)
+    and confusion (pixels: a row is a true class, a column a predicted one);
+    and other_modes, a list of the same of each further mode.
+
+    For example:
+
+      python -m training evaluate last.safetensors data/voc2012 --json scores.json
+      python -m training evaluate last.safetensors data/voc2012
+          --mode whole --mode exact --mode overlap
+      python -m training evaluate last.safetensors data/voc2012
+          --flip --scale 0.75 --scale 1 --scale 1.25
+    """
     checkpoint = Checkpoint.load(weights)
     chosen = tuple(name for name in classes.split(",") if name)
     unknown = set(chosen) - set(checkpoint.labels.names)
     if unknown:
         raise typer.BadParameter(f"{', '.join(sorted(unknown))}: no such class")
     dataset = VocDataset(data, split, checkpoint.labels)
-    result = evaluate_dataset(Segmenter(checkpoint, device), dataset, tiling, chosen)
-    print(result.table())
+    segmenter = Segmenter(checkpoint, device, TilingLimits(tile_size=tile_size))
+    views = Views(tuple(scale), flip)
+    results = [evaluate_dataset(segmenter, dataset, tiling, chosen, views) for tiling in dict.fromkeys(mode)]
+    print(results[0].table())
+    if len(results) > 1:
+        print(totals_table(results))
     if json_file is not None:
-        json_file.write_text(json.dumps(result.document(), indent=2) + "\n")
+        _write_json(results, json_file)
+    if confusion is not None:
+        confusion.parent.mkdir(parents=True, exist_ok=True)
+        save_confusion_picture(np.array(results[0].confusion), checkpoint.labels.names, confusion)
+
+
+def _write_json(results: list[Evaluation], file: Path) -> None:
+    first, *others = [result.document() for result in results]
+    file.parent.mkdir(parents=True, exist_ok=True)
+    file.write_text(json.dumps(first | {"other_modes": others}, indent=2) + "\n")

@@ -1,33 +1,119 @@
 """``python -m training export``."""
 
 import json
-from dataclasses import replace
+from dataclasses import asdict, replace
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import numpy as np
 import typer
+from numpy.typing import NDArray
 from PIL import Image
+from pydantic import TypeAdapter
 
-from model.checkpoint import Checkpoint
+from model.checkpoint import Checkpoint, Summary
+from model.compaction import Compaction
+from training.errors import ExportError
 from training.export import export as export_checkpoint
+from training.model_card import write_card
+from training.onnx_export import export_onnx, require_onnx
+from training.score_sheet import ScoreSheet
 
 
 def export(
-    weights: Annotated[Path, typer.Argument(help="Checkpoint of a training run.")],
+    weights: Annotated[Path, typer.Argument(help="Checkpoint of a training run, or one to export again.")],
     out: Annotated[Path, typer.Argument(help="Checkpoint to write, for the service.")],
     golden: Annotated[Path, typer.Option(help="Photograph whose mask is stored and checked at each start.")],
-    summary: Annotated[Path | None, typer.Option(help="JSON: name, trained_on, scores, licenses.")] = None,
+    summary: Annotated[
+        Path | None,
+        typer.Option(help="JSON: name, trained_on, licenses; scores (name -> 0..1) instead of those of --scores."),
+    ] = None,
+    scores: Annotated[
+        list[Path] | None, typer.Option(help="JSON that evaluate wrote for WEIGHTS; give one for each list.")
+    ] = None,
+    card: Annotated[Path | None, typer.Option(dir_okay=False, help="Model card to write, Markdown; see above.")] = None,
+    onnx: Annotated[Path | None, typer.Option(dir_okay=False, help="ONNX file to write; see above.")] = None,
+    compaction: Annotated[
+        Compaction,
+        typer.Option(
+            "--weights", help="What OUT stores kernels as. int8: 3x3 ones of 2^20 numbers or more, others float16."
+        ),
+    ] = Compaction.FLOAT16,
 ) -> None:
-    """Make the checkpoint that the service loads: golden sample, scores, origin."""
+    """Make the checkpoint that the service loads; on request its model card and ONNX.
+
+    OUT has the weights, rounded, all that is needed to use them, the golden
+    photograph with the mask they give, and what is known of their origin and
+    scores. For scores of the rounded weights, evaluate OUT and export it again
+    with them: rounding again changes nothing.
+
+    A card that is there keeps its words; only the tables between the lines
+    <!-- scores --> and <!-- /scores -->, <!-- classes --> and <!-- /classes -->
+    are made anew.
+
+    ONNX, float32, needs the extra onnx. Input image: (batch, 3, height, width)
+    uint8 RGB of any batch, height and width; it is padded and normalised
+    inside. Output logits: (batch, classes, height, width) float32; the greatest
+    wins. Metadata: name, sha256 (of OUT), classes (JSON: index, name, color),
+    licenses. It is run in onnxruntime on several sizes, compared with PyTorch,
+    and not kept unless they are equal but for rounding.
+
+    For example:
+
+      python -m training export last.safetensors served.safetensors
+          --golden cat.jpg --weights int8
+      python -m training evaluate served.safetensors data/voc2012 --json scores.json
+      python -m training export served.safetensors served.safetensors
+          --golden cat.jpg --weights int8 --scores scores.json --card card.md
+          --onnx served.onnx
+    """
+    if onnx is not None:
+        require_onnx()
     checkpoint = Checkpoint.load(weights)
+    sheets = _read_scores(scores or [], checkpoint)
+    described = _describe(checkpoint.summary, summary, sheets)
+    export_checkpoint(replace(checkpoint, compaction=compaction), _read_photograph(golden), described, out)
+    print(f"{out}: {_megabytes(out)}, {compaction}")
+    exported = Checkpoint.load(out)
+    if card is not None:
+        write_card(card, exported, sheets)
+        print(card)
+    if onnx is not None:
+        equality = export_onnx(exported, onnx)
+        print(
+            f"{onnx}: {_megabytes(onnx)}, equal to PyTorch within {equality.difference:.1e} (logits up to "
+            f"{equality.largest:.1f}); {equality.differing} of {equality.pixels:,} pixels differ"
+        )
+
+
+def _read_scores(files: list[Path], checkpoint: Checkpoint) -> list[ScoreSheet]:
+    sheets: dict[str, ScoreSheet] = {}
+    for file in files:
+        sheet = ScoreSheet.read(file)
+        if sheet.checkpoint not in ("", checkpoint.digest):
+            raise ExportError(f"{file} has scores of another checkpoint, SHA-256 {sheet.checkpoint}")
+        if sheet.title in sheets:
+            raise ExportError(f"{file} is the second one with scores on {sheet.title}")
+        sheets[sheet.title] = sheet
+    return list(sheets.values())
+
+
+def _describe(summary: Summary, file: Path | None, sheets: list[ScoreSheet]) -> Summary:
+    measured = {name: score for sheet in sheets for name, score in sheet.measures().items()}
     try:
-        given = {} if summary is None else json.loads(summary.read_text())
-        described = replace(checkpoint.summary, **given)
+        given: dict[str, Any] = {} if file is None else json.loads(file.read_text())
+        described = replace(summary, **{"scores": measured or summary.scores, **given})
+        return TypeAdapter(Summary).validate_python(asdict(described))
     except (OSError, ValueError, TypeError) as error:
-        raise typer.BadParameter(f"{summary} is no summary: {error}") from error
+        raise typer.BadParameter(f"{file} is no summary: {error}") from error
+
+
+def _read_photograph(file: Path) -> NDArray[np.uint8]:
     try:
-        image = np.asarray(Image.open(golden).convert("RGB"))
+        return np.asarray(Image.open(file).convert("RGB"))
     except OSError as error:
-        raise typer.BadParameter(f"{golden} is no photograph: {error}") from error
-    export_checkpoint(checkpoint, image, described, out)
+        raise typer.BadParameter(f"{file} is no photograph: {error}") from error
+
+
+def _megabytes(file: Path) -> str:
+    return f"{file.stat().st_size / 1e6:.1f} MB"

@@ -1,5 +1,6 @@
 """``python -m training train``."""
 
+import sys
 from pathlib import Path
 from typing import Annotated
 
@@ -7,87 +8,134 @@ import torch
 import typer
 
 from model.checkpoint import Checkpoint
-from model.device import choose_device
 from model.labels import VOC, Labels
-from model.networks import FCN, Architecture, NetworkConfig, build_network
-from model.networks.backbone_weights import load_backbone_file, load_backbone_from_torchvision
-from model.preprocessing import DEFAULT_PREPROCESSING
-from training.batches import Source
-from training.config import TrainConfig
-from training.dataset import VocDataset
-from training.engine import Trainer
+from training.config import TrainConfig, load_config
+from training.engine import STATE_NAME, Ending, Trainer
+from training.errors import ResumeError
+from training.labels_file import load_labels
+from training.processes import Processes, join_processes, own_device
+from training.recipes import RECIPES, recipe_file
+from training.sources import open_sources
+from training.start import starting_network
 
-_DEFAULTS = TrainConfig()
+_INTERRUPTED_STATUS = 130
 
 
 def train(
-    source: Annotated[
-        list[str], typer.Option(help="FOLDER:LIST:N, a data set in VOC layout, its list, its samples a batch.")
-    ],
-    out: Annotated[Path, typer.Option(help="Folder for checkpoint and log.")],
-    backbone: Annotated[Path | None, typer.Option(help="ImageNet weights; default: torchvision's, downloaded.")] = None,
-    start_from: Annotated[
-        Path | None,
-        typer.Option(help="Checkpoint to go on from; its network and classes stand, whatever the options say of them."),
+    recipe: Annotated[
+        str | None,
+        typer.Argument(help=f"Configuration: a TOML or YAML file, or a recipe that ships: {', '.join(RECIPES)}."),
     ] = None,
-    architecture: Architecture = Architecture.FCN8S,
-    layer4_blocks: int = 2,
-    learned_upsampling: bool = False,
-    steps: int = _DEFAULTS.steps,
-    crop_size: int = _DEFAULTS.crop_size,
-    min_scale: float = _DEFAULTS.min_scale,
-    max_scale: float = _DEFAULTS.max_scale,
-    learning_rate: float = _DEFAULTS.learning_rate,
-    head_learning_rate: float = _DEFAULTS.head_learning_rate,
-    frozen_stages: int = _DEFAULTS.frozen_stages,
-    bfloat16: bool = _DEFAULTS.bfloat16,
-    workers: int = _DEFAULTS.workers,
-    seed: int = _DEFAULTS.seed,
-    device: str = "auto",
+    out: Annotated[Path, typer.Option(help="Folder of the run: checkpoints, log, curves.")] = Path("runs/latest"),
+    data: Annotated[Path | None, typer.Option(help="Folder that the data sets' paths start from.")] = None,
+    source: Annotated[
+        list[str] | None,
+        typer.Option(
+            help="ROOT:LIST:N, a data set in VOC layout, its list, and its samples a batch; instead of the "
+            "configuration's. May be given several times."
+        ),
+    ] = None,
+    labels: Annotated[Path | None, typer.Option(help="TOML file of your classes' names and colours.")] = None,
+    start_from: Annotated[Path | None, typer.Option(help="Checkpoint to go on from.")] = None,
+    backbone: Annotated[
+        str | None, typer.Option(help="ImageNet weights: a file, 'torchvision' (downloads them) or 'random'.")
+    ] = None,
+    steps: Annotated[int | None, typer.Option(help="Number of steps.")] = None,
+    device: Annotated[str | None, typer.Option(help="auto, cpu, cuda, cuda:1, ...")] = None,
+    setting: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--set", help="Any setting: SECTION.NAME=VALUE. May be given several times; --show-config lists all."
+        ),
+    ] = None,
+    resume: Annotated[
+        str,
+        typer.Option(help="'auto' goes on with the run in OUT if there is one; 'never' wants OUT to hold none."),
+    ] = "never",
+    max_minutes: Annotated[float | None, typer.Option(help="Stop and save after so long.")] = None,
+    show_config: Annotated[bool, typer.Option("--show-config", help="Print all settings, and do nothing.")] = False,
 ) -> None:
-    """Train a network; write OUT/last.safetensors every few hundred steps and at the end."""
-    config = TrainConfig(
-        steps=steps,
-        crop_size=crop_size,
-        min_scale=min_scale,
-        max_scale=max_scale,
-        learning_rate=learning_rate,
-        head_learning_rate=head_learning_rate,
-        frozen_stages=frozen_stages,
-        bfloat16=bfloat16,
-        workers=workers,
-        seed=seed,
+    """Train a network on data in VOC layout.
+
+    The data is checked first: all that is wrong with it is listed at once. The run can be stopped at any moment
+    (Ctrl-C, a kill, the power) and goes on with --resume auto. OUT/last.safetensors is what evaluate, predict and
+    export take.
+
+    On several GPUs: torchrun --nproc-per-node 4 -m training train ...
+    """
+    overrides = [
+        *(setting or []),
+        *_override("data.folder", data),
+        *_override("data.labels", labels),
+        *_override("start.checkpoint", start_from),
+        *_override("start.backbone", backbone),
+        *_override("run.steps", steps),
+        *_override("run.device", device),
+        *_override("run.max_minutes", max_minutes),
+        *([f"data.sources=[{', '.join(_source(text) for text in source)}]"] if source else []),
+    ]
+    config = load_config(recipe_file(recipe), overrides)
+    if show_config:
+        _print_config(config)
+        return
+    if resume not in {"auto", "never"}:
+        raise typer.BadParameter(f"--resume is 'auto' or 'never', not {resume!r}")
+    if config.run.threads:
+        torch.set_num_threads(config.run.threads)
+    chosen = own_device(config.run.device)
+    holds_run = (out / STATE_NAME).exists()
+    if holds_run and resume == "never":
+        raise ResumeError(f"{out} holds a run already: go on with --resume auto, or choose another folder")
+    with join_processes(chosen) as processes:
+        trainer = _trainer(config, out, chosen, processes)
+        if holds_run:
+            trainer.resume()
+        outcome = trainer.train()
+    if processes.leads:
+        print(f"{outcome.ending} at step {outcome.step}; waited for data {outcome.wait_share:.1%} of the time")
+        print(trainer.checkpoint_file)
+    if outcome.ending is Ending.INTERRUPTED:
+        sys.exit(_INTERRUPTED_STATUS)
+
+
+def _trainer(config: TrainConfig, out: Path, device: torch.device, processes: Processes) -> Trainer:
+    labels = _labels(config)
+    sources, validation = open_sources(config.data, labels)
+    network, network_config, preprocessing = starting_network(config, labels)
+    return Trainer(
+        network,
+        network_config,
+        labels,
+        sources,
+        config,
+        out,
+        device,
+        preprocessing=preprocessing,
+        validation=validation,
+        processes=processes,
     )
-    start = None if start_from is None else Checkpoint.load(start_from)
-    labels = VOC if start is None else start.labels
-    sources = [_parse_source(text, labels) for text in source]
-    torch.manual_seed(seed)
-    if start is None:
-        network_config = NetworkConfig(
-            architecture, len(labels), (2, 2, 2, layer4_blocks), learned_upsampling=learned_upsampling
-        )
-        network = _with_backbone(build_network(network_config), backbone)
-    else:
-        network_config, network = start.config, start.build().requires_grad_(True)
-    preprocessing = DEFAULT_PREPROCESSING if start is None else start.preprocessing
-    trainer = Trainer(
-        network, network_config, labels, sources, config, out, choose_device(device), preprocessing=preprocessing
-    )
-    trainer.train()
-    print(trainer.checkpoint_file)
 
 
-def _with_backbone(network: FCN, file: Path | None) -> FCN:
-    if file is None:
-        load_backbone_from_torchvision(network.backbone)
-    else:
-        load_backbone_file(network.backbone, file)
-    return network
+def _labels(config: TrainConfig) -> Labels:
+    if config.data.labels is not None:
+        return load_labels(config.data.labels)
+    return VOC if config.start.checkpoint is None else Checkpoint.load(config.start.checkpoint).labels
 
 
-def _parse_source(text: str, labels: Labels) -> Source:
+def _override(name: str, value: object) -> list[str]:
+    return [] if value is None else [f"{name}={value}"]
+
+
+def _source(text: str) -> str:
+    """A source as a TOML table."""
     try:
-        folder, split, per_batch = text.rsplit(":", 2)
-        return Source(VocDataset(Path(folder), split, labels), int(per_batch))
+        root, split, per_batch = text.rsplit(":", 2)
+        return f"{{root = '{root}', split = '{split}', per_batch = {int(per_batch)}}}"
     except ValueError as error:
-        raise typer.BadParameter(f"{text} is not FOLDER:LIST:N") from error
+        raise typer.BadParameter(f"{text} is not ROOT:LIST:N") from error
+
+
+def _print_config(config: TrainConfig) -> None:
+    for section, settings in config.document().items():
+        for name, value in settings.items():
+            print(f"{section}.{name} = {value}")

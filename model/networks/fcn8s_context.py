@@ -1,0 +1,69 @@
+"""FCN-8s whose stages are joined as features instead of as scores, with context pooled around each cell."""
+
+from typing import cast
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+from model.networks.fcn import FCN
+from model.networks.resnet import Blocks, Features
+
+_WINDOWS = (5, 11)
+"""Sides, in cells of layer4, of the windows that context is pooled from."""
+
+
+class LocalContext(nn.Module):
+    """Means of the features around each cell, beside the features themselves.
+
+    The windows are of fixed size, so that a cell looks equally far in an image of any size and tiles can equal the whole.
+
+    Source: Zhao et al. 2016 (arXiv:1612.01105), section 3.2, with windows around each cell instead of parts of the image.
+    """
+
+    def __init__(self, in_channels: int, window_channels: int, out_channels: int) -> None:
+        super().__init__()
+        self.reduce = nn.ModuleList(_conv_block(in_channels, window_channels, 1) for _ in _WINDOWS)
+        self.join = _conv_block(in_channels + window_channels * len(_WINDOWS), out_channels, 1)
+
+    def forward(self, x: Tensor) -> Tensor:
+        parts = [x]
+        for window, reduce in zip(_WINDOWS, self.reduce, strict=True):
+            parts.append(functional.avg_pool2d(reduce(x), window, 1, window // 2, count_include_pad=False))
+        return cast("Tensor", self.join(torch.cat(parts, dim=1)))
+
+
+class FCN8sContext(FCN):
+    """Source of the way down: Lin et al. 2016 (arXiv:1612.03144), section 3, with 3x3 convolutions after each sum."""
+
+    stride = 8
+
+    def __init__(self, num_classes: int, blocks: Blocks, width: int, *, learned_upsampling: bool) -> None:
+        super().__init__(num_classes, blocks, width, learned_upsampling=learned_upsampling)
+        channels = 2 * width
+        self.context = LocalContext(8 * width, 2 * width, 4 * width)
+        self.lateral_layer4 = _conv_block(4 * width, channels, 1)
+        self.lateral_layer3 = nn.Sequential(nn.Conv2d(4 * width, channels, 1))
+        self.lateral_layer2 = nn.Sequential(nn.Conv2d(2 * width, channels, 1))
+        self.smooth_layer3 = _conv_block(channels, channels, 3)
+        self.smooth_layer2 = _conv_block(channels, channels, 3)
+        self.classifier = nn.Conv2d(channels, num_classes, 1)
+        nn.init.xavier_uniform_(self.classifier.weight)
+
+    def head(self, features: Features) -> Tensor:
+        x = self.lateral_layer4(self.context(features.layer4))  # (B, C, H/32, W/32)
+        x = self.smooth_layer3(_twice(x) + self.lateral_layer3(features.layer3))  # (B, C, H/16, W/16)
+        x = self.smooth_layer2(_twice(x) + self.lateral_layer2(features.layer2))  # (B, C, H/8, W/8)
+        return cast("Tensor", self.classifier(x))
+
+
+def _twice(x: Tensor) -> Tensor:
+    return functional.interpolate(x, scale_factor=2, mode="bilinear", align_corners=False)
+
+
+def _conv_block(in_channels: int, out_channels: int, kernel_size: int) -> nn.Sequential:
+    return nn.Sequential(
+        nn.Conv2d(in_channels, out_channels, kernel_size, padding=kernel_size // 2, bias=False),
+        nn.BatchNorm2d(out_channels),
+        nn.ReLU(inplace=True),
+    )

@@ -1,0 +1,68 @@
+"""``python -m training fetch``."""
+
+from dataclasses import replace
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from training.dataset import VocDataset
+from training.fetching import Part
+from training.fetching import fetch as fetch_parts
+from training.sbd import SBD
+from training.voc2012 import VOC2012
+
+
+def fetch(
+    folder: Annotated[
+        Path, typer.Argument(metavar="FOLDER", help="The data set, for example data/voc2012; made if missing.")
+    ],
+    sbd: Annotated[bool, typer.Option(help="With SBD's masks and the list trainaug.")] = True,
+    keep_archives: Annotated[
+        bool, typer.Option("--keep-archives", help="Leave the archives in FOLDER/archives instead of removing them.")
+    ] = False,
+    voc_url: Annotated[
+        str, typer.Option(help="VOC 2012 from elsewhere: the same file.", show_default="host.robots.ox.ac.uk")
+    ] = VOC2012.archive.url,
+    sbd_url: Annotated[
+        str, typer.Option(help="SBD from elsewhere: the same file.", show_default="www2.eecs.berkeley.edu")
+    ] = SBD.archive.url,
+) -> None:
+    """Download Pascal VOC 2012 and SBD, and make one data set of them.
+
+    VOC 2012 (2.0 GB) has 2,913 photographs with masks, in the lists train
+    (1,464), val (1,449) and trainval. SBD (1.4 GB) adds masks for more of
+    VOC's photographs: the list trainaug (10,582) is VOC's train and all of
+    SBD, without VOC's val. SegmentationClassAug holds VOC's own mask of a
+    photograph where there is one, and else SBD's.
+
+    When a download broke off, the same command goes on where it stopped.
+    A file with the wrong checksum is never unpacked. What is there already
+    is not fetched again. An archive that you have is used, and removed like
+    any other, if it lies in FOLDER/archives and is called
+    VOCtrainval_11-May-2012.tar or benchmark.tgz. The command takes up to 4 GB
+    of disk while it runs; 2 GB stay, 5.4 GB with --keep-archives.
+
+    The photographs come from Flickr, under its terms of use; both data sets
+    are meant for research.
+
+    Example, and what to do with its result:
+
+      python -m training fetch data/voc2012
+      python -m training train --source data/voc2012:trainaug:16 --out runs/voc
+    """
+    parts = [_from(VOC2012, voc_url)] + ([_from(SBD, sbd_url)] if sbd else [])
+    titles = " and ".join(part.title for part in parts)
+    if fetch_parts(folder, parts, keep_archives=keep_archives):
+        print(f"{folder} now has {titles}: {_sizes(folder, sbd)}")
+    else:
+        print(f"{folder} has {titles} already, nothing to do: {_sizes(folder, sbd)}")
+
+
+def _from(part: Part, url: str) -> Part:
+    return replace(part, archive=replace(part.archive, url=url))
+
+
+def _sizes(folder: Path, sbd: bool) -> str:
+    splits = ("train", "val", "trainval", "trainaug") if sbd else ("train", "val", "trainval")
+    return ", ".join(f"{split} {len(VocDataset(folder, split))}" for split in splits)

@@ -1,0 +1,34 @@
+"""When a run is lost."""
+
+import math
+
+from training.errors import DivergedError
+
+_MEMORY = 0.9
+_WORSE_THAN_GUESSING = 5.0
+
+
+class DivergenceGuard:
+    """Watches the loss: not a number, infinite, or on average far worse than guessing all classes alike.
+
+    Args:
+        num_classes: K; guessing alike costs ln K.
+    """
+
+    def __init__(self, num_classes: int) -> None:
+        self._limit = _WORSE_THAN_GUESSING * math.log(max(2, num_classes))
+        self._average: float | None = None
+
+    def watch(self, loss: float) -> None:
+        """Take note of a step's cross-entropy.
+
+        Raises:
+            DivergedError: the run is lost; says why.
+        """
+        if not math.isfinite(loss):
+            raise DivergedError(f"the loss is {loss}")
+        self._average = loss if self._average is None else _MEMORY * self._average + (1 - _MEMORY) * loss
+        if self._average > self._limit:
+            raise DivergedError(
+                f"the loss exploded: {self._average:.1f} on average; {self._limit:.1f} is five times that of guessing"
+            )

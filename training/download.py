@@ -1,0 +1,102 @@
+"""A file from the web, in as many connections as it takes."""
+
+from collections.abc import Iterator
+from http import HTTPStatus
+from http.client import HTTPException, HTTPResponse
+from pathlib import Path
+from urllib.error import HTTPError, URLError
+from urllib.request import Request, urlopen
+
+from tqdm import tqdm
+
+from training.errors import FetchError
+
+_CHUNK_BYTES = 64 * 1024
+
+
+class _BrokenOffError(Exception):
+    """The connection ended, or never began; what has arrived is in the file."""
+
+
+def download(url: str, file: Path, timeout_s: float = 60.0) -> None:
+    """Download to a file, and show how far it is.
+
+    A file that exists is the beginning of an earlier download and is completed. A connection that breaks is followed
+    by another as long as each brings the file further. Whether beginning and end belong together only a checksum
+    can tell: compare one afterwards.
+
+    Args:
+        url: http or https.
+        file: to write to; kept when the download fails.
+        timeout_s: the longest silence of the server.
+
+    Raises:
+        FetchError: the server refuses, cannot be reached or breaks off again and again, or the file cannot be written.
+    """
+    if not url.startswith(("http://", "https://")):
+        raise FetchError(f"{url} is no http or https address")
+    while True:
+        before = _size_bytes(file)
+        try:
+            return _receive(url, file, timeout_s)
+        except _BrokenOffError as error:
+            kept = _size_bytes(file)
+            if kept <= before:
+                advice = f"; {kept:,} bytes are kept, and the same command goes on from there" if kept else ""
+                raise FetchError(f"{url} cannot be downloaded: {error}{advice}") from error
+
+
+def _receive(url: str, file: Path, timeout_s: float) -> None:
+    """Append to the file what it lacks, or write it anew if the server does not send parts."""
+    offset = _size_bytes(file)
+    response = _open(url, offset, timeout_s)
+    if response is None:
+        return
+    with response:
+        resumed = response.status == HTTPStatus.PARTIAL_CONTENT
+        start = offset if resumed else 0
+        total = None if response.length is None else start + response.length
+        try:
+            with (
+                file.open("ab" if resumed else "wb") as out,
+                tqdm(total=total, initial=start, desc=file.name, unit="B", unit_scale=True) as bar,
+            ):
+                for chunk in _chunks(response):
+                    out.write(chunk)
+                    bar.update(len(chunk))
+        except OSError as error:
+            raise FetchError(f"{file} cannot be written: {error.strerror}") from error
+    if total is not None and _size_bytes(file) < total:
+        raise _BrokenOffError("the server closed the connection too early")
+
+
+def _open(url: str, offset: int, timeout_s: float) -> HTTPResponse | None:
+    """Ask for the file from an offset on; None if nothing is behind it."""
+    headers = {"User-Agent": "fcn-segmentation"} | ({"Range": f"bytes={offset}-"} if offset else {})
+    try:
+        response: HTTPResponse = urlopen(Request(url, headers=headers), timeout=timeout_s)
+    except HTTPError as error:
+        error.close()
+        if error.code == HTTPStatus.REQUESTED_RANGE_NOT_SATISFIABLE and offset:
+            return None
+        raise FetchError(f"{url} cannot be downloaded: the server answers {error.code} {error.reason}") from error
+    except URLError as error:
+        raise _BrokenOffError(str(error.reason)) from error
+    except (OSError, HTTPException) as error:
+        raise _BrokenOffError(str(error)) from error
+    except ValueError as error:
+        raise FetchError(f"{url} is no address: {error}") from error
+    return response
+
+
+def _chunks(response: HTTPResponse) -> Iterator[bytes]:
+    """The body; errors of the connection must not be taken for errors of the file that it is written to."""
+    try:
+        while chunk := response.read(_CHUNK_BYTES):
+            yield chunk
+    except (OSError, HTTPException) as error:
+        raise _BrokenOffError(str(error)) from error
+
+
+def _size_bytes(file: Path) -> int:
+    return file.stat().st_size if file.exists() else 0

@@ -1,0 +1,88 @@
+"""A look at every sample before training starts: all faults at once, and what the samples show."""
+
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+from tqdm import tqdm
+
+from training.dataset import VocDataset
+from training.errors import DatasetError
+
+_MAX_NAMED = 100
+
+
+@dataclass(frozen=True, slots=True)
+class Inspection:
+    """What a data set's samples show.
+
+    Attributes:
+        sizes: (N, 2) int64, height and width of each image.
+        shows: (N, K) bool, whether a sample has pixels of a class.
+    """
+
+    sizes: NDArray[np.int64]
+    shows: NDArray[np.bool_]
+
+
+def open_datasets(openers: Sequence[Callable[[], VocDataset]]) -> list[VocDataset]:
+    """Open several data sets.
+
+    Raises:
+        DatasetError: some cannot be opened; names all of them.
+    """
+    datasets, faults = [], []
+    for opener in openers:
+        try:
+            datasets.append(opener())
+        except DatasetError as error:
+            faults.append(str(error))
+    _raise_if_any(faults)
+    return datasets
+
+
+def inspect(datasets: Sequence[VocDataset]) -> list[Inspection]:
+    """Read every sample of every data set.
+
+    Raises:
+        DatasetError: samples cannot be used; names all of them, each with its fault.
+    """
+    inspections, faults = [], []
+    for dataset in datasets:
+        rows = list(_read_all(dataset))
+        faults += [row for row in rows if isinstance(row, str)]
+        good = [row for row in rows if not isinstance(row, str)]
+        if len(good) == len(rows):
+            inspections.append(Inspection(np.array([size for size, _ in good]), np.stack([shows for _, shows in good])))
+    _raise_if_any(faults)
+    return inspections
+
+
+_Row = tuple[tuple[int, int], NDArray[np.bool_]] | str
+"""Size and classes of a sample, or its fault."""
+
+
+def _read_all(dataset: VocDataset) -> Sequence[_Row]:
+    def read(index: int) -> _Row:
+        try:
+            sample = dataset[index]
+        except DatasetError as error:
+            return str(error)
+        shows = np.bincount(sample.mask.ravel(), minlength=256)[: len(dataset.labels)] > 0
+        height, width = sample.mask.shape
+        return (height, width), shows
+
+    name = f"checking {dataset.root.name}/{dataset.split}"
+    with ThreadPoolExecutor() as pool:
+        return list(tqdm(pool.map(read, range(len(dataset))), name, total=len(dataset), unit="image", leave=False))
+
+
+def _raise_if_any(faults: Sequence[str]) -> None:
+    if not faults:
+        return
+    unique = list(dict.fromkeys(faults))
+    listed = "".join(f"\n  {fault}" for fault in unique[:_MAX_NAMED])
+    more = f"\n  and {len(unique) - _MAX_NAMED} more" if len(unique) > _MAX_NAMED else ""
+    raise DatasetError(f"{len(unique)} faults in the data:{listed}{more}")

@@ -1,0 +1,75 @@
+"""Own classes: a file of their names and colours."""
+
+import json
+import tomllib
+from pathlib import Path
+from typing import Any
+
+import yaml
+from pydantic import BaseModel, ConfigDict, ValidationError
+
+from model.errors import LabelsError
+from model.labels import Color, Labels, voc_color
+from training.errors import ConfigError
+
+
+class _Class(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    name: str
+    color: Color
+
+
+class _File(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    classes: list[_Class]
+    void_color: Color = voc_color(255)
+
+
+def load_labels(file: Path) -> Labels:
+    """Read a class table from TOML, YAML or JSON, by its suffix.
+
+    In TOML::
+
+        [[classes]]
+        name = "background"
+        color = [0, 0, 0]
+
+        [[classes]]
+        name = "leaf"
+        color = [0, 160, 60]
+
+    The order of the classes is that of the indices, from 0. ``void_color`` may stand above them; it is VOC's otherwise.
+
+    Raises:
+        ConfigError: the file cannot be read or describes no class table.
+    """
+    try:
+        table = _File.model_validate(_parse(file))
+        return Labels(
+            tuple(entry.name for entry in table.classes),
+            tuple(entry.color for entry in table.classes),
+            table.void_color,
+        )
+    except OSError as error:
+        raise ConfigError(f"labels file {file} cannot be read: {error.strerror}") from error
+    except ValidationError as error:
+        fault = error.errors()[0]
+        place = ".".join(str(part) for part in fault["loc"])
+        raise ConfigError(f"labels file {file}: {place}: {fault['msg']}") from error
+    except LabelsError as error:
+        raise ConfigError(f"labels file {file}: {error}") from error
+    except (ValueError, yaml.YAMLError) as error:
+        raise ConfigError(f"labels file {file} cannot be parsed: {error}") from error
+
+
+def _parse(file: Path) -> Any:
+    text = file.read_text()
+    match file.suffix:
+        case ".json":
+            return json.loads(text)
+        case ".yaml" | ".yml":
+            return yaml.safe_load(text)
+        case _:
+            return tomllib.loads(text)

@@ -1,0 +1,75 @@
+"""What is minimised."""
+
+import torch
+from torch import Tensor
+from torch.nn import functional
+
+from model.labels import IGNORE_INDEX
+
+
+def pixel_losses(logits: Tensor, masks: Tensor) -> Tensor:
+    """Cross-entropy of each pixel: (B, K, h, w) float and (B, h, w) int64 -> (B, h, w), 0 where the mask is 255."""
+    return functional.cross_entropy(logits, masks, ignore_index=IGNORE_INDEX, reduction="none")
+
+
+def hardest(losses: Tensor, known: Tensor, share: float) -> Tensor:
+    """The greatest losses of a batch, "online hard example mining".
+
+    Args:
+        losses: (B, h, w), of each pixel.
+        known: (B, h, w) bool, pixels of known class.
+        share: of the known pixels that are kept, above 0 and up to 1.
+
+    Returns:
+        (n,): n is ``share`` of the known pixels, at least 1 if there is any.
+
+    Source: Shrivastava, Gupta, Girshick 2016 (arXiv:1604.03540), for pixels instead of regions.
+    """
+    candidates = losses[known]
+    count = min(len(candidates), max(1, round(share * len(candidates))))
+    return candidates.topk(count, sorted=False).values
+
+
+def distillation_losses(scores: Tensor, soft_labels: Tensor) -> Tensor:
+    """Cross-entropy between a teacher's probabilities and a network's scores.
+
+    Args:
+        scores: (B, K, h, w) float.
+        soft_labels: (B, K, h, w) float, probabilities; all 0 where there is no teacher.
+
+    Returns:
+        (B, h, w), 0 where there is no teacher.
+
+    Source: Hinton, Vinyals, Dean 2015 (arXiv:1503.02531), at temperature 1.
+    """
+    return -(soft_labels * functional.log_softmax(scores, dim=1)).sum(dim=1)
+
+
+def sampled_logits(scores: Tensor, factor: int, stride: int, top: int, left: int) -> Tensor:
+    """Some pixels of the bilinear upsampling of ``scores``, without computing the others.
+
+    Bilinear upsampling is a product with one matrix from the left and one from the right; only the matrices' rows of
+    the wanted pixels are made.
+
+    Args:
+        scores: (B, K, h, w) float.
+        factor: of the upsampling.
+        stride: every so-manieth pixel of each row and column.
+        top: first row, below ``stride``.
+        left: first column, below ``stride``.
+
+    Returns:
+        (B, K, ceil((factor * h - top) / stride), ceil((factor * w - left) / stride)), equal to
+        ``BilinearUpsampling(K, factor)(scores)[..., top::stride, left::stride]``.
+    """
+    height, width = scores.shape[-2:]
+    rows = _interpolation(height, factor, stride, top).to(scores)
+    columns = _interpolation(width, factor, stride, left).to(scores)
+    return rows @ scores @ columns.T
+
+
+def _interpolation(cells: int, factor: int, stride: int, first: int) -> Tensor:
+    """(pixels, cells): weights of the cells in each pixel; what is outside of the grid is 0."""
+    middles = (torch.arange(first, factor * cells, stride) + 0.5) / factor - 0.5
+    distances = (middles[:, None] - torch.arange(cells)[None]).abs()
+    return (1 - distances).clamp(min=0)

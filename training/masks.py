@@ -1,0 +1,123 @@
+"""Label pictures of every usual kind -> class indices."""
+
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image
+
+from model.errors import LabelsError
+from model.labels import IGNORE_INDEX, Labels
+from training.errors import DatasetError
+
+
+def read_mask(file: Path, labels: Labels) -> NDArray[np.uint8]:
+    """Class index of each pixel.
+
+    Read alike: palette pictures and grey pictures of indices; grey with alpha and colours with alpha, where transparent
+    pixels are void; RGB pictures in the classes' colours; RGB pictures of three equal channels that are indices.
+
+    Args:
+        file: the label picture.
+        labels: the classes.
+
+    Returns:
+        (height, width), uint8: 0..K-1, or 255.
+
+    Raises:
+        DatasetError: the file cannot be decoded, holds an index or colour of no class, half-transparent pixels, or
+            means one class by its indices and another by its colours.
+    """
+    picture = open_picture(file)
+    try:
+        return _indices(picture, labels)
+    except LabelsError as error:
+        raise DatasetError(f"{file}: {error}") from error
+
+
+def open_picture(file: Path) -> Image.Image:
+    """Decode a picture.
+
+    Raises:
+        DatasetError: the file is missing or cannot be decoded.
+    """
+    if not file.is_file():
+        raise DatasetError(f"{file} is missing")
+    try:
+        picture = Image.open(file)
+        picture.load()
+    except (OSError, SyntaxError, ValueError, Image.DecompressionBombError) as error:
+        raise DatasetError(f"{file} cannot be decoded: {error}") from error
+    return picture
+
+
+def _indices(picture: Image.Image, labels: Labels) -> NDArray[np.uint8]:
+    alpha = None
+    if picture.mode in {"LA", "RGBA", "PA"}:
+        alpha = np.asarray(picture.getchannel("A"))
+        if not np.isin(alpha, (0, 255)).all():
+            raise LabelsError("some pixels are half transparent; a pixel's class is known or it is not")
+    if picture.mode in {"P", "PA"}:
+        mask = _from_palette(picture, labels)
+    elif picture.mode in {"L", "LA", "1"} or picture.mode.startswith("I"):
+        mask = _require_classes(_grey(picture), labels, alpha)
+    else:
+        mask = _from_colors(np.asarray(picture.convert("RGB")), labels, alpha)
+    return mask if alpha is None else np.where(alpha == 0, np.uint8(IGNORE_INDEX), mask)
+
+
+def _grey(picture: Image.Image) -> NDArray[np.uint8]:
+    values = np.asarray(picture.getchannel("L") if picture.mode == "LA" else picture).astype(np.int64)
+    if values.max(initial=0) > IGNORE_INDEX or values.min(initial=0) < 0:
+        raise LabelsError(f"grey value {int(values.max())} is no class: there are {IGNORE_INDEX} at most")
+    return values.astype(np.uint8)
+
+
+def _from_palette(picture: Image.Image, labels: Labels) -> NDArray[np.uint8]:
+    """Indices as stored, unless the palette says in the classes' own colours that they mean other classes."""
+    stored = np.asarray(picture.getchannel("P") if picture.mode == "PA" else picture)
+    mask = _require_classes(stored, labels, None)
+    palette = np.array(picture.getpalette("RGB") or [], dtype=np.uint8).reshape(-1, 3)
+    used = [index for index in np.unique(mask).tolist() if index < len(palette)]
+    meant = labels.indices(palette[used][None], unmapped_as_void=True)[0]
+    class_of_color = {index: int(by_color) for index, by_color in zip(used, meant, strict=True)}
+    mixed = [(i, c) for i, c in class_of_color.items() if c not in {i, IGNORE_INDEX}]
+    if mixed:
+        index, other = mixed[0]
+        raise LabelsError(
+            f"index {index} is stored in the colour of class {other}, {labels.names[other]}: "
+            "indices and colours are mixed up"
+        )
+    return mask
+
+
+def _from_colors(colors: NDArray[np.uint8], labels: Labels, alpha: NDArray[np.uint8] | None) -> NDArray[np.uint8]:
+    known = np.ones(colors.shape[:2], dtype=bool) if alpha is None else alpha > 0
+    visible = np.where(known[..., None], colors, np.array(labels.void_color, dtype=np.uint8))
+    by_color = labels.indices(visible, unmapped_as_void=True)
+    foreign = (by_color == IGNORE_INDEX) & (visible != labels.void_color).any(axis=-1)
+    if not foreign.any():
+        return by_color
+    grey = (visible == visible[..., :1]).all(axis=-1) | ~known
+    indices = visible[..., 0]
+    if not (grey[foreign] & (indices[foreign] < len(labels))).any():
+        return labels.indices(visible)  # raises, and says which colour is no class's
+    if grey.all():
+        return _require_classes(np.where(known, indices, np.uint8(IGNORE_INDEX)), labels, None)
+    raise LabelsError(
+        f"colours of classes and grey indices are mixed up: {int(foreign.sum())} pixels such as "
+        f"{tuple(visible[foreign][0].tolist())} are no class's colour"
+    )
+
+
+def _require_classes(mask: NDArray[np.uint8], labels: Labels, alpha: NDArray[np.uint8] | None) -> NDArray[np.uint8]:
+    foreign = (mask >= len(labels)) & (mask != IGNORE_INDEX)
+    if alpha is not None:
+        foreign &= alpha > 0
+    if foreign.any():
+        row, column = np.argwhere(foreign)[0].tolist()
+        raise LabelsError(
+            f"index {int(mask[row, column])} at row {row}, column {column} is no class: there are {len(labels)} "
+            f"({int(foreign.sum())} such pixels)"
+        )
+    return mask

@@ -1,0 +1,57 @@
+"""All that a training run needs to go on where it stopped: one file, replaced in one step."""
+
+import pickle
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from training.config import TrainConfig, differences
+from training.errors import ResumeError
+
+
+@dataclass(frozen=True, slots=True)
+class RunState:
+    """A run between two steps.
+
+    Attributes:
+        config: of the run.
+        step: steps done.
+        tensors: state dictionaries of what has one, by name.
+    """
+
+    config: TrainConfig
+    step: int
+    tensors: Mapping[str, Any]
+
+    def save(self, file: Path) -> None:
+        """Write the file in one step: a kill at any moment leaves the old one or the whole new one."""
+        unfinished = file.with_name(file.name + ".part")
+        torch.save({"config": self.config.document(), "step": self.step, "tensors": dict(self.tensors)}, unfinished)
+        unfinished.replace(file)
+
+    @classmethod
+    def load(cls, file: Path) -> "RunState":
+        """Read a file written by ``save``; no code in it is run.
+
+        Raises:
+            ResumeError: the file is missing, damaged or foreign.
+        """
+        try:
+            content = torch.load(file, map_location="cpu", weights_only=True)
+            return cls(TrainConfig.from_document(content["config"]), int(content["step"]), content["tensors"])
+        except FileNotFoundError as error:
+            raise ResumeError(f"there is no run to resume: {file} is missing") from error
+        except (OSError, RuntimeError, pickle.UnpicklingError, KeyError, TypeError, ValueError, EOFError) as error:
+            raise ResumeError(f"{file} holds no run that can be resumed: {error}") from error
+
+    def require_same(self, config: TrainConfig) -> None:
+        """Raises ``ResumeError`` if another configuration would not give the same run; names the settings."""
+        changed = differences(self.config, config)
+        if changed:
+            raise ResumeError(
+                f"the run that is to be resumed has other settings: {', '.join(changed)}; "
+                "give it its own, or start another in another folder"
+            )

@@ -1,0 +1,87 @@
+"""Scores that ``python -m training evaluate --json`` wrote, read back."""
+
+import re
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from pydantic import BaseModel, ConfigDict, ValidationError
+
+from training.errors import ExportError
+
+
+class ClassRow(BaseModel):
+    """One class's scores; measures beside the IoU are kept under their own names."""
+
+    model_config = ConfigDict(frozen=True, extra="allow")
+
+    name: str
+    iou: float | None
+    images: int
+    pixels: int
+
+    @property
+    def other_ious(self) -> dict[str, float | None]:
+        """Further kinds of IoU, such as the boundary's, by their names for people."""
+        return {_in_words(key): value for key, value in (self.model_extra or {}).items() if key.endswith("iou")}
+
+
+class ScoreSheet(BaseModel):
+    """Scores over one list of images; every measure in 0..1 that the file has is kept.
+
+    Attributes:
+        split: the list that was scored.
+        images: number of its images.
+        checkpoint: SHA-256 of the file that was scored; empty where that is not told.
+        scales, flip: the views of each image whose probabilities were averaged.
+        chosen: names of the classes of the measures over chosen classes.
+        classes: each class.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="allow")
+
+    split: str
+    images: int
+    checkpoint: str = ""
+    scales: tuple[float, ...] = (1.0,)
+    flip: bool = False
+    chosen: tuple[str, ...] = ()
+    classes: tuple[ClassRow, ...]
+
+    @classmethod
+    def read(cls, path: Path) -> "ScoreSheet":
+        """Read a file.
+
+        Raises:
+            ExportError: it cannot be read, or holds something else.
+        """
+        try:
+            return cls.model_validate_json(path.read_bytes())
+        except OSError as error:
+            raise ExportError(f"scores {path} cannot be read: {error.strerror}") from error
+        except ValidationError as error:
+            fault = error.errors()[0]
+            place = ".".join(str(part) for part in fault["loc"])
+            raise ExportError(f"{path} holds no scores of an evaluation: {place}: {fault['msg']}") from error
+
+    @property
+    def title(self) -> str:
+        """The list, and what was done to its images that the service does not do."""
+        scales = "" if self.scales == (1.0,) else f" at scales {', '.join(f'{scale:g}' for scale in self.scales)}"
+        return self.split + scales + (" with mirror images" if self.flip else "")
+
+    def measures(self) -> dict[str, float]:
+        """``voc2012/val mIoU`` and the like -> value in 0..1; ``mIoU-7`` is over 7 chosen classes."""
+        return {
+            f"{self.title} {_in_words(key.replace('_chosen', f'-{len(self.chosen)}'))}": value
+            for key, value in _measures(self.model_extra or {}).items()
+        }
+
+
+def _measures(fields: Mapping[str, Any]) -> dict[str, float]:
+    return {key: value for key, value in fields.items() if re.search("iou|accuracy", key) and isinstance(value, float)}
+
+
+def _in_words(key: str) -> str:
+    """``boundary_iou`` -> ``boundary IoU``."""
+    return key.replace("_", " ").replace("iou", "IoU")

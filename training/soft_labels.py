@@ -1,0 +1,70 @@
+"""A teacher's opinion of an image: probabilities of the classes on a coarse grid, kept in a file."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+from torch.nn import functional
+
+from training.errors import DatasetError
+
+SOFT_LABEL_STRIDE = 4
+"""Side, in pixels, of a cell of a teacher's probabilities."""
+
+
+@dataclass(frozen=True, slots=True)
+class SoftLabels:
+    """Probabilities of each class.
+
+    Attributes:
+        probabilities: (K, rows, columns), uint8, 255 times the probability; the grid covers the image, row 0 at its
+            top, with cells of ``SOFT_LABEL_STRIDE`` pixels or a little less.
+    """
+
+    probabilities: NDArray[np.uint8]
+
+    def save(self, file: Path) -> None:
+        """Write an ``.npz`` file in one step."""
+        unfinished = file.with_name(file.name + ".part")
+        with unfinished.open("wb") as stream:
+            np.savez_compressed(stream, probabilities=self.probabilities)
+        unfinished.replace(file)
+
+    @classmethod
+    def load(cls, file: Path, num_classes: int) -> "SoftLabels":
+        """Read a file written by ``save``.
+
+        Raises:
+            DatasetError: the file is missing, damaged or of other classes.
+        """
+        if not file.is_file():
+            raise DatasetError(f"{file} is missing")
+        try:
+            with np.load(file) as arrays:
+                probabilities = arrays["probabilities"]
+        except (OSError, ValueError, KeyError, EOFError) as error:
+            raise DatasetError(f"{file} holds no soft labels: {error}") from error
+        if probabilities.dtype != np.uint8 or probabilities.ndim != 3 or probabilities.shape[0] != num_classes:
+            raise DatasetError(
+                f"{file} holds {probabilities.shape} {probabilities.dtype}, not uint8 of {num_classes} classes"
+            )
+        return cls(probabilities)
+
+    def sample(self, rows: Tensor, columns: Tensor) -> Tensor:
+        """Probabilities at points of the image.
+
+        Args:
+            rows: (h,) float, 0 at the image's upper edge, 1 at its lower one.
+            columns: (w,) float, 0 at the left edge, 1 at the right one.
+
+        Returns:
+            (K, h, w) float32, interpolated; 0 at points outside of the image.
+        """
+        grid = torch.from_numpy(self.probabilities).float().div_(255)[None]
+        y, x = torch.meshgrid(rows * 2 - 1, columns * 2 - 1, indexing="ij")
+        points = torch.stack([x, y], dim=-1)[None]
+        values = functional.grid_sample(grid, points, padding_mode="border", align_corners=False)[0]
+        return values * ((y.abs() <= 1) & (x.abs() <= 1))

@@ -1,0 +1,53 @@
+"""From a configuration to data that is known to be sound."""
+
+from functools import partial
+from pathlib import Path
+
+import numpy as np
+
+from model.labels import Labels
+from training.batches import Source, balancing_weights
+from training.config import DataConfig, SmallImages, SourceConfig
+from training.dataset import VocDataset
+from training.errors import ConfigError, DatasetError
+from training.inspection import Inspection, inspect, open_datasets
+
+
+def open_sources(config: DataConfig, labels: Labels) -> tuple[list[Source], VocDataset | None]:
+    """Open and read all data sets of a run, the one for validation too.
+
+    Raises:
+        ConfigError: no source is named.
+        DatasetError: something in the data cannot be used; names all of it.
+    """
+    if not config.sources:
+        raise ConfigError("no data: name at least one source")
+    wanted = [*config.sources, *([config.validation] if config.validation else [])]
+    datasets = open_datasets([partial(_open, source, config.folder, labels) for source in wanted])
+    inspections = inspect(datasets)
+    sources = [
+        _source(dataset, inspection, source.per_batch, config)
+        for dataset, inspection, source in zip(datasets, inspections, config.sources, strict=False)
+    ]
+    return sources, datasets[-1] if config.validation else None
+
+
+def _open(source: SourceConfig, folder: Path, labels: Labels) -> VocDataset:
+    soft_labels = None if source.soft_labels is None else folder / source.soft_labels
+    return VocDataset(folder / source.root, source.split, labels, soft_labels=soft_labels, labelled=source.labelled)
+
+
+def _source(dataset: VocDataset, inspection: Inspection, per_batch: int, config: DataConfig) -> Source:
+    shows = inspection.shows
+    if config.small_images is SmallImages.DROP:
+        large = np.all(inspection.sizes >= config.crop_size, axis=1)
+        print(
+            f"{dataset.root.name}/{dataset.split}: kept {int(large.sum())} of {len(large)} images, the others are "
+            f"smaller than {config.crop_size} x {config.crop_size}"
+        )
+        if not large.any():
+            raise DatasetError(f"all images of {dataset.root} {dataset.split} are smaller than the crop")
+        dataset.keep(np.flatnonzero(large).tolist())
+        shows = shows[large]
+    weights = balancing_weights(shows, config.balance) if config.balance and dataset.labelled else None
+    return Source(dataset, per_batch, weights)

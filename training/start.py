@@ -1,0 +1,48 @@
+"""The network that training starts from."""
+
+from dataclasses import replace
+from pathlib import Path
+
+import torch
+
+from model.checkpoint import Checkpoint
+from model.labels import Labels
+from model.networks import FCN, NetworkConfig, build_network
+from model.networks.backbone_weights import load_backbone_file, load_backbone_from_torchvision
+from model.preprocessing import DEFAULT_PREPROCESSING, Preprocessing
+from training.config import TrainConfig
+
+
+def starting_network(config: TrainConfig, labels: Labels) -> tuple[FCN, NetworkConfig, Preprocessing]:
+    """Build the network and give it the weights that the configuration names.
+
+    Returns:
+        the network in training mode, what it was built from, and what it reads.
+
+    Raises:
+        CheckpointError, NetworkError: weights cannot be read or do not fit.
+    """
+    torch.manual_seed(config.run.seed)
+    if config.start.checkpoint is not None:
+        return _from_checkpoint(Checkpoint.load(config.start.checkpoint), labels)
+    network_config = replace(config.network, num_classes=len(labels))
+    network = build_network(network_config)
+    if config.start.backbone == "torchvision":
+        load_backbone_from_torchvision(network.backbone)
+    elif config.start.backbone != "random":
+        load_backbone_file(network.backbone, Path(config.start.backbone))
+    return network, network_config, DEFAULT_PREPROCESSING
+
+
+def _from_checkpoint(checkpoint: Checkpoint, labels: Labels) -> tuple[FCN, NetworkConfig, Preprocessing]:
+    network_config = replace(checkpoint.config, num_classes=len(labels))
+    if checkpoint.labels == labels:
+        return checkpoint.build().requires_grad_(True).train(), network_config, checkpoint.preprocessing
+    network = build_network(network_config)
+    shared = {
+        name: weight
+        for name, weight in checkpoint.build().state_dict().items()
+        if name.split(".")[0] not in network.class_layers()
+    }
+    network.load_state_dict(shared, strict=False)
+    return network, network_config, checkpoint.preprocessing
