@@ -33,7 +33,6 @@ from training.processes import Processes
 from training.run_state import RunState
 from training.transforms import Crop, JointTransform
 
-
 STATE_NAME = "state.pt"
 """File of a run's folder that ``resume`` reads."""
 

@@ -16,46 +16,38 @@ _MAX_NAMED = 100
 
 @dataclass(frozen=True, slots=True)
 class Inspection:
-    """What a data set's samples show.
+    """A data set and what its samples show.
 
     Attributes:
+        dataset: the data set.
         sizes: (N, 2) int64, height and width of each image.
         shows: (N, K) bool, whether a sample has pixels of a class.
     """
 
+    dataset: VocDataset
     sizes: NDArray[np.int64]
     shows: NDArray[np.bool_]
 
 
-def open_datasets(openers: Sequence[Callable[[], VocDataset]]) -> list[VocDataset]:
-    """Open several data sets.
+def inspect(openers: Sequence[Callable[[], VocDataset]]) -> list[Inspection]:
+    """Open several data sets and read every sample of each.
 
     Raises:
-        DatasetError: some cannot be opened; names all of them.
-    """
-    datasets, faults = [], []
-    for opener in openers:
-        try:
-            datasets.append(opener())
-        except DatasetError as error:
-            faults.append(str(error))
-    _raise_if_any(faults)
-    return datasets
-
-
-def inspect(datasets: Sequence[VocDataset]) -> list[Inspection]:
-    """Read every sample of every data set.
-
-    Raises:
-        DatasetError: samples cannot be used; names all of them, each with its fault.
+        DatasetError: data sets cannot be opened or samples cannot be used; names all of them, each with its fault.
     """
     inspections, faults = [], []
-    for dataset in datasets:
-        rows = list(_read_all(dataset))
+    for opener in openers:
+        try:
+            dataset = opener()
+        except DatasetError as error:
+            faults.append(str(error))
+            continue
+        rows = _read_all(dataset)
         faults += [row for row in rows if isinstance(row, str)]
         good = [row for row in rows if not isinstance(row, str)]
         if len(good) == len(rows):
-            inspections.append(Inspection(np.array([size for size, _ in good]), np.stack([shows for _, shows in good])))
+            sizes, shows = np.array([size for size, _ in good]), np.stack([shows for _, shows in good])
+            inspections.append(Inspection(dataset, sizes, shows))
     _raise_if_any(faults)
     return inspections
 

@@ -62,7 +62,13 @@ def hold_to(known: Known, probabilities: NDArray[np.float32], labels: Labels) ->
 
     Returns:
         the same shape: of sum 1, or 0 for all classes in cells where hardly anything is left.
+
+    Raises:
+        DatasetError: it names a class that there is not.
     """
+    named = {box.name for box in known.boxes or []} | ({known.image_class} if known.image_class is not None else set())
+    if foreign := sorted(named - set(labels.names)):
+        raise DatasetError(f"what is known of an image names a class that there is not: {foreign[0]}")
     possible = np.ones_like(probabilities)
     if known.image_class is not None:
         possible[
@@ -82,7 +88,7 @@ def _inside(known: Known, name: str, size: tuple[int, ...]) -> NDArray[np.bool_]
     for box in known.boxes or []:
         if box.name == name:
             left, top, right, bottom = box.xyxy
-            row, column = int(top / known.height * rows), int(left / known.width * columns)
+            row, column = max(0, int(top / known.height * rows)), max(0, int(left / known.width * columns))
             inside[row : int(-(-bottom * rows // known.height)), column : int(-(-right * columns // known.width))] = (
                 True
             )

@@ -70,6 +70,6 @@ def sampled_logits(scores: Tensor, factor: int, stride: int, top: int, left: int
 
 def _interpolation(cells: int, factor: int, stride: int, first: int) -> Tensor:
     """(pixels, cells): weights of the cells in each pixel; what is outside of the grid is 0."""
-    middles = (torch.arange(first, factor * cells, stride) + 0.5) / factor - 0.5
+    middles = (torch.arange(factor * cells)[first::stride] + 0.5) / factor - 0.5
     distances = (middles[:, None] - torch.arange(cells)[None]).abs()
     return (1 - distances).clamp(min=0)

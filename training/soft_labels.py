@@ -1,7 +1,9 @@
 """A teacher's opinion of an image: probabilities of the classes on a coarse grid, kept in a file."""
 
+import zlib
 from dataclasses import dataclass
 from pathlib import Path
+from zipfile import BadZipFile
 
 import numpy as np
 import torch
@@ -43,9 +45,9 @@ class SoftLabels:
         if not file.is_file():
             raise DatasetError(f"{file} is missing")
         try:
-            with np.load(file) as arrays:
+            with file.open("rb") as stream, np.load(stream) as arrays:
                 probabilities = arrays["probabilities"]
-        except (OSError, ValueError, KeyError, EOFError) as error:
+        except (OSError, ValueError, KeyError, EOFError, TypeError, RuntimeError, BadZipFile, zlib.error) as error:
             raise DatasetError(f"{file} holds no soft labels: {error}") from error
         if probabilities.dtype != np.uint8 or probabilities.ndim != 3 or probabilities.shape[0] != num_classes:
             raise DatasetError(

@@ -10,7 +10,7 @@ from training.batches import Source, balancing_weights
 from training.config import DataConfig, SmallImages, SourceConfig
 from training.dataset import VocDataset
 from training.errors import ConfigError, DatasetError
-from training.inspection import Inspection, inspect, open_datasets
+from training.inspection import Inspection, inspect
 
 
 def open_sources(config: DataConfig, labels: Labels) -> tuple[list[Source], VocDataset | None]:
@@ -23,13 +23,12 @@ def open_sources(config: DataConfig, labels: Labels) -> tuple[list[Source], VocD
     if not config.sources:
         raise ConfigError("no data: name at least one source")
     wanted = [*config.sources, *([config.validation] if config.validation else [])]
-    datasets = open_datasets([partial(_open, source, config.folder, labels) for source in wanted])
-    inspections = inspect(datasets)
+    inspections = inspect([partial(_open, source, config.folder, labels) for source in wanted])
     sources = [
-        _source(dataset, inspection, source.per_batch, config)
-        for dataset, inspection, source in zip(datasets, inspections, config.sources, strict=False)
+        _source(inspection, source.per_batch, config)
+        for inspection, source in zip(inspections, config.sources, strict=False)
     ]
-    return sources, datasets[-1] if config.validation else None
+    return sources, inspections[-1].dataset if config.validation else None
 
 
 def _open(source: SourceConfig, folder: Path, labels: Labels) -> VocDataset:
@@ -37,8 +36,8 @@ def _open(source: SourceConfig, folder: Path, labels: Labels) -> VocDataset:
     return VocDataset(folder / source.root, source.split, labels, soft_labels=soft_labels, labelled=source.labelled)
 
 
-def _source(dataset: VocDataset, inspection: Inspection, per_batch: int, config: DataConfig) -> Source:
-    shows = inspection.shows
+def _source(inspection: Inspection, per_batch: int, config: DataConfig) -> Source:
+    dataset, shows = inspection.dataset, inspection.shows
     if config.small_images is SmallImages.DROP:
         large = np.all(inspection.sizes >= config.crop_size, axis=1)
         print(

@@ -20,6 +20,7 @@ from model.upsampling import BilinearUpsampling, LearnedUpsampling, bilinear_ker
         (Architecture.FCN32S, 32, (10, 15)),
         (Architecture.FCN16S, 16, (20, 30)),
         (Architecture.FCN8S, 8, (40, 60)),
+        (Architecture.FCN8S_CONTEXT, 8, (40, 60)),
     ],
 )
 def test_shapes_are_the_books(architecture: Architecture, stride: int, grid: tuple[int, int]) -> None:
@@ -60,7 +61,8 @@ def test_the_classifier_starts_by_xaviers_rule() -> None:
 def test_transposed_convolutions_start_bilinear(architecture: Architecture) -> None:
     network = build_network(NetworkConfig(architecture, num_classes=5, width=4))
     kernels = [module for module in network.modules() if isinstance(module, LearnedUpsampling)]
-    assert len(kernels) == {Architecture.FCN32S: 1, Architecture.FCN16S: 2, Architecture.FCN8S: 3}[architecture]
+    number = {Architecture.FCN32S: 1, Architecture.FCN16S: 2, Architecture.FCN8S: 3, Architecture.FCN8S_CONTEXT: 1}
+    assert len(kernels) == number[architecture]
     for module in kernels:
         assert torch.equal(module.weight, bilinear_kernel(5, 5, 2 * module.factor))
 

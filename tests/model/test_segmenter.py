@@ -25,9 +25,9 @@ def _noise(height: int, width: int, seed: int = 0) -> NDArray[np.uint8]:
 
 
 @cache
-def _segmenter(architecture: Architecture = Architecture.FCN8S) -> Segmenter:
+def _segmenter() -> Segmenter:
     limits = TilingLimits(tile_size=320, overlap_height=64, overlap_width=96)
-    return Segmenter(random_checkpoint(architecture), "cpu", limits, torch.float64)
+    return Segmenter(random_checkpoint(Architecture.FCN8S), "cpu", limits, torch.float64)
 
 
 def _logits(checkpoint: Checkpoint, image: NDArray[np.uint8]) -> torch.Tensor:
@@ -83,7 +83,7 @@ def test_overlap_of_the_books_image_in_the_books_rectangles() -> None:
 
 @pytest.mark.parametrize("architecture", list(Architecture))
 def test_whole_is_one_pass_over_the_image_padded_with_the_mean_colour(architecture: Architecture) -> None:
-    segmenter = _segmenter(architecture)
+    segmenter = Segmenter(random_checkpoint(architecture), "cpu", dtype=torch.float64)
     image = _noise(70, 50)
     padded = np.full((96, 64, 3), segmenter.checkpoint.preprocessing.mean_color, dtype=np.uint8)
     padded[:70, :50] = image

@@ -1,5 +1,8 @@
 import json
+import os
 import re
+import signal
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -15,11 +18,13 @@ from model.tiling import Tiling
 from tests.training.voc_folder import Picture, halves, write_voc_folder
 from training.batches import Source
 from training.config import TrainConfig
-from training.dataset import VocDataset
+from training.dataset import Sample, VocDataset
 from training.engine import Ending, Trainer
-from training.errors import DivergedError
+from training.errors import ConfigError, DivergedError
 from training.evaluation import evaluate
 from training.export import export
+from training.run_state import RunState
+from training.soft_labels import SoftLabels
 
 LABELS = Labels(
     names=("ground", "sky", "sea", "tree"), colors=((200, 30, 30), (30, 200, 30), (30, 30, 200), (220, 220, 30))
@@ -44,6 +49,39 @@ def dataset(tmp_path: Path) -> VocDataset:
 def _network() -> FCN:
     torch.manual_seed(0)
     return build_network(CONFIG)
+
+
+class _Interrupted(VocDataset):
+    """Sends the trainer a signal when it is asked for sample number ``at_sample`` in time."""
+
+    def __init__(self, root: Path, split: str, labels: Labels, at_sample: int) -> None:
+        super().__init__(root, split, labels)
+        self._trainer = os.getpid()
+        self._left = at_sample
+
+    def __getitem__(self, index: int) -> Sample:
+        if self._left == 0:
+            os.kill(self._trainer, signal.SIGTERM)
+        self._left -= 1
+        return super().__getitem__(index)
+
+
+def _assert_equal(one: object, two: object) -> None:
+    if isinstance(one, torch.Tensor):
+        assert isinstance(two, torch.Tensor)
+        assert torch.equal(one, two)
+    elif isinstance(one, dict):
+        assert isinstance(two, dict)
+        assert one.keys() == two.keys()
+        for key, value in one.items():
+            _assert_equal(value, two[key])
+    elif isinstance(one, list):
+        assert isinstance(two, list)
+        assert len(one) == len(two)
+        for value, other in zip(one, two, strict=True):
+            _assert_equal(value, other)
+    else:
+        assert one == two
 
 
 _PLAIN: dict[str, dict[str, object]] = {
@@ -111,6 +149,38 @@ def test_a_run_repeats_itself(dataset: VocDataset, tmp_path: Path) -> None:
     first = _train(_network(), dataset, config, tmp_path / "first")
     second = _train(_network(), dataset, config, tmp_path / "second")
     assert all(torch.equal(weight, second.weights[name]) for name, weight in first.weights.items())
+
+
+@pytest.mark.parametrize(
+    "others",
+    [
+        {},
+        {"optimizer__rule": "adamw", "optimizer__decay": "cosine"},
+        {"loss__auxiliary": 0.4, "loss__hardest": 0.3, "optimizer__clip_norm": 1.0},
+        {"data__color_jitter": 0.2, "data__min_scale": 0.5, "run__bfloat16": True, "data__workers": 1},
+    ],
+    ids=["sgd", "adamw", "auxiliary", "workers"],
+)
+@pytest.mark.parametrize("stopped_after", [1, 3])
+@pytest.mark.filterwarnings("ignore:This process .* is multi-threaded:DeprecationWarning")
+def test_steps_in_two_runs_are_bit_for_bit_those_of_one(
+    dataset: VocDataset, tmp_path: Path, stopped_after: int, others: dict[str, object]
+) -> None:
+    settings = {"optimizer__ema_decay": 0.9, "optimizer__warmup_steps": 2, **others}
+    config = _settings(5, **settings)
+    through = _trainer(_network(), dataset, config, tmp_path / "through")
+    through.train()
+    interrupted = _Interrupted(dataset.root, "train", LABELS, at_sample=4 * (stopped_after - 1))
+    outcome = _trainer(_network(), interrupted, config, tmp_path / "halves").train()
+    assert outcome.ending is Ending.INTERRUPTED
+    assert 1 <= outcome.step < 5
+    torch.manual_seed(99)  # whatever the process that goes on has drawn before
+    second = _trainer(build_network(CONFIG), dataset, config, tmp_path / "halves")
+    second.resume()
+    assert second.train().step == 5
+    for name in ("network", "average", "optimizer"):
+        one, two = (RunState.load(trainer.state_file).tensors[name] for trainer in (through, second))
+        _assert_equal(one, two)
 
 
 def test_the_running_average_lags_behind_the_last_weights(dataset: VocDataset, tmp_path: Path) -> None:
@@ -190,3 +260,61 @@ def test_an_exported_file_is_what_the_service_loads(dataset: VocDataset, tmp_pat
     np.testing.assert_array_equal(golden.image, image)
     np.testing.assert_array_equal(golden.mask, segmenter.segment(image, tiling=Tiling.WHOLE).mask)
     assert segmenter.checkpoint.labels == LABELS
+
+
+def test_an_interrupted_run_ends_after_the_step_and_restores_the_handlers(dataset: VocDataset, tmp_path: Path) -> None:
+    before = signal.getsignal(signal.SIGTERM), signal.getsignal(signal.SIGINT)
+    interrupted = _Interrupted(dataset.root, "train", LABELS, at_sample=5)
+    outcome = _trainer(_network(), interrupted, _settings(9), tmp_path / "run").train()
+    assert outcome.ending is Ending.INTERRUPTED
+    assert outcome.step == 2
+    assert RunState.load(tmp_path / "run" / "state.pt").step == 2
+    assert (signal.getsignal(signal.SIGTERM), signal.getsignal(signal.SIGINT)) == before
+
+
+def test_validation_is_logged_and_the_best_checkpoint_kept(dataset: VocDataset, tmp_path: Path) -> None:
+    config = _settings(4, run__validate_every=2)
+    trainer = _trainer(_network(), dataset, config, tmp_path / "run", validation=dataset)
+    trainer.train()
+    validated = [record for record in _log(tmp_path / "run") if "val_miou" in record]
+    assert [record["step"] for record in validated] == [2, 4]
+    best = max(validated, key=lambda record: record["val_miou"])
+    scores = evaluate(Segmenter(Checkpoint.load(tmp_path / "run" / "best.safetensors"), "cpu"), dataset)
+    assert scores.miou == pytest.approx(best["val_miou"], abs=0.01)
+
+
+def test_sampled_pixels_train_as_all_pixels_do(dataset: VocDataset, tmp_path: Path) -> None:
+    network_config = replace(CONFIG, learned_upsampling=False)
+    torch.manual_seed(0)
+    config = _settings(80, loss__pixel_stride=4, optimizer__learning_rate=0.05, optimizer__weight_decay=0)
+    sources = [Source(dataset, 4)]
+    network = build_network(network_config)
+    trainer = Trainer(network, network_config, LABELS, sources, config, tmp_path / "run", torch.device("cpu"))
+    trainer.train()
+    assert evaluate(Segmenter(trainer.checkpoint(), "cpu"), dataset).pixel_accuracy >= 0.98
+
+
+def test_sampled_pixels_want_bilinear_upsampling(dataset: VocDataset, tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match="learned_upsampling"):
+        _trainer(_network(), dataset, _settings(1, loss__pixel_stride=2), tmp_path / "run")
+
+
+def test_an_exploding_loss_stops_the_run(dataset: VocDataset, tmp_path: Path) -> None:
+    network = _network()
+    with torch.no_grad():
+        network.classifier.bias.copy_(torch.tensor([0.0, 1e4, 0.0, 0.0]))  # type: ignore[union-attr]
+    with pytest.raises(DivergedError, match=r"the loss exploded: .* at step 1; last good checkpoint: none"):
+        _trainer(network, dataset, _settings(5), tmp_path / "run").train()
+
+
+def test_a_teacher_is_learned_from_where_there_are_no_masks(dataset: VocDataset, tmp_path: Path) -> None:
+    for name, mask in _masks().items():
+        wanted = (mask[::4, ::4][None] == np.arange(4)[:, None, None]).astype(np.uint8) * 255
+        (tmp_path / "soft").mkdir(exist_ok=True)
+        SoftLabels(wanted).save(tmp_path / "soft" / f"{name}.npz")
+    taught = VocDataset(dataset.root, "train", LABELS, soft_labels=tmp_path / "soft", labelled=False)
+    config = _settings(80, loss__distillation=1.0, optimizer__learning_rate=0.05, optimizer__weight_decay=0)
+    trainer = _trainer(_network(), taught, config, tmp_path / "run")
+    trainer.train()
+    assert evaluate(Segmenter(trainer.checkpoint(), "cpu"), dataset).pixel_accuracy >= 0.98
+    assert {record["loss"] for record in _log(tmp_path / "run")} == {0}

@@ -1,3 +1,4 @@
+import tomllib
 from pathlib import Path
 
 import numpy as np
@@ -76,12 +77,14 @@ def test_the_classes_may_be_ones_own(tmp_path: Path) -> None:
     own = Labels(("ground", "leaf"), ((10, 20, 30), (0, 160, 60)))
     data = write_voc_folder(tmp_path / "made", {"one": halves(0, 1)}, labels=own)
     file = tmp_path / "own.toml"
-    file.write_text(
-        "".join(
-            f'[[classes]]\nname = "{name}"\ncolor = {list(color)}\n'
-            for name, color in zip(own.names, own.colors, strict=True)
-        )
-    )
+    file.write_text('classes = [{name = "ground", color = [10, 20, 30]}, {name = "leaf", color = [0, 160, 60]}]')
     assert _show(data, tmp_path / "sheet.png", "--labels", file).exit_code == 0
     sheet = _read(tmp_path / "sheet.png")
     np.testing.assert_array_equal(sheet[LABELS : LABELS + 60, 8:78], own.colormap(halves(0, 1)))
+
+
+def test_the_help_says_how_own_classes_are_told() -> None:
+    lines = [line.strip() for line in _show("--help").stdout.splitlines()]
+    start = lines.index("classes = [")
+    table = tomllib.loads("\n".join(lines[start : start + 4]))
+    assert table["classes"][1] == {"name": "leaf", "color": [0, 160, 60]}

@@ -1,3 +1,5 @@
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import torch
@@ -8,6 +10,7 @@ from torch.nn import functional
 
 from model.labels import IGNORE_INDEX
 from training.dataset import Sample
+from training.soft_labels import SOFT_LABEL_STRIDE, SoftLabels
 from training.transforms import JointTransform
 
 STEP = 12
@@ -23,11 +26,18 @@ def _sample(height: int, width: int, cell: int = 8, seed: int = 0) -> Sample:
     return Sample("made", np.stack([mask * STEP, columns, rows], axis=-1).astype(np.uint8), mask)
 
 
-def _same_neighbourhood(mask: Tensor) -> Tensor:
-    """Pixels whose 5 x 5 neighbourhood is within the mask and holds no other class."""
-    values = mask[None].float()
-    same = functional.max_pool2d(values, 5, 1) == -functional.max_pool2d(-values, 5, 1)
-    return functional.pad(same[0], (2, 2, 2, 2))
+def _same_neighbourhood(mask: Tensor, radius: int = 2) -> Tensor:
+    """Pixels whose neighbourhood, 5 x 5 by default, is within the mask and holds no other class."""
+    values, side = mask[None].float(), 2 * radius + 1
+    same = functional.max_pool2d(values, side, 1) == -functional.max_pool2d(-values, side, 1)
+    return functional.pad(same[0], (radius, radius, radius, radius))
+
+
+def _with_opinion(sample: Sample) -> Sample:
+    """With the opinion of a teacher that knows the mask."""
+    cells = sample.mask[::SOFT_LABEL_STRIDE, ::SOFT_LABEL_STRIDE]
+    sure = (cells == np.arange(21)[:, None, None]).astype(np.uint8) * 255
+    return replace(sample, soft_labels=SoftLabels(sure))
 
 
 @settings(max_examples=30, deadline=None)
@@ -141,3 +151,56 @@ def test_the_sample_itself_stays_as_it_is() -> None:
     JointTransform(64, 0.5, 2.0, color_jitter=0.3)(sample, seed=3)
     np.testing.assert_array_equal(sample.image, image)
     np.testing.assert_array_equal(sample.mask, mask)
+
+
+@pytest.mark.parametrize("scale", [0.5, 0.8, 1.0, 1.4, 2.0])
+@pytest.mark.parametrize("stride", [8, 16, 32])
+def test_soft_labels_stay_aligned_with_the_mask(scale: float, stride: int) -> None:
+    transform = JointTransform(128, scale, scale, soft_stride=stride)
+    compared = 0
+    for seed in range(12):
+        _, mask, soft_labels = transform(_with_opinion(_sample(144, 192, cell=48, seed=seed)), seed)
+        assert soft_labels.shape == (21, 128 // stride, 128 // stride)
+        middles = (slice(stride // 2, None, stride),) * 2
+        # A point's probabilities come from cells whose middles are less than 4 pixels of the original away.
+        inside = _same_neighbourhood(mask, radius=int(4 * scale) + 2)[middles] & (mask[middles] != IGNORE_INDEX)
+        of_mask = soft_labels.gather(0, mask[middles].long().clamp(max=20)[None])[0]
+        assert torch.allclose(of_mask[inside], torch.ones(()), atol=1e-4)
+        compared += int(inside.sum())
+    assert compared > 12
+
+
+def test_soft_labels_move_no_further_than_the_image() -> None:
+    columns = np.broadcast_to(np.arange(0, 256, 4, dtype=np.uint8), (64, 64))
+    ramp = np.broadcast_to(columns.reshape(64, 16, 4).mean(axis=-1)[::4], (21, 16, 16)).astype(np.uint8)
+    sample = Sample("made", np.stack([columns] * 3, axis=-1), np.zeros((64, 64), np.uint8), SoftLabels(ramp))
+    for seed in range(6):
+        image, _, soft_labels = JointTransform(32, 1.5, 1.5, soft_stride=4)(sample, seed)
+        shown = image[0].float().reshape(8, 4, 8, 4).mean(dim=(1, 3)) / 255
+        away = (shown > 0.05) & (shown < 0.95)
+        assert int(away.sum()) >= 48
+        assert float((soft_labels[0] - shown)[away].abs().max()) < 0.01
+
+
+def test_soft_labels_are_zero_in_padding_and_nowhere_else() -> None:
+    for seed in range(4):
+        _, mask, soft_labels = JointTransform(64)(_with_opinion(_sample(40, 24)), seed)
+        totals = soft_labels.sum(dim=0)
+        known = mask[4::8, 4::8] != IGNORE_INDEX
+        assert int(known.sum()) == 5 * 3
+        assert torch.allclose(totals[known], torch.ones(()))
+        assert not totals[~known].any()
+
+
+def test_without_a_teacher_soft_labels_are_zero_for_all_classes() -> None:
+    soft_labels = JointTransform(64, soft_stride=16, num_classes=5)(_sample(64, 64), seed=0).soft_labels
+    assert soft_labels.shape == (5, 4, 4)
+    assert not soft_labels.any()
+
+
+def test_a_teacher_changes_neither_image_nor_mask() -> None:
+    transform, sample = JointTransform(64, 0.5, 2.0, color_jitter=0.3), _sample(100, 80)
+    for seed in range(5):
+        plain, taught = transform(sample, seed), transform(_with_opinion(sample), seed)
+        assert torch.equal(plain.image, taught.image)
+        assert torch.equal(plain.mask, taught.mask)

@@ -37,13 +37,10 @@ def show(
 
     Own classes are told in a file, in the order of their indices:
 
-      [[classes]]
-      name = "background"
-      color = [0, 0, 0]
-
-      [[classes]]
-      name = "leaf"
-      color = [0, 160, 60]
+      classes = [
+          {name = "background", color = [0, 0, 0]},
+          {name = "leaf", color = [0, 160, 60]},
+      ]
 
     For example:
 
