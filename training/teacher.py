@@ -86,17 +86,15 @@ class WindowTeacher(Teacher):
         count = np.zeros((rows, columns), dtype=np.float32)
         for number, (top, left, side) in enumerate(_windows(rows, columns)):
             bottom, right = min(rows, top + side), min(columns, left + side)
-            seen = resize(self._look(picture, top, left, side, mirrored=number % 2 == 1), side, side)
+            window = _cut(picture, top, left, side)
+            seen = resize(self.look(window, mirrored=number % 2 == 1), side, side)
             total[:, top:bottom, left:right] += seen[:, : bottom - top, : right - left]
             count[top:bottom, left:right] += 1
         return total / count
 
-    def _look(self, picture: Image.Image, top: int, left: int, side: int, *, mirrored: bool) -> Probabilities:
-        """Probabilities in one window, in cells; (K, network's side, network's side)."""
-        corner = (-left * SOFT_LABEL_STRIDE, -top * SOFT_LABEL_STRIDE)
-        window = Image.new("RGB", (side * SOFT_LABEL_STRIDE, side * SOFT_LABEL_STRIDE), (127, 127, 127))
-        window.paste(picture, corner)
-        pixels = np.asarray(window.resize((self._side, self._side), Image.Resampling.BILINEAR), dtype=np.float32)
+    def look(self, picture: Image.Image, *, mirrored: bool = False) -> Probabilities:
+        """Probabilities of a picture that is scaled to the network's input: (K, side, side) float32."""
+        pixels = np.asarray(picture.resize((self._side, self._side), Image.Resampling.BILINEAR), dtype=np.float32)
         if mirrored:
             pixels = pixels[:, ::-1]
         self._interpreter.set_tensor(self._input, pixels[None] / 127.5 - 1)
@@ -104,6 +102,13 @@ class WindowTeacher(Teacher):
         logits = torch.from_numpy(self._interpreter.get_tensor(self._output)[0].copy())
         seen = logits.softmax(dim=-1).permute(2, 0, 1)
         return np.ascontiguousarray((seen.flip(-1) if mirrored else seen).numpy())
+
+
+def _cut(picture: Image.Image, top: int, left: int, side: int) -> Image.Image:
+    """A square of cells of a picture; grey where it lies outside."""
+    window = Image.new("RGB", (side * SOFT_LABEL_STRIDE, side * SOFT_LABEL_STRIDE), (127, 127, 127))
+    window.paste(picture, (-left * SOFT_LABEL_STRIDE, -top * SOFT_LABEL_STRIDE))
+    return window
 
 
 def grid_size(image: NDArray[np.uint8]) -> tuple[int, int]:

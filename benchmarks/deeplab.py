@@ -1,0 +1,58 @@
+"""Scores of the peer to beat, a DeepLabv3-MobileNetV2 for TensorFlow Lite, on the lists that our weights are scored on.
+
+    python -m benchmarks.deeplab DATA/weights/deeplabv3_257_mv_gpu.tflite DATA
+
+Once as it is meant, the whole image scaled to its input, and once as we use it as a teacher, through many windows.
+"""
+
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from PIL import Image
+from torch.nn import functional
+from tqdm import tqdm
+
+from model.labels import VOC
+from training.dataset import VocDataset
+from training.metrics import ConfusionMatrix
+from training.teacher import WindowTeacher
+
+SEVEN = [VOC.names.index(name) for name in ("background", "cat", "cow", "dog", "horse", "person", "sheep")]
+
+Probabilities = Callable[[NDArray[np.uint8]], NDArray[np.float32]]
+
+
+def score(probabilities: Probabilities, dataset: VocDataset) -> ConfusionMatrix:
+    """Confusion matrix at original resolution; probabilities are enlarged to the image first."""
+    matrix = ConfusionMatrix(len(VOC))
+    for index in tqdm(range(len(dataset)), unit="image"):
+        sample = dataset[index]
+        grid = torch.from_numpy(probabilities(sample.image))[None]
+        enlarged = functional.interpolate(grid, sample.mask.shape, mode="bilinear", align_corners=False)[0]
+        matrix.update(sample.mask, enlarged.argmax(dim=0).numpy().astype(np.uint8))
+    return matrix
+
+
+def main() -> None:
+    teacher = WindowTeacher(Path(sys.argv[1]), VOC)
+
+    def squeezed(image: NDArray[np.uint8]) -> NDArray[np.float32]:
+        return teacher.look(Image.fromarray(image))
+
+    for name in ("voc2012", "extra"):
+        dataset = VocDataset(Path(sys.argv[2]) / name, "val")
+        for way, probabilities in (("whole image", squeezed), ("windows", teacher.probabilities)):
+            matrix = score(probabilities, dataset)
+            present = np.flatnonzero(matrix.true_pixels).tolist()
+            print(
+                f"{name}/val, {way}: pixel accuracy {matrix.pixel_accuracy:.4f}, mIoU over {len(present)} classes "
+                f"{matrix.miou(present):.4f}, mIoU-7 {matrix.miou(SEVEN):.4f}"
+            )
+
+
+if __name__ == "__main__":
+    main()
