@@ -78,7 +78,7 @@ def _from_palette(picture: Image.Image, labels: Labels) -> NDArray[np.uint8]:
     stored = np.asarray(picture.getchannel("P") if picture.mode == "PA" else picture)
     mask = _require_classes(stored, labels, None)
     palette = np.array(picture.getpalette("RGB") or [], dtype=np.uint8).reshape(-1, 3)
-    used = [index for index in np.unique(mask).tolist() if index < len(palette)]
+    used = [index for index in np.unique(mask).tolist() if index < min(len(palette), len(labels))]
     meant = labels.indices(palette[used][None], unmapped_as_void=True)[0]
     class_of_color = {index: int(by_color) for index, by_color in zip(used, meant, strict=True)}
     mixed = [(i, c) for i, c in class_of_color.items() if c not in {i, IGNORE_INDEX}]

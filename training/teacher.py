@@ -135,7 +135,7 @@ def _windows(rows: int, columns: int) -> list[tuple[int, int, int]]:
 
 
 def _places(length: int, side: int) -> list[int]:
-    """Where windows start so that they cover ``length``: at the ends, and in the middle if that leaves a wide gap."""
+    """Where windows start along ``length``: at the ends, and in the middle if that leaves a wide gap."""
     places = {0, length - side}
     if length > 1.5 * side:
         places.add((length - side) // 2)

@@ -6,10 +6,9 @@ from pathlib import Path
 
 import pytest
 import torch
-from click.testing import Result
 from PIL import Image
 from safetensors.torch import load_file, save_file
-from typer.testing import CliRunner
+from typer.testing import CliRunner, Result
 
 from model.checkpoint import Checkpoint
 from model.errors import DeviceError
