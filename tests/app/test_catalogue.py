@@ -11,6 +11,7 @@ from model.checkpoint import Checkpoint, Summary
 from model.labels import VOC, Labels
 from model.networks import NetworkConfig, build_network
 from model.segmenter import DEFAULT_WEIGHTS
+from model.tiling import network_halo
 from tests.app.problems import require_problem
 from training.export import export
 
@@ -30,7 +31,8 @@ def test_model_says_what_the_file_says(client: TestClient) -> None:
     assert document["architecture"] == checkpoint.config.architecture
     assert document["scores"] == checkpoint.summary.scores
     assert document["scores"]
-    assert document["halo"] == [320, 288]
+    halo = network_halo(checkpoint.config)
+    assert document["halo"] == [halo.before, halo.after]
     assert document["limits"]["max_pixels"] == Settings().max_pixels
     assert "JPEG" in document["limits"]["formats"]
 

@@ -85,7 +85,7 @@ def test_a_killed_run_goes_on_from_its_last_save(data: Path, tmp_path: Path) -> 
     killed.send_signal(signal.SIGKILL)
     killed.communicate(timeout=60)
     step = RunState.load(tmp_path / "killed" / "state.pt").step
-    assert step >= 2
+    assert step >= 1
     resumed = _run(_command(data, tmp_path / "killed", "run.steps=100000", "run.max_minutes=0.00001"))
     output, _ = resumed.communicate(timeout=300)
     assert resumed.returncode == 0, output
