@@ -181,7 +181,7 @@ class Trainer:
                 waited_s += time.monotonic() - waiting_since
                 values = self._update_or_stop(crops, saved)
                 progress.update()
-                progress.set_postfix({name: f"{value:.3f}" for name, value in values.items()}, refresh=False)
+                progress.set_postfix({name: f"{value:.3g}" for name, value in values.items()}, refresh=False)
                 if self._step % run.log_every == 0:
                     journal.write(self._step, {**values, "seconds": time.monotonic() - started})
                 if run.validate_every and self._step % run.validate_every == 0:
