@@ -20,7 +20,7 @@ from safetensors.torch import save
 from torch import Tensor
 
 from model.compaction import Compaction, compact, restore
-from model.errors import CheckpointError, SegmentationError
+from model.errors import CheckpointError, SegmentationError, first_fault
 from model.labels import Labels
 from model.networks import FCN, NetworkConfig, build_network
 from model.preprocessing import DEFAULT_PREPROCESSING, Preprocessing
@@ -176,9 +176,7 @@ def _parse_header(text: str, path: Path) -> _Header:
     try:
         header = TypeAdapter(_Header).validate_json(text)
     except ValidationError as error:
-        fault = error.errors()[0]
-        place = ".".join(str(part) for part in fault["loc"])
-        raise CheckpointError(f"weights file {path} has an unusable header: {place}: {fault['msg']}") from error
+        raise CheckpointError(f"weights file {path} has an unusable header: {first_fault(error)}") from error
     except SegmentationError as error:
         raise CheckpointError(f"weights file {path} has an unusable header: {error}") from error
     if header.version not in _VERSIONS.values():

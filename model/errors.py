@@ -9,6 +9,8 @@ SegmentationError
 └── TilingError          a tile size or a way of tiling that cannot be used for this image
 """
 
+from pydantic import ValidationError
+
 
 class SegmentationError(Exception):
     """Base of every error that ``model`` raises on purpose."""
@@ -36,3 +38,9 @@ class TilingError(SegmentationError, ValueError):
 
 class DeviceError(SegmentationError):
     """The device asked for is unknown to torch or absent."""
+
+
+def first_fault(error: ValidationError) -> str:
+    """Where in a document the first fault is, and what it is."""
+    fault = error.errors()[0]
+    return f"{'.'.join(str(part) for part in fault['loc'])}: {fault['msg']}"

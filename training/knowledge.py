@@ -7,6 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import BaseModel, Field, TypeAdapter, ValidationError
 
+from model.errors import first_fault
 from model.labels import Labels
 from training.errors import DatasetError
 
@@ -45,9 +46,7 @@ def load_knowledge(file: Path) -> dict[str, Known]:
     try:
         return TypeAdapter(dict[str, Known]).validate_python(json.loads(file.read_text()))
     except ValidationError as error:
-        fault = error.errors()[0]
-        place = ".".join(str(part) for part in fault["loc"])
-        raise DatasetError(f"{file}: {place}: {fault['msg']}") from error
+        raise DatasetError(f"{file}: {first_fault(error)}") from error
     except (OSError, ValueError) as error:
         raise DatasetError(f"{file} cannot be read: {error}") from error
 

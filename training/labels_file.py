@@ -8,7 +8,7 @@ from typing import Any
 import yaml
 from pydantic import BaseModel, ConfigDict, ValidationError
 
-from model.errors import LabelsError
+from model.errors import LabelsError, first_fault
 from model.labels import Color, Labels, voc_color
 from training.errors import ConfigError
 
@@ -55,9 +55,7 @@ def load_labels(file: Path) -> Labels:
     except OSError as error:
         raise ConfigError(f"labels file {file} cannot be read: {error.strerror}") from error
     except ValidationError as error:
-        fault = error.errors()[0]
-        place = ".".join(str(part) for part in fault["loc"])
-        raise ConfigError(f"labels file {file}: {place}: {fault['msg']}") from error
+        raise ConfigError(f"labels file {file}: {first_fault(error)}") from error
     except LabelsError as error:
         raise ConfigError(f"labels file {file}: {error}") from error
     except (ValueError, yaml.YAMLError) as error:

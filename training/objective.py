@@ -74,10 +74,11 @@ class Objective:
         masks = crops.mask.to(self._device, non_blocking=True).long()
         with torch.autocast(self._device.type, torch.bfloat16, enabled=self._bfloat16):
             scores, auxiliary = self._scorer(self._preprocessing(images))
+        scores = scores.float()
         stride, (top, left) = self._config.pixel_stride, self._first_pixel(step)
         masks = masks[:, top::stride, left::stride]
         known = masks != IGNORE_INDEX
-        logits = self._logits(scores.float(), top, left)
+        logits = self._logits(scores, top, left)
         parts = {"loss": self._mean_of_hardest(pixel_losses(logits, masks), known)}
         total = parts["loss"]
         if auxiliary is not None:
@@ -86,7 +87,7 @@ class Objective:
             total = total + self._config.auxiliary * parts["auxiliary"]
         if self._config.distillation:
             soft_labels = crops.soft_labels.to(self._device, non_blocking=True)
-            parts["distillation"] = self._mean(distillation_losses(scores.float(), soft_labels), soft_labels.sum())
+            parts["distillation"] = self._mean(distillation_losses(scores, soft_labels), soft_labels.sum())
             total = total + self._config.distillation * parts["distillation"]
         right = (logits.detach().argmax(dim=1) == masks) & known
         return Measured(total, parts, self._mean(right.float(), known.sum()))

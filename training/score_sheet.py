@@ -7,6 +7,7 @@ from typing import Any
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
+from model.errors import first_fault
 from training.errors import ExportError
 
 
@@ -60,9 +61,7 @@ class ScoreSheet(BaseModel):
         except OSError as error:
             raise ExportError(f"scores {path} cannot be read: {error.strerror}") from error
         except ValidationError as error:
-            fault = error.errors()[0]
-            place = ".".join(str(part) for part in fault["loc"])
-            raise ExportError(f"{path} holds no scores of an evaluation: {place}: {fault['msg']}") from error
+            raise ExportError(f"{path} holds no scores of an evaluation: {first_fault(error)}") from error
 
     @property
     def title(self) -> str:

@@ -39,10 +39,11 @@ def _from_checkpoint(checkpoint: Checkpoint, labels: Labels) -> tuple[FCN, Netwo
     if checkpoint.labels == labels:
         return checkpoint.build().requires_grad_(True).train(), network_config, checkpoint.preprocessing
     network = build_network(network_config)
+    class_layers = network.class_layers()
     shared = {
         name: weight
         for name, weight in checkpoint.build().state_dict().items()
-        if name.split(".")[0] not in network.class_layers()
+        if name.split(".")[0] not in class_layers
     }
     network.load_state_dict(shared, strict=False)
     return network, network_config, checkpoint.preprocessing
