@@ -45,24 +45,33 @@ _ALPHA_MODES = ("LA", "La", "PA", "RGBA", "RGBa")
 _SIXTEEN_BIT_MODES = ("I;16", "I;16L", "I;16B", "I;16N")
 
 
-def decode_image(data: bytes, max_pixels: int) -> NDArray[np.uint8]:
-    """Decode an image file.
-
-    The first frame, turned as its EXIF orientation says. Transparency is composited on white; 16-bit and 32-bit
-    samples are scaled to 8 bits.
+def open_image(data: bytes, max_pixels: int) -> Image.Image:
+    """Read an image file's header.
 
     Args:
         data: of a file in one of ``FORMATS``.
-        max_pixels: the most that are decoded.
+        max_pixels: the most that may be decoded.
+
+    Raises:
+        ProblemError: not an image, of a format or pixel layout that is not read, or too large.
+    """
+    picture = _open(data)
+    _require_size(picture, max_pixels)
+    return picture
+
+
+def decode_image(picture: Image.Image) -> NDArray[np.uint8]:
+    """Decode an image whose header has been read.
+
+    The first frame, turned as its EXIF orientation says. Transparency is composited on white; 16-bit and 32-bit
+    samples are scaled to 8 bits.
 
     Returns:
         (height, width, 3), uint8 RGB.
 
     Raises:
-        ProblemError: not an image, damaged, of a format or pixel layout that is not read, or too large.
+        ProblemError: damaged, or of a pixel layout that is not read.
     """
-    picture = _open(data)
-    _require_size(picture, max_pixels)
     try:
         picture.load()
         upright = _upright(picture)

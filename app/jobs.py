@@ -1,15 +1,12 @@
-"""One request's work: bytes of an image in, bytes of an answer out. Runs in a worker thread."""
+"""One request's work: bytes of an image in, bytes of an answer out. Runs in worker threads."""
 
-import threading
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
-from app.images import decode_image
+from app.images import decode_image, open_image
 from app.rendering import (
     MaskEncoding,
     OutputFormat,
@@ -18,9 +15,8 @@ from app.rendering import (
     render_overlay,
     render_png,
 )
-from app.turns import Turns
-from model.segmentation import Segmentation
-from model.segmenter import Segmenter
+from app.scheduler import Abandoned, Scheduler, Ticket
+from model.segmentation import Segmentation, collect
 from model.tiling import Tiling
 
 
@@ -51,63 +47,63 @@ class Answer:
     stages: dict[str, float]
 
 
-class Abandoned(Exception):  # noqa: N818 (no error: nobody waits for the answer any more)
-    """Work was stopped between two stages or tiles because nobody waits for it."""
-
-
-@dataclass(slots=True)
 class Job:
-    """One request's work.
+    """One request's work, in two parts: what the image's header tells, and the rest.
 
-    Attributes:
+    Args:
         data: the image file.
         options: what to make of it.
         max_pixels: the most that are decoded.
-        abandoned: set when nobody waits for the answer any more; work then stops after the stage or tile at hand.
     """
 
-    data: bytes
-    options: Options
-    max_pixels: int
-    abandoned: threading.Event = field(default_factory=threading.Event)
-    _submitted: float = field(default_factory=time.perf_counter)
+    def __init__(self, data: bytes, options: Options, max_pixels: int) -> None:
+        self._data = data
+        self._options = options
+        self._max_pixels = max_pixels
+        self._ticket = Ticket()
+        self._asked = time.perf_counter()
 
-    def run(self, segmenter: Segmenter, turns: Turns) -> Answer:
-        """Decode, predict, encode.
+    def abandon(self) -> None:
+        """Nobody waits for the answer any more; work stops after the stage or band at hand."""
+        self._ticket.abandoned.set()
 
-        Args:
-            segmenter: predicts.
-            turns: on its device.
+    def open(self, scheduler: Scheduler) -> bool:
+        """Read the header; whether the image is a photograph that one pass predicts.
 
         Raises:
             ProblemError, TilingError: the image cannot be segmented.
             Abandoned: nobody waits any more.
         """
+        self._ticket.begin(self._asked)
         started = time.perf_counter()
-        waited_s = started - self._submitted
-        self._require_audience()
-        image = decode_image(self.data, self.max_pixels)
+        self._picture = open_image(self._data, self._max_pixels)
+        width, height = self._picture.size
+        self._is_photograph = scheduler.is_photograph(height, width, self._options.tiling)
+        self._asked = time.perf_counter()
+        self._open_s = self._asked - started
+        return self._is_photograph
+
+    def run(self, scheduler: Scheduler) -> Answer:
+        """Decode, predict, encode; after ``open``.
+
+        Raises:
+            ProblemError: the image cannot be segmented.
+            Abandoned: nobody waits any more.
+        """
+        self._ticket.begin(self._asked)
+        started = time.perf_counter()
+        image = decode_image(self._picture)
         decoded = time.perf_counter()
-
-        @contextmanager
-        def turn() -> Iterator[None]:
-            nonlocal waited_s
-            asked = time.perf_counter()
-            with turns.take():
-                waited_s += time.perf_counter() - asked
-                self._require_audience()
-                yield
-
-        confidence = self.options.output is OutputFormat.CONFIDENCE
-        segmentation = segmenter.segment(image, tiling=self.options.tiling, confidence=confidence, turn=turn)
-        self._require_audience()
+        segmentation = self._predict(image, scheduler)
+        if self._ticket.abandoned.is_set():
+            raise Abandoned
         predicted = time.perf_counter()
-        digest = segmenter.checkpoint.digest
+        digest = scheduler.segmenter.checkpoint.digest
         body = self._render(image, segmentation, digest)
         timings = segmentation.timings
         stages = {
-            "queue": waited_s,
-            "decode": decoded - started,
+            "queue": self._ticket.waited_s,
+            "decode": self._open_s + decoded - started,
             "preprocess": timings.preprocess_s,
             "forward": timings.forward_s,
             "upsample": timings.upsample_s,
@@ -115,17 +111,20 @@ class Job:
         }
         return Answer(body, digest, segmentation.mask.size, stages)
 
+    def _predict(self, image: NDArray[np.uint8], scheduler: Scheduler) -> Segmentation:
+        confidence = self._options.output is OutputFormat.CONFIDENCE
+        if self._is_photograph:
+            return scheduler.segment(image, self._ticket, confidence=confidence)
+        bands = scheduler.bands(image, self._options.tiling, self._ticket, confidence=confidence)
+        return collect(bands, image.shape[:2], scheduler.segmenter.checkpoint.labels, confidence=confidence)
+
     def _render(self, image: NDArray[np.uint8], segmentation: Segmentation, digest: str) -> bytes:
-        match self.options.output:
+        match self._options.output:
             case OutputFormat.PNG:
                 return render_png(segmentation, digest)
             case OutputFormat.OVERLAY:
-                return render_overlay(image, segmentation, self.options.alpha, digest)
+                return render_overlay(image, segmentation, self._options.alpha, digest)
             case OutputFormat.CONFIDENCE:
                 return render_confidence(segmentation, digest)
             case OutputFormat.JSON:
-                return render_json(segmentation, self.options.mask, digest)
-
-    def _require_audience(self) -> None:
-        if self.abandoned.is_set():
-            raise Abandoned
+                return render_json(segmentation, self._options.mask, digest)

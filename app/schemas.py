@@ -28,8 +28,9 @@ class SegmentQuery(BaseModel):
     )
     tiling: Tiling = Field(
         Tiling.AUTO,
-        description="How the image is cut. `whole`: one pass. `exact`: tiles that give the same mask in bounded "
-        "memory. `overlap`: overlapping rectangles, averaged. `auto`: `whole` for small images, `exact` for large.",
+        description="How the image is cut. `whole`: one pass. `exact`: bands of rows that give the same mask "
+        "in bounded memory. `overlap`: overlapping rectangles, averaged. `auto`: `whole` for small images, `exact` "
+        "for large.",
     )
     alpha: float = Field(0.5, ge=0, le=1, description="Share of the classes' colours in an overlay.", examples=[0.5])
 
@@ -100,8 +101,7 @@ class ModelDocument(BaseModel):
     scores: dict[str, float] = Field(description="Measured on images that were not trained on, 0..1.")
     licenses: str
     device: str = Field(examples=["cpu"])
-    tile_size: int = Field(description="Greatest side of the tiles of `exact`, in pixels.")
-    halo: tuple[int, int] = Field(description="Pixels a tile needs before and after its core.")
+    band_pixels: int = Field(description="Pixels of a band of `exact`; up to as many `auto` takes `whole`.")
     limits: LimitsDocument
 
 

@@ -3,14 +3,16 @@
 import asyncio
 import math
 from collections.abc import Iterator
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import Future
 from contextlib import contextmanager, suppress
+from typing import Any
 
 from app.errors import DEADLINE, DRAINING, QUEUE_FULL, ProblemError
 from app.jobs import Answer, Job
 from app.metrics import Metrics
+from app.scheduler import Scheduler
 from app.settings import Settings
-from app.turns import Turns
+from app.threads import start_threads
 from model.segmenter import Segmenter
 
 
@@ -18,7 +20,7 @@ class Place:
     """A request's right to be worked on; given back when its work has ended, not when its client has gone."""
 
     def __init__(self) -> None:
-        self.work: Future[Answer] | None = None
+        self.work: Future[Any] | None = None
 
 
 class Service:
@@ -35,8 +37,9 @@ class Service:
         self.draining = False
         self._settings = settings
         self._metrics = metrics
-        self._turns = Turns()
-        self._threads = ThreadPoolExecutor(settings.concurrency, thread_name_prefix="segment")
+        self._scheduler = Scheduler(segmenter, settings.batch_pixels)
+        self._threads = start_threads("photograph", settings.concurrency)
+        self._slow_threads = start_threads("large", settings.concurrency, make_way=True)
         self._unfinished = 0
         self._idle = asyncio.Event()
         self._idle.set()
@@ -74,17 +77,16 @@ class Service:
         Raises:
             ProblemError, TilingError: the image cannot be segmented, or the deadline has passed.
         """
-        place.work = self._threads.submit(job.run, self.segmenter, self._turns)
-        answer = asyncio.wrap_future(place.work)
-        waited_for: set[asyncio.Future[Answer] | asyncio.Future[None]] = {answer, gone}
+        answer = asyncio.create_task(self._work(job, place))
+        waited_for: set[asyncio.Task[Answer] | asyncio.Task[None]] = {answer, gone}
         try:
             await asyncio.wait(waited_for, timeout=self._settings.deadline_s, return_when=asyncio.FIRST_COMPLETED)
         finally:
             # Also when this request itself is cancelled, which ends the service's last grace.
             if not answer.done():
-                job.abandoned.set()
+                job.abandon()
                 answer.cancel()
-        if not answer.cancelled():
+        if answer.done():
             result = answer.result()
             self._count(result)
             return result
@@ -104,7 +106,18 @@ class Service:
 
     def close(self) -> None:
         """Give up what has not started; threads end with the stage or tile they are in."""
-        self._threads.shutdown(wait=False, cancel_futures=True)
+        for threads in (self._threads, self._slow_threads):
+            threads.shutdown(wait=False, cancel_futures=True)
+        self._scheduler.close()
+
+    async def _work(self, job: Job, place: Place) -> Answer:
+        """Large images have threads of their own: photographs never wait for their decoding or encoding."""
+        opening = self._threads.submit(job.open, self._scheduler)
+        place.work = opening
+        threads = self._threads if await asyncio.wrap_future(opening) else self._slow_threads
+        working = threads.submit(job.run, self._scheduler)
+        place.work = working
+        return await asyncio.wrap_future(working)
 
     def _count(self, answer: Answer) -> None:
         self._metrics.observe_stages(answer.stages)
@@ -119,7 +132,7 @@ class Service:
         # A thread cannot be stopped: while it works, it takes part of the machine, and so of the queue.
         loop = asyncio.get_running_loop()
 
-        def give_back(_: Future[Answer]) -> None:
+        def give_back(_: Future[Any]) -> None:
             with suppress(RuntimeError):  # the loop has ended, and with it the count
                 loop.call_soon_threadsafe(self._change_unfinished, -1)
 

@@ -39,8 +39,16 @@ class Settings(BaseSettings):
         100_000_000,
         description="Largest image in pixels, read from its header before decoding; larger ones are answered 422.",
     )
-    tile_size: int = Field(
-        _LIMITS.tile_size, ge=32, multiple_of=32, description="Greatest side of the tiles of `exact`, in pixels."
+    band_pixels: int = Field(
+        _LIMITS.band_pixels,
+        ge=1024,
+        description="Pixels of a large image that are computed at a time; images of no more are taken in one pass.",
+    )
+    batch_pixels: int = Field(
+        0,
+        ge=0,
+        description="Pixels of waiting photographs of one size that are predicted together; 0 is one photograph on a "
+        "CPU, where more gain nothing, and 8 million on a GPU.",
     )
     max_whole_pixels: Positive = Field(
         _LIMITS.max_whole_pixels, description="Largest image that `tiling=whole` accepts, in pixels."

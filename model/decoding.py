@@ -1,86 +1,68 @@
-"""From grids of scores to the mask, in bands of rows: a mask needs no logits of the whole image at once."""
+"""From scores to what is wanted of each pixel, in bands of rows: a mask needs no logits of the whole image at once."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator
+from functools import partial
 
-import numpy as np
 import torch
-from numpy.typing import NDArray
 from torch import Tensor
 
-from model.tiling import ScoreMap
+from model.streaming import Enlarging, Program, Step, Stream
 from model.upsampling import BilinearUpsampling, Upsampling
 from model.upsampling.winners import winning_classes
 
 _MAX_BAND_NUMBERS = 1 << 23
 """Logits in a band of rows; 32 MiB in float32."""
 
-
-def decode_mask(maps: Sequence[ScoreMap], upsampling: Upsampling, height: int, width: int) -> NDArray[np.uint8]:
-    """Winning class of each pixel, (height, width) uint8; averages logits where several maps cover a pixel."""
-    if len(maps) == 1 and isinstance(upsampling, BilinearUpsampling):
-        return _decode_bilinear(maps[0].scores, upsampling.factor, height, width)
-    mask = np.empty((height, width), dtype=np.uint8)
-    for top, bottom, logits in _bands(maps, upsampling, height, width):
-        mask[top:bottom] = logits.argmax(dim=0).to(torch.uint8).cpu().numpy()
-    return mask
+Reading = Callable[[Tensor], Tensor]
+"""What is told of logits: (batch, K, height, width) -> (batch, any channels, height, width)."""
 
 
-def decode_confidence(maps: Sequence[ScoreMap], upsampling: Upsampling, height: int, width: int) -> NDArray[np.uint8]:
-    """255 times the probability of each pixel's winning class, (height, width) uint8."""
-    confidence = np.empty((height, width), dtype=np.uint8)
-    for top, bottom, logits in _bands(maps, upsampling, height, width):
-        winning = logits.softmax(dim=0).amax(dim=0)
-        confidence[top:bottom] = winning.mul_(255).round_().to(torch.uint8).cpu().numpy()
-    return confidence
+def winners(logits: Tensor) -> Tensor:
+    """The winning class: (batch, 1, height, width) uint8."""
+    return logits.argmax(dim=1, keepdim=True).to(torch.uint8)
 
 
-def decode_probabilities(
-    maps: Sequence[ScoreMap], upsampling: Upsampling, height: int, width: int
-) -> NDArray[np.float32]:
-    """Probability of every class at each pixel, (K, height, width) float32, 0..1."""
-    probabilities = np.empty((maps[0].scores.shape[0], height, width), dtype=np.float32)
-    for top, bottom, logits in _bands(maps, upsampling, height, width):
-        probabilities[:, top:bottom] = logits.softmax(dim=0).cpu().numpy()
-    return probabilities
+def winners_and_confidence(logits: Tensor) -> Tensor:
+    """The winning class and 255 times its probability: (batch, 2, height, width) uint8."""
+    confidence = logits.softmax(dim=1).amax(dim=1, keepdim=True).mul_(255).round_().to(torch.uint8)
+    return torch.cat([winners(logits), confidence], dim=1)
 
 
-def _decode_bilinear(scores: Tensor, stride: int, height: int, width: int) -> NDArray[np.uint8]:
-    """Bands of whole score rows, each with a neighbour row on either side, which its border pixels depend on."""
-    mask = np.empty((height, width), dtype=np.uint8)
-    cells = max(1, _MAX_BAND_NUMBERS // (stride * stride * scores.shape[2]))
-    for first in range(0, -(-height // stride), cells):
-        start = max(0, first - 1)
-        band = winning_classes(scores[:, start : first + cells + 1], stride)
-        top, bottom = first * stride, min(height, (first + cells) * stride)
-        offset = start * stride
-        mask[top:bottom] = band[top - offset : bottom - offset, :width].cpu().numpy()
-    return mask
+def probabilities(logits: Tensor) -> Tensor:
+    """The probability of each class: (batch, K, height, width), 0..1."""
+    return logits.softmax(dim=1)
 
 
-def _bands(
-    maps: Sequence[ScoreMap], upsampling: Upsampling, height: int, width: int
-) -> Iterator[tuple[int, int, Tensor]]:
-    """Mean logits by bands: (first row, row after the last, (K, rows, width))."""
-    num_classes = maps[0].scores.shape[0]
-    rows = max(1, _MAX_BAND_NUMBERS // (num_classes * width))
-    for top in range(0, height, rows):
-        bottom = min(height, top + rows)
-        total = maps[0].scores.new_zeros(num_classes, bottom - top, width)
-        count = maps[0].scores.new_zeros(bottom - top, width)
-        for score_map in maps:
-            _add(score_map, upsampling, top, total, count)
-        yield top, bottom, total.div_(count)
+class Decoder:
+    """Takes the scores of an image's rows, from top to bottom, and gives what is read of its pixels.
+
+    Args:
+        upsampling: from scores to logits.
+        reading: what is wanted of them.
+        rows: of the whole grid of scores.
+        across: whether scores come transposed, and pixels are to.
+    """
+
+    def __init__(self, upsampling: Upsampling, reading: Reading, rows: int, *, across: bool = False) -> None:
+        step = Step(Enlarging(_enlargement(upsampling, reading), upsampling.factor), (0,))
+        program = Program((step,))
+        self._stream = Stream(program.transposed() if across else program, rows)
+        self._cells = _MAX_BAND_NUMBERS // upsampling.factor**2
+
+    def push(self, scores: Tensor) -> Iterator[Tensor]:
+        """Take the next rows of scores, (batch, K, rows, width); give bands of what can be told by now."""
+        batch, num_classes, _, width = scores.shape
+        for part in torch.split(scores, max(1, self._cells // (batch * num_classes * width)), dim=2):
+            pixels = self._stream.push(part)
+            if pixels is not None:
+                yield pixels
 
 
-def _add(score_map: ScoreMap, upsampling: Upsampling, band_top: int, total: Tensor, count: Tensor) -> None:
-    """Add a map's logits to the part of a band that it covers."""
-    _, cell_rows, cell_columns = score_map.scores.shape
-    top = max(band_top, score_map.top)
-    bottom = min(band_top + total.shape[1], score_map.top + cell_rows * upsampling.factor)
-    if top >= bottom:
-        return
-    right = min(total.shape[2], score_map.left + cell_columns * upsampling.factor)
-    logits = score_map.logits(upsampling, top - score_map.top, bottom - score_map.top)
-    rows, columns = slice(top - band_top, bottom - band_top), slice(score_map.left, right)
-    total[:, rows, columns] += logits[..., : right - score_map.left]
-    count[rows, columns] += 1
+def _enlargement(upsampling: Upsampling, reading: Reading) -> Callable[[Tensor], Tensor]:
+    if reading is winners and isinstance(upsampling, BilinearUpsampling):
+        return partial(_bilinear_winners, upsampling.factor)
+    return lambda scores: reading(upsampling(scores))
+
+
+def _bilinear_winners(factor: int, scores: Tensor) -> Tensor:
+    return torch.stack([winning_classes(image, factor) for image in scores])[:, None]

@@ -1,5 +1,6 @@
 """The result of segmenting an image."""
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 import numpy as np
@@ -32,6 +33,32 @@ class Timings:
     preprocess_s: float
     forward_s: float
     upsample_s: float
+
+    def __add__(self, other: "Timings") -> "Timings":
+        return Timings(
+            self.preprocess_s + other.preprocess_s,
+            self.forward_s + other.forward_s,
+            self.upsample_s + other.upsample_s,
+        )
+
+
+NO_TIME = Timings(0.0, 0.0, 0.0)
+
+
+@dataclass(frozen=True, slots=True)
+class Band:
+    """The next rows of a prediction, and what they took.
+
+    Attributes:
+        mask: (rows, width), uint8 class indices. There may be none: the first rows are told when the network has seen
+            what lies far below them.
+        timings: of the work since the last band.
+        confidence: (rows, width), uint8: 255 times the winning class's probability; None unless asked for.
+    """
+
+    mask: NDArray[np.uint8]
+    timings: Timings
+    confidence: NDArray[np.uint8] | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,3 +95,24 @@ class Segmentation:
             for index, pixels in enumerate(counts.tolist())
             if pixels
         ]
+
+
+def collect(bands: Iterable[Band], size: tuple[int, int], labels: Labels, *, confidence: bool) -> Segmentation:
+    """The segmentation of an image of ``size`` (height, width) whose bands these are, from top to bottom.
+
+    Args:
+        bands: all of them.
+        size: height and width.
+        labels: what the indices mean.
+        confidence: whether the bands have it.
+    """
+    mask = np.empty(size, dtype=np.uint8)
+    sure = np.empty(size, dtype=np.uint8) if confidence else None
+    timings, top = NO_TIME, 0
+    for band in bands:
+        rows = slice(top, top + len(band.mask))
+        mask[rows] = band.mask
+        if sure is not None and band.confidence is not None:
+            sure[rows] = band.confidence
+        timings, top = timings + band.timings, rows.stop
+    return Segmentation(mask, labels, timings, sure)

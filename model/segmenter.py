@@ -1,8 +1,8 @@
 """Segments images: the one object that serving, scoring and scripts use."""
 
 import time
-from collections.abc import Callable
-from contextlib import AbstractContextManager, nullcontext
+from collections.abc import Iterator, Sequence
+from functools import cache
 from pathlib import Path
 
 import numpy as np
@@ -11,17 +11,17 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from model.checkpoint import Checkpoint
-from model.decoding import decode_confidence, decode_mask, decode_probabilities
+from model.course import Course, Piece
+from model.decoding import Decoder, Reading, probabilities, winners, winners_and_confidence
 from model.device import choose_device
 from model.errors import CheckpointError, ImageError
-from model.segmentation import Segmentation, Timings
-from model.tiling import ScoreMap, Tiling, TilingLimits, compute_scores, network_halo, plan_tiles
+from model.networks.fcn import aligned
+from model.segmentation import NO_TIME, Band, Segmentation, Timings, collect
+from model.streaming import Stream, fuse, trace_scores
+from model.tiling import Rectangle, ScoreMap, Tiling, TilingLimits, mean_logits, overlapping_rectangles
 
 DEFAULT_WEIGHTS = Path(__file__).parent / "weights" / "fcn8s.safetensors"
 """The checkpoint that ships."""
-
-Turn = Callable[[], AbstractContextManager[object]]
-"""Makes the context of one forward pass."""
 
 _MAX_GOLDEN_DIFFERENCE = 0.005
 """Share of golden pixels that may differ: devices and precisions round differently where two classes are close."""
@@ -33,13 +33,12 @@ class Segmenter:
     Args:
         checkpoint: weights and all that belongs to them.
         device: ``cpu``, ``cuda``, ``cuda:1``, ... or ``auto``: CUDA where there is some.
-        limits: sizes of tiles.
+        limits: how images are cut.
         dtype: floating-point type to compute in.
 
     Raises:
         CheckpointError: the weights do not fit the network.
         DeviceError: the device cannot be used.
-        TilingError: tiles are too small for the network.
     """
 
     def __init__(
@@ -52,10 +51,14 @@ class Segmenter:
         self.checkpoint = checkpoint
         self.device = choose_device(device)
         self.limits = limits
-        self.halo = network_halo(checkpoint.config)
-        self.halo.require_room(limits.tile_size)
         self._dtype = dtype
-        self._network = checkpoint.build().to(self.device, dtype).to(memory_format=torch.channels_last)
+        network = checkpoint.build().to(self.device, dtype)
+        self._stride = network.stride
+        self._upsampling = network.upsampling
+        program = trace_scores(network)
+        self._program = fuse(program)
+        # Few images are so wide; most processes never need these weights.
+        self._transposed_program = cache(lambda: fuse(program.transposed()))
 
     @classmethod
     def load(
@@ -82,12 +85,7 @@ class Segmenter:
         return segmenter
 
     def segment(
-        self,
-        image: NDArray[np.uint8],
-        *,
-        tiling: Tiling = Tiling.AUTO,
-        confidence: bool = False,
-        turn: Turn = nullcontext,
+        self, image: NDArray[np.uint8], *, tiling: Tiling = Tiling.AUTO, confidence: bool = False
     ) -> Segmentation:
         """Predict the class of every pixel.
 
@@ -95,24 +93,60 @@ class Segmenter:
             image: (height, width, 3), uint8 RGB, at least 1 x 1.
             tiling: how the image is cut.
             confidence: also give the winning classes' probabilities.
-            turn: entered around each forward pass, so that the caller decides who uses the device when; what it
-                raises ends the prediction.
 
         Raises:
             ImageError: the array is no such image.
-            TilingError: the image cannot be cut that way.
+            TilingError: the image is too large to be predicted that way.
+        """
+        bands = self.bands(image, tiling=tiling, confidence=confidence)
+        return collect(bands, image.shape[:2], self.checkpoint.labels, confidence=confidence)
+
+    def bands(
+        self, image: NDArray[np.uint8], *, tiling: Tiling = Tiling.AUTO, confidence: bool = False
+    ) -> Iterator[Band]:
+        """Predict from top to bottom, a bounded amount of work at a time: what ``segment`` does, to be followed.
+
+        Whoever asks for the next band decides when, and in which thread, the device works.
+
+        Raises:
+            ImageError: the array is no image.
+            TilingError: the image is too large to be predicted that way.
         """
         _require_image(image)
-        height, width = image.shape[:2]
-        stopwatch = _Stopwatch(self.device)
-        with torch.inference_mode():
-            maps = self._scores(image, tiling, stopwatch, turn)
-            stopwatch.start()
-            mask = decode_mask(maps, self._network.upsampling, height, width)
-            sure = decode_confidence(maps, self._network.upsampling, height, width) if confidence else None
-            upsample_s = stopwatch.lap()
-        timings = Timings(stopwatch.preprocess_s, stopwatch.forward_s, upsample_s)
-        return Segmentation(mask, self.checkpoint.labels, timings, sure)
+        reading = winners_and_confidence if confidence else winners
+        width = image.shape[1]
+        return (_band(piece, width) for piece in self._pieces(image, tiling, reading))
+
+    def segment_together(self, images: Sequence[NDArray[np.uint8]], *, confidence: bool = False) -> list[Segmentation]:
+        """Predict several images in one pass: a GPU takes little more time for them than for one.
+
+        Args:
+            images: at least one, (height, width, 3) uint8 RGB; of the same size once their sides are rounded up to
+                multiples of 32.
+            confidence: also give the winning classes' probabilities.
+
+        Raises:
+            ImageError: an array is no such image, or the sizes differ.
+        """
+        for image in images:
+            _require_image(image)
+        sizes = {(aligned(image.shape[0]), aligned(image.shape[1])) for image in images}
+        if len(sizes) != 1:
+            raise ImageError(f"images of one size are predicted together, not of {sorted(sizes)}")
+        ((height, width),) = sizes
+        course = self._course(height, winners_and_confidence if confidence else winners)
+        whole = Rectangle(0, 0, height, width)
+        piece = course.push([self._cut(image, whole) for image in images])
+        assert piece.pixels is not None
+        return [
+            Segmentation(
+                pixels[0, : image.shape[0], : image.shape[1]],
+                self.checkpoint.labels,
+                piece.timings,
+                pixels[1, : image.shape[0], : image.shape[1]] if confidence else None,
+            )
+            for image, pixels in zip(images, piece.pixels, strict=True)
+        ]
 
     def probabilities(self, image: NDArray[np.uint8], *, tiling: Tiling = Tiling.AUTO) -> NDArray[np.float32]:
         """Predict how probable each class is at every pixel: what predictions are averaged with.
@@ -128,36 +162,79 @@ class Segmenter:
 
         Raises:
             ImageError: the array is no such image.
-            TilingError: the image cannot be cut that way.
+            TilingError: the image is too large to be predicted that way.
         """
+        pieces = self._pieces(image, tiling, probabilities)
+        rows = [piece.pixels[0, :, :, : image.shape[1]] for piece in pieces if piece.pixels is not None]
+        return np.concatenate(rows, axis=1, dtype=np.float32, casting="same_kind")
+
+    def _pieces(self, image: NDArray[np.uint8], tiling: Tiling, reading: Reading) -> Iterator[Piece]:
+        """An image's rows as read, and no more; their width may be rounded up."""
         _require_image(image)
-        with torch.inference_mode():
-            maps = self._scores(image, tiling, _Stopwatch(self.device), nullcontext)
-            return decode_probabilities(maps, self._network.upsampling, *image.shape[:2])
+        height, width = image.shape[:2]
+        match self.limits.choose(height, width, tiling):
+            case Tiling.OVERLAP:
+                return self._overlapping(image, reading)
+            case Tiling.WHOLE:
+                return self._streamed(image, reading, aligned(height))
+            case _ if self.limits.should_transpose(height, width):
+                return self._streamed_across(image, reading)
+            case _:
+                return self._streamed(image, reading, self.limits.band_rows(width))
 
-    def _scores(
-        self,
-        image: NDArray[np.uint8],
-        tiling: Tiling,
-        stopwatch: "_Stopwatch",
-        turn: Turn,
-    ) -> list[ScoreMap]:
-        plan = plan_tiles(image.shape[0], image.shape[1], tiling, self.limits, self.halo)
-        preprocessing = self.checkpoint.preprocessing
+    def _streamed(
+        self, image: NDArray[np.uint8], reading: Reading, band_rows: int, *, across: bool = False
+    ) -> Iterator[Piece]:
+        height, width = image.shape[:2]
+        course = self._course(aligned(height), reading, across=across)
+        done = 0
+        for top in range(0, aligned(height), band_rows):
+            band = Rectangle(top, 0, min(band_rows, aligned(height) - top), aligned(width))
+            piece = course.push([self._cut(image, band)])
+            if piece.pixels is None:
+                yield piece
+                continue
+            pixels = piece.pixels[:, :, : height - done]
+            done += pixels.shape[2]
+            yield Piece(pixels, piece.timings)
 
-        def forward(tile: NDArray[np.uint8]) -> Tensor:
-            with turn():
-                stopwatch.start()
-                # A copy is contiguous, and writable as torch wants it.
-                pixels = torch.from_numpy(tile.copy()).to(self.device)
-                # A view of (height, width, 3) as (1, 3, height, width) is channels_last as it stands.
-                images = preprocessing(pixels.permute(2, 0, 1)[None], self._dtype)
-                stopwatch.preprocess_s += stopwatch.lap()
-                scores = self._network.scores(images)[0]
-                stopwatch.forward_s += stopwatch.lap()
-                return scores
+    def _streamed_across(self, image: NDArray[np.uint8], reading: Reading) -> Iterator[Piece]:
+        """By bands of columns; the rows are told when all is done."""
+        columns = []
+        for piece in self._streamed(
+            image.transpose(1, 0, 2), reading, self.limits.band_rows(image.shape[0]), across=True
+        ):
+            if piece.pixels is not None:
+                columns.append(piece.pixels)
+            yield Piece(None, piece.timings)
+        yield Piece(np.concatenate(columns, axis=2).swapaxes(2, 3)[:, :, : image.shape[0]], NO_TIME)
 
-        return compute_scores(plan, image, forward, self._network.stride, preprocessing.mean_color)
+    def _overlapping(self, image: NDArray[np.uint8], reading: Reading) -> Iterator[Piece]:
+        height, width = image.shape[:2]
+        maps: list[ScoreMap] = []
+        for place in overlapping_rectangles(height, width, self.limits.overlap_height, self.limits.overlap_width):
+            scores, timings = self._course(place.height, reading).forward([self._cut(image, place)])
+            assert scores is not None
+            maps.append(ScoreMap(place.top, place.left, scores[0]))
+            yield Piece(None, timings)
+        bands = mean_logits(maps, self._upsampling, height, width)
+        while (piece := _next_piece(bands, reading)) is not None:
+            yield piece
+
+    def _course(self, height: int, reading: Reading, *, across: bool = False) -> Course:
+        program = self._transposed_program() if across else self._program
+        decoder = Decoder(self._upsampling, reading, program.total(height), across=across)
+        return Course(self.checkpoint.preprocessing, Stream(program, height), decoder, self.device, self._dtype)
+
+    def _cut(self, image: NDArray[np.uint8], place: Rectangle) -> NDArray[np.uint8]:
+        """The pixels of a rectangle, padded with the mean colour where it reaches beyond the image."""
+        pixels = image[place.top : place.bottom, place.left : place.right]
+        if pixels.shape[:2] == (place.height, place.width):
+            return pixels
+        padded = np.empty((place.height, place.width, 3), dtype=np.uint8)
+        padded[:] = self.checkpoint.preprocessing.mean_color
+        padded[: pixels.shape[0], : pixels.shape[1]] = pixels
+        return padded
 
 
 def _require_image(image: NDArray[np.uint8]) -> None:
@@ -165,22 +242,18 @@ def _require_image(image: NDArray[np.uint8]) -> None:
         raise ImageError(f"an image is (height, width, 3) uint8, not {image.shape} {image.dtype}")
 
 
-class _Stopwatch:
-    """Time of one prediction's stages; waits for the device, so that its work counts where it was ordered."""
+@torch.inference_mode()
+def _next_piece(bands: Iterator[Tensor], reading: Reading) -> Piece | None:
+    started = time.perf_counter()
+    logits = next(bands, None)
+    if logits is None:
+        return None
+    pixels = reading(logits[None]).cpu().numpy()
+    return Piece(pixels, Timings(0.0, 0.0, time.perf_counter() - started))
 
-    def __init__(self, device: torch.device) -> None:
-        self._device = device
-        self.preprocess_s = 0.0
-        self.forward_s = 0.0
-        self._since = time.perf_counter()
 
-    def start(self) -> None:
-        self._since = time.perf_counter()
-
-    def lap(self) -> float:
-        """Seconds since the last call of this or ``start``."""
-        if self._device.type == "cuda":
-            torch.cuda.synchronize(self._device)
-        now = time.perf_counter()
-        elapsed, self._since = now - self._since, now
-        return elapsed
+def _band(piece: Piece, width: int) -> Band:
+    if piece.pixels is None:
+        return Band(np.empty((0, width), dtype=np.uint8), piece.timings)
+    mask, *sure = piece.pixels[0, :, :, :width]
+    return Band(mask, piece.timings, sure[0] if sure else None)

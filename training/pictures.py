@@ -1,17 +1,21 @@
-"""Panels for people: photographs and masks at the size of a contact sheet."""
+"""Panels for people: photographs, masks and their errors at the size of a contact sheet."""
 
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from model.labels import IGNORE_INDEX, Labels
+from model.labels import IGNORE_INDEX, Color, Labels
 
 Size = tuple[int, int]
 """Height and width in pixels."""
 
 _OUTLINE = (255, 255, 255)
+_RIGHT = (184, 184, 184)
+_WRONG = (214, 40, 40)
+_SEAM = 2
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,11 +26,13 @@ class Panel:
         picture: RGB.
         caption: written below it.
         indices: class indices whose colours it shows, 255 for void.
+        meanings: what its other colours stand for, by name.
     """
 
     picture: Image.Image
     caption: str = ""
     indices: frozenset[int] = frozenset()
+    meanings: Mapping[str, Color] = field(default_factory=dict)
 
 
 def photograph_panel(image: NDArray[np.uint8], box: Size, caption: str = "") -> Panel:
@@ -56,6 +62,41 @@ def mask_panel(
     colors = labels.colormap(small)
     colors[_outline(void)] = _OUTLINE
     return Panel(Image.fromarray(colors), caption, frozenset(np.unique(small).tolist()))
+
+
+def errors_panel(
+    prediction: NDArray[np.uint8], truth: NDArray[np.uint8], labels: Labels, box: Size, caption: str = ""
+) -> Panel:
+    """Where a prediction is right, grey, and where it is wrong, red, shrunk to fit into ``box``; void is pale.
+
+    Args:
+        prediction: (height, width) uint8 class indices.
+        truth: (height, width) uint8 class indices, 255 for void.
+        labels: the classes.
+        box: the largest that the panel may be.
+        caption: written below the panel.
+    """
+    seen, known = _shrunk_mask(prediction, box), _shrunk_mask(truth, box)
+    void = known == IGNORE_INDEX
+    colors = np.full((*known.shape, 3), _RIGHT, dtype=np.uint8)
+    colors[seen != known] = _WRONG
+    colors[void] = labels.void_color
+    indices = frozenset({IGNORE_INDEX} if void.any() else ())
+    return Panel(Image.fromarray(colors), caption, indices, {"right": _RIGHT, "wrong": _WRONG})
+
+
+def joined(panels: Sequence[Panel], caption: str = "") -> Panel:
+    """Panels of one height as one, beside each other, with a caption of their own."""
+    pictures = [panel.picture for panel in panels]
+    width = sum(picture.width + _SEAM for picture in pictures) - _SEAM
+    whole = Image.new("RGB", (width, pictures[0].height), "white")
+    left = 0
+    for picture in pictures:
+        whole.paste(picture, (left, 0))
+        left += picture.width + _SEAM
+    indices = frozenset[int]().union(*(panel.indices for panel in panels))
+    meanings = {name: color for panel in panels for name, color in panel.meanings.items()}
+    return Panel(whole, caption, indices, meanings)
 
 
 def _outline(region: NDArray[np.bool_]) -> NDArray[np.bool_]:

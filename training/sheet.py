@@ -1,10 +1,11 @@
-"""A sheet of panels in rows and columns, with a legend of the classes that they show."""
+"""A sheet of panels in rows and columns, with headings and a legend of the colours that they show."""
 
+import math
 from collections.abc import Sequence
 
 from PIL import Image, ImageDraw, ImageFont
 
-from model.labels import IGNORE_INDEX, Labels
+from model.labels import IGNORE_INDEX, Color, Labels
 from training.pictures import Panel
 
 _GAP = 8
@@ -12,25 +13,40 @@ _LINE = 20
 _SWATCH = 14
 _INK = (60, 60, 60)
 _FONT_SIZE = 13
+_HEADING_SIZE = 16
+
+Row = Sequence[Panel] | str
+"""At least one panel, or a heading."""
+
+Meaning = tuple[str, Color]
+"""What a colour stands for, and the colour."""
 
 
-def draw_sheet(rows: Sequence[Sequence[Panel]], labels: Labels) -> Image.Image:
+def draw_sheet(rows: Sequence[Row], labels: Labels) -> Image.Image:
     """Rows of panels on white, each panel in the middle of its cell, and below them the legend.
 
     Args:
-        rows: at least one, of at least one panel each; the last may be shorter.
+        rows: at least one of panels; any may be shorter than others.
         labels: names and colours of the classes in the panels.
 
     Returns:
         RGB.
     """
-    number = max(len(row) for row in rows)
-    columns = [max(row[column].picture.width for row in rows if column < len(row)) for column in range(number)]
-    indices = sorted(frozenset[int]().union(*(panel.indices for row in rows for panel in row)))
-    strips = [_row(row, columns) for row in rows]
-    if indices:
-        strips.append(_legend(indices, labels, strips[0].width))
+    panels = [row for row in rows if not isinstance(row, str)]
+    number = max(len(row) for row in panels)
+    columns = [max(row[column].picture.width for row in panels if column < len(row)) for column in range(number)]
+    strips = [_heading(row) if isinstance(row, str) else _row(row, columns) for row in rows]
+    meanings = _meanings([panel for row in panels for panel in row], labels)
+    if meanings:
+        strips.append(_legend(meanings, max(strip.width for strip in strips)))
     return _below_each_other(strips)
+
+
+def _heading(text: str) -> Image.Image:
+    font = _font(_HEADING_SIZE)
+    strip = Image.new("RGB", (math.ceil(font.getlength(text)), _LINE), "white")
+    ImageDraw.Draw(strip).text((0, _LINE / 2), text, fill=_INK, font=font, anchor="lm")
+    return strip
 
 
 def _row(panels: Sequence[Panel], columns: Sequence[int]) -> Image.Image:
@@ -49,17 +65,25 @@ def _row(panels: Sequence[Panel], columns: Sequence[int]) -> Image.Image:
     return strip
 
 
-def _legend(indices: Sequence[int], labels: Labels, width: int) -> Image.Image:
-    """A swatch and a name for each index, in as many lines as they need; at least as wide as the longest."""
+def _meanings(panels: Sequence[Panel], labels: Labels) -> list[Meaning]:
+    """Name and colour of each class that is shown, void last, and of whatever else the colours stand for."""
+    indices = sorted(frozenset[int]().union(*(panel.indices for panel in panels)))
     names = ["void" if index == IGNORE_INDEX else labels.names[index] for index in indices]
-    lengths = [_SWATCH + _GAP // 2 + round(_font().getlength(name)) + 2 * _GAP for name in names]
+    colors = [labels.void_color if index == IGNORE_INDEX else labels.colors[index] for index in indices]
+    others = {name: color for panel in panels for name, color in panel.meanings.items()}
+    return [*zip(names, colors, strict=True), *others.items()]
+
+
+def _legend(meanings: Sequence[Meaning], width: int) -> Image.Image:
+    """A swatch and a name for each colour, in as many lines as they need; at least as wide as the longest."""
+    lengths = [_SWATCH + _GAP // 2 + round(_font().getlength(name)) + 2 * _GAP for name, _ in meanings]
     width = max(width, *lengths)
     places = _places(lengths, width)
     legend = Image.new("RGB", (width, places[-1][1] + _LINE), "white")
     draw = ImageDraw.Draw(legend)
-    for (left, top), index, name in zip(places, indices, names, strict=True):
+    for (left, top), (name, color) in zip(places, meanings, strict=True):
         swatch = (left, top + 3, left + _SWATCH, top + 3 + _SWATCH)
-        draw.rectangle(swatch, fill=tuple(labels.palette[index].tolist()), outline=_INK)
+        draw.rectangle(swatch, fill=color, outline=_INK)
         draw.text((left + _SWATCH + _GAP // 2 + 1, top + _LINE / 2), name, fill=_INK, font=_font(), anchor="lm")
     return legend
 
@@ -86,8 +110,8 @@ def _below_each_other(strips: Sequence[Image.Image]) -> Image.Image:
     return sheet
 
 
-def _font() -> ImageFont.FreeTypeFont | ImageFont.ImageFont:
-    return ImageFont.load_default(_FONT_SIZE)
+def _font(size: int = _FONT_SIZE) -> ImageFont.FreeTypeFont | ImageFont.ImageFont:
+    return ImageFont.load_default(size)
 
 
 def _shortened(text: str, width: int) -> str:

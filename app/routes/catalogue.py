@@ -46,8 +46,7 @@ async def model(service: ServiceDependency, settings: SettingsDependency) -> Mod
         scores=summary.scores,
         licenses=summary.licenses,
         device=str(segmenter.device),
-        tile_size=segmenter.limits.tile_size,
-        halo=(segmenter.halo.before, segmenter.halo.after),
+        band_pixels=segmenter.limits.band_pixels,
         limits=LimitsDocument(
             max_upload_bytes=settings.max_upload_bytes,
             max_pixels=settings.max_pixels,

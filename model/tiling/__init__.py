@@ -1,8 +1,8 @@
-"""How an image of any size is predicted by a network that reads sides that are multiples of 32."""
+"""How an image of any size is cut for a network that reads sides that are multiples of 32."""
 
-from model.tiling.executor import compute_scores
-from model.tiling.halo import Halo, network_halo
-from model.tiling.plan import Tiling, TilingLimits, plan_tiles
-from model.tiling.score_map import ScoreMap
+from model.tiling.averaging import ScoreMap, mean_logits
+from model.tiling.overlap import overlapping_rectangles
+from model.tiling.rectangle import Rectangle
+from model.tiling.tiling import Tiling, TilingLimits
 
-__all__ = ["Halo", "ScoreMap", "Tiling", "TilingLimits", "compute_scores", "network_halo", "plan_tiles"]
+__all__ = ["Rectangle", "ScoreMap", "Tiling", "TilingLimits", "mean_logits", "overlapping_rectangles"]

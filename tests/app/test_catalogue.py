@@ -11,7 +11,7 @@ from model.checkpoint import Checkpoint, Summary
 from model.labels import VOC, Labels
 from model.networks import NetworkConfig, build_network
 from model.segmenter import DEFAULT_WEIGHTS
-from model.tiling import network_halo
+from model.tiling import TilingLimits
 from tests.app.problems import require_problem
 from training.export import export
 
@@ -31,8 +31,7 @@ def test_model_says_what_the_file_says(client: TestClient) -> None:
     assert document["architecture"] == checkpoint.config.architecture
     assert document["scores"] == checkpoint.summary.scores
     assert document["scores"]
-    halo = network_halo(checkpoint.config)
-    assert document["halo"] == [halo.before, halo.after]
+    assert document["band_pixels"] == TilingLimits().band_pixels
     assert document["limits"]["max_pixels"] == Settings().max_pixels
     assert "JPEG" in document["limits"]["formats"]
 

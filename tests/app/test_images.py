@@ -16,7 +16,7 @@ from app.errors import (
     Problem,
     ProblemError,
 )
-from app.images import FORMATS, decode_image
+from app.images import FORMATS, decode_image, open_image
 
 MAX_PIXELS = 1_000_000
 
@@ -30,12 +30,12 @@ def encoded(picture: Image.Image, file_format: str, **options: object) -> bytes:
 
 
 def decoded(data: bytes) -> NDArray[np.uint8]:
-    return decode_image(data, MAX_PIXELS)
+    return decode_image(open_image(data, MAX_PIXELS))
 
 
 def problem_of(data: bytes, max_pixels: int = MAX_PIXELS) -> tuple[Problem, str]:
     with pytest.raises(ProblemError) as caught:
-        decode_image(data, max_pixels)
+        decode_image(open_image(data, max_pixels))
     return caught.value.problem, caught.value.detail
 
 

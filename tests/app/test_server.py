@@ -59,7 +59,7 @@ def test_livez_answers_at_once_while_a_big_image_is_in_work(server: ServerProces
 def test_a_small_image_does_not_wait_for_a_big_one(start_server: Start, cat: bytes) -> None:
     buffer = BytesIO()
     Image.linear_gradient("L").resize((8000, 6250)).save(buffer, "JPEG")
-    server = start_server(tile_size=1536)
+    server = start_server()
     big = server.unfinished_upload(buffer.getvalue(), sent=len(buffer.getvalue()))
     with server.client() as client:
         _wait_until(lambda: _cpu_seconds(server) > 5)
@@ -165,13 +165,6 @@ def test_an_absent_device_ends_the_start_with_a_sentence() -> None:
     result = refused_start(device="quantum")
     assert result.returncode != 0
     assert "device 'quantum' cannot be used" in result.stderr
-    assert "Traceback" not in result.stderr
-
-
-def test_too_small_tiles_end_the_start_with_a_sentence() -> None:
-    result = refused_start(tile_size=512)
-    assert result.returncode != 0
-    assert "take at least 1024" in result.stderr
     assert "Traceback" not in result.stderr
 
 

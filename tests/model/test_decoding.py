@@ -1,7 +1,7 @@
 from collections.abc import Callable, Iterable, Mapping
+from itertools import pairwise
 from typing import Any
 
-import numpy as np
 import pytest
 import torch
 from torch import Tensor
@@ -9,8 +9,7 @@ from torch.nn import functional
 from torch.utils._python_dispatch import TorchDispatchMode
 
 from model import decoding
-from model.decoding import decode_confidence, decode_mask
-from model.tiling import ScoreMap
+from model.decoding import Decoder, Reading, probabilities, winners, winners_and_confidence
 from model.upsampling import BilinearUpsampling, LearnedUpsampling, Upsampling
 
 
@@ -46,43 +45,49 @@ def _learned(num_classes: int, factor: int) -> LearnedUpsampling:
     return upsampling
 
 
+def _decoded(scores: Tensor, upsampling: Upsampling, reading: Reading, *cuts: int) -> Tensor:
+    """What is read of scores (K, h, w) that come in parts: (channels, factor * h, factor * w)."""
+    decoder = Decoder(upsampling, reading, scores.shape[1])
+    edges = [0, *cuts, scores.shape[1]]
+    bands = [band for top, bottom in pairwise(edges) for band in decoder.push(scores[None, :, top:bottom])]
+    return torch.cat(bands, dim=2)[0]
+
+
+@pytest.mark.parametrize("cuts", [(), (1,), (3, 4, 6)])
 @pytest.mark.parametrize("band_numbers", [1, 3000, 1 << 23])
 @pytest.mark.parametrize("upsampling", [BilinearUpsampling(5, 8), _learned(5, 8)])
-def test_masks_and_confidence_do_not_depend_on_the_bands(
-    upsampling: Upsampling, band_numbers: int, monkeypatch: pytest.MonkeyPatch
+def test_what_is_read_does_not_depend_on_the_bands(
+    upsampling: Upsampling, band_numbers: int, cuts: tuple[int, ...], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(decoding, "_MAX_BAND_NUMBERS", band_numbers)
     scores = _random(5, 7, 6) * 3
-    logits = upsampling(scores[None])[0, :, :51, :45]
-    maps = [ScoreMap(0, 0, scores)]
-    mask = decode_mask(maps, upsampling, 51, 45)
-    assert mask.dtype == np.uint8
-    np.testing.assert_array_equal(mask, logits.argmax(dim=0).numpy())
-    confidence = decode_confidence(maps, upsampling, 51, 45)
-    assert confidence.dtype == np.uint8
-    np.testing.assert_array_equal(confidence, (logits.softmax(dim=0).amax(dim=0) * 255).round().numpy())
+    logits = upsampling(scores[None])[0]
+    classes = logits.argmax(dim=0).to(torch.uint8)
+    confidence = (logits.softmax(dim=0).amax(dim=0) * 255).round().to(torch.uint8)
+    assert torch.equal(_decoded(scores, upsampling, winners, *cuts), classes[None])
+    assert torch.equal(_decoded(scores, upsampling, winners_and_confidence, *cuts), torch.stack([classes, confidence]))
+    expected = logits.softmax(dim=0)
+    torch.testing.assert_close(_decoded(scores, upsampling, probabilities, *cuts), expected, rtol=0, atol=1e-12)
 
 
-@pytest.mark.parametrize("band_numbers", [1, 3000, 1 << 23])
-def test_logits_are_averaged_where_maps_overlap(band_numbers: int, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(decoding, "_MAX_BAND_NUMBERS", band_numbers)
-    upsampling = BilinearUpsampling(4, 8)
-    upper, lower = _random(4, 4, 5, seed=2), _random(4, 4, 5, seed=3)
-    total = functional.pad(upsampling(upper[None])[0], (0, 0, 0, 13))
-    total += functional.pad(upsampling(lower[None])[0], (0, 0, 13, 0))
-    count = torch.ones(45, 1, dtype=torch.float64)
-    count[13:32] = 2
-    mean = total / count
-    maps = [ScoreMap(0, 0, upper), ScoreMap(13, 0, lower)]
-    np.testing.assert_array_equal(decode_mask(maps, upsampling, 45, 40), mean.argmax(dim=0).numpy())
-    expected = (mean.softmax(dim=0).amax(dim=0) * 255).round().numpy()
-    np.testing.assert_array_equal(decode_confidence(maps, upsampling, 45, 40), expected)
+@pytest.mark.parametrize("upsampling", [BilinearUpsampling(5, 8), _learned(5, 8)])
+def test_transposed_scores_give_transposed_pixels(upsampling: Upsampling) -> None:
+    scores = _random(1, 5, 7, 6)
+    (band,) = Decoder(upsampling, winners, 6, across=True).push(scores.mT)
+    assert torch.equal(band.mT, upsampling(scores).argmax(dim=1, keepdim=True).to(torch.uint8))
 
 
-@pytest.mark.parametrize("decode", [decode_mask, decode_confidence])
+@pytest.mark.parametrize("upsampling", [BilinearUpsampling(5, 8), _learned(5, 8)])
+def test_a_batch_is_decoded_image_by_image(upsampling: Upsampling) -> None:
+    scores = _random(3, 5, 7, 6)
+    (band,) = Decoder(upsampling, winners, 7).push(scores)
+    assert torch.equal(band, upsampling(scores).argmax(dim=1, keepdim=True).to(torch.uint8))
+
+
+@pytest.mark.parametrize("reading", [winners, winners_and_confidence, probabilities])
 @pytest.mark.parametrize("upsampling", [BilinearUpsampling(5, 8), LearnedUpsampling(5, 8)])
 def test_no_tensor_grows_with_the_number_of_rows(
-    upsampling: Upsampling, decode: Callable[..., object], monkeypatch: pytest.MonkeyPatch
+    upsampling: Upsampling, reading: Reading, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     band_numbers = 5 * 16 * 96
     monkeypatch.setattr(decoding, "_MAX_BAND_NUMBERS", band_numbers)
@@ -90,17 +95,19 @@ def test_no_tensor_grows_with_the_number_of_rows(
     largest = []
     for repeats in (10, 40):
         scores = pattern.repeat(1, repeats, 1)
+        decoder = Decoder(upsampling, reading, scores.shape[1])
         with torch.inference_mode(), _LargestTensor(scores) as tensors:
-            decode([ScoreMap(0, 0, scores)], upsampling, repeats * 10 * 8, 96)
+            for _ in decoder.push(scores[None]):
+                pass
         largest.append(tensors.numel)
     assert largest[0] == largest[1]
-    assert band_numbers <= largest[1] <= 4 * band_numbers
+    assert 0 < largest[1] <= 4 * band_numbers
 
 
 def test_masks_of_a_real_size_are_decoded_without_their_logits() -> None:
     height, width, num_classes = 800, 1024, 21
     scores = functional.interpolate(_random(1, num_classes, 10, 16).float(), scale_factor=(10, 8), mode="nearest")[0]
     with torch.inference_mode(), _LargestTensor(scores) as tensors:
-        mask = decode_mask([ScoreMap(0, 0, scores)], BilinearUpsampling(num_classes, 8), height, width)
-    assert mask.shape == (height, width)
+        mask = _decoded(scores, BilinearUpsampling(num_classes, 8), winners)
+    assert mask.shape == (1, height, width)
     assert tensors.numel < height * width * num_classes / 4

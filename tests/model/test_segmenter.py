@@ -1,7 +1,6 @@
-from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
 from functools import cache, partial
+from itertools import islice
 
 import numpy as np
 import pytest
@@ -26,7 +25,7 @@ def _noise(height: int, width: int, seed: int = 0) -> NDArray[np.uint8]:
 
 @cache
 def _segmenter() -> Segmenter:
-    limits = TilingLimits(tile_size=320, overlap_height=64, overlap_width=96)
+    limits = TilingLimits(band_pixels=64 * 128, overlap_height=64, overlap_width=96)
     return Segmenter(random_checkpoint(Architecture.FCN8S), "cpu", limits, torch.float64)
 
 
@@ -93,18 +92,66 @@ def test_whole_is_one_pass_over_the_image_padded_with_the_mean_colour(architectu
 
 @pytest.mark.parametrize("learned_upsampling", [False, True])
 @pytest.mark.parametrize("architecture", list(Architecture))
-def test_exact_gives_the_mask_of_whole(architecture: Architecture, learned_upsampling: bool) -> None:
+@pytest.mark.parametrize(("height", "width"), [(1100, 150), (150, 1100)])
+def test_exact_gives_the_mask_of_whole(
+    architecture: Architecture, learned_upsampling: bool, height: int, width: int
+) -> None:
     checkpoint = random_checkpoint(architecture, learned_upsampling=learned_upsampling)
-    halo = Segmenter(checkpoint, "cpu").halo
-    limits = TilingLimits(tile_size=halo.before + halo.after + 64)
+    # 64 rows at a time, or 32 columns where 32 rows are too many pixels.
+    limits = TilingLimits(band_pixels=64 * 160)
+    assert limits.should_transpose(height, width) == (width > height)
     segmenter = Segmenter(checkpoint, "cpu", limits, torch.float64)
-    image = _noise(limits.tile_size + 70, limits.tile_size + 101)
+    image = _noise(height, width)
     whole = segmenter.segment(image, tiling=Tiling.WHOLE, confidence=True)
     assert len(np.unique(whole.mask)) > 1
     for tiling in (Tiling.EXACT, Tiling.AUTO):
         exact = segmenter.segment(image, tiling=tiling, confidence=True)
         np.testing.assert_array_equal(exact.mask, whole.mask)
         np.testing.assert_array_equal(exact.confidence, whole.confidence)
+    np.testing.assert_allclose(
+        segmenter.probabilities(image, tiling=Tiling.EXACT),
+        segmenter.probabilities(image, tiling=Tiling.WHOLE),
+        atol=1e-6,
+    )
+
+
+def test_bands_come_from_top_to_bottom_and_as_soon_as_they_are_known() -> None:
+    image = _noise(1000, 100)
+    bands = list(_segmenter().bands(image, tiling=Tiling.EXACT, confidence=True))
+    assert len(bands) == 1024 // 64
+    rows = [len(band.mask) for band in bands]
+    # FCN-8s looks less than 320 pixels down; the last band brings what the others held back.
+    assert all(sum(rows[: number + 1]) >= 64 * (number + 1) - 320 for number in range(len(bands)))
+    assert sum(rows) == 1000
+    whole = _segmenter().segment(image, tiling=Tiling.WHOLE, confidence=True)
+    np.testing.assert_array_equal(np.concatenate([band.mask for band in bands]), whole.mask)
+    sure = [band.confidence for band in bands if band.confidence is not None]
+    np.testing.assert_array_equal(np.concatenate(sure), whole.confidence)
+
+
+def test_auto_takes_one_pass_up_to_the_size_of_a_band() -> None:
+    assert len(list(_segmenter().bands(_noise(64, 128)))) == 1
+    assert len(list(_segmenter().bands(_noise(65, 128)))) == 2
+
+
+def test_each_band_takes_time() -> None:
+    for band in _segmenter().bands(_noise(200, 128)):
+        assert band.timings.preprocess_s > 0
+        assert band.timings.forward_s > 0
+
+
+def test_images_predicted_together_are_predicted_as_each_alone() -> None:
+    images = [_noise(64, 96), _noise(63, 70, seed=1), _noise(40, 96, seed=2)]
+    together = _segmenter().segment_together(images, confidence=True)
+    for image, result in zip(images, together, strict=True):
+        alone = _segmenter().segment(image, tiling=Tiling.WHOLE, confidence=True)
+        np.testing.assert_array_equal(result.mask, alone.mask)
+        np.testing.assert_array_equal(result.confidence, alone.confidence)
+
+
+def test_images_of_different_sizes_are_not_predicted_together() -> None:
+    with pytest.raises(ImageError, match=r"of one size are predicted together, not of \[\(64, 96\), \(64, 128\)\]"):
+        _segmenter().segment_together([_noise(64, 96), _noise(64, 97)])
 
 
 @settings(max_examples=30, deadline=None)
@@ -146,6 +193,7 @@ def test_probabilities_are_the_softmax_of_the_logits(architecture: Architecture,
 @pytest.mark.parametrize("tiling", list(Tiling))
 def test_the_most_probable_class_is_that_of_the_mask(tiling: Tiling, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("model.decoding._MAX_BAND_NUMBERS", 4 * 130 * 16)  # bands of 16 rows
+    monkeypatch.setattr("model.tiling.averaging._MAX_BAND_NUMBERS", 4 * 130 * 16)
     image = _noise(100, 130)
     probabilities = _segmenter().probabilities(image, tiling=tiling)
     assert probabilities.shape == (4, 100, 130)
@@ -192,31 +240,11 @@ def test_nothing_is_kept_between_calls() -> None:
     np.testing.assert_array_equal(segmenter.segment(_noise(50, 50)).mask, first)
 
 
-def test_each_tile_takes_a_turn() -> None:
-    taken: list[None] = []
-
-    @contextmanager
-    def turn() -> Iterator[None]:
-        taken.append(None)
-        yield
-
-    _segmenter().segment(_noise(100, 200), tiling=Tiling.OVERLAP, turn=turn)
-    assert len(taken) == 2 * 3
-
-
-def test_what_a_turn_raises_ends_the_prediction() -> None:
-    taken: list[None] = []
-
-    @contextmanager
-    def give_up_at_the_third() -> Iterator[None]:
-        taken.append(None)
-        if len(taken) == 3:
-            raise InterruptedError("enough")
-        yield
-
-    with pytest.raises(InterruptedError, match="enough"):
-        _segmenter().segment(_noise(100, 200), tiling=Tiling.OVERLAP, turn=give_up_at_the_third)
-    assert len(taken) == 3
+def test_work_is_done_when_it_is_asked_for() -> None:
+    bands = _segmenter().bands(_noise(100, 200), tiling=Tiling.OVERLAP)
+    forwards = list(islice(bands, 2 * 3))
+    assert all(len(band.mask) == 0 and band.timings.forward_s > 0 for band in forwards)
+    assert sum(len(band.mask) for band in bands) == 100
 
 
 def test_the_checkpoint_that_ships_gives_the_mask_it_promises() -> None:
@@ -257,7 +285,7 @@ def test_an_array_of_another_type_is_refused() -> None:
 
 
 def test_an_image_too_large_for_whole_is_refused() -> None:
-    segmenter = Segmenter(random_checkpoint(), "cpu", TilingLimits(max_whole_pixels=64 * 64))
+    segmenter = Segmenter(random_checkpoint(), "cpu", TilingLimits(band_pixels=64 * 64, max_whole_pixels=64 * 64))
     with pytest.raises(TilingError, match="65 x 64 pixels is too large"):
         segmenter.segment(_noise(64, 65), tiling=Tiling.WHOLE)
 

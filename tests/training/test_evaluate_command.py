@@ -92,10 +92,10 @@ def test_a_scale_out_of_range_is_refused(weights: Path, data: Path, scale: str) 
     assert _evaluate(weights, data, "--scale", "1", "--scale", scale).exit_code == 2
 
 
-def test_tiles_that_are_too_small_are_refused_with_the_least(weights: Path, data: Path) -> None:
-    error = _evaluate(weights, data, "--mode", "exact", "--tile-size", "32").exception
+def test_bands_that_are_too_small_are_refused_with_the_least(weights: Path, data: Path) -> None:
+    error = _evaluate(weights, data, "--mode", "exact", "--band-pixels", "32").exception
     assert isinstance(error, TilingError)
-    assert "take at least" in str(error)
+    assert "at least 1024 pixels" in str(error)
 
 
 def test_an_image_too_large_for_whole_is_the_models_error(weights: Path, tmp_path: Path) -> None:

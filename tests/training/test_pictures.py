@@ -1,11 +1,13 @@
 import numpy as np
 import pytest
+from PIL import Image
 
 from model.labels import VOC
 from tests.training.voc_folder import halves
-from training.pictures import mask_panel, photograph_panel
+from training.pictures import Panel, errors_panel, joined, mask_panel, photograph_panel
 
 CREAM, WHITE = (224, 224, 192), (255, 255, 255)
+GREY, RED = (184, 184, 184), (214, 40, 40)
 
 
 def test_a_photograph_that_fits_is_drawn_as_it_is() -> None:
@@ -58,3 +60,34 @@ def test_the_truths_void_is_outlined_over_a_prediction() -> None:
     expected[5:15, 5:15] = inside
     np.testing.assert_array_equal(np.asarray(panel.picture), expected)
     assert panel.indices == {0, 15}
+
+
+def test_errors_are_red_what_is_right_is_grey_and_void_is_pale_whatever_is_predicted() -> None:
+    prediction = np.array([[0, 8, 8], [8, 0, 15]], dtype=np.uint8)
+    truth = np.array([[0, 8, 0], [15, 255, 255]], dtype=np.uint8)
+    panel = errors_panel(prediction, truth, VOC, (2, 3), "errors")
+    expected = [[GREY, GREY, RED], [RED, CREAM, CREAM]]
+    np.testing.assert_array_equal(np.asarray(panel.picture), expected)
+    assert panel.caption == "errors"
+    assert panel.indices == {255}
+    assert panel.meanings == {"right": GREY, "wrong": RED}
+
+
+def test_shrunk_errors_have_no_other_colours_and_show_void_only_where_there_is_some() -> None:
+    panel = errors_panel(halves(8, 15, 400, 500), halves(8, 12, 400, 500), VOC, (100, 100))
+    expected = np.empty((80, 100, 3), np.uint8)
+    expected[:, :50], expected[:, 50:] = GREY, RED
+    np.testing.assert_array_equal(np.asarray(panel.picture), expected)
+    assert not panel.indices
+
+
+def test_joined_panels_stand_beside_each_other_with_a_narrow_seam_and_mean_what_each_means() -> None:
+    left = Panel(Image.new("RGB", (3, 2), GREY), "left", frozenset({0, 8}), {"right": GREY})
+    right = Panel(Image.new("RGB", (4, 2), RED), "right", frozenset({8, 255}), {"wrong": RED})
+    whole = joined([left, right], "both")
+    expected = np.full((2, 3 + 2 + 4, 3), WHITE, np.uint8)
+    expected[:, :3], expected[:, 5:] = GREY, RED
+    np.testing.assert_array_equal(np.asarray(whole.picture), expected)
+    assert whole.caption == "both"
+    assert whole.indices == {0, 8, 255}
+    assert whole.meanings == {"right": GREY, "wrong": RED}

@@ -1,7 +1,7 @@
 import numpy as np
 from PIL import Image
 
-from model.labels import VOC
+from model.labels import VOC, Labels
 from tests.training.voc_folder import halves
 from training.pictures import Panel, mask_panel
 from training.sheet import draw_sheet
@@ -66,3 +66,41 @@ def test_a_legend_wider_than_the_panels_widens_the_sheet() -> None:
     sheet = draw_sheet([[mask_panel(np.full((5, 5), 11, np.uint8), VOC, (5, 5))]], VOC)
     assert sheet.width > 90
     assert any(row >= 21 for row in _rows_with(sheet, VOC.colors[11]))
+
+
+def test_any_row_may_be_shorter_than_another() -> None:
+    sheet = np.asarray(draw_sheet([[_plain(10, 30, 3)], [_plain(10, 30, 1), _plain(10, 40, 2)]], VOC))
+    assert sheet.shape == (8 + 10 + 8 + 10 + 8, 8 + 30 + 8 + 40 + 8, 3)
+    assert (sheet[8:18, 8:38] == 3).all()
+    assert (sheet[8:18, 38:] == 255).all()
+    assert (sheet[26:36, 46:86] == 2).all()
+
+
+def test_a_heading_has_a_line_of_its_own_from_the_left_and_may_be_the_widest() -> None:
+    sheet = np.array(draw_sheet([[_plain(10, 30, 1)], "a heading", [_plain(10, 30, 2)]], VOC))
+    assert sheet.shape[0] == 8 + 10 + 8 + 20 + 8 + 10 + 8
+    assert sheet.shape[1] > 8 + 30 + 8
+    heading = sheet[26:46]
+    assert (heading[:, 8:14] < 128).any()
+    assert (heading[:, 38:] < 128).any()
+    heading[:] = 255
+    expected = np.full_like(sheet, 255)
+    expected[8:18, 8:38] = 1
+    expected[54:64, 8:38] = 2
+    np.testing.assert_array_equal(sheet, expected)
+
+
+def test_the_legend_tells_what_other_colours_mean_each_once() -> None:
+    meanings = {"right": (1, 2, 3), "wrong": (4, 5, 6)}
+    panels = [Panel(Image.new("RGB", (300, 10)), meanings=meanings)] * 2
+    legend = np.asarray(draw_sheet([panels], VOC))[26:46]
+    lefts = [np.flatnonzero((legend == color).all(axis=2).any(axis=0)) for color in meanings.values()]
+    assert [len(columns) for columns in lefts] == [13, 13]  # one swatch of 15 with its outline
+    assert lefts[0].max() < lefts[1].min()
+
+
+def test_a_class_that_is_named_like_another_meaning_stays_in_the_legend() -> None:
+    labels = Labels(("right", "wrong"), ((1, 2, 3), (4, 5, 6)))
+    panels = [Panel(Image.new("RGB", (400, 10)), "", frozenset({0, 1}), {"right": (7, 8, 9)})]
+    sheet = draw_sheet([panels], labels)
+    assert all(_rows_with(sheet, color) for color in ((1, 2, 3), (4, 5, 6), (7, 8, 9)))

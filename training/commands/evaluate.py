@@ -33,11 +33,12 @@ def evaluate(
     mode: Annotated[
         list[Tiling],
         typer.Option(
-            help="How images are cut. whole: one pass each. exact: tiles, with the result of whole. overlap: "
-            "overlapping rectangles, averaged. auto: whole if it fits a tile, else exact. Give several to compare them."
+            help="How images are cut. whole: one pass each. exact: bands of rows, with the result of whole. overlap: "
+            "overlapping rectangles, averaged. auto: whole up to a band's size, else exact. Give several to compare "
+            "them."
         ),
     ] = _MODES,
-    tile_size: Annotated[int, typer.Option(help="Greatest side of the tiles of exact.")] = TilingLimits().tile_size,
+    band_pixels: Annotated[int, typer.Option(help="Pixels of a band of exact.")] = TilingLimits().band_pixels,
     flip: Annotated[bool, typer.Option("--flip", help="Average with the mirror image's probabilities.")] = False,
     scale: Annotated[
         list[float],
@@ -81,7 +82,7 @@ def evaluate(
     if unknown:
         raise typer.BadParameter(f"{', '.join(sorted(unknown))}: no such class")
     dataset = VocDataset(data, split, checkpoint.labels)
-    segmenter = Segmenter(checkpoint, device, TilingLimits(tile_size=tile_size))
+    segmenter = Segmenter(checkpoint, device, TilingLimits(band_pixels=band_pixels))
     views = Views(tuple(scale), flip)
     results = [evaluate_dataset(segmenter, dataset, tiling, chosen, views) for tiling in dict.fromkeys(mode)]
     print(results[0].table())

@@ -1,19 +1,23 @@
 """``python -m training predict``."""
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from itertools import islice
 from pathlib import Path
 from typing import Annotated
 
 import typer
+from tqdm import tqdm
 
 from model.checkpoint import Checkpoint
 from model.segmenter import Segmenter
 from training.dataset import Sample, VocDataset
 from training.errors import DatasetError
 from training.image_folder import ImageFolder, Photograph
-from training.pictures import Panel, mask_panel, photograph_panel
-from training.sheet import draw_sheet
+from training.prediction_rows import compact_rows, full_rows
+from training.ranking import image_miou, rank
+from training.sheet import Row, draw_sheet
+
+_SIDE, _COMPACT_SIDE = 320, 160
 
 
 def predict(
@@ -21,10 +25,24 @@ def predict(
     data: Annotated[Path, typer.Argument(help="Data set in VOC layout, or a folder of images.")],
     out: Annotated[Path, typer.Argument(dir_okay=False, help="PNG to write.")],
     split: Annotated[str, typer.Option(help="List of a data set, ImageSets/Segmentation/SPLIT.txt.")] = "val",
-    first: Annotated[int, typer.Option(min=0, help="Number of the first sample, from 0.")] = 0,
-    count: Annotated[int, typer.Option(min=1, help="Number of samples.")] = 4,
-    step: Annotated[int, typer.Option(min=1, help="Take every so many.")] = 1,
-    side: Annotated[int, typer.Option(min=32, help="Longest side of a picture on the sheet; none is enlarged.")] = 320,
+    first: Annotated[
+        int | None, typer.Option(min=0, show_default="0", help="Number of the first sample, from 0.")
+    ] = None,
+    count: Annotated[int | None, typer.Option(min=1, show_default="4", help="Number of samples.")] = None,
+    step: Annotated[int | None, typer.Option(min=1, show_default="1", help="Take every so many.")] = None,
+    best: Annotated[int, typer.Option(min=0, help="Instead of these: so many with the highest mIoU.")] = 0,
+    worst: Annotated[int, typer.Option(min=0, help="And so many of the others with the lowest mIoU.")] = 0,
+    hide_data: Annotated[
+        bool, typer.Option("--hide-data", help="Draw neither images nor ground truth; see above.")
+    ] = False,
+    side: Annotated[
+        int | None,
+        typer.Option(
+            min=32,
+            show_default=f"{_SIDE}; {_COMPACT_SIDE} with --hide-data",
+            help="Longest side of a picture on the sheet; none is enlarged.",
+        ),
+    ] = None,
     device: Annotated[str, typer.Option(help="cpu, cuda, cuda:1, ...; auto takes CUDA where there is some.")] = "auto",
 ) -> None:
     """Draw rows of image | prediction | ground truth, with a legend.
@@ -37,21 +55,44 @@ def predict(
     taken by name, and the rows are image | prediction: EXIF orientation is
     applied, files that are no images are named and left out.
 
+    With ground truth, captions tell the image's mIoU: the mean over the classes
+    that its ground truth or its prediction holds, void left out. --best and
+    --worst score the whole list and draw its ends, no image twice; what is all
+    void has no score and is left out. They replace --first, --count and --step.
+
+    --hide-data is for places where the data must not be shown: four samples a
+    line, of each prediction | errors: grey is right, red wrong, pale void.
+    Mind that both together still tell much of the ground truth.
+
     For example:
 
       python -m training predict last.safetensors data/voc2012 sheet.png --first 10
+      python -m training predict last.safetensors data/voc2012 sheet.png
+          --best 8 --worst 8 --hide-data
       python -m training predict last.safetensors holiday sheet.png --count 8
     """
+    if (best or worst) and (first, count, step) != (None, None, None):
+        raise typer.BadParameter("--best and --worst choose among all samples: give no --first, --count, --step")
     checkpoint = Checkpoint.load(weights)
     samples = _samples(data, split, checkpoint)
+    first = first or 0
     if first >= len(samples):
         raise typer.BadParameter(f"there are {len(samples)} samples, counted from 0; none is number {first}")
     segmenter = Segmenter(checkpoint, device)
-    rows = [_row(sample, segmenter, side) for sample in islice(_readable(samples, first, step), count)]
+    groups: Mapping[str, Iterable[Sample | Photograph]]
+    if best or worst:
+        groups = _extremes(samples, segmenter, best, worst)
+    else:
+        groups = {"": islice(_readable(samples, first, step or 1), count or 4)}
+    draw, default_side = (compact_rows, _COMPACT_SIDE) if hide_data else (full_rows, _SIDE)
+    rows: list[Row] = []
+    for heading, group in groups.items():
+        rows += [heading] if heading else []
+        rows += draw(group, segmenter, side or default_side)
     if not rows:
         raise DatasetError(f"no file of {data} that was tried can be read as an image")
     out.parent.mkdir(parents=True, exist_ok=True)
-    draw_sheet(rows, checkpoint.labels).save(out, "PNG")
+    draw_sheet(rows, checkpoint.labels).save(out, "PNG", optimize=True)
     print(out)
 
 
@@ -72,14 +113,19 @@ def _readable(samples: VocDataset | ImageFolder, first: int, step: int) -> Itera
             typer.echo(f"warning: {error}; left out", err=True)
 
 
-def _row(sample: Sample | Photograph, segmenter: Segmenter, side: int) -> list[Panel]:
-    labels, box = segmenter.checkpoint.labels, (side, side)
-    prediction = segmenter.segment(sample.image).mask
-    photograph = photograph_panel(sample.image, box, sample.name)
-    if isinstance(sample, Photograph):
-        return [photograph, mask_panel(prediction, labels, box, "prediction")]
-    return [
-        photograph,
-        mask_panel(prediction, labels, box, "prediction", truth=sample.mask),
-        mask_panel(sample.mask, labels, box, "ground truth"),
-    ]
+def _extremes(
+    samples: VocDataset | ImageFolder, segmenter: Segmenter, best: int, worst: int
+) -> dict[str, Iterator[Sample]]:
+    """The samples with the highest and the lowest mIoU, by heading."""
+    if isinstance(samples, ImageFolder):
+        raise typer.BadParameter("--best and --worst need a data set with ground truth, not a folder of images")
+    scores = []
+    # Only scores are kept: the masks of a large data set would fill the memory, and a few are soon predicted again.
+    for index in tqdm(range(len(samples)), unit="image", desc=f"scoring {samples.split}"):
+        sample = samples[index]
+        scores.append(image_miou(sample.mask, segmenter.segment(sample.image).mask, len(samples.labels)))
+    ranking = rank(scores, best, worst)
+    groups = {"best": ranking.best, "worst": ranking.worst}
+    if not any(groups.values()):
+        raise DatasetError(f"nothing to rank: all pixels of {samples.root.name}/{samples.split} are void")
+    return {f"{name} {len(group)}": (samples[index] for index in group) for name, group in groups.items() if group}

@@ -1,0 +1,57 @@
+"""One way to run the body of a network, from images to scores."""
+
+import copy
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from model.networks import FCN
+
+Engine = Callable[[Tensor], Tensor]
+"""Images (1, 3, height, width), float32, channels_last, sides multiples of 32 -> scores (1, K, height / s, width / s)."""
+
+
+class UnavailableError(Exception):
+    """An engine cannot be built here: a package is missing, or the CPU lacks what it needs."""
+
+
+@dataclass(frozen=True, slots=True)
+class Body:
+    """What engines are built from.
+
+    Attributes:
+        network: the trained network, float32, channels_last, in evaluation mode; nobody changes it.
+        calibration: photographs as the network reads them, (1, 3, height, width) each, for the ranges of integers.
+        threads: number that an engine may use.
+    """
+
+    network: FCN
+    calibration: Sequence[Tensor]
+    threads: int
+
+    def copy(self) -> FCN:
+        """The network, to be changed at will."""
+        return copy.deepcopy(self.network)
+
+
+@dataclass(frozen=True, slots=True)
+class Candidate:
+    """An engine that may be there.
+
+    Attributes:
+        name: for the table.
+        build: makes it; raises ``UnavailableError`` where it cannot be had.
+        lossy: whether it computes in fewer bits than float32, so that its scores are others.
+    """
+
+    name: str
+    build: Callable[[Body], Engine]
+    lossy: bool = False
+
+
+def example(height: int, width: int) -> Tensor:
+    """Images of noise, as engines read them."""
+    noise = torch.randn(1, 3, height, width, generator=torch.Generator().manual_seed(height + width))
+    return noise.contiguous(memory_format=torch.channels_last)

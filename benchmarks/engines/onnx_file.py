@@ -1,0 +1,55 @@
+"""The body as an ONNX file: folded, ``images`` of any size in, ``scores`` out."""
+
+import importlib
+import warnings
+from pathlib import Path
+
+import torch
+from torch import Tensor, nn
+from torch.export import Dim
+
+from benchmarks.engines.candidate import Body, UnavailableError, example
+from benchmarks.engines.folding import fold
+from model.networks import FCN
+from model.networks.fcn import ALIGNMENT
+
+
+def require(*packages: str) -> None:
+    """Check that packages can be imported.
+
+    Raises:
+        UnavailableError: one cannot.
+    """
+    for package in packages:
+        try:
+            importlib.import_module(package)
+        except ImportError as error:
+            raise UnavailableError(f"needs the package {package}") from error
+
+
+class _Scores(nn.Module):
+    def __init__(self, network: FCN) -> None:
+        super().__init__()
+        self.network = network
+
+    def forward(self, images: Tensor) -> Tensor:
+        return self.network.scores(images)
+
+
+def write_onnx(body: Body, path: Path) -> None:
+    """Write the file.
+
+    Raises:
+        UnavailableError: packages are missing.
+    """
+    require("onnx", "onnxscript")
+    network = _Scores(fold(body.copy()))
+    sides = {2: ALIGNMENT * Dim("rows", min=1, max=512), 3: ALIGNMENT * Dim("columns", min=1, max=512)}
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        exported = torch.export.export(network, (example(96, 160),), dynamic_shapes=(sides,))
+        program = torch.onnx.export(
+            exported, input_names=["images"], output_names=["scores"], dynamic_shapes=(sides,), verbose=False
+        )
+    assert program is not None
+    program.save(path, external_data=False)

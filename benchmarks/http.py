@@ -1,0 +1,205 @@
+"""Our service, its peers and the bare network, over HTTP on this machine; how to read it is in ``README.md``.
+
+python -m benchmarks.http naive
+python -m benchmarks.http naive litserve bentoml ray-serve --peer-python .venv-peers/bin/python --json found.json
+python -m benchmarks.http naive --check
+python -m benchmarks.http --self-test
+"""
+
+import argparse
+import json
+import signal
+import subprocess
+import sys
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+from benchmarks.load import Load
+from benchmarks.machine import describe_machine, versions
+from benchmarks.measurement import Measurement
+from benchmarks.photograph import NAMES, equal_share, photograph, read_mask
+from benchmarks.result import Result, Round, as_markdown, medians, ratios
+from benchmarks.service import OURS, PEERS, Service, ServiceError, running, segment
+from model.checkpoint import Checkpoint
+from model.segmenter import DEFAULT_WEIGHTS
+
+_ROOT = Path(__file__).parents[1]
+_LEAST_EQUAL = 0.999
+_TIME_LIMIT_S = 300.0
+
+FIXED = Service("fixed answers", "/", ("-m", "benchmarks.fixed_server", "{port}"))
+"""What the load generator itself is measured with."""
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """How long, and with what, each service is measured.
+
+    Attributes:
+        seconds: of each phase.
+        requests: the most of the sequential phase.
+        clients: of the closed loop.
+        shares: of the closed loop's throughput, that requests of the open loops arrive at.
+        body: file that is posted.
+    """
+
+    seconds: float
+    requests: int
+    clients: int
+    shares: tuple[float, ...]
+    body: Path
+
+
+class Masks:
+    """Our service's masks of all photographs, and how far others' are equal to them."""
+
+    def __init__(self) -> None:
+        self._labels = Checkpoint.load(DEFAULT_WEIGHTS).labels
+        self._photographs = [photograph(name) for name in NAMES]
+        with running(OURS, sys.executable, self._photographs[0]) as port:
+            self._ours = [read_mask(segment(OURS, port, data), self._labels) for data in self._photographs]
+
+    def equal_share(self, service: Service, port: int) -> float:
+        """The least of the photographs' shares of equal pixels."""
+        answers = [segment(service, port, data) for data in self._photographs]
+        theirs = [read_mask(png, self._labels) for png in answers]
+        return min(equal_share(mask, other) for mask, other in zip(self._ours, theirs, strict=True))
+
+
+def check(
+    masks: Masks, services: Sequence[Service], python: str, image: bytes
+) -> tuple[dict[str, float], dict[str, str]]:
+    """Shares of equal pixels by service, and why some must not be timed."""
+    equal, refused = {}, {}
+    for service in services:
+        try:
+            with running(service, python, image) as port:
+                equal[service.name] = masks.equal_share(service, port)
+        except ServiceError as error:
+            refused[service.name] = f"it does not run: {error}"
+        else:
+            if equal[service.name] < _LEAST_EQUAL:
+                refused[service.name] = f"only {equal[service.name]:.3%} of its pixels are as ours"
+        told = refused.get(service.name) or f"{equal[service.name]:.3%} of its pixels are as ours"
+        print(f"{service.name}: {told}", file=sys.stderr, flush=True)
+    return equal, refused
+
+
+def measure(service: Service, python: str, plan: Plan) -> Round:
+    """Start a service, warm it up, and put all kinds of load on it."""
+    with running(service, python, plan.body.read_bytes()) as port:
+        base = Load(port, service.path, str(plan.body), plan.seconds)
+        generate(_with(base, clients=plan.clients, max_requests=5 * plan.clients))  # warms up
+        sequential = generate(_with(base, max_requests=plan.requests))
+        closed = generate(_with(base, clients=plan.clients))
+        opened = {share: generate(_with(base, rate=max(share * closed.throughput, 0.1))) for share in plan.shares}
+    return Round(sequential, closed, opened)
+
+
+def generate(load: Load) -> Measurement:
+    """Run the load generator in a process of its own."""
+    return _measured(["-m", "benchmarks.load", json.dumps(asdict(load))], load.seconds)
+
+
+def measure_in_process(plan: Plan) -> Measurement:
+    """The bare network, in a process of its own while no server runs."""
+    return _measured(["-m", "benchmarks.in_process", str(plan.body), str(plan.seconds)], plan.seconds)
+
+
+def run(services: Sequence[Service], python: str, rounds: int, plan: Plan) -> Result:
+    """All rounds; in each of them everything once, so that a machine that changes favours nobody."""
+    equal, refused = check(Masks(), services, python, plan.body.read_bytes())
+    timed = [service for service in services if service.name not in refused]
+    machine = describe_machine() | {"ours": versions(sys.executable, OURS.packages)}
+    machine |= {service.name: versions(python, service.packages) for service in timed}
+    result = Result(machine, [], {service.name: [] for service in (OURS, *timed)}, equal, refused)
+    for number in range(1, rounds + 1):
+        print(f"round {number} of {rounds}", file=sys.stderr, flush=True)
+        result.in_process.append(measure_in_process(plan))
+        for service in (OURS, *timed):
+            one = measure(service, sys.executable if service is OURS else python, plan)
+            result.services[service.name].append(one)
+            told = f"p50 {one.sequential.percentile(50):.1f} ms, {one.closed.throughput:.1f}/s"
+            print(f"  {service.name}: {told}", file=sys.stderr, flush=True)
+    return result
+
+
+def self_test(plan: Plan) -> str:
+    """How fast the load generator is where the server does nothing."""
+    with running(FIXED, sys.executable, plan.body.read_bytes()) as port:
+        base = Load(port, FIXED.path, str(plan.body), plan.seconds)
+        one = generate(base)
+        closed = generate(_with(base, clients=plan.clients))
+        opened = generate(_with(base, rate=closed.throughput / 4))
+    return (
+        f"1 client: {one.throughput:.0f} requests/s, p50 {one.percentile(50):.2f} ms, p99 {one.percentile(99):.2f} ms\n"
+        f"{plan.clients} clients: {closed.throughput:.0f} requests/s, p99 {closed.percentile(99):.2f} ms\n"
+        f"open loop at {closed.throughput / 4:.0f}/s: {opened.throughput:.0f} requests/s, p99 "
+        f"{opened.percentile(99):.2f} ms, at most {opened.sent_late_ms:.2f} ms late\n"
+        f"failures: {one.failures + closed.failures + opened.failures}"
+    )
+
+
+def _with(load: Load, **changes: float) -> Load:
+    return Load(**(asdict(load) | changes))
+
+
+def _measured(arguments: Sequence[str], seconds: float) -> Measurement:
+    """What a process that measures prints; it ends by itself, and is ended if it does not."""
+    done = subprocess.run(
+        [sys.executable, *arguments],
+        cwd=_ROOT,
+        check=True,
+        stdout=subprocess.PIPE,
+        text=True,
+        timeout=seconds + _TIME_LIMIT_S,
+    )
+    fields = json.loads(done.stdout)
+    return Measurement(**fields | {"latencies_ms": tuple(fields["latencies_ms"])})
+
+
+def _arguments() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(prog="python -m benchmarks.http", description=__doc__.splitlines()[0])
+    parser.add_argument("peers", nargs="*", choices=[[], *PEERS], help="services to compare ours with")
+    parser.add_argument("--peer-python", default=sys.executable, help="interpreter that has the peers (this one)")
+    parser.add_argument("--rounds", type=int, default=3, help="times that everything is measured (3)")
+    parser.add_argument("--seconds", type=float, default=10.0, help="of each phase of load (10)")
+    parser.add_argument("--requests", type=int, default=100, help="at most, one after another (100)")
+    parser.add_argument("--clients", type=int, default=8, help="of the closed loop (8)")
+    parser.add_argument(
+        "--rates", type=float, nargs="*", default=[0.5, 0.8], help="open loops, by throughput (0.5 0.8)"
+    )
+    parser.add_argument("--photograph", choices=NAMES, default=NAMES[0], help=f"that is sent ({NAMES[0]})")
+    parser.add_argument("--json", type=Path, help="file for all numbers, by round")
+    parser.add_argument("--check", action="store_true", help="only compare the peers' masks with ours")
+    parser.add_argument("--self-test", action="store_true", help="only measure the load generator itself")
+    return parser.parse_args()
+
+
+def main() -> int:
+    # So that services are stopped then too.
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
+    arguments = _arguments()
+    services = [PEERS[name] for name in arguments.peers]
+    with TemporaryDirectory() as folder:
+        body = Path(folder) / "photograph.jpg"
+        body.write_bytes(photograph(arguments.photograph))
+        plan = Plan(arguments.seconds, arguments.requests, arguments.clients, tuple(arguments.rates), body)
+        if arguments.self_test:
+            print(self_test(plan))
+            return 0
+        if arguments.check:
+            _, refused = check(Masks(), services, arguments.peer_python, body.read_bytes())
+            return 1 if refused else 0
+        result = run(services, arguments.peer_python, arguments.rounds, plan)
+    print(as_markdown(result))
+    if arguments.json is not None:
+        document = {**asdict(result), "medians": medians(result), "ratios": ratios(result)}
+        arguments.json.write_text(json.dumps(document, indent=1) + "\n")
+    return 1 if result.refused else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

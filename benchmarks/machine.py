@@ -1,0 +1,46 @@
+"""What a benchmark ran on."""
+
+import os
+import platform
+import subprocess
+from collections.abc import Sequence
+from pathlib import Path
+
+_ROOT = Path(__file__).parents[1]
+
+
+def describe_machine() -> dict[str, str]:
+    """Processor, cores, system, Python and commit."""
+    return {
+        "CPU": _processor(),
+        "cores": str(os.cpu_count()),
+        "system": platform.platform(),
+        "Python": platform.python_version(),
+        "commit": _commit(),
+    }
+
+
+def versions(python: str, packages: Sequence[str]) -> str:
+    """Versions of packages that an interpreter has, in words."""
+    program = "import sys; from importlib.metadata import version; print(', '.join(f'{p} {version(p)}' for p in sys.argv[1:]))"
+    return _said([python, "-c", program, *packages])
+
+
+def _processor() -> str:
+    try:
+        lines = Path("/proc/cpuinfo").read_text().splitlines()
+    except FileNotFoundError:
+        lines = []
+    return next((line.partition(":")[2].strip() for line in lines if line.startswith("model name")), platform.machine())
+
+
+def _commit() -> str:
+    commit = _said(["git", "rev-parse", "--short", "HEAD"])
+    return f"{commit} and changes" if _said(["git", "status", "--porcelain"]) not in ("", "unknown") else commit
+
+
+def _said(command: Sequence[str]) -> str:
+    try:
+        return subprocess.run(command, cwd=_ROOT, check=True, capture_output=True, text=True).stdout.strip()
+    except (OSError, subprocess.CalledProcessError):
+        return "unknown"

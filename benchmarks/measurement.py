@@ -1,0 +1,43 @@
+"""What one phase of load gave."""
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+
+def percentile(values: Sequence[float], percent: float) -> float:
+    """The least value that ``percent`` per cent of the values do not exceed (nearest rank); NaN of none.
+
+    Args:
+        values: in any order.
+        percent: above 0, at most 100.
+    """
+    if not values:
+        return math.nan
+    return sorted(values)[math.ceil(len(values) * percent / 100) - 1]
+
+
+@dataclass(frozen=True, slots=True)
+class Measurement:
+    """Answers to one phase of load.
+
+    Attributes:
+        latencies_ms: of each answer with status 200.
+        elapsed_s: from the phase's start until the last answer.
+        failures: requests with another answer or none.
+        sent_late_ms: greatest delay with which the generator itself sent a request; 0 where there is no timetable.
+    """
+
+    latencies_ms: tuple[float, ...]
+    elapsed_s: float
+    failures: int = 0
+    sent_late_ms: float = 0.0
+
+    def percentile(self, percent: float) -> float:
+        """Of the latencies, in milliseconds."""
+        return percentile(self.latencies_ms, percent)
+
+    @property
+    def throughput(self) -> float:
+        """Good answers a second."""
+        return len(self.latencies_ms) / self.elapsed_s

@@ -1,0 +1,50 @@
+"""TorchServe, archived by its authors in 2025; needs a Java runtime.
+
+    python -m benchmarks.peers.torchserve_service PORT
+
+Makes the model archive, and starts TorchServe with it: HTTP in Java, one Python worker a core (its default), no batching
+(its default).
+"""
+
+import os
+import subprocess
+import sys
+import sysconfig
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+_ROOT = Path(__file__).parents[2]
+_SCRIPTS = Path(sysconfig.get_path("scripts"))
+
+_PROPERTIES = """\
+inference_address=http://127.0.0.1:{port}
+management_address=http://127.0.0.1:0
+metrics_address=http://127.0.0.1:0
+enable_grpc=false
+disable_system_metrics=true
+"""
+
+
+def main() -> None:
+    environment = {**os.environ, "PYTHONPATH": str(_ROOT), "PATH": f"{_SCRIPTS}{os.pathsep}{os.environ['PATH']}"}
+    with TemporaryDirectory() as folder:
+        properties = Path(folder) / "config.properties"
+        properties.write_text(_PROPERTIES.format(port=sys.argv[1]))
+        handler = _ROOT / "benchmarks" / "peers" / "torchserve_handler.py"
+        subprocess.run(
+            [_SCRIPTS / "torch-model-archiver", "--model-name", "segment", "--version", "1.0", "--handler", handler]
+            + ["--export-path", folder],
+            check=True,
+            env=environment,
+        )
+        subprocess.run(
+            [_SCRIPTS / "torchserve", "--start", "--foreground", "--ncs", "--disable-token-auth"]
+            + ["--model-store", folder, "--models", "segment=segment.mar", "--ts-config", properties],
+            check=True,
+            env=environment,
+            cwd=folder,  # its logs go where it stands
+        )
+
+
+if __name__ == "__main__":
+    main()

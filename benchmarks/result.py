@@ -1,0 +1,143 @@
+"""What a run of ``benchmarks.http`` found: numbers of each round, their medians, and the tables made of them."""
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from statistics import median
+
+from benchmarks.measurement import Measurement
+
+OURS = "ours"
+
+_PERCENTS = (50, 95, 99)
+
+
+@dataclass(frozen=True, slots=True)
+class Round:
+    """One start of one service.
+
+    Attributes:
+        sequential: one client.
+        closed: several clients that wait for their answers.
+        open: share of the closed loop's throughput -> requests that arrive at that rate, whatever happens.
+    """
+
+    sequential: Measurement
+    closed: Measurement
+    open: dict[float, Measurement]
+
+
+@dataclass(frozen=True, slots=True)
+class Result:
+    """Everything measured.
+
+    Attributes:
+        machine: what it was measured on, by name.
+        in_process: the reference, by round.
+        services: rounds of each service.
+        equal: share of pixels in which a peer's masks equal ours; of refused peers too.
+        refused: peers that were not timed -> why.
+    """
+
+    machine: dict[str, str]
+    in_process: list[Measurement]
+    services: dict[str, list[Round]]
+    equal: dict[str, float]
+    refused: dict[str, str]
+
+
+def medians(result: Result) -> dict[str, dict[str, float]]:
+    """Median over the rounds of each number of each service; percentiles in milliseconds, throughputs per second."""
+    table = {}
+    for name, rounds in result.services.items():
+        numbers = {
+            **_percentiles("sequential", [one.sequential for one in rounds]),
+            "closed throughput": median(one.closed.throughput for one in rounds),
+            **_percentiles("closed", [one.closed for one in rounds]),
+            "failures": float(sum(_failures(one) for one in rounds)),
+        }
+        for share in rounds[0].open:
+            numbers |= _percentiles(_open_name(share), [one.open[share] for one in rounds])
+        table[name] = numbers
+    return table
+
+
+def ratios(result: Result) -> dict[str, float]:
+    """How our service compares; latencies as ours / theirs, throughputs as ours / theirs."""
+    found = medians(result)
+    ours = found[OURS]
+    reference = _in_process(result)
+    table = {
+        "our p50 / in-process p50": ours["sequential p50"] / reference["p50"],
+        "our throughput / in-process throughput": ours["closed throughput"] / reference["throughput"],
+    }
+    for name, theirs in found.items():
+        if name != OURS:
+            table[f"our throughput / {name}'s"] = _quotient(ours["closed throughput"], theirs["closed throughput"])
+            table[f"our p50 / {name}'s"] = _quotient(ours["sequential p50"], theirs["sequential p50"])
+    return table
+
+
+def as_markdown(result: Result) -> str:
+    """Three tables: the machine, the services, the ratios."""
+    found = medians(result)
+    columns = list(found[OURS])
+    reference = _in_process(result)
+    blank = {column: math.nan for column in columns}
+    in_process = blank | {
+        "sequential p50": reference["p50"],
+        "sequential p95": reference["p95"],
+        "sequential p99": reference["p99"],
+        "closed throughput": reference["throughput"],
+    }
+    rows = [("in process", in_process), *found.items()]
+    services = _table(
+        ("service", *columns, "equal pixels"),
+        [(name, *(_number(row[column]) for column in columns), _equal(result, name)) for name, row in rows],
+    )
+    machine = _table(("what", "value"), list(result.machine.items()))
+    compared = _table(("ratio", "value"), [(name, f"{value:.2f}") for name, value in ratios(result).items()])
+    refusals = "".join(f"\nNot timed: {name}: {why}\n" for name, why in result.refused.items())
+    return (
+        f"{machine}\n\nMedians of {len(result.in_process)} rounds; latencies in ms, throughputs in 1/s.\n\n"
+        f"{services}\n\n{compared}\n{refusals}"
+    )
+
+
+def _percentiles(name: str, measurements: Sequence[Measurement]) -> dict[str, float]:
+    return {
+        f"{name} p{percent}": median(measurement.percentile(percent) for measurement in measurements)
+        for percent in _PERCENTS
+    }
+
+
+def _in_process(result: Result) -> dict[str, float]:
+    return {
+        **{f"p{percent}": median(one.percentile(percent) for one in result.in_process) for percent in _PERCENTS},
+        "throughput": median(one.throughput for one in result.in_process),
+    }
+
+
+def _open_name(share: float) -> str:
+    return f"open {share:.0%}"
+
+
+def _failures(one: Round) -> int:
+    return sum(measurement.failures for measurement in (one.sequential, one.closed, *one.open.values()))
+
+
+def _quotient(numerator: float, denominator: float) -> float:
+    return numerator / denominator if denominator else math.nan
+
+
+def _number(value: float) -> str:
+    return "" if math.isnan(value) else f"{value:.0f}" if value == round(value) else f"{value:.1f}"
+
+
+def _equal(result: Result, name: str) -> str:
+    return f"{result.equal[name]:.3%}" if name in result.equal else ""
+
+
+def _table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
+    lines = [head, ["---"] * len(head), *rows]
+    return "\n".join(f"| {' | '.join(line)} |" for line in lines)

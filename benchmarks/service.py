@@ -1,0 +1,206 @@
+"""The services that are measured, and how one is started and stopped."""
+
+import asyncio
+import contextlib
+import os
+import signal
+import socket
+import subprocess
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from tempfile import TemporaryFile
+from typing import IO
+
+from benchmarks.connection import Connection, Reply, ReplyError, post
+
+_ROOT = Path(__file__).parents[1]
+_READY_TIMEOUT_S = 180.0
+_STOP_TIMEOUT_S = 30.0
+
+
+class ServiceError(Exception):
+    """A service did not start, or does not answer as it should."""
+
+
+@dataclass(frozen=True, slots=True)
+class Service:
+    """How a service is started.
+
+    Attributes:
+        name: for people.
+        path: that images are posted to.
+        arguments: of Python; ``{port}`` is put in.
+        environment: variables; ``{port}`` is put in.
+        packages: whose versions are told with its numbers.
+    """
+
+    name: str
+    path: str
+    arguments: tuple[str, ...]
+    environment: dict[str, str] = field(default_factory=dict)
+    packages: tuple[str, ...] = ()
+
+
+OURS = Service(
+    "ours",
+    "/segment",
+    ("-m", "app"),
+    {"FCN_HOST": "127.0.0.1", "FCN_PORT": "{port}", "FCN_DEVICE": "cpu"},
+    ("torch", "fastapi", "uvicorn", "pillow"),
+)
+
+PEERS = {
+    peer.name: peer
+    for peer in (
+        Service(
+            "naive",
+            "/segment",
+            ("-m", "benchmarks.peers.naive", "{port}"),
+            packages=("torch", "fastapi", "uvicorn", "pillow"),
+        ),
+        Service(
+            "litserve",
+            "/segment",
+            ("-m", "benchmarks.peers.litserve_service", "{port}"),
+            packages=("torch", "litserve"),
+        ),
+        Service(
+            "bentoml",
+            "/segment",
+            ("-m", "bentoml", "serve", "benchmarks.peers.bentoml_service:Segmentation")
+            + ("--host", "127.0.0.1", "--port", "{port}"),
+            {"BENTOML_DO_NOT_TRACK": "True"},
+            ("torch", "bentoml"),
+        ),
+        Service(
+            "ray-serve",
+            "/segment",
+            ("-m", "benchmarks.peers.ray_serve_service", "{port}"),
+            {"RAY_USAGE_STATS_ENABLED": "0", "RAY_SERVE_THROUGHPUT_OPTIMIZED": "1"},
+            ("torch", "ray"),
+        ),
+        Service(
+            "torchserve",
+            "/predictions/segment",
+            ("-m", "benchmarks.peers.torchserve_service", "{port}"),
+            packages=("torch", "torchserve"),
+        ),
+    )
+}
+"""By name."""
+
+
+@contextmanager
+def running(service: Service, python: str, image: bytes) -> Iterator[int]:
+    """Start a service, wait until it segments an image, and give its port; stop it afterwards, whatever happens.
+
+    Args:
+        service: to start.
+        python: interpreter that has what it needs.
+        image: file that it must answer.
+
+    Raises:
+        ServiceError: it ended or did not answer in time; the message has the end of its log.
+    """
+    port = _free_port()
+    variables = {name: value.format(port=port) for name, value in service.environment.items()}
+    with TemporaryFile("w+") as log:
+        process = subprocess.Popen(
+            [python, *(argument.format(port=port) for argument in service.arguments)],
+            cwd=_ROOT,
+            env={**os.environ, **variables},
+            stdin=subprocess.DEVNULL,
+            stdout=log,
+            stderr=subprocess.STDOUT,
+            start_new_session=True,  # so that whatever it starts can be told from everybody else's
+        )
+        try:
+            _wait_until_ready(service, process, port, image, log)
+            yield port
+        finally:
+            stop_session(process)
+
+
+def segment(service: Service, port: int, image: bytes) -> bytes:
+    """One answer's body.
+
+    Raises:
+        ServiceError: it is not status 200, or there is none.
+    """
+    try:
+        reply = asyncio.run(_ask(service, port, image))
+    except (OSError, EOFError, ReplyError) as error:
+        raise ServiceError(f"{service.name} does not answer: {error!r}") from error
+    if reply.status != 200:
+        raise ServiceError(f"{service.name} answers with status {reply.status}: {reply.body[:200]!r}")
+    return reply.body
+
+
+async def _ask(service: Service, port: int, image: bytes) -> Reply:
+    async with Connection(port) as connection:
+        return await asyncio.wait_for(connection.exchange(post(service.path, image)), 60)
+
+
+def _wait_until_ready(
+    service: Service, process: subprocess.Popen[bytes], port: int, image: bytes, log: IO[str]
+) -> None:
+    until = time.monotonic() + _READY_TIMEOUT_S
+    while process.poll() is None:
+        try:
+            segment(service, port, image)
+        except ServiceError as error:
+            if time.monotonic() > until:
+                raise ServiceError(f"{error}\n{_tail(log)}") from error
+            time.sleep(0.2)
+        else:
+            return
+    raise ServiceError(f"{service.name} ended with exit code {process.returncode}:\n{_tail(log)}")
+
+
+def _tail(log: IO[str]) -> str:
+    log.seek(0)
+    return log.read()[-4000:]
+
+
+def _free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port: int = probe.getsockname()[1]
+    return port
+
+
+def stop_session(leader: subprocess.Popen[bytes]) -> None:
+    """End a process that was started as the leader of a session, and all of its session, by their ids.
+
+    In order at first; what is left after half a minute is killed.
+    """
+    if leader.poll() is None:
+        leader.send_signal(signal.SIGTERM)
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            leader.wait(_STOP_TIMEOUT_S)
+    for sent in (signal.SIGTERM, signal.SIGKILL):
+        until = time.monotonic() + _STOP_TIMEOUT_S / 3
+        for member in session_members(leader.pid):
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(member, sent)
+        while session_members(leader.pid) and time.monotonic() < until:
+            time.sleep(0.1)
+    leader.wait(_STOP_TIMEOUT_S)
+
+
+def session_members(session: int) -> list[int]:
+    """Ids of the running processes of a session (Linux)."""
+    members = []
+    for entry in Path("/proc").iterdir():
+        if entry.name.isdecimal():
+            try:
+                # pid (name) state parent group session ...; the name may contain anything, parentheses too
+                fields = (entry / "stat").read_text().rpartition(")")[2].split()
+            except (FileNotFoundError, ProcessLookupError):
+                continue
+            if int(fields[3]) == session and fields[0] != "Z":
+                members.append(int(entry.name))
+    return members

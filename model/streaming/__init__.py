@@ -1,0 +1,16 @@
+"""Runs a network over an image from top to bottom, band by band, computing everything once.
+
+A convolution of the whole image needs only a few rows of it at a time: each layer keeps the rows that its next outputs
+depend on and hands on what it has finished. Results equal those of the whole image; memory grows with the image's width
+and not with its height. Tiles, in contrast, compute the pixels around each tile again: the network sees 1,000
+pixels far.
+"""
+
+from model.streaming.onednn import fuse
+from model.streaming.operations import Enlarging
+from model.streaming.program import Program, Step
+from model.streaming.rows import Rows, Span
+from model.streaming.stream import Stream
+from model.streaming.tracing import trace_scores
+
+__all__ = ["Enlarging", "Program", "Rows", "Span", "Step", "Stream", "fuse", "trace_scores"]

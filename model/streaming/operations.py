@@ -1,0 +1,185 @@
+"""What networks are made of, each able to compute any rows of its output from the rows they depend on."""
+
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from functools import partial
+
+import torch
+from torch import Tensor
+from torch.nn import functional
+
+from model.streaming.rows import Enlargement, Geometry, Rows, Span, Window
+
+_PIXELWISE = Window()
+
+
+class Operation(ABC):
+    """A step's work."""
+
+    @property
+    @abstractmethod
+    def geometries(self) -> tuple[Geometry, ...]:
+        """One for each input."""
+
+    @abstractmethod
+    def __call__(self, inputs: Sequence[Rows], wanted: Span) -> Tensor:
+        """Compute some rows of the output.
+
+        Args:
+            inputs: of each input those rows that the geometry names and that the input has.
+            wanted: the rows.
+
+        Returns:
+            (batch, channels, wanted rows, width).
+        """
+
+    def transposed(self) -> "Operation":
+        """The operation that gives the transposed output of transposed inputs."""
+        return self
+
+
+@dataclass(frozen=True, slots=True)
+class Convolution(Operation):
+    """A convolution with all that can be done while its output is at hand.
+
+    Attributes:
+        weight: (out channels, in channels, size, size).
+        bias: (out channels,).
+        window: of its rows, and of its columns.
+        relu: whether negative outputs become 0.
+        adds: whether a second input is added (before the ReLU).
+    """
+
+    weight: Tensor
+    bias: Tensor
+    window: Window
+    relu: bool = False
+    adds: bool = False
+
+    @property
+    def geometries(self) -> tuple[Geometry, ...]:
+        return (self.window, _PIXELWISE) if self.adds else (self.window,)
+
+    def __call__(self, inputs: Sequence[Rows], wanted: Span) -> Tensor:
+        x, rows_padding = _framed(inputs[0], self.window, wanted, 0)
+        return self.convolve(x, (rows_padding, self.window.padding), inputs[1].tensor if self.adds else None)
+
+    def convolve(self, x: Tensor, padding: tuple[int, int], addend: Tensor | None) -> Tensor:
+        """Convolution, sum and ReLU; padding is of rows and of columns."""
+        y = functional.conv2d(x, self.weight, self.bias, self.window.stride, padding)
+        if addend is not None:
+            y += addend
+        return y.relu_() if self.relu else y
+
+    def transposed(self) -> "Convolution":
+        weight = self.weight.transpose(2, 3).contiguous(memory_format=torch.channels_last)
+        return replace(self, weight=weight)
+
+
+@dataclass(frozen=True, slots=True)
+class MaxPooling(Operation):
+    """The greatest value in each window."""
+
+    window: Window
+
+    @property
+    def geometries(self) -> tuple[Geometry, ...]:
+        return (self.window,)
+
+    def __call__(self, inputs: Sequence[Rows], wanted: Span) -> Tensor:
+        x, rows_padding = _framed(inputs[0], self.window, wanted, float("-inf"))
+        padding = (rows_padding, self.window.padding)
+        return functional.max_pool2d(x, self.window.size, self.window.stride, padding)
+
+
+@dataclass(frozen=True, slots=True)
+class AveragePooling(Operation):
+    """Mean of that part of each window which lies within the input; by rows, then by columns."""
+
+    window: Window
+
+    @property
+    def geometries(self) -> tuple[Geometry, ...]:
+        return (self.window,)
+
+    def __call__(self, inputs: Sequence[Rows], wanted: Span) -> Tensor:
+        size, stride, padding = self.window.size, self.window.stride, self.window.padding
+        rows = inputs[0]
+        x = functional.avg_pool2d(rows.tensor, (1, size), (1, stride), (0, padding), count_include_pad=False)
+        x, rows_padding = _framed(replace(rows, tensor=x), self.window, wanted, 0)
+        sums = functional.avg_pool2d(x, (size, 1), (stride, 1), (rows_padding, 0), divisor_override=1)
+        first = torch.arange(wanted.first, wanted.stop, device=x.device) * stride - padding
+        counts = (first + size).clamp_(max=rows.total) - first.clamp(min=0)
+        return sums.div_(counts.view(-1, 1).to(x.dtype))
+
+
+@dataclass(frozen=True, slots=True)
+class Addition(Operation):
+    """The sum of two inputs."""
+
+    @property
+    def geometries(self) -> tuple[Geometry, ...]:
+        return (_PIXELWISE, _PIXELWISE)
+
+    def __call__(self, inputs: Sequence[Rows], wanted: Span) -> Tensor:  # noqa: ARG002 (they are those of the inputs)
+        return inputs[0].tensor + inputs[1].tensor
+
+
+@dataclass(frozen=True, slots=True)
+class Concatenation(Operation):
+    """All channels of some inputs.
+
+    Attributes:
+        count: of inputs.
+    """
+
+    count: int
+
+    @property
+    def geometries(self) -> tuple[Geometry, ...]:
+        return (_PIXELWISE,) * self.count
+
+    def __call__(self, inputs: Sequence[Rows], wanted: Span) -> Tensor:  # noqa: ARG002 (they are those of the inputs)
+        return torch.cat([rows.tensor for rows in inputs], dim=1)
+
+
+@dataclass(frozen=True, slots=True)
+class Enlarging(Operation):
+    """Something that makes ``factor`` rows and columns of one, each depending on its two nearest neighbours alone.
+
+    Attributes:
+        enlarge: (batch, channels, rows, width) -> (batch, any channels, factor * rows, factor * width). Its output of
+            some rows, but for half a factor at a cut, is its output of the whole.
+        factor: even.
+    """
+
+    enlarge: Callable[[Tensor], Tensor]
+    factor: int
+
+    @property
+    def geometries(self) -> tuple[Geometry, ...]:
+        return (Enlargement(self.factor),)
+
+    def __call__(self, inputs: Sequence[Rows], wanted: Span) -> Tensor:
+        offset = inputs[0].first * self.factor
+        return self.enlarge(inputs[0].tensor)[:, :, wanted.first - offset : wanted.stop - offset]
+
+    def transposed(self) -> "Enlarging":
+        return replace(self, enlarge=partial(_across, self.enlarge))
+
+
+def _across(enlarge: Callable[[Tensor], Tensor], x: Tensor) -> Tensor:
+    return enlarge(x.mT).mT
+
+
+def _framed(rows: Rows, window: Window, wanted: Span, value: float) -> tuple[Tensor, int]:
+    """Rows with what a window sees beyond the first and last row, and the padding that is left to the operation.
+
+    Where both are the window's own padding (so of a whole image), the operation does it without a copy.
+    """
+    needed = window.needed(wanted)
+    above, below = max(0, -needed.first), max(0, needed.stop - rows.total)
+    if above == below:
+        return rows.tensor, above
+    return functional.pad(rows.tensor, (0, 0, above, below), value=value), 0

@@ -1,0 +1,89 @@
+"""Which rows of its input an operation needs for which rows of its output. Pure geometry."""
+
+from abc import ABC, abstractmethod
+from dataclasses import dataclass
+
+from torch import Tensor
+
+
+@dataclass(frozen=True, slots=True)
+class Span:
+    """Rows ``first`` to ``stop - 1``."""
+
+    first: int
+    stop: int
+
+    @property
+    def length(self) -> int:
+        return self.stop - self.first
+
+
+@dataclass(frozen=True, slots=True)
+class Rows:
+    """Some of the rows of a value.
+
+    Attributes:
+        first: number of the first.
+        tensor: (batch, channels, rows, width).
+        total: how many rows the whole value has.
+    """
+
+    first: int
+    tensor: Tensor
+    total: int
+
+    @property
+    def stop(self) -> int:
+        return self.first + self.tensor.shape[2]
+
+
+class Geometry(ABC):
+    """How the rows of an output depend on those of an input."""
+
+    @abstractmethod
+    def total(self, rows: int) -> int:
+        """Rows of the output of an input of so many rows."""
+
+    @abstractmethod
+    def ready(self, rows: int) -> int:
+        """How many outputs depend on none but the first ``rows`` rows of an input that goes on."""
+
+    @abstractmethod
+    def needed(self, wanted: Span) -> Span:
+        """The input rows that some outputs depend on; may reach beyond the input's first and last."""
+
+
+@dataclass(frozen=True, slots=True)
+class Window(Geometry):
+    """A window that moves over the input: convolutions and pooling; of size 1, whatever works pixel by pixel."""
+
+    size: int = 1
+    stride: int = 1
+    padding: int = 0
+
+    def total(self, rows: int) -> int:
+        return (rows + 2 * self.padding - self.size) // self.stride + 1
+
+    def ready(self, rows: int) -> int:
+        return max(0, (rows + self.padding - self.size) // self.stride + 1)
+
+    def needed(self, wanted: Span) -> Span:
+        first = wanted.first * self.stride - self.padding
+        return Span(first, (wanted.stop - 1) * self.stride - self.padding + self.size)
+
+
+@dataclass(frozen=True, slots=True)
+class Enlargement(Geometry):
+    """Bilinear interpolation or transposed convolution by an even factor: a row lies between two rows of the input."""
+
+    factor: int
+
+    def total(self, rows: int) -> int:
+        return rows * self.factor
+
+    def ready(self, rows: int) -> int:
+        return max(0, rows * self.factor - self.factor // 2)
+
+    def needed(self, wanted: Span) -> Span:
+        half = self.factor // 2
+        return Span((wanted.first + half) // self.factor - 1, (wanted.stop - 1 + half) // self.factor + 1)

@@ -1,0 +1,106 @@
+"""One image's way through a program."""
+
+import torch
+from torch import Tensor
+
+from model.streaming.program import Program
+from model.streaming.rows import Geometry, Rows, Span
+
+
+class Stream:
+    """Takes an image's rows, from top to bottom, and gives those of the result as soon as they are known.
+
+    Args:
+        program: what to do.
+        rows: of the whole image.
+    """
+
+    def __init__(self, program: Program, rows: int) -> None:
+        self._steps = program.steps
+        self._values = [_Value(total) for total in program.totals(rows)]
+        for number, step in enumerate(program.steps, start=1):
+            for source, geometry in zip(step.inputs, step.operation.geometries, strict=True):
+                self._values[source].readers.append((self._values[number], geometry))
+
+    def push(self, rows: Tensor) -> Tensor | None:
+        """Take the next rows.
+
+        Args:
+            rows: (batch, channels, rows, width).
+
+        Returns:
+            (batch, channels, rows, width), the next rows of the result; None if none can be told yet.
+        """
+        self._values[0].append(rows)
+        for number in range(1, len(self._values)):
+            self._advance(number)
+        return self._values[-1].take()
+
+    def kept_numbers(self) -> int:
+        """How many numbers wait for rows still to come."""
+        return sum(value.kept_numbers() for value in self._values)
+
+    def _advance(self, number: int) -> None:
+        """Compute the rows of a value that can be computed, and let go of what nobody needs any more."""
+        step, value = self._steps[number - 1], self._values[number]
+        sources = [self._values[source] for source in step.inputs]
+        pairs = list(zip(sources, step.operation.geometries, strict=True))
+        stop = min(
+            value.total if source.stop == source.total else geometry.ready(source.stop) for source, geometry in pairs
+        )
+        if stop <= value.stop:
+            return
+        wanted = Span(value.stop, stop)
+        value.append(step.operation([source.rows(geometry.needed(wanted)) for source, geometry in pairs], wanted))
+        for source in sources:
+            source.let_go()
+
+
+class _Value:
+    """What is known of an operation's output and still needed.
+
+    Attributes:
+        total: rows that it has in the end.
+        stop: rows that have been computed.
+        readers: the values that are computed from it, and how.
+    """
+
+    def __init__(self, total: int) -> None:
+        self.total = total
+        self.stop = 0
+        self.readers: list[tuple[_Value, Geometry]] = []
+        self._first = 0
+        self._kept: Tensor | None = None
+
+    def append(self, rows: Tensor) -> None:
+        self._kept = rows if self._kept is None else torch.cat([self._kept, rows], dim=2)
+        self.stop += rows.shape[2]
+
+    def rows(self, span: Span) -> Rows:
+        """Those rows of a span that there are."""
+        assert self._kept is not None
+        first, stop = max(0, span.first), min(self.total, span.stop)
+        return Rows(first, self._kept[:, :, first - self._first : stop - self._first], self.total)
+
+    def let_go(self) -> None:
+        """Drop the rows that no reader needs any more."""
+        needed = min(reader.needs_from(geometry, self.stop) for reader, geometry in self.readers)
+        if self._kept is None or needed <= self._first:
+            return
+        # A view would keep all of the rows in memory.
+        self._kept = self._kept[:, :, needed - self._first :].clone() if needed < self.stop else None
+        self._first = needed
+
+    def kept_numbers(self) -> int:
+        return 0 if self._kept is None else self._kept.numel()
+
+    def needs_from(self, geometry: Geometry, available: int) -> int:
+        """The first row of an input that rows still to come depend on."""
+        if self.stop == self.total:
+            return available
+        return min(available, max(0, geometry.needed(Span(self.stop, self.stop + 1)).first))
+
+    def take(self) -> Tensor | None:
+        """All rows that have not been taken."""
+        taken, self._kept, self._first = self._kept, None, self.stop
+        return taken

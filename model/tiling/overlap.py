@@ -1,0 +1,36 @@
+"""The book's way to cut an image: rectangles of one size that cover it, overlapping where they must."""
+
+from model.networks.fcn import ALIGNMENT
+from model.tiling.rectangle import Rectangle
+
+
+def overlapping_rectangles(height: int, width: int, tile_height: int, tile_width: int) -> list[Rectangle]:
+    """As few rectangles as cover an image, evenly spaced.
+
+    Args:
+        height: of the image.
+        width: of the image.
+        tile_height: of a rectangle at most, a multiple of 32.
+        tile_width: likewise.
+
+    Returns:
+        Rectangles of one size, within the image; one that is less than 32 pixels high or wide has a rectangle of 32.
+
+    Source:
+        *Dive into Deep Learning* 14.11.5.
+    """
+    size = _side(height, tile_height), _side(width, tile_width)
+    return [Rectangle(top, left, *size) for top in _starts(height, tile_height) for left in _starts(width, tile_width)]
+
+
+def _side(extent: int, tile: int) -> int:
+    """The largest side that fits into the image; an image below 32 pixels is padded to 32."""
+    return min(tile, max(ALIGNMENT, extent // ALIGNMENT * ALIGNMENT))
+
+
+def _starts(extent: int, tile: int) -> list[int]:
+    side = _side(extent, tile)
+    count = max(1, -(-extent // side))
+    if count == 1:
+        return [0]
+    return [number * (extent - side) // (count - 1) for number in range(count)]

@@ -1,0 +1,75 @@
+"""The ways to cut an image, and their limits."""
+
+from dataclasses import dataclass
+from enum import StrEnum
+
+from model.errors import TilingError
+from model.networks.fcn import ALIGNMENT, aligned
+
+
+class Tiling(StrEnum):
+    """How an image is cut.
+
+    ``whole``: one forward pass, padded right and bottom to multiples of 32.
+    ``exact``: bands of rows, each computed once: the same result as ``whole`` in memory that does not grow with the
+    image's height.
+    ``overlap``: the book's: rectangles that cover the image; where several cover a pixel, their transposed
+    convolutions' outputs are averaged.
+    ``auto``: ``whole`` up to the size of a band, ``exact`` above.
+    """
+
+    AUTO = "auto"
+    WHOLE = "whole"
+    EXACT = "exact"
+    OVERLAP = "overlap"
+
+
+@dataclass(frozen=True, slots=True)
+class TilingLimits:
+    """Sizes of the parts.
+
+    Attributes:
+        band_pixels: pixels that are computed at a time; up to as many ``auto`` takes ``whole``. A band has at least 32
+            rows, or columns where 32 rows would be too many pixels and the image is less high than wide.
+        max_whole_pixels: the largest padded image that ``whole`` takes: its memory grows with the image.
+        overlap_height, overlap_width: rectangles of ``overlap``; the book's are 320 x 480.
+
+    Raises:
+        TilingError: a side is no positive multiple of 32, or a band has fewer pixels than a square of 32.
+    """
+
+    band_pixels: int = 1 << 20
+    max_whole_pixels: int = 16_000_000
+    overlap_height: int = 320
+    overlap_width: int = 480
+
+    def __post_init__(self) -> None:
+        if self.band_pixels < ALIGNMENT**2:
+            raise TilingError(f"a band must have at least {ALIGNMENT**2} pixels, not {self.band_pixels}")
+        for side in (self.overlap_height, self.overlap_width):
+            if side < ALIGNMENT or side % ALIGNMENT:
+                raise TilingError(f"the side of a tile must be a positive multiple of {ALIGNMENT}, not {side}")
+
+    def choose(self, height: int, width: int, tiling: Tiling) -> Tiling:
+        """What is done with an image: ``auto`` decided, and ``whole`` where one band would be ``exact``.
+
+        Raises:
+            TilingError: the image is too large for ``whole``.
+        """
+        pixels = aligned(height) * aligned(width)
+        if tiling in (Tiling.AUTO, Tiling.EXACT):
+            return Tiling.WHOLE if pixels <= min(self.band_pixels, self.max_whole_pixels) else Tiling.EXACT
+        if tiling is Tiling.WHOLE and pixels > self.max_whole_pixels:
+            raise TilingError(
+                f"an image of {width} x {height} pixels is too large for tiling=whole, which takes up to "
+                f"{self.max_whole_pixels} pixels; tiling=exact gives the same mask"
+            )
+        return tiling
+
+    def band_rows(self, width: int) -> int:
+        """Rows of a band of an image of this width, a multiple of 32."""
+        return max(ALIGNMENT, self.band_pixels // aligned(width) // ALIGNMENT * ALIGNMENT)
+
+    def should_transpose(self, height: int, width: int) -> bool:
+        """Whether an image is to be cut into bands of columns."""
+        return height < width and aligned(width) * ALIGNMENT > self.band_pixels

@@ -1,0 +1,195 @@
+import threading
+import time
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import CancelledError, Future, ThreadPoolExecutor
+
+import numpy as np
+import pytest
+import torch
+from numpy.typing import NDArray
+
+from app.scheduler import Abandoned, Scheduler, Ticket
+from model.errors import ImageError
+from model.segmentation import Segmentation
+from model.segmenter import Segmenter
+from model.tiling import Tiling, TilingLimits
+from tests.model.random_checkpoint import random_checkpoint
+
+
+def _noise(height: int, width: int, seed: int = 0) -> NDArray[np.uint8]:
+    return np.random.default_rng(seed).integers(0, 256, (height, width, 3), dtype=np.uint8)
+
+
+SMALL, LARGE = (64, 96), (300, 96)
+
+
+class HeldSegmenter(Segmenter):
+    """Predicts photographs when it is let to; remembers which it was asked to predict together."""
+
+    def __init__(self) -> None:
+        super().__init__(random_checkpoint(), "cpu", TilingLimits(band_pixels=64 * 96), torch.float64)
+        self.let = threading.Event()
+        self.batches: list[list[tuple[int, ...]]] = []
+
+    def segment_together(self, images: Sequence[NDArray[np.uint8]], *, confidence: bool = False) -> list[Segmentation]:
+        self.batches.append([image.shape[:2] for image in images])
+        assert self.let.wait(30)
+        return super().segment_together(images, confidence=confidence)
+
+
+@pytest.fixture
+def segmenter() -> HeldSegmenter:
+    return HeldSegmenter()
+
+
+@pytest.fixture
+def threads() -> Iterator[ThreadPoolExecutor]:
+    with ThreadPoolExecutor(8) as threads:
+        yield threads
+
+
+def _wait_until(condition: Callable[[], bool]) -> None:
+    deadline = time.monotonic() + 30
+    while not condition():
+        assert time.monotonic() < deadline
+        time.sleep(0.001)
+
+
+class Queue:
+    """Requests that wait behind one that is in work."""
+
+    def __init__(self, segmenter: HeldSegmenter, threads: ThreadPoolExecutor, batch_pixels: int = 0) -> None:
+        self.scheduler = Scheduler(segmenter, batch_pixels)
+        self.tickets: list[Ticket] = []
+        self._segmenter = segmenter
+        self._threads = threads
+        self.first = self.ask(_noise(*SMALL))
+        _wait_until(lambda: len(segmenter.batches) == 1)
+
+    def ask(self, image: NDArray[np.uint8]) -> "Future[Segmentation]":
+        waiting = len(self.scheduler._waiting)
+        ticket = Ticket()
+        self.tickets.append(ticket)
+        result = self._threads.submit(self.scheduler.segment, image, ticket)
+        if len(self.tickets) > 1:
+            _wait_until(lambda: len(self.scheduler._waiting) > waiting)
+        return result
+
+
+def test_photographs_are_predicted_in_the_order_of_asking(
+    segmenter: HeldSegmenter, threads: ThreadPoolExecutor
+) -> None:
+    queue = Queue(segmenter, threads)
+    sizes = [(64, 64), (32, 96), (64, 64), (33, 40)]
+    images = [_noise(*size, seed) for seed, size in enumerate(sizes)]
+    results = [queue.ask(image) for image in images]
+    segmenter.let.set()
+    for image, result in zip(images, results, strict=True):
+        np.testing.assert_array_equal(result.result(30).mask, segmenter.segment(image).mask)
+    assert segmenter.batches == [[SMALL], *([size] for size in sizes)]
+    assert all(ticket.waited_s > 0 for ticket in queue.tickets)
+
+
+def test_photographs_of_one_size_are_predicted_together_up_to_the_batchs_pixels(
+    segmenter: HeldSegmenter, threads: ThreadPoolExecutor
+) -> None:
+    queue = Queue(segmenter, threads, batch_pixels=3 * 64 * 96)
+    sizes = [(64, 96), (32, 32), (60, 70), (64, 65), (64, 96), (20, 32)]
+    images = [_noise(*size, seed) for seed, size in enumerate(sizes)]
+    results = [queue.ask(image) for image in images]
+    segmenter.let.set()
+    for image, result in zip(images, results, strict=True):
+        np.testing.assert_array_equal(result.result(30).mask, segmenter.segment(image).mask)
+    assert segmenter.batches == [[SMALL], [(64, 96), (60, 70), (64, 65)], [(32, 32), (20, 32)], [(64, 96)]]
+
+
+def test_work_that_nobody_waits_for_is_left_out(segmenter: HeldSegmenter, threads: ThreadPoolExecutor) -> None:
+    queue = Queue(segmenter, threads, batch_pixels=1 << 20)
+    gone, other = queue.ask(_noise(*SMALL)), queue.ask(_noise(*SMALL))
+    queue.tickets[1].abandoned.set()
+    segmenter.let.set()
+    with pytest.raises(Abandoned):
+        gone.result(30)
+    other.result(30)
+    assert segmenter.batches == [[SMALL], [SMALL]]
+
+
+def test_a_fault_reaches_everyone_in_the_batch_and_ends_nothing_else(
+    segmenter: HeldSegmenter, threads: ThreadPoolExecutor
+) -> None:
+    queue = Queue(segmenter, threads, batch_pixels=1 << 20)
+    wrong = np.zeros((*SMALL, 3), dtype=np.float32)
+    failing = [queue.ask(wrong), queue.ask(_noise(*SMALL))]  # type: ignore[arg-type]
+    segmenter.let.set()
+    for result in failing:
+        with pytest.raises(ImageError, match="float32"):
+            result.result(30)
+    assert queue.ask(_noise(*SMALL)).result(30).mask.shape == SMALL
+
+
+def test_large_images_take_turns_band_by_band(segmenter: HeldSegmenter) -> None:
+    scheduler = Scheduler(segmenter)
+    image = _noise(*LARGE)
+    order: list[str] = []
+    both = threading.Barrier(2)
+
+    def predict(name: str) -> NDArray[np.uint8]:
+        both.wait(30)
+        bands = []
+        for band in scheduler.bands(image, Tiling.AUTO, Ticket()):
+            order.append(name)
+            bands.append(band.mask)
+        return np.concatenate(bands)
+
+    with ThreadPoolExecutor(2) as threads:
+        masks = list(threads.map(predict, "ab"))
+    for mask in masks:
+        np.testing.assert_array_equal(mask, segmenter.segment(image).mask)
+    assert order.index("b") < 5
+    assert order.index("a") < 5
+    assert len(order) == 2 * 5
+
+
+def test_a_large_image_that_nobody_waits_for_stops_after_the_band_at_hand(segmenter: HeldSegmenter) -> None:
+    ticket = Ticket()
+    bands = Scheduler(segmenter).bands(_noise(*LARGE), Tiling.AUTO, ticket)
+    next(bands)
+    ticket.abandoned.set()
+    with pytest.raises(Abandoned):
+        next(bands)
+
+
+def test_a_photograph_does_not_wait_for_a_large_image(segmenter: HeldSegmenter, threads: ThreadPoolExecutor) -> None:
+    scheduler = Scheduler(segmenter)
+    segmenter.let.set()
+    held = threading.Event()
+    scheduler._slow.submit(held.wait, 30)
+    assert scheduler.segment(_noise(*SMALL), Ticket()).mask.shape == SMALL
+    held.set()
+
+
+@pytest.mark.parametrize(
+    ("size", "tiling", "expected"),
+    [
+        (SMALL, Tiling.AUTO, True),
+        (SMALL, Tiling.EXACT, True),
+        (SMALL, Tiling.WHOLE, True),
+        (SMALL, Tiling.OVERLAP, False),
+        (LARGE, Tiling.AUTO, False),
+        (LARGE, Tiling.WHOLE, False),
+    ],
+)
+def test_what_one_short_pass_predicts_is_a_photograph(
+    segmenter: HeldSegmenter, size: tuple[int, int], tiling: Tiling, expected: bool
+) -> None:
+    assert Scheduler(segmenter).is_photograph(*size, tiling) is expected
+
+
+def test_closing_gives_up_what_has_not_started(segmenter: HeldSegmenter, threads: ThreadPoolExecutor) -> None:
+    queue = Queue(segmenter, threads)
+    waiting = queue.ask(_noise(*SMALL))
+    queue.scheduler.close()
+    with pytest.raises(CancelledError):
+        waiting.result(30)
+    segmenter.let.set()
+    assert queue.first.result(30).mask.shape == SMALL
