@@ -67,6 +67,10 @@ async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
 def _load(settings: Settings) -> Segmenter:
     if settings.threads:
         torch.set_num_threads(settings.threads)
-    limits = TilingLimits(band_pixels=settings.band_pixels, max_whole_pixels=settings.max_whole_pixels)
+    limits = TilingLimits(
+        band_pixels=settings.band_pixels,
+        photograph_pixels=settings.photograph_pixels,
+        max_whole_pixels=settings.max_whole_pixels,
+    )
     # Its golden image goes through the network here, which warms it up.
     return Segmenter.load(settings.weights, settings.device, limits)

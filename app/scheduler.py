@@ -91,7 +91,7 @@ class Scheduler:
             TilingError: it cannot be predicted that way.
         """
         limits = self.segmenter.limits
-        is_small = aligned(height) * aligned(width) <= limits.band_pixels
+        is_small = aligned(height) * aligned(width) <= limits.photograph_pixels
         return limits.choose(height, width, tiling) is Tiling.WHOLE and is_small
 
     def segment(self, image: NDArray[np.uint8], ticket: Ticket, *, confidence: bool = False) -> Segmentation:

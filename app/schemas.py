@@ -101,7 +101,7 @@ class ModelDocument(BaseModel):
     scores: dict[str, float] = Field(description="Measured on images that were not trained on, 0..1.")
     licenses: str
     device: str = Field(examples=["cpu"])
-    band_pixels: int = Field(description="Pixels of a band of `exact`; up to as many `auto` takes `whole`.")
+    band_pixels: int = Field(description="Pixels of a band of `exact`.")
     limits: LimitsDocument
 
 

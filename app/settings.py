@@ -42,7 +42,11 @@ class Settings(BaseSettings):
     band_pixels: int = Field(
         _LIMITS.band_pixels,
         ge=1024,
-        description="Pixels of a large image that are computed at a time; images of no more are taken in one pass.",
+        description="Pixels of a large image that are computed at a time.",
+    )
+    photograph_pixels: Positive = Field(
+        _LIMITS.photograph_pixels,
+        description="Images of no more pixels are predicted in one pass each, ahead of larger ones.",
     )
     batch_pixels: int = Field(
         0,

@@ -1,8 +1,8 @@
 """The way of some images, or of the bands of one, from pixels to what is read of them."""
 
 import time
-from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -49,27 +49,50 @@ class Course:
         self._device = device
         self._dtype = dtype
 
-    def push(self, rows: Sequence[NDArray[np.uint8]]) -> Piece:
-        """Take the next rows of each image, (rows, width, 3) uint8 RGB, both sides multiples of 32."""
-        scores, timings = self.forward(rows)
-        if scores is None:
-            return Piece(None, timings)
-        started = time.perf_counter()
-        with torch.inference_mode():
-            parts = [part.cpu().numpy() for part in self._decoder.push(scores)]
-        timings = replace(timings, upsample_s=time.perf_counter() - started)
-        return Piece(np.concatenate(parts, axis=2) if parts else None, timings)
+    def push(self, rows: Sequence[NDArray[np.uint8]]) -> Iterator[Piece]:
+        """Take the next rows of each image, (rows, width, 3) uint8 RGB, both sides multiples of 32.
+
+        Yields:
+            What has become known, after each bounded amount of work.
+        """
+        preprocess_s = self._feed(rows)
+        while (advance := self._advance()) is not None:
+            scores, forward_s = advance
+            started = time.perf_counter()
+            pixels = None if scores is None else self._decode(scores)
+            yield Piece(pixels, Timings(preprocess_s, forward_s, time.perf_counter() - started))
+            preprocess_s = 0.0
+
+    def scores(self, images: Sequence[NDArray[np.uint8]]) -> tuple[Tensor, Timings]:
+        """The scores of whole images: (batch, K, height / stride, width / stride)."""
+        preprocess_s = self._feed(images)
+        advance = self._advance()
+        assert advance is not None
+        scores, forward_s = advance
+        assert scores is not None
+        return scores, Timings(preprocess_s, forward_s, 0.0)
 
     @torch.inference_mode()
-    def forward(self, rows: Sequence[NDArray[np.uint8]]) -> tuple[Tensor | None, Timings]:
-        """The scores alone: (batch, K, rows, width), None if there are none yet."""
+    def _feed(self, rows: Sequence[NDArray[np.uint8]]) -> float:
+        """Seconds that it took."""
         started = time.perf_counter()
         # A view of (batch, height, width, 3) as (batch, 3, height, width) is channels_last as it stands.
         pixels = torch.from_numpy(np.stack(rows)).to(self._device).permute(0, 3, 1, 2)
-        images = self._preprocessing(pixels, self._dtype)
-        preprocessed = self._now()
-        scores = self._stream.push(images)
-        return scores, Timings(preprocessed - started, self._now() - preprocessed, 0.0)
+        self._stream.feed(self._preprocessing(pixels, self._dtype))
+        return self._now() - started
+
+    @torch.inference_mode()
+    def _advance(self) -> tuple[Tensor | None, float] | None:
+        """The scores that became known and the seconds that it took; None if nothing was left to do."""
+        started = time.perf_counter()
+        if not self._stream.advance():
+            return None
+        return self._stream.take(), self._now() - started
+
+    @torch.inference_mode()
+    def _decode(self, scores: Tensor) -> NDArray[Any] | None:
+        parts = [part.cpu().numpy() for part in self._decoder.push(scores)]
+        return np.concatenate(parts, axis=2) if parts else None
 
     def _now(self) -> float:
         """The time, once the device has done what was ordered, so that its work counts where it was."""

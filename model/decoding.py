@@ -53,9 +53,10 @@ class Decoder:
         """Take the next rows of scores, (batch, K, rows, width); give bands of what can be told by now."""
         batch, num_classes, _, width = scores.shape
         for part in torch.split(scores, max(1, self._cells // (batch * num_classes * width)), dim=2):
-            pixels = self._stream.push(part)
-            if pixels is not None:
-                yield pixels
+            self._stream.feed(part)
+            while self._stream.advance():
+                if (pixels := self._stream.take()) is not None:
+                    yield pixels
 
 
 def _enlargement(upsampling: Upsampling, reading: Reading) -> Callable[[Tensor], Tensor]:

@@ -136,7 +136,7 @@ class Segmenter:
         ((height, width),) = sizes
         course = self._course(height, winners_and_confidence if confidence else winners)
         whole = Rectangle(0, 0, height, width)
-        piece = course.push([self._cut(image, whole) for image in images])
+        (piece,) = course.push([self._cut(image, whole) for image in images])
         assert piece.pixels is not None
         return [
             Segmentation(
@@ -190,13 +190,10 @@ class Segmenter:
         done = 0
         for top in range(0, aligned(height), band_rows):
             band = Rectangle(top, 0, min(band_rows, aligned(height) - top), aligned(width))
-            piece = course.push([self._cut(image, band)])
-            if piece.pixels is None:
-                yield piece
-                continue
-            pixels = piece.pixels[:, :, : height - done]
-            done += pixels.shape[2]
-            yield Piece(pixels, piece.timings)
+            for piece in course.push([self._cut(image, band)]):
+                pixels = None if piece.pixels is None else piece.pixels[:, :, : height - done]
+                done += 0 if pixels is None else pixels.shape[2]
+                yield Piece(pixels, piece.timings)
 
     def _streamed_across(self, image: NDArray[np.uint8], reading: Reading) -> Iterator[Piece]:
         """By bands of columns; the rows are told when all is done."""
@@ -213,8 +210,7 @@ class Segmenter:
         height, width = image.shape[:2]
         maps: list[ScoreMap] = []
         for place in overlapping_rectangles(height, width, self.limits.overlap_height, self.limits.overlap_width):
-            scores, timings = self._course(place.height, reading).forward([self._cut(image, place)])
-            assert scores is not None
+            scores, timings = self._course(place.height, reading).scores([self._cut(image, place)])
             maps.append(ScoreMap(place.top, place.left, scores[0]))
             yield Piece(None, timings)
         bands = mean_logits(maps, self._upsampling, height, width)

@@ -1,5 +1,7 @@
 """One image's way through a program."""
 
+import math
+
 import torch
 from torch import Tensor
 
@@ -10,6 +12,8 @@ from model.streaming.rows import Geometry, Rows, Span
 class Stream:
     """Takes an image's rows, from top to bottom, and gives those of the result as soon as they are known.
 
+    Whoever has fed it some lets it advance for as long as it can, and takes what has become known after each advance.
+
     Args:
         program: what to do.
         rows: of the whole image.
@@ -17,43 +21,52 @@ class Stream:
 
     def __init__(self, program: Program, rows: int) -> None:
         self._steps = program.steps
+        self._share = 0.0
         self._values = [_Value(total) for total in program.totals(rows)]
         for number, step in enumerate(program.steps, start=1):
             for source, geometry in zip(step.inputs, step.operation.geometries, strict=True):
                 self._values[source].readers.append((self._values[number], geometry))
 
-    def push(self, rows: Tensor) -> Tensor | None:
-        """Take the next rows.
+    def feed(self, rows: Tensor) -> None:
+        """Take the next rows, (batch, channels, rows, width)."""
+        self._values[0].append(rows)
+        self._share = rows.shape[2] / self._values[0].total
 
-        Args:
-            rows: (batch, channels, rows, width).
+    def advance(self) -> bool:
+        """Compute what can be computed, of each value no more than its share for the rows last fed.
+
+        After the image's last row much can be: it is not to take more memory, or longer, than the bands before.
 
         Returns:
-            (batch, channels, rows, width), the next rows of the result; None if none can be told yet.
+            Whether there was anything to do.
         """
-        self._values[0].append(rows)
-        for number in range(1, len(self._values)):
-            self._advance(number)
+        computed = [self._compute(number) for number in range(1, len(self._values))]
+        return any(computed)
+
+    def take(self) -> Tensor | None:
+        """The rows of the result that have become known, (batch, channels, rows, width); None if there are none."""
         return self._values[-1].take()
 
     def kept_numbers(self) -> int:
         """How many numbers wait for rows still to come."""
         return sum(value.kept_numbers() for value in self._values)
 
-    def _advance(self, number: int) -> None:
-        """Compute the rows of a value that can be computed, and let go of what nobody needs any more."""
+    def _compute(self, number: int) -> bool:
+        """Compute the next rows of a value, and let go of what nobody needs any more."""
         step, value = self._steps[number - 1], self._values[number]
         sources = [self._values[source] for source in step.inputs]
         pairs = list(zip(sources, step.operation.geometries, strict=True))
-        stop = min(
+        ready = min(
             value.total if source.stop == source.total else geometry.ready(source.stop) for source, geometry in pairs
         )
+        stop = min(ready, value.stop + math.ceil(value.total * self._share))
         if stop <= value.stop:
-            return
+            return False
         wanted = Span(value.stop, stop)
         value.append(step.operation([source.rows(geometry.needed(wanted)) for source, geometry in pairs], wanted))
         for source in sources:
             source.let_go()
+        return True
 
 
 class _Value:

@@ -15,7 +15,7 @@ class Tiling(StrEnum):
     image's height.
     ``overlap``: the book's: rectangles that cover the image; where several cover a pixel, their transposed
     convolutions' outputs are averaged.
-    ``auto``: ``whole`` up to the size of a band, ``exact`` above.
+    ``auto``: ``whole`` for photographs of usual size, ``exact`` above.
     """
 
     AUTO = "auto"
@@ -29,8 +29,10 @@ class TilingLimits:
     """Sizes of the parts.
 
     Attributes:
-        band_pixels: pixels that are computed at a time; up to as many ``auto`` takes ``whole``. A band has at least 32
-            rows, or columns where 32 rows would be too many pixels and the image is less high than wide.
+        band_pixels: pixels of a band of ``exact``: few enough for a processor's caches, and enough to keep it busy. A
+            band has at least 32 rows; where these are more than ``photograph_pixels`` in an image that is less high
+            than wide, bands of columns are taken.
+        photograph_pixels: the largest padded image that ``auto`` takes ``whole``.
         max_whole_pixels: the largest padded image that ``whole`` takes: its memory grows with the image.
         overlap_height, overlap_width: rectangles of ``overlap``; the book's are 320 x 480.
 
@@ -38,7 +40,8 @@ class TilingLimits:
         TilingError: a side is no positive multiple of 32, or a band has fewer pixels than a square of 32.
     """
 
-    band_pixels: int = 1 << 20
+    band_pixels: int = 1 << 18
+    photograph_pixels: int = 1 << 20
     max_whole_pixels: int = 16_000_000
     overlap_height: int = 320
     overlap_width: int = 480
@@ -51,14 +54,14 @@ class TilingLimits:
                 raise TilingError(f"the side of a tile must be a positive multiple of {ALIGNMENT}, not {side}")
 
     def choose(self, height: int, width: int, tiling: Tiling) -> Tiling:
-        """What is done with an image: ``auto`` decided, and ``whole`` where one band would be ``exact``.
+        """What is done with an image: ``auto`` decided.
 
         Raises:
             TilingError: the image is too large for ``whole``.
         """
         pixels = aligned(height) * aligned(width)
-        if tiling in (Tiling.AUTO, Tiling.EXACT):
-            return Tiling.WHOLE if pixels <= min(self.band_pixels, self.max_whole_pixels) else Tiling.EXACT
+        if tiling is Tiling.AUTO:
+            return Tiling.WHOLE if pixels <= min(self.photograph_pixels, self.max_whole_pixels) else Tiling.EXACT
         if tiling is Tiling.WHOLE and pixels > self.max_whole_pixels:
             raise TilingError(
                 f"an image of {width} x {height} pixels is too large for tiling=whole, which takes up to "
@@ -72,4 +75,4 @@ class TilingLimits:
 
     def should_transpose(self, height: int, width: int) -> bool:
         """Whether an image is to be cut into bands of columns."""
-        return height < width and aligned(width) * ALIGNMENT > self.band_pixels
+        return height < width and aligned(width) * ALIGNMENT > self.photograph_pixels

@@ -27,7 +27,9 @@ class HeldSegmenter(Segmenter):
     """Predicts photographs when it is let to; remembers which it was asked to predict together."""
 
     def __init__(self) -> None:
-        super().__init__(random_checkpoint(), "cpu", TilingLimits(band_pixels=64 * 96), torch.float64)
+        super().__init__(
+            random_checkpoint(), "cpu", TilingLimits(band_pixels=64 * 96, photograph_pixels=64 * 96), torch.float64
+        )
         self.let = threading.Event()
         self.batches: list[list[tuple[int, ...]]] = []
 
@@ -124,7 +126,7 @@ def test_a_fault_reaches_everyone_in_the_batch_and_ends_nothing_else(
     for result in failing:
         with pytest.raises(ImageError, match="float32"):
             result.result(30)
-    assert queue.ask(_noise(*SMALL)).result(30).mask.shape == SMALL
+    assert queue.scheduler.segment(_noise(*SMALL), Ticket()).mask.shape == SMALL
 
 
 def test_large_images_take_turns_band_by_band(segmenter: HeldSegmenter) -> None:
@@ -145,9 +147,9 @@ def test_large_images_take_turns_band_by_band(segmenter: HeldSegmenter) -> None:
         masks = list(threads.map(predict, "ab"))
     for mask in masks:
         np.testing.assert_array_equal(mask, segmenter.segment(image).mask)
-    assert order.index("b") < 5
-    assert order.index("a") < 5
-    assert len(order) == 2 * 5
+    half = len(order) // 2
+    assert order.count("a") == order.count("b") == half >= 5
+    assert {"a", "b"} <= set(order[:half]) & set(order[half:])
 
 
 def test_a_large_image_that_nobody_waits_for_stops_after_the_band_at_hand(segmenter: HeldSegmenter) -> None:
@@ -172,7 +174,7 @@ def test_a_photograph_does_not_wait_for_a_large_image(segmenter: HeldSegmenter, 
     ("size", "tiling", "expected"),
     [
         (SMALL, Tiling.AUTO, True),
-        (SMALL, Tiling.EXACT, True),
+        (SMALL, Tiling.EXACT, False),
         (SMALL, Tiling.WHOLE, True),
         (SMALL, Tiling.OVERLAP, False),
         (LARGE, Tiling.AUTO, False),

@@ -38,8 +38,13 @@ def _flow(program: Program, images: Tensor, cuts: list[int]) -> list[Tensor]:
     """What comes of each part of some images, cut at rows ``cuts``."""
     stream = Stream(program, images.shape[2])
     edges = [0, *cuts, images.shape[2]]
-    parts = [stream.push(images[:, :, top:bottom]) for top, bottom in pairwise(edges)]
-    return [part for part in parts if part is not None]
+    parts = []
+    for top, bottom in pairwise(edges):
+        stream.feed(images[:, :, top:bottom])
+        while stream.advance():
+            if (part := stream.take()) is not None:
+                parts.append(part)
+    return parts
 
 
 @pytest.mark.parametrize("learned_upsampling", [False, True])
@@ -101,10 +106,19 @@ def test_what_a_stream_keeps_does_not_grow_with_the_image(architecture: Architec
     def kept(rows: int) -> int:
         stream = Stream(program, rows)
         for _ in range(rows // 32 - 1):
-            stream.push(_noise(1, 3, 32, 64))
+            stream.feed(_noise(1, 3, 32, 64))
+            while stream.advance():
+                stream.take()
         return stream.kept_numbers()
 
     assert kept(32 * 40) == kept(32 * 80) > 0
+
+
+def test_after_the_last_row_as_much_is_computed_at_a_time_as_before() -> None:
+    program = trace_scores(_network(Architecture.FCN8S_CONTEXT))
+    parts = _flow(program, _noise(1, 3, 1600, 32), list(range(64, 1600, 64)))
+    assert max(part.shape[2] for part in parts) == 64 // 8
+    assert sum(part.shape[2] for part in parts) == 1600 // 8
 
 
 @given(

@@ -34,8 +34,7 @@ def evaluate(
         list[Tiling],
         typer.Option(
             help="How images are cut. whole: one pass each. exact: bands of rows, with the result of whole. overlap: "
-            "overlapping rectangles, averaged. auto: whole up to a band's size, else exact. Give several to compare "
-            "them."
+            "overlapping rectangles, averaged. auto: whole up to a megapixel, else exact. Give several to compare them."
         ),
     ] = _MODES,
     band_pixels: Annotated[int, typer.Option(help="Pixels of a band of exact.")] = TilingLimits().band_pixels,
