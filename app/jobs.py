@@ -1,6 +1,7 @@
 """One request's work: bytes of an image in, bytes of an answer out. Runs in worker threads."""
 
 import time
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
@@ -10,14 +11,21 @@ from app.images import decode_image, open_image
 from app.rendering import (
     MaskEncoding,
     OutputFormat,
+    confidence_writer,
+    mask_writer,
     render_confidence,
     render_json,
     render_overlay,
     render_png,
 )
 from app.scheduler import Abandoned, Scheduler, Ticket
-from model.segmentation import Segmentation, collect
+from model.segmentation import NO_TIME, Segmentation, Timings, collect
 from model.tiling import Tiling
+
+Deliver = Callable[[bytes], None]
+
+_STREAMED = (OutputFormat.PNG, OutputFormat.CONFIDENCE)
+"""What is delivered while it is being made, if the image is large."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,14 +43,12 @@ class Answer:
     """The body of a response.
 
     Attributes:
-        body: in the output format.
-        digest: of the checkpoint that made it.
+        body: in the output format; empty if it was delivered in parts.
         pixels: of the image.
         stages: seconds spent on each stage, in order.
     """
 
     body: bytes
-    digest: str
     pixels: int
     stages: dict[str, float]
 
@@ -83,8 +89,12 @@ class Job:
         self._open_s = self._asked - started
         return self._is_photograph
 
-    def run(self, scheduler: Scheduler) -> Answer:
+    def run(self, scheduler: Scheduler, deliver: Deliver) -> Answer:
         """Decode, predict, encode; after ``open``.
+
+        Args:
+            scheduler: predicts.
+            deliver: is called with the parts of a large image's PNG as soon as they are known.
 
         Raises:
             ProblemError: the image cannot be segmented.
@@ -93,23 +103,25 @@ class Job:
         self._ticket.begin(self._asked)
         started = time.perf_counter()
         image = decode_image(self._picture)
-        decoded = time.perf_counter()
-        segmentation = self._predict(image, scheduler)
-        if self._ticket.abandoned.is_set():
-            raise Abandoned
-        predicted = time.perf_counter()
-        digest = scheduler.segmenter.checkpoint.digest
-        body = self._render(image, segmentation, digest)
-        timings = segmentation.timings
+        decode_s = self._open_s + time.perf_counter() - started
+        if not self._is_photograph and self._options.output in _STREAMED:
+            body, timings, encode_s = b"", *self._stream(image, scheduler, deliver)
+        else:
+            segmentation = self._predict(image, scheduler)
+            if self._ticket.abandoned.is_set():
+                raise Abandoned
+            predicted = time.perf_counter()
+            body = self._render(image, segmentation, scheduler.segmenter.checkpoint.digest)
+            timings, encode_s = segmentation.timings, time.perf_counter() - predicted
         stages = {
             "queue": self._ticket.waited_s,
-            "decode": self._open_s + decoded - started,
+            "decode": decode_s,
             "preprocess": timings.preprocess_s,
             "forward": timings.forward_s,
             "upsample": timings.upsample_s,
-            "encode": time.perf_counter() - predicted,
+            "encode": encode_s,
         }
-        return Answer(body, digest, segmentation.mask.size, stages)
+        return Answer(body, image.shape[0] * image.shape[1], stages)
 
     def _predict(self, image: NDArray[np.uint8], scheduler: Scheduler) -> Segmentation:
         confidence = self._options.output is OutputFormat.CONFIDENCE
@@ -117,6 +129,23 @@ class Job:
             return scheduler.segment(image, self._ticket, confidence=confidence)
         bands = scheduler.bands(image, self._options.tiling, self._ticket, confidence=confidence)
         return collect(bands, image.shape[:2], scheduler.segmenter.checkpoint.labels, confidence=confidence)
+
+    def _stream(self, image: NDArray[np.uint8], scheduler: Scheduler, deliver: Deliver) -> tuple[Timings, float]:
+        """Predict and encode band by band; the seconds of the prediction's stages and of encoding."""
+        checkpoint, confidence = scheduler.segmenter.checkpoint, self._options.output is OutputFormat.CONFIDENCE
+        height, width = image.shape[:2]
+        if confidence:
+            writer = confidence_writer(height, width, checkpoint.digest)
+        else:
+            writer = mask_writer(height, width, checkpoint.labels, checkpoint.digest)
+        timings, encode_s = NO_TIME, 0.0
+        for band in scheduler.bands(image, self._options.tiling, self._ticket, confidence=confidence):
+            rows = band.mask if band.confidence is None else band.confidence
+            started = time.perf_counter()
+            if len(rows):
+                deliver(writer.write(rows))
+            timings, encode_s = timings + band.timings, encode_s + time.perf_counter() - started
+        return timings, encode_s
 
     def _render(self, image: NDArray[np.uint8], segmentation: Segmentation, digest: str) -> bytes:
         match self._options.output:

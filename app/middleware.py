@@ -13,6 +13,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from app.errors import INTERNAL, problem_response
 from app.metrics import Metrics
+from app.service import BrokenOff
 from model.errors import SegmentationError
 
 _logger = logging.getLogger("app")
@@ -48,6 +49,8 @@ class ObservationMiddleware:
             await self._app(scope, receive, observed_send)
         except ClientDisconnect:
             self._metrics.abandoned.inc()
+        except BrokenOff as reason:
+            _logger.warning("request %s: the answer was broken off: %s", request_id, reason)
         except Exception:
             _logger.exception("request %s failed", request_id)
             if status is None:

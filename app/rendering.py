@@ -1,7 +1,6 @@
 """From a segmentation to the bytes of a response."""
 
 import base64
-import zlib
 from collections.abc import Iterator
 from dataclasses import asdict
 from enum import StrEnum
@@ -14,6 +13,7 @@ from numpy.typing import NDArray
 from PIL import Image
 from PIL.PngImagePlugin import PngInfo
 
+from app.png import PngWriter
 from app.rle import encode_rle
 from model.labels import Labels
 from model.segmentation import Segmentation
@@ -46,17 +46,25 @@ class MaskEncoding(StrEnum):
     NONE = "none"
 
 
-def render_png(segmentation: Segmentation, digest: str) -> bytes:
+def mask_writer(height: int, width: int, labels: Labels, digest: str) -> PngWriter:
     """Palette PNG: the stored value of a pixel is its class index, its colour the class's."""
-    picture = Image.fromarray(segmentation.mask)
-    picture.putpalette(segmentation.labels.palette.tobytes())
-    return _png(picture, digest)
+    return PngWriter(height, width, {DIGEST_KEY: digest}, labels.palette)
+
+
+def confidence_writer(height: int, width: int, digest: str) -> PngWriter:
+    """Grey PNG: 255 times the probability of each pixel's class."""
+    return PngWriter(height, width, {DIGEST_KEY: digest})
+
+
+def render_png(segmentation: Segmentation, digest: str) -> bytes:
+    """The mask as a palette PNG."""
+    return mask_writer(segmentation.height, segmentation.width, segmentation.labels, digest).write(segmentation.mask)
 
 
 def render_confidence(segmentation: Segmentation, digest: str) -> bytes:
-    """Grey PNG: 255 times the probability of each pixel's class."""
+    """The confidence as a grey PNG."""
     assert segmentation.confidence is not None
-    return _png(Image.fromarray(segmentation.confidence), digest)
+    return confidence_writer(segmentation.height, segmentation.width, digest).write(segmentation.confidence)
 
 
 def render_overlay(image: NDArray[np.uint8], segmentation: Segmentation, alpha: float, digest: str) -> bytes:
@@ -68,7 +76,12 @@ def render_overlay(image: NDArray[np.uint8], segmentation: Segmentation, alpha: 
         alpha: share of the colours, 0..1.
         digest: of the checkpoint, for the PNG's text.
     """
-    return _png(Image.fromarray(blend(image, segmentation.mask, segmentation.labels, alpha)), digest)
+    text = PngInfo()
+    text.add_text(DIGEST_KEY, digest)
+    buffer = BytesIO()
+    picture = Image.fromarray(blend(image, segmentation.mask, segmentation.labels, alpha))
+    picture.save(buffer, "PNG", compress_level=1, pnginfo=text)
+    return buffer.getvalue()
 
 
 def blend(image: NDArray[np.uint8], mask: NDArray[np.uint8], labels: Labels, alpha: float) -> NDArray[np.uint8]:
@@ -123,13 +136,3 @@ def _with_rows(document: dict[str, Any], mask: NDArray[np.uint8]) -> bytes:
             yield orjson.dumps(rows, option=orjson.OPT_SERIALIZE_NUMPY)[1:-1]
 
     return orjson.dumps(document)[:-1] + b',"mask":[' + b",".join(parts()) + b"]}"
-
-
-def _png(picture: Image.Image, digest: str) -> bytes:
-    text = PngInfo()
-    text.add_text(DIGEST_KEY, digest)
-    buffer = BytesIO()
-    # Masks are long runs of equal bytes, photographs are not: each has its fastest way.
-    strategy = zlib.Z_DEFAULT_STRATEGY if picture.mode == "RGB" else zlib.Z_RLE
-    picture.save(buffer, "PNG", compress_level=1, compress_type=strategy, pnginfo=text)
-    return buffer.getvalue()

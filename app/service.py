@@ -2,11 +2,12 @@
 
 import asyncio
 import math
-from collections.abc import Iterator
+from collections.abc import AsyncIterator, Iterator
 from concurrent.futures import Future
 from contextlib import contextmanager, suppress
 from typing import Any
 
+from app.delivery import Delivery
 from app.errors import DEADLINE, DRAINING, QUEUE_FULL, ProblemError
 from app.jobs import Answer, Job
 from app.metrics import Metrics
@@ -16,10 +17,22 @@ from app.threads import start_threads
 from model.segmenter import Segmenter
 
 
+class BrokenOff(Exception):  # noqa: N818 (what there was to say to the client has been said)
+    """An answer ends before its end: its first parts were sent when something stood in the way of the others."""
+
+
 class Place:
-    """A request's right to be worked on; given back when its work has ended, not when its client has gone."""
+    """A request's right to be worked on; given back when its work has ended, not when its client has gone.
+
+    Attributes:
+        job: the request's.
+        answer: waits for the job.
+        work: the part of the job that is in a thread, or waits for one.
+    """
 
     def __init__(self) -> None:
+        self.job: Job | None = None
+        self.answer: asyncio.Task[Answer] | None = None
         self.work: Future[Any] | None = None
 
 
@@ -47,7 +60,7 @@ class Service:
 
     @contextmanager
     def admit(self) -> Iterator[Place]:
-        """A place for a request, from its head to the end of its work.
+        """A place for a request, from its head to the end of its work; leaving it abandons what is not finished.
 
         Raises:
             ProblemError: the service is draining, or the queue is full.
@@ -66,34 +79,58 @@ class Service:
         finally:
             self._give_back(place)
 
-    async def run(self, job: Job, place: Place, gone: "asyncio.Task[None]") -> Answer | None:
-        """Do a job; None if its client went first.
+    async def run(self, job: Job, place: Place, gone: "asyncio.Task[None]") -> Answer | AsyncIterator[bytes] | None:
+        """Do a job.
 
         Args:
             job: to do.
             place: the request's.
             gone: ends when the client goes.
 
+        Returns:
+            The answer; or, if it is delivered while it is being made, its parts; or None if the client went first.
+
         Raises:
             ProblemError, TilingError: the image cannot be segmented, or the deadline has passed.
         """
-        answer = asyncio.create_task(self._work(job, place))
-        waited_for: set[asyncio.Task[Answer] | asyncio.Task[None]] = {answer, gone}
+        deadline = asyncio.get_running_loop().time() + self._settings.deadline_s
+        delivery = Delivery()
+        place.job = job
+        place.answer = answer = asyncio.create_task(self._work(job, place, delivery))
+        answer.add_done_callback(_acknowledge)
+        started = asyncio.create_task(delivery.started.wait())
         try:
+            waited_for: set[asyncio.Task[Any]] = {answer, gone, started}
             await asyncio.wait(waited_for, timeout=self._settings.deadline_s, return_when=asyncio.FIRST_COMPLETED)
         finally:
-            # Also when this request itself is cancelled, which ends the service's last grace.
-            if not answer.done():
-                job.abandon()
-                answer.cancel()
+            started.cancel()
         if answer.done():
             result = answer.result()
-            self._count(result)
-            return result
+            if not delivery.started.is_set():
+                self._count(result)
+                return result
         if gone.done():
             self._metrics.abandoned.inc()
             return None
+        if delivery.started.is_set():
+            return self._parts(answer, delivery, gone, deadline)
         raise ProblemError(DEADLINE, f"the answer was not ready within {self._settings.deadline_s:g} s")
+
+    async def _parts(
+        self, answer: "asyncio.Task[Answer]", delivery: Delivery, gone: "asyncio.Task[None]", deadline: float
+    ) -> AsyncIterator[bytes]:
+        for ending in (answer, gone):
+            ending.add_done_callback(lambda _: delivery.end())
+        try:
+            async with asyncio.timeout_at(deadline):
+                async for part in delivery.parts():
+                    yield part
+        except TimeoutError as error:
+            raise BrokenOff(f"it was not complete within {self._settings.deadline_s:g} s") from error
+        if answer.done():
+            self._count(answer.result())
+        else:
+            self._metrics.abandoned.inc()
 
     async def drain(self) -> None:
         """Take nothing new; wait until everything accepted is finished, at most ``drain_timeout_s``."""
@@ -110,12 +147,12 @@ class Service:
             threads.shutdown(wait=False, cancel_futures=True)
         self._scheduler.close()
 
-    async def _work(self, job: Job, place: Place) -> Answer:
+    async def _work(self, job: Job, place: Place, delivery: Delivery) -> Answer:
         """Large images have threads of their own: photographs never wait for their decoding or encoding."""
         opening = self._threads.submit(job.open, self._scheduler)
         place.work = opening
         threads = self._threads if await asyncio.wrap_future(opening) else self._slow_threads
-        working = threads.submit(job.run, self._scheduler)
+        working = threads.submit(job.run, self._scheduler, delivery.put)
         place.work = working
         return await asyncio.wrap_future(working)
 
@@ -126,6 +163,9 @@ class Service:
         self._mean_job_s += 0.1 * (work_s - self._mean_job_s)
 
     def _give_back(self, place: Place) -> None:
+        if place.job is not None and place.answer is not None:
+            place.job.abandon()
+            place.answer.cancel()
         if place.work is None or place.work.done():
             self._change_unfinished(-1)
             return
@@ -145,3 +185,9 @@ class Service:
             self._idle.clear()
         else:
             self._idle.set()
+
+
+def _acknowledge(answer: "asyncio.Task[Answer]") -> None:
+    """Nobody may be left to hear of a failure, and asyncio would complain of that."""
+    if not answer.cancelled():
+        answer.exception()

@@ -1,16 +1,19 @@
 """``POST /segment``."""
 
 import asyncio
+from collections.abc import AsyncIterator
+from contextlib import ExitStack
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Query, Request, Response
+from starlette.responses import StreamingResponse
+from starlette.types import Receive, Scope, Send
 
 from app import errors
 from app.dependencies import ServiceDependency, SettingsDependency
 from app.jobs import Answer, Job, Options
 from app.negotiation import negotiate
 from app.openapi import problem_responses
-from app.rendering import OutputFormat
 from app.schemas import SegmentationDocument, SegmentQuery
 from app.uploads import FIELD, read_image_bytes
 
@@ -41,7 +44,10 @@ _REQUEST_BODY = {
 _HEADERS = {
     "X-Request-ID": {"description": "The request's ID.", "schema": {"type": "string"}},
     DIGEST_HEADER: {"description": "SHA-256 of the weights file that made the mask.", "schema": {"type": "string"}},
-    "Server-Timing": {"description": "Milliseconds of each stage.", "schema": {"type": "string"}},
+    "Server-Timing": {
+        "description": "Milliseconds of each stage; not of a large image's PNG, which is sent while it is being made.",
+        "schema": {"type": "string"},
+    },
 }
 
 _RESPONSES: dict[int | str, dict[str, Any]] = {
@@ -100,26 +106,42 @@ async def segment(
     """The class of every pixel of an image of any size, as a PNG in the classes' colours or as JSON.
 
     EXIF orientation is applied; transparency is composited on white; of animations the first frame is taken.
+
+    A large image's PNG is sent while it is being made. If that fails on the way the connection is closed before the
+    end of the body, and the file lacks its last chunk, `IEND`.
     """
     output = query.format or negotiate(request.headers.get("accept"))
-    with service.admit() as place:
+    headers = {DIGEST_HEADER: service.segmenter.checkpoint.digest, "Vary": "Accept"}
+    with ExitStack() as stack:
+        place = stack.enter_context(service.admit())
         data = await read_image_bytes(request, settings.max_upload_bytes, settings.upload_timeout_s)
         job = Job(data, Options(output, query.mask, query.tiling, query.alpha), settings.max_pixels)
         gone = asyncio.create_task(_wait_until_gone(request))
-        try:
-            answer = await service.run(job, place, gone)
-        finally:
-            gone.cancel()
-    return Response(status_code=499) if answer is None else _response(answer, output)
+        stack.callback(gone.cancel)
+        answer = await service.run(job, place, gone)
+        if answer is None:
+            return Response(status_code=499)
+        if isinstance(answer, Answer):
+            headers["Server-Timing"] = _server_timing(answer)
+            return Response(answer.body, headers=headers, media_type=output.media_type)
+        return _PartsResponse(answer, headers, output.media_type, stack.pop_all())
 
 
-def _response(answer: Answer, output: OutputFormat) -> Response:
-    headers = {
-        DIGEST_HEADER: answer.digest,
-        "Server-Timing": ", ".join(f"{stage};dur={seconds * 1000:.2f}" for stage, seconds in answer.stages.items()),
-        "Vary": "Accept",
-    }
-    return Response(answer.body, headers=headers, media_type=output.media_type)
+class _PartsResponse(StreamingResponse):
+    """Sends parts as they come; closes ``stack`` when they are all sent, or can't be."""
+
+    def __init__(self, parts: AsyncIterator[bytes], headers: dict[str, str], media_type: str, stack: ExitStack) -> None:
+        super().__init__(parts, headers=headers, media_type=media_type)
+        self._stack = stack
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:  # noqa: ARG002 (ASGI's signature)
+        # Unlike the method it replaces it does not wait for the client to go: the parts end when it does.
+        with self._stack:
+            await self.stream_response(send)
+
+
+def _server_timing(answer: Answer) -> str:
+    return ", ".join(f"{stage};dur={seconds * 1000:.2f}" for stage, seconds in answer.stages.items())
 
 
 async def _wait_until_gone(request: Request) -> None:

@@ -55,6 +55,18 @@ class ServerProcess:
     def client(self) -> httpx2.Client:
         return httpx2.Client(base_url=self.url, timeout=120)
 
+    def end(self) -> list[str]:
+        """End the service; the lines that it has printed."""
+        self.process.send_signal(signal.SIGTERM)
+        assert self.process.stdout is not None
+        self.log.extend(self.process.stdout)
+        self.process.wait(timeout=60)
+        return self.log
+
+    def upload(self, body: bytes) -> "Upload":
+        """A connection that has sent a whole POST and not read its answer."""
+        return self.unfinished_upload(body, sent=len(body))
+
     def unfinished_upload(self, body: bytes, sent: int) -> "Upload":
         """A connection that has sent the head of a POST and the first bytes of its body."""
         return Upload(self.port, body, sent)

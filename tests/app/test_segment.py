@@ -1,4 +1,5 @@
 import base64
+from collections.abc import Iterator
 from io import BytesIO
 
 import httpx2
@@ -213,6 +214,37 @@ def test_limits_are_kept_and_named(cat: bytes) -> None:
 def test_a_missed_deadline_is_said(cat: bytes) -> None:
     with TestClient(create_app(Settings(threads=1, deadline_s=0.001))) as client:
         require_problem(client.post("/segment", content=cat, headers=JPEG), errors.DEADLINE)
+
+
+@pytest.fixture(scope="module")
+def streaming_client() -> Iterator[TestClient]:
+    """A service to which a photograph is a large image, computed 32 rows at a time."""
+    settings = Settings(threads=1, photograph_pixels=1, band_pixels=1024)
+    with TestClient(create_app(settings), raise_server_exceptions=False) as client:
+        yield client
+
+
+@pytest.mark.parametrize("query", ["", "format=confidence", "format=overlay", "format=json", "tiling=overlap"])
+def test_a_large_image_gets_the_same_answer_in_parts(
+    client: TestClient, streaming_client: TestClient, cat: bytes, query: str
+) -> None:
+    at_once = client.post(f"/segment?{query}", content=cat, headers=JPEG)
+    in_parts = streaming_client.post(f"/segment?{query}", content=cat, headers=JPEG)
+    is_streamed = "png" in in_parts.headers["content-type"] and "overlay" not in query
+    assert ("content-length" in in_parts.headers) is not is_streamed
+    assert ("server-timing" in in_parts.headers) is not is_streamed
+    assert in_parts.headers["x-checkpoint-sha256"] == at_once.headers["x-checkpoint-sha256"]
+    if "json" in query:
+        answers = [np.asarray(response.json()["mask"]) for response in (at_once, in_parts)]
+    else:
+        answers = [pixels(response) for response in (at_once, in_parts)]
+    # Sums of float32 in another order.
+    assert (answers[0] != answers[1]).mean() < 1e-3
+    assert "fcn_unfinished_requests 0.0" in streaming_client.get("/metrics").text
+
+
+def test_what_is_wrong_with_a_large_image_is_a_problem_all_the_same(streaming_client: TestClient, cat: bytes) -> None:
+    require_problem(streaming_client.post("/segment", content=cat[:9000], headers=JPEG), errors.IMAGE_DAMAGED)
 
 
 def test_before_the_start_nothing_is_ready(cat: bytes) -> None:

@@ -4,9 +4,11 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable
+from functools import cache
 from io import BytesIO
 from pathlib import Path
 
+import httpx2
 import numpy as np
 import pytest
 from PIL import Image
@@ -39,9 +41,7 @@ def test_real_photographs_become_masks_of_their_size(server: ServerProcess, shar
 
 
 def test_livez_answers_at_once_while_a_big_image_is_in_work(server: ServerProcess) -> None:
-    buffer = BytesIO()
-    Image.linear_gradient("L").resize((8000, 6250)).save(buffer, "JPEG")
-    big = server.unfinished_upload(buffer.getvalue(), sent=len(buffer.getvalue()))
+    big = server.upload(_big_jpeg())
     waits = []
     with server.client() as client:
         _wait_for_unfinished(server, 1)
@@ -57,15 +57,36 @@ def test_livez_answers_at_once_while_a_big_image_is_in_work(server: ServerProces
 
 
 def test_a_small_image_does_not_wait_for_a_big_one(start_server: Start, cat: bytes) -> None:
-    buffer = BytesIO()
-    Image.linear_gradient("L").resize((8000, 6250)).save(buffer, "JPEG")
     server = start_server()
-    big = server.unfinished_upload(buffer.getvalue(), sent=len(buffer.getvalue()))
+    big = server.upload(_big_jpeg())
     with server.client() as client:
         _wait_until(lambda: _cpu_seconds(server) > 5)
         assert client.post("/segment", content=cat).status_code == 200
         assert "fcn_unfinished_requests 1.0" in client.get("/metrics").text
     big.close()
+
+
+def test_the_first_rows_of_a_large_image_are_sent_before_the_last_are_known(start_server: Start, cat: bytes) -> None:
+    server = start_server()
+    with server.client() as client, client.stream("POST", "/segment", content=_big_jpeg()) as response:
+        assert response.status_code == 200
+        first = next(response.iter_bytes())
+        assert first.startswith(b"\x89PNG")
+        assert "fcn_unfinished_requests 1.0" in _metrics(server)
+    _wait_for_unfinished(server, 0)  # the client has gone
+    assert "fcn_abandoned_total 1.0" in _metrics(server)
+
+
+def test_a_large_image_that_outlasts_the_deadline_is_broken_off_and_lacks_its_end(start_server: Start) -> None:
+    server = start_server(deadline_s=10)
+    parts: list[bytes] = []
+    with server.client() as client, client.stream("POST", "/segment", content=_big_jpeg()) as response:
+        assert response.status_code == 200
+        with pytest.raises(httpx2.RemoteProtocolError):
+            parts.extend(response.iter_bytes())
+    assert b"IEND" not in b"".join(parts)
+    _wait_for_unfinished(server, 0)
+    assert any("was broken off: it was not complete within 10 s" in line for line in server.end())
 
 
 def test_a_full_queue_refuses_with_an_honest_wait(start_server: Start, cat: bytes) -> None:
@@ -175,10 +196,8 @@ def test_a_client_that_sends_far_too_much_reads_the_refusal(start_server: Start)
 
 
 def test_sigterm_gives_up_an_image_that_outlasts_the_drain(start_server: Start) -> None:
-    buffer = BytesIO()
-    Image.linear_gradient("L").resize((8000, 6250)).save(buffer, "JPEG")
     server = start_server(drain_timeout_s=1)
-    big = server.unfinished_upload(buffer.getvalue(), sent=len(buffer.getvalue()))
+    big = server.upload(_big_jpeg())
     _wait_for_unfinished(server, 1)
     server.process.send_signal(signal.SIGTERM)
     assert server.process.wait(timeout=60) == 0
@@ -201,9 +220,21 @@ def _cpu_seconds(server: ServerProcess) -> float:
     return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
 
 
-def _wait_for_unfinished(server: ServerProcess, count: int) -> None:
+@cache
+def _big_jpeg() -> bytes:
+    """50 megapixels."""
+    buffer = BytesIO()
+    Image.linear_gradient("L").resize((8000, 6250)).save(buffer, "JPEG")
+    return buffer.getvalue()
+
+
+def _metrics(server: ServerProcess) -> str:
     with server.client() as client:
-        _wait_until(lambda: f"fcn_unfinished_requests {count}.0" in client.get("/metrics").text)
+        return client.get("/metrics").text
+
+
+def _wait_for_unfinished(server: ServerProcess, count: int) -> None:
+    _wait_until(lambda: f"fcn_unfinished_requests {count}.0" in _metrics(server))
 
 
 def _wait_until(condition: Callable[[], bool], timeout_s: float = 20) -> None:

@@ -104,3 +104,8 @@ def test_a_class_that_is_named_like_another_meaning_stays_in_the_legend() -> Non
     panels = [Panel(Image.new("RGB", (400, 10)), "", frozenset({0, 1}), {"right": (7, 8, 9)})]
     sheet = draw_sheet([panels], labels)
     assert all(_rows_with(sheet, color) for color in ((1, 2, 3), (4, 5, 6), (7, 8, 9)))
+
+
+def test_the_legend_is_as_wide_as_the_panels_below_a_short_heading() -> None:
+    sheet = draw_sheet(["best", [mask_panel(halves(0, 8, 40, 400), VOC, (40, 400))]], VOC)
+    assert sheet.size == (8 + 400 + 8, 8 + 20 + 8 + 40 + 8 + 20 + 8)

@@ -30,8 +30,8 @@ def predict(
     ] = None,
     count: Annotated[int | None, typer.Option(min=1, show_default="4", help="Number of samples.")] = None,
     step: Annotated[int | None, typer.Option(min=1, show_default="1", help="Take every so many.")] = None,
-    best: Annotated[int, typer.Option(min=0, help="Instead of these: so many with the highest mIoU.")] = 0,
-    worst: Annotated[int, typer.Option(min=0, help="And so many of the others with the lowest mIoU.")] = 0,
+    best: Annotated[int, typer.Option(min=0, help="Draw so many with the highest mIoU instead.")] = 0,
+    worst: Annotated[int, typer.Option(min=0, help="Then so many with the lowest.")] = 0,
     hide_data: Annotated[
         bool, typer.Option("--hide-data", help="Draw neither images nor ground truth; see above.")
     ] = False,
@@ -58,7 +58,7 @@ def predict(
     With ground truth, captions tell the image's mIoU: the mean over the classes
     that its ground truth or its prediction holds, void left out. --best and
     --worst score the whole list and draw its ends, no image twice; what is all
-    void has no score and is left out. They replace --first, --count and --step.
+    void has no score and is left out. Give them no --first, --count or --step.
 
     --hide-data is for places where the data must not be shown: four samples a
     line, of each prediction | errors: grey is right, red wrong, pale void.
@@ -92,7 +92,7 @@ def predict(
     if not rows:
         raise DatasetError(f"no file of {data} that was tried can be read as an image")
     out.parent.mkdir(parents=True, exist_ok=True)
-    draw_sheet(rows, checkpoint.labels).save(out, "PNG", optimize=True)
+    draw_sheet(rows, checkpoint.labels).save(out, "PNG")
     print(out)
 
 
