@@ -5,6 +5,7 @@ from typing import Annotated, Any
 from pydantic import BaseModel, ConfigDict, Field
 
 from app.rendering import MaskEncoding, OutputFormat
+from model.precision import Precision
 from model.tiling import Tiling
 
 Rgb = Annotated[tuple[int, int, int], Field(description="Red, green, blue, 0..255.", examples=[[64, 0, 0]])]
@@ -101,6 +102,7 @@ class ModelDocument(BaseModel):
     scores: dict[str, float] = Field(description="Measured on images that were not trained on, 0..1.")
     licenses: str
     device: str = Field(examples=["cpu"])
+    precision: Precision = Field(description="Floating-point type that scores are computed in.")
     band_pixels: int = Field(description="Pixels of a band of `exact`.")
     limits: LimitsDocument
 

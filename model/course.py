@@ -87,7 +87,10 @@ class Course:
         started = time.perf_counter()
         if not self._stream.advance():
             return None
-        return self._stream.take(), self._now() - started
+        scores = self._stream.take()
+        # Interpolated in half precision, scores would make steps that can be seen.
+        scores = None if scores is None else scores.to(torch.promote_types(scores.dtype, torch.float32))
+        return scores, self._now() - started
 
     @torch.inference_mode()
     def _decode(self, scores: Tensor) -> NDArray[Any] | None:

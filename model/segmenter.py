@@ -34,7 +34,7 @@ class Segmenter:
         checkpoint: weights and all that belongs to them.
         device: ``cpu``, ``cuda``, ``cuda:1``, ... or ``auto``: CUDA where there is some.
         limits: how images are cut.
-        dtype: floating-point type to compute in.
+        dtype: floating-point type to compute scores in; what follows them is at least float32.
 
     Raises:
         CheckpointError: the weights do not fit the network.
@@ -54,7 +54,7 @@ class Segmenter:
         self._dtype = dtype
         network = checkpoint.build().to(self.device, dtype)
         self._stride = network.stride
-        self._upsampling = network.upsampling
+        self._upsampling = network.upsampling.to(torch.promote_types(dtype, torch.float32))
         program = trace_scores(network)
         self._program = fuse(program)
         # Few images are so wide; most processes never need these weights.
@@ -66,13 +66,14 @@ class Segmenter:
         path: Path = DEFAULT_WEIGHTS,
         device: str = "auto",
         limits: TilingLimits = TilingLimits(),  # noqa: B008 (frozen)
+        dtype: torch.dtype = torch.float32,
     ) -> "Segmenter":
         """Read a checkpoint and check that it gives the mask it promises for its golden image.
 
         Raises:
             CheckpointError: the file is missing, damaged, foreign, or gives another mask than it promises.
         """
-        segmenter = cls(Checkpoint.load(path), device, limits)
+        segmenter = cls(Checkpoint.load(path), device, limits, dtype)
         golden = segmenter.checkpoint.golden
         if golden is None:
             raise CheckpointError(f"weights file {path} has no golden sample to check it with; export it first")

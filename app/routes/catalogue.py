@@ -46,6 +46,7 @@ async def model(service: ServiceDependency, settings: SettingsDependency) -> Mod
         scores=summary.scores,
         licenses=summary.licenses,
         device=str(segmenter.device),
+        precision=settings.precision,
         band_pixels=segmenter.limits.band_pixels,
         limits=LimitsDocument(
             max_upload_bytes=settings.max_upload_bytes,

@@ -31,6 +31,7 @@ def test_model_says_what_the_file_says(client: TestClient) -> None:
     assert document["architecture"] == checkpoint.config.architecture
     assert document["scores"] == checkpoint.summary.scores
     assert document["scores"]
+    assert document["precision"] == "float32"
     assert document["band_pixels"] == TilingLimits().band_pixels
     assert document["limits"]["max_pixels"] == Settings().max_pixels
     assert "JPEG" in document["limits"]["formats"]

@@ -253,6 +253,20 @@ def test_the_checkpoint_that_ships_gives_the_mask_it_promises() -> None:
     assert len(np.unique(golden.mask)) > 1
 
 
+def test_bfloat16_moves_few_pixels_and_no_more_than_rounding_explains() -> None:
+    golden = Segmenter.load(device="cpu").checkpoint.golden
+    assert golden is not None
+    segmenter = Segmenter.load(device="cpu", dtype=torch.bfloat16)  # which checks the golden mask, too
+    halves = segmenter.segment(golden.image, confidence=True)
+    singles = Segmenter.load(device="cpu").segment(golden.image, confidence=True)
+    moved = halves.mask != singles.mask
+    assert 0 < moved.mean() < 0.005
+    assert singles.confidence is not None
+    assert halves.confidence is not None
+    assert singles.confidence[moved].max() < 0.6 * 255
+    assert np.abs(halves.confidence.astype(int) - singles.confidence.astype(int)).mean() < 0.02 * 255
+
+
 def test_a_mirrored_view_is_an_image_like_any_other() -> None:
     image = _noise(64, 64)
     mirrored = image[:, ::-1]
