@@ -16,8 +16,8 @@ def arrival_times(rate: float, seconds: float, max_requests: int, seed: int = 0)
     """
     gaps = random.Random(seed)
     times: list[float] = []
-    now = gaps.expovariate() / rate
+    now = gaps.expovariate(1.0) / rate
     while now <= seconds and len(times) < max_requests:
         times.append(now)
-        now += gaps.expovariate() / rate
+        now += gaps.expovariate(1.0) / rate
     return times

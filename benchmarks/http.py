@@ -28,6 +28,7 @@ from model.segmenter import DEFAULT_WEIGHTS
 _ROOT = Path(__file__).parents[1]
 _LEAST_EQUAL = 0.999
 _TIME_LIMIT_S = 300.0
+_KNOWN = ", ".join(PEERS)
 
 FIXED = Service("fixed answers", "/", ("-m", "benchmarks.fixed_server", "{port}"))
 """What the load generator itself is measured with."""
@@ -160,9 +161,15 @@ def _measured(arguments: Sequence[str], seconds: float) -> Measurement:
     return Measurement(**fields | {"latencies_ms": tuple(fields["latencies_ms"])})
 
 
+def _peer(name: str) -> Service:
+    if name not in PEERS:
+        raise argparse.ArgumentTypeError(f"there is no peer {name}; there are {_KNOWN}")
+    return PEERS[name]
+
+
 def _arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m benchmarks.http", description=__doc__.splitlines()[0])
-    parser.add_argument("peers", nargs="*", choices=[[], *PEERS], help="services to compare ours with")
+    parser.add_argument("peers", nargs="*", type=_peer, metavar="PEER", help=f"services to compare with: {_KNOWN}")
     parser.add_argument("--peer-python", default=sys.executable, help="interpreter that has the peers (this one)")
     parser.add_argument("--rounds", type=int, default=3, help="times that everything is measured (3)")
     parser.add_argument("--seconds", type=float, default=10.0, help="of each phase of load (10)")
@@ -182,7 +189,7 @@ def main() -> int:
     # So that services are stopped then too.
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
     arguments = _arguments()
-    services = [PEERS[name] for name in arguments.peers]
+    services: list[Service] = arguments.peers
     with TemporaryDirectory() as folder:
         body = Path(folder) / "photograph.jpg"
         body.write_bytes(photograph(arguments.photograph))

@@ -10,6 +10,7 @@ import sys
 import time
 from collections.abc import Callable
 from dataclasses import asdict
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -22,6 +23,7 @@ from benchmarks.measurement import Measurement
 from model.checkpoint import Checkpoint
 from model.networks.fcn import aligned
 from model.segmenter import DEFAULT_WEIGHTS
+from model.streaming import Program, Stream, fuse, trace_scores
 from model.upsampling.winners import winning_classes
 
 _THREADS = 2
@@ -29,18 +31,24 @@ _WARM_UP = 5
 
 
 def load_network() -> Callable[[Tensor], Tensor]:
-    """A normalised image, (1, 3, height, width) float32 channels_last with sides that are multiples of 32 -> its classes.
+    """From a normalised image to its classes.
 
-    The classes are (height, width) uint8.
+    Takes (1, 3, height, width), float32, channels_last, sides multiples of 32; gives (height, width), uint8.
     """
     torch.set_num_threads(_THREADS)
-    network = Checkpoint.load(DEFAULT_WEIGHTS).build().to(memory_format=torch.channels_last)
+    network = Checkpoint.load(DEFAULT_WEIGHTS).build()
+    return partial(predict, fuse(trace_scores(network)), network.stride)
 
-    def classes(images: Tensor) -> Tensor:
-        with torch.inference_mode():
-            return winning_classes(network.scores(images)[0], network.stride)
 
-    return classes
+@torch.inference_mode()
+def predict(program: Program, stride: int, images: Tensor) -> Tensor:
+    """One pass over a whole image; the shapes are ``load_network``'s."""
+    stream = Stream(program, images.shape[2])
+    stream.feed(images)
+    stream.advance()
+    scores = stream.take()
+    assert scores is not None
+    return winning_classes(scores[0], stride)
 
 
 def prepared(photograph: Path) -> Tensor:

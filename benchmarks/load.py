@@ -95,7 +95,7 @@ class _Closed(_Phase):
 
 
 class _Open(_Phase):
-    """Latencies count from when a request was to be sent, so that a server's pause counts for all who come meanwhile."""
+    """Latencies count from when a request was to be sent: a server's pause counts for all who come meanwhile."""
 
     def senders(self) -> list[Coroutine[Any, Any, None]]:
         self._free = [Connection(self.load.port) for _ in range(_MAX_CONNECTIONS)]

@@ -8,6 +8,12 @@ from pathlib import Path
 
 _ROOT = Path(__file__).parents[1]
 
+_TELL_VERSIONS = """
+import sys
+from importlib.metadata import version
+print(", ".join(f"{name} {version(name)}" for name in sys.argv[1:]))
+"""
+
 
 def describe_machine() -> dict[str, str]:
     """Processor, cores, system, Python and commit."""
@@ -22,8 +28,7 @@ def describe_machine() -> dict[str, str]:
 
 def versions(python: str, packages: Sequence[str]) -> str:
     """Versions of packages that an interpreter has, in words."""
-    program = "import sys; from importlib.metadata import version; print(', '.join(f'{p} {version(p)}' for p in sys.argv[1:]))"
-    return _said([python, "-c", program, *packages])
+    return _said([python, "-c", _TELL_VERSIONS, *packages])
 
 
 def _processor() -> str:

@@ -83,7 +83,7 @@ def as_markdown(result: Result) -> str:
     found = medians(result)
     columns = list(found[OURS])
     reference = _in_process(result)
-    blank = {column: math.nan for column in columns}
+    blank = dict.fromkeys(columns, math.nan)
     in_process = blank | {
         "sequential p50": reference["p50"],
         "sequential p95": reference["p95"],

@@ -17,8 +17,10 @@ from typing import IO
 from benchmarks.connection import Connection, Reply, ReplyError, post
 
 _ROOT = Path(__file__).parents[1]
-_READY_TIMEOUT_S = 180.0
+_READY_TIMEOUT_S = 300.0
 _STOP_TIMEOUT_S = 30.0
+
+_BENTO = "benchmarks.peers.bentoml_service:Segmentation"
 
 
 class ServiceError(Exception):
@@ -70,8 +72,7 @@ PEERS = {
         Service(
             "bentoml",
             "/segment",
-            ("-m", "bentoml", "serve", "benchmarks.peers.bentoml_service:Segmentation")
-            + ("--host", "127.0.0.1", "--port", "{port}"),
+            ("-m", "bentoml", "serve", _BENTO, "--host", "127.0.0.1", "--port", "{port}"),
             {"BENTOML_DO_NOT_TRACK": "True"},
             ("torch", "bentoml"),
         ),
@@ -79,7 +80,12 @@ PEERS = {
             "ray-serve",
             "/segment",
             ("-m", "benchmarks.peers.ray_serve_service", "{port}"),
-            {"RAY_USAGE_STATS_ENABLED": "0", "RAY_SERVE_THROUGHPUT_OPTIMIZED": "1"},
+            {
+                "RAY_AUTH_MODE": "disabled",
+                "RAY_SERVE_PROXY_READY_CHECK_TIMEOUT_S": "60",
+                "RAY_SERVE_THROUGHPUT_OPTIMIZED": "1",
+                "RAY_USAGE_STATS_ENABLED": "0",
+            },
             ("torch", "ray"),
         ),
         Service(

@@ -10,7 +10,10 @@ from torch import Tensor
 from model.networks import FCN
 
 Engine = Callable[[Tensor], Tensor]
-"""Images (1, 3, height, width), float32, channels_last, sides multiples of 32 -> scores (1, K, height / s, width / s)."""
+"""Images (1, 3, height, width), float32, channels_last, sides multiples of 32 -> scores (1, K, height / s, width / s).
+
+Of a network with stride s; runs in inference mode.
+"""
 
 
 class UnavailableError(Exception):

@@ -82,7 +82,7 @@ def fuse(network: FCN) -> FCN:
     Raises:
         UnavailableError: this PyTorch has no oneDNN.
     """
-    if not torch.backends.mkldnn.is_available():
+    if not torch._C._has_mkldnn:
         raise UnavailableError("this PyTorch has no oneDNN")
     _fuse_children(network)
     return network

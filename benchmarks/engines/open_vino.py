@@ -39,7 +39,7 @@ def _int8_bfloat16(body: Body) -> Engine:
     return _compile(_quantized(body), "bf16", body.threads)
 
 
-def _model(body: Body) -> Any:  # noqa: ANN401 (openvino's own)
+def _model(body: Body) -> Any:
     require("openvino")
     import openvino  # noqa: PLC0415 (measured if there)
 
@@ -49,7 +49,7 @@ def _model(body: Body) -> Any:  # noqa: ANN401 (openvino's own)
         return openvino.Core().read_model(path.read_bytes())
 
 
-def _quantized(body: Body) -> Any:  # noqa: ANN401 (openvino's own)
+def _quantized(body: Body) -> Any:
     require("openvino", "nncf")
     import nncf  # noqa: PLC0415 (measured if there)
 
@@ -63,7 +63,7 @@ def _quantized(body: Body) -> Any:  # noqa: ANN401 (openvino's own)
     )
 
 
-def _compile(model: Any, precision: str, threads: int) -> Engine:  # noqa: ANN401 (openvino's own)
+def _compile(model: Any, precision: str, threads: int) -> Engine:
     import openvino  # noqa: PLC0415 (measured if there)
 
     settings = {

@@ -12,6 +12,7 @@ import os
 import sys
 from concurrent.futures import ThreadPoolExecutor
 
+import ray
 from ray import serve
 from starlette.requests import Request
 from starlette.responses import Response
@@ -21,8 +22,6 @@ from benchmarks.peers.network import PeerNetwork
 _CORES = os.cpu_count() or 1
 
 
-# Ray gives a replica as many OpenMP threads as CPUs.
-@serve.deployment(ray_actor_options={"num_cpus": _CORES}, max_ongoing_requests=64)
 class Segmentation:
     """The ingress deployment."""
 
@@ -37,5 +36,9 @@ class Segmentation:
 
 
 if __name__ == "__main__":
+    # Never a cluster that happens to run; no dashboard, whose processes would take part in what is measured.
+    ray.init("local", include_dashboard=False)
     serve.start(http_options={"host": "127.0.0.1", "port": int(sys.argv[1])})
-    serve.run(Segmentation.bind(), route_prefix="/segment", blocking=True)
+    # Ray gives a replica as many OpenMP threads as CPUs.
+    deployment = serve.deployment(Segmentation, ray_actor_options={"num_cpus": _CORES}, max_ongoing_requests=64)
+    serve.run(deployment.bind(), route_prefix="/segment", blocking=True)

@@ -2,8 +2,9 @@
 
 from typing import Any
 
-from benchmarks.peers.network import PeerNetwork
 from ts.torch_handler.base_handler import BaseHandler
+
+from benchmarks.peers.network import PeerNetwork
 
 
 class SegmentationHandler(BaseHandler):

@@ -2,8 +2,8 @@
 
     python -m benchmarks.peers.torchserve_service PORT
 
-Makes the model archive, and starts TorchServe with it: HTTP in Java, one Python worker a core (its default), no batching
-(its default).
+Makes the model archive, and starts TorchServe with it: HTTP in Java, one Python worker a core and no batching, as
+is its default.
 """
 
 import os
@@ -31,19 +31,12 @@ def main() -> None:
         properties = Path(folder) / "config.properties"
         properties.write_text(_PROPERTIES.format(port=sys.argv[1]))
         handler = _ROOT / "benchmarks" / "peers" / "torchserve_handler.py"
-        subprocess.run(
-            [_SCRIPTS / "torch-model-archiver", "--model-name", "segment", "--version", "1.0", "--handler", handler]
-            + ["--export-path", folder],
-            check=True,
-            env=environment,
-        )
-        subprocess.run(
-            [_SCRIPTS / "torchserve", "--start", "--foreground", "--ncs", "--disable-token-auth"]
-            + ["--model-store", folder, "--models", "segment=segment.mar", "--ts-config", properties],
-            check=True,
-            env=environment,
-            cwd=folder,  # its logs go where it stands
-        )
+        archive = ("--model-name", "segment", "--version", "1.0", "--handler", str(handler), "--export-path", folder)
+        subprocess.run([_SCRIPTS / "torch-model-archiver", *archive], check=True, env=environment)
+        models = ("--model-store", folder, "--models", "segment=segment.mar", "--ts-config", str(properties))
+        start = ("--start", "--foreground", "--ncs", "--disable-token-auth", *models)
+        # Its logs go where it stands.
+        subprocess.run([_SCRIPTS / "torchserve", *start], check=True, env=environment, cwd=folder)
 
 
 if __name__ == "__main__":

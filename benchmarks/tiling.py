@@ -1,0 +1,165 @@
+"""Time and memory against the size of an image: ours, and MONAI's sliding window.
+
+    python -m benchmarks.tiling [--json FILE] [--threads N]
+
+Each measurement has a process of its own, so that the peak of its memory is its own; the image, the mask and what
+the process had before it began are taken off. MONAI (``pip install monai``) runs the same network in windows of 1024 x
+1024 that overlap by a quarter, as its documentation shows it, and then takes the greatest of the logits.
+"""
+
+import argparse
+import gc
+import json
+import multiprocessing
+import sys
+import time
+from collections.abc import Callable, Sequence
+from concurrent.futures import ProcessPoolExecutor
+from dataclasses import asdict, dataclass
+from importlib.util import find_spec
+from pathlib import Path
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from PIL import Image
+
+from model.checkpoint import Checkpoint
+from model.segmenter import DEFAULT_WEIGHTS, Segmenter
+from model.tiling import Tiling
+
+PHOTOGRAPH = Path(__file__).parents[1] / "examples" / "cat.jpg"
+MEGAPIXELS = (4, 12, 25, 50, 100)
+SQUARE = 4096
+CLEAR_REFS = Path("/proc/self/clear_refs")
+
+Predict = Callable[[NDArray[np.uint8]], NDArray[np.uint8]]
+"""(height, width, 3) uint8 RGB -> (height, width) uint8 class indices."""
+
+
+@dataclass(frozen=True, slots=True)
+class Result:
+    """One prediction.
+
+    Attributes:
+        how: ``ours`` or ``monai``.
+        height, width: of the image.
+        seconds: that it took.
+        peak_mb: peak of memory beyond the image, the mask and what there was before, in MB (10^6 bytes).
+    """
+
+    how: str
+    height: int
+    width: int
+    seconds: float
+    peak_mb: float
+
+    @property
+    def seconds_per_megapixel(self) -> float:
+        return self.seconds / (self.height * self.width / 1e6)
+
+
+def enlarged_photograph(height: int, width: int) -> NDArray[np.uint8]:
+    """(height, width, 3) uint8 RGB."""
+    with Image.open(PHOTOGRAPH) as picture:
+        return np.asarray(picture.convert("RGB").resize((width, height)))
+
+
+def measure(how: str, height: int, width: int, threads: int) -> Result:
+    """One prediction, in a process of its own."""
+    torch.set_num_threads(threads)
+    predict = {"ours": ours, "monai": monai}[how]()
+    image = enlarged_photograph(height, width)
+    predict(image[:512, :512])  # warms up
+    gc.collect()
+    CLEAR_REFS.write_text("5")  # the peak starts anew
+    before_mb = memory_mb("VmRSS")
+    started = time.perf_counter()
+    mask = predict(image)
+    seconds = time.perf_counter() - started
+    assert mask.shape == (height, width)
+    return Result(how, height, width, seconds, memory_mb("VmHWM") - before_mb - mask.nbytes / 1e6)
+
+
+def memory_mb(name: str) -> float:
+    """``VmRSS``: memory that this process has in use; ``VmHWM``: the most that it had. In MB."""
+    line = next(line for line in Path("/proc/self/status").read_text().splitlines() if line.startswith(name))
+    return int(line.split()[1]) * 1024 / 1e6
+
+
+def ours() -> Predict:
+    segmenter = Segmenter(Checkpoint.load(DEFAULT_WEIGHTS), "cpu")
+    return lambda image: segmenter.segment(image, tiling=Tiling.EXACT).mask
+
+
+def monai() -> Predict:
+    from monai.inferers.utils import sliding_window_inference  # noqa: PLC0415 (optional)
+
+    checkpoint = Checkpoint.load(DEFAULT_WEIGHTS)
+    network = checkpoint.build().to(memory_format=torch.channels_last)
+
+    def predict(image: NDArray[np.uint8]) -> NDArray[np.uint8]:
+        images = checkpoint.preprocessing(torch.from_numpy(image.copy()).permute(2, 0, 1)[None])
+        with torch.inference_mode():
+            logits = sliding_window_inference(images, (1024, 1024), sw_batch_size=1, predictor=network, overlap=0.25)
+            assert isinstance(logits, torch.Tensor)
+            return logits.argmax(dim=1)[0].to(torch.uint8).numpy()
+
+    return predict
+
+
+def in_own_process(how: str, height: int, width: int, threads: int) -> Result:
+    context = multiprocessing.get_context("spawn")
+    with ProcessPoolExecutor(1, context) as process:
+        return process.submit(measure, how, height, width, threads).result()
+
+
+def table(results: Sequence[Result]) -> str:
+    lines = [
+        "| how | image | seconds | seconds a megapixel | peak of memory, MB |",
+        "| --- | --- | --- | --- | --- |",
+    ]
+    for result in results:
+        size = f"{result.width} x {result.height}, {result.width * result.height / 1e6:.1f} MP"
+        cells = [
+            result.how,
+            size,
+            f"{result.seconds:.2f}",
+            f"{result.seconds_per_megapixel:.3f}",
+            f"{result.peak_mb:.0f}",
+        ]
+        lines.append("| " + " | ".join(cells) + " |")
+    return "\n".join(lines)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--json", type=Path, help="write the results here, too")
+    parser.add_argument("--threads", type=int, default=torch.get_num_threads(), help="of the network")
+    arguments = parser.parse_args()
+    # 4:3, as cameras have it.
+    sizes = [(round((3e6 / 4 * megapixels) ** 0.5), round((4e6 / 3 * megapixels) ** 0.5)) for megapixels in MEGAPIXELS]
+    cases = [("ours", *size) for size in sizes] + [("ours", SQUARE, SQUARE)]
+    if find_spec("monai") is not None:
+        cases.append(("monai", SQUARE, SQUARE))
+    results = []
+    for how, height, width in cases:
+        results.append(in_own_process(how, height, width, arguments.threads))
+        print(results[-1], file=sys.stderr)
+    print(table(results))
+    paces = [result.seconds_per_megapixel for result in results[: len(sizes)]]
+    print(f"\nSlowest over fastest megapixel, {MEGAPIXELS[0]} to {MEGAPIXELS[-1]} MP: {max(paces) / min(paces):.2f}.")
+    growth_mb = results[len(sizes) - 1].peak_mb - results[0].peak_mb
+    print(f"Peak of {MEGAPIXELS[-1]} MP above that of {MEGAPIXELS[0]} MP: {growth_mb:.0f} MB.")
+    if results[-1].how == "monai":
+        mine, theirs = results[-2:]
+        print(
+            f"Ours over MONAI's at {SQUARE} x {SQUARE}: time {mine.seconds / theirs.seconds:.2f}, "
+            f"peak {mine.peak_mb / theirs.peak_mb:.2f}."
+        )
+    if arguments.json:
+        arguments.json.write_text(json.dumps([asdict(result) for result in results], indent=2) + "\n")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,67 @@
+from collections.abc import Callable
+
+import pytest
+import torch
+from torch import nn
+
+from benchmarks.engines import eager, fused, integers
+from benchmarks.engines.candidate import Body, Engine, example
+from benchmarks.engines.integers import Grid
+from benchmarks.engines.timing import interleaved
+from model.networks import Architecture, NetworkConfig, build_network
+
+SIZES = ((64, 96), (96, 32), (256, 160))
+
+
+@pytest.fixture(scope="module")
+def body() -> Body:
+    torch.manual_seed(0)
+    network = build_network(NetworkConfig(Architecture.FCN8S_CONTEXT, 5, (2, 1, 1, 2), 16, learned_upsampling=False))
+    for module in network.modules():
+        if isinstance(module, nn.BatchNorm2d):  # as after training: folding it must change the convolution
+            nn.init.uniform_(module.weight, 0.5, 1.5)
+            nn.init.uniform_(module.bias, -0.5, 0.5)
+            module.running_mean = torch.rand(module.num_features) - 0.5
+            module.running_var = torch.rand(module.num_features) + 0.5
+    network = network.eval().requires_grad_(False).to(memory_format=torch.channels_last)
+    return Body(network, [example(*size) for size in SIZES], threads=1)
+
+
+def difference(engine: Engine, body: Body, size: tuple[int, int]) -> float:
+    """Greatest difference of a score, over the greatest score; also checks that the images are left as they were."""
+    images = example(*size)
+    with torch.inference_mode():
+        expected, found = body.network.scores(images), engine(images)
+    assert found.dtype == torch.float32
+    assert found.shape == expected.shape
+    assert torch.equal(images, example(*size))
+    return float((found - expected).abs().max() / expected.abs().max())
+
+
+@pytest.mark.parametrize("size", SIZES)
+@pytest.mark.parametrize("build", [eager._folded, fused._float32])
+def test_float32_engines_give_the_same_scores(
+    body: Body, build: Callable[[Body], Engine], size: tuple[int, int]
+) -> None:
+    engine = build(body)
+    assert difference(engine, body, size) < 1e-5
+
+
+@pytest.mark.skipif(not torch.cpu._is_vnni_supported(), reason="the CPU has no VNNI")
+@pytest.mark.parametrize("size", SIZES)
+def test_integers_give_nearly_the_same_scores(body: Body, size: tuple[int, int]) -> None:
+    with torch.inference_mode():
+        engine = integers.candidates()[0].build(body)
+    assert 0 < difference(engine, body, size) < 0.1
+
+
+def test_a_grid_holds_zero_and_its_ends() -> None:
+    grid = Grid.covering(-1.0, 3.0)
+    integers_of = grid.round(torch.tensor([-9.0, -1.0, 0.0, 3.0, 9.0]))
+    assert integers_of.tolist() == [0, 0, grid.zero_point, 255, 255]
+
+
+def test_every_engine_has_a_time() -> None:
+    times = interleaved({"one": lambda images: images, "two": lambda images: images + 1}, (32, 32), rounds=2, calls=1)
+    assert list(times) == ["one", "two"]
+    assert all(time > 0 for time in times.values())
