@@ -9,7 +9,7 @@ import subprocess
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from tempfile import TemporaryFile
 from typing import IO
@@ -44,6 +44,10 @@ class Service:
     arguments: tuple[str, ...]
     environment: dict[str, str] = field(default_factory=dict)
     packages: tuple[str, ...] = ()
+
+    def with_environment(self, **variables: str) -> "Service":
+        """The same service with further variables."""
+        return replace(self, environment={**self.environment, **variables})
 
 
 OURS = Service(

@@ -1,0 +1,98 @@
+"""What photographs notice of a giant: their latencies while an image of 100 megapixels is in work, and without it.
+
+    python -m benchmarks.giant [--seconds 20]
+
+One client sends photographs of 500 x 375 one after another. The giant, a JPEG of 11,547 x 8,660, is sent by another. The
+first rows of its answer say that it is in work, and it must still be when the photographs have been measured.
+"""
+
+import argparse
+import http.client
+import sys
+import threading
+import time
+from io import BytesIO
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+from PIL import Image
+
+from benchmarks.http import generate
+from benchmarks.load import Load
+from benchmarks.machine import describe_machine
+from benchmarks.photograph import photograph
+from benchmarks.service import OURS, running
+
+GIANT_WIDTH, GIANT_HEIGHT = 11_547, 8_660
+PHOTOGRAPH = "cat.jpg"
+
+
+def giant_jpeg() -> bytes:
+    """An enlarged photograph of 100 megapixels."""
+    buffer = BytesIO()
+    picture = Image.open(BytesIO(photograph(PHOTOGRAPH)))
+    picture.resize((GIANT_WIDTH, GIANT_HEIGHT)).save(buffer, "JPEG")
+    return buffer.getvalue()
+
+
+class GiantRequest(threading.Thread):
+    """Sends the giant and reads its answer.
+
+    Attributes:
+        begun: set when its first rows have come.
+        seconds: that the whole took.
+        first_s: that its first rows took.
+    """
+
+    def __init__(self, port: int) -> None:
+        super().__init__()
+        self.begun = threading.Event()
+        self.first_s = self.seconds = float("nan")
+        self._port = port
+
+    def run(self) -> None:
+        body = giant_jpeg()
+        connection = http.client.HTTPConnection("127.0.0.1", self._port, timeout=600)
+        started = time.perf_counter()
+        connection.request("POST", "/segment", body, {"Content-Type": "image/jpeg"})
+        response = connection.getresponse()
+        assert response.status == 200, response.read()
+        response.read(1)
+        self.first_s = time.perf_counter() - started
+        self.begun.set()
+        response.read()
+        self.seconds = time.perf_counter() - started
+        connection.close()
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--seconds", type=float, default=20, help="for which photographs are sent")
+    seconds = parser.parse_args().seconds
+    service = OURS.with_environment(FCN_DEADLINE_S="600")
+    image = photograph(PHOTOGRAPH)
+    with TemporaryDirectory() as folder, running(service, sys.executable, image) as port:
+        file = Path(folder) / PHOTOGRAPH
+        file.write_bytes(image)
+        load = Load(port, OURS.path, str(file), seconds)
+        generate(load)  # warms up
+        idle = generate(load)
+        giant = GiantRequest(port)
+        giant.start()
+        assert giant.begun.wait(300)
+        busy = generate(load)
+        assert giant.is_alive(), "the giant was done too early: send photographs for fewer seconds"
+        giant.join()
+    print(", ".join(f"{name}: {value}" for name, value in describe_machine().items()))
+    print("\n| photographs | p50, ms | p95, ms | requests/s |\n| --- | --- | --- | --- |")
+    for name, measured in (("alone", idle), ("beside the giant", busy)):
+        p50, p95 = measured.percentile(50), measured.percentile(95)
+        print(f"| {name} | {p50:.1f} | {p95:.1f} | {measured.throughput:.2f} |")
+    print(
+        f"\np95 beside the giant / alone: {busy.percentile(95) / idle.percentile(95):.2f}; failures: {busy.failures}."
+    )
+    print(f"The giant: first rows after {giant.first_s:.1f} s, all after {giant.seconds:.1f} s.")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,101 @@
+"""Where the time of a request goes: each stage in process, and what the tail costs beside the body.
+
+    python -m benchmarks.stages [FOLDER] [--threads N]
+
+On the photographs of a folder (at most 40, each in its own size; default: those of ``examples/`` at 500 x 375), the median of
+some calls for each and the mean over the photographs; and the PNG of a mask of 16 megapixels.
+"""
+
+import argparse
+import statistics
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from PIL import Image
+
+from app.images import decode_image, open_image
+from app.rendering import MaskEncoding, render_json, render_overlay, render_png
+from benchmarks.machine import describe_machine
+from benchmarks.photograph import photograph
+from model.segmentation import NO_TIME, Segmentation
+from model.segmenter import Segmenter
+
+EXAMPLES = ("cat.jpg", "astronaut.jpg")
+MAX_PHOTOGRAPHS = 40
+CALLS = 7
+LARGE_MASK = (3464, 4619)
+
+
+def photographs(folder: Path | None) -> Iterator[bytes]:
+    if folder is None:
+        yield from (photograph(name) for name in EXAMPLES)
+        return
+    files = sorted(folder.glob("*.jpg"))
+    yield from (file.read_bytes() for file in files[:: -(-len(files) // MAX_PHOTOGRAPHS)])
+
+
+def stages(data: bytes, segmenter: Segmenter) -> tuple[dict[str, float], Segmentation]:
+    """Milliseconds of each stage, and what came of it."""
+    image = decode(data)
+    results = [segmenter.segment(image) for _ in range(CALLS)]
+    result, timings = results[0], [each.timings for each in results]
+    digest = segmenter.checkpoint.digest
+    return {
+        "decode": milliseconds(lambda: decode(data)),
+        "preprocess": 1e3 * statistics.median(each.preprocess_s for each in timings),
+        "forward (body)": 1e3 * statistics.median(each.forward_s for each in timings),
+        "upsample and argmax (tail)": 1e3 * statistics.median(each.upsample_s for each in timings),
+        "encode: png": milliseconds(lambda: render_png(result, digest)),
+        "encode: json, rows": milliseconds(lambda: render_json(result, MaskEncoding.ROWS, digest)),
+        "encode: json, rle": milliseconds(lambda: render_json(result, MaskEncoding.RLE, digest)),
+        "encode: overlay": milliseconds(lambda: render_overlay(image, result, 0.5, digest)),
+    }, result
+
+
+def decode(data: bytes) -> NDArray[np.uint8]:
+    return decode_image(open_image(data, 10**9))
+
+
+def milliseconds(work: Callable[[], object]) -> float:
+    """Median of some calls."""
+    times = []
+    for _ in range(CALLS):
+        started = time.perf_counter()
+        work()
+        times.append(time.perf_counter() - started)
+    return 1e3 * statistics.median(times)
+
+
+def enlarged(result: Segmentation) -> Segmentation:
+    """A mask of 16 megapixels."""
+    height, width = LARGE_MASK
+    mask = Image.fromarray(result.mask).resize((width, height), Image.Resampling.NEAREST)
+    return Segmentation(np.asarray(mask), result.labels, NO_TIME)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("folder", type=Path, nargs="?", help="of JPEG files")
+    parser.add_argument("--threads", type=int, default=torch.get_num_threads(), help="of the network")
+    arguments = parser.parse_args()
+    torch.set_num_threads(arguments.threads)
+    segmenter = Segmenter.load(device="cpu")
+    measured = [stages(data, segmenter) for data in photographs(arguments.folder)]
+    print(", ".join(f"{name}: {value}" for name, value in describe_machine().items()))
+    print(f"\n{len(measured)} photographs, {torch.get_num_threads()} threads\n\n| stage | ms |\n| --- | --- |")
+    means = {name: statistics.mean(times[name] for times, _ in measured) for name in measured[0][0]}
+    for name, mean in means.items():
+        print(f"| {name} | {mean:.2f} |")
+    print(f"\nTail / body: {means['upsample and argmax (tail)'] / means['forward (body)']:.3f}.")
+    large = enlarged(measured[0][1])
+    size = len(render_png(large, segmenter.checkpoint.digest))
+    took = milliseconds(lambda: render_png(large, segmenter.checkpoint.digest))
+    print(f"PNG of a mask of {large.width} x {large.height}: {took:.0f} ms, {size / 1e3:.0f} kB.")
+
+
+if __name__ == "__main__":
+    main()
