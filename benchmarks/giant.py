@@ -2,8 +2,8 @@
 
     python -m benchmarks.giant [--seconds 20]
 
-One client sends photographs of 500 x 375 one after another. The giant, a JPEG of 11,547 x 8,660, is sent by another. The
-first rows of its answer say that it is in work, and it must still be when the photographs have been measured.
+One client sends photographs of 500 x 375 one after another, another a JPEG of 11,547 x 8,660, the giant. The first rows
+of its answer say that it is in work, and it must still be when the photographs have been measured.
 """
 
 import argparse

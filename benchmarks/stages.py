@@ -2,8 +2,8 @@
 
     python -m benchmarks.stages [FOLDER] [--threads N]
 
-On the photographs of a folder (at most 40, each in its own size; default: those of ``examples/`` at 500 x 375), the median of
-some calls for each and the mean over the photographs; and the PNG of a mask of 16 megapixels.
+On the photographs of a folder (at most 40, each in its own size; default: those of ``examples/`` at 500 x 375): the
+median of some calls for each, the mean over the photographs; and the PNG of a mask of 16 megapixels.
 """
 
 import argparse
