@@ -21,14 +21,13 @@ from benchmarks.machine import describe_machine, versions
 from benchmarks.measurement import Measurement
 from benchmarks.photograph import NAMES, equal_share, photograph, read_mask
 from benchmarks.result import Result, Round, as_markdown, medians, ratios
-from benchmarks.service import OURS, PEERS, Service, ServiceError, running, segment
+from benchmarks.service import OURS, PEERS, VARIANTS, Service, ServiceError, running, segment
 from model.checkpoint import Checkpoint
 from model.segmenter import DEFAULT_WEIGHTS
 
 _ROOT = Path(__file__).parents[1]
-_LEAST_EQUAL = 0.999
 _TIME_LIMIT_S = 300.0
-_KNOWN = ", ".join(PEERS)
+_KNOWN = ", ".join(VARIANTS | PEERS)
 
 FIXED = Service("fixed answers", "/", ("-m", "benchmarks.fixed_server", "{port}"))
 """What the load generator itself is measured with."""
@@ -76,12 +75,12 @@ def check(
     equal, refused = {}, {}
     for service in services:
         try:
-            with running(service, python, image) as port:
+            with running(service, _python(service, python), image) as port:
                 equal[service.name] = masks.equal_share(service, port)
         except ServiceError as error:
             refused[service.name] = f"it does not run: {error}"
         else:
-            if equal[service.name] < _LEAST_EQUAL:
+            if equal[service.name] < service.least_equal:
                 refused[service.name] = f"only {equal[service.name]:.3%} of its pixels are as ours"
         told = refused.get(service.name) or f"{equal[service.name]:.3%} of its pixels are as ours"
         print(f"{service.name}: {told}", file=sys.stderr, flush=True)
@@ -114,13 +113,13 @@ def run(services: Sequence[Service], python: str, rounds: int, plan: Plan) -> Re
     equal, refused = check(Masks(), services, python, plan.body.read_bytes())
     timed = [service for service in services if service.name not in refused]
     machine = describe_machine() | {"ours": versions(sys.executable, OURS.packages)}
-    machine |= {service.name: versions(python, service.packages) for service in timed}
+    machine |= {service.name: versions(_python(service, python), service.packages) for service in timed}
     result = Result(machine, [], {service.name: [] for service in (OURS, *timed)}, equal, refused)
     for number in range(1, rounds + 1):
         print(f"round {number} of {rounds}", file=sys.stderr, flush=True)
         result.in_process.append(measure_in_process(plan))
         for service in (OURS, *timed):
-            one = measure(service, sys.executable if service is OURS else python, plan)
+            one = measure(service, _python(service, python), plan)
             result.services[service.name].append(one)
             told = f"p50 {one.sequential.percentile(50):.1f} ms, {one.closed.throughput:.1f}/s"
             print(f"  {service.name}: {told}", file=sys.stderr, flush=True)
@@ -161,15 +160,26 @@ def _measured(arguments: Sequence[str], seconds: float) -> Measurement:
     return Measurement(**fields | {"latencies_ms": tuple(fields["latencies_ms"])})
 
 
+def _python(service: Service, peers_python: str) -> str:
+    return sys.executable if service.is_ours else peers_python
+
+
 def _peer(name: str) -> Service:
-    if name not in PEERS:
+    known = VARIANTS | PEERS
+    if name not in known:
         raise argparse.ArgumentTypeError(f"there is no peer {name}; there are {_KNOWN}")
-    return PEERS[name]
+    return known[name]
 
 
 def _arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m benchmarks.http", description=__doc__.splitlines()[0])
-    parser.add_argument("peers", nargs="*", type=_peer, metavar="PEER", help=f"services to compare with: {_KNOWN}")
+    parser.add_argument(
+        "peers",
+        nargs="*",
+        type=_peer,
+        metavar="PEER",
+        help=f"services to compare with (ours-... is our own with another setting): {_KNOWN}",
+    )
     parser.add_argument("--peer-python", default=sys.executable, help="interpreter that has the peers (this one)")
     parser.add_argument("--rounds", type=int, default=3, help="times that everything is measured (3)")
     parser.add_argument("--seconds", type=float, default=10.0, help="of each phase of load (10)")

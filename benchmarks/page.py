@@ -1,7 +1,7 @@
 """Runs a benchmark and puts what it prints into docs/benchmarks.md, between the comments that bear its name.
 
-    python -m benchmarks.page giant
-    python -m benchmarks.page http naive litserve --peer-python .venv-peers/bin/python
+python -m benchmarks.page giant
+python -m benchmarks.page http naive litserve --peer-python .venv-peers/bin/python
 """
 
 import subprocess

@@ -71,10 +71,13 @@ def ratios(result: Result) -> dict[str, float]:
         "our p50 / in-process p50": ours["sequential p50"] / reference["p50"],
         "our throughput / in-process throughput": ours["closed throughput"] / reference["throughput"],
     }
+    own = {name: numbers for name, numbers in found.items() if name.startswith(OURS)}
     for name, theirs in found.items():
-        if name != OURS:
-            table[f"our throughput / {name}'s"] = _quotient(ours["closed throughput"], theirs["closed throughput"])
-            table[f"our p50 / {name}'s"] = _quotient(ours["sequential p50"], theirs["sequential p50"])
+        for our_name, numbers in own.items():
+            if name not in own or (our_name == OURS != name):
+                throughputs = numbers["closed throughput"], theirs["closed throughput"]
+                table[f"{our_name} / {name}: throughput"] = _quotient(*throughputs)
+                table[f"{our_name} / {name}: p50"] = _quotient(numbers["sequential p50"], theirs["sequential p50"])
     return table
 
 

@@ -37,6 +37,7 @@ class Service:
         arguments: of Python; ``{port}`` is put in.
         environment: variables; ``{port}`` is put in.
         packages: whose versions are told with its numbers.
+        least_equal: share of pixels in which its masks must equal ours.
     """
 
     name: str
@@ -44,6 +45,12 @@ class Service:
     arguments: tuple[str, ...]
     environment: dict[str, str] = field(default_factory=dict)
     packages: tuple[str, ...] = ()
+    least_equal: float = 0.999
+
+    @property
+    def is_ours(self) -> bool:
+        """Whether it is our service, perhaps with other settings."""
+        return self.arguments == OURS.arguments
 
     def with_environment(self, **variables: str) -> "Service":
         """The same service with further variables."""
@@ -57,6 +64,15 @@ OURS = Service(
     {"FCN_HOST": "127.0.0.1", "FCN_PORT": "{port}", "FCN_DEVICE": "cpu"},
     ("torch", "fastapi", "uvicorn", "pillow"),
 )
+
+VARIANTS = {
+    variant.name: variant
+    for variant in (
+        replace(OURS.with_environment(FCN_PRECISION="bfloat16"), name="ours-bfloat16"),
+        replace(OURS.with_environment(FCN_PRECISION="int8"), name="ours-int8", least_equal=0.99),
+    )
+}
+"""Our service with settings that change some pixels, by name."""
 
 PEERS = {
     peer.name: peer

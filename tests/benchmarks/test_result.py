@@ -41,14 +41,14 @@ def test_ratios_compare_ours_with_the_others(result: Result) -> None:
     assert ratios(result) == {
         "our p50 / in-process p50": 11 / 5,
         "our throughput / in-process throughput": 4 / 1,
-        "our throughput / naive's": 4 / 2,
-        "our p50 / naive's": 11 / 22,
+        "ours / naive: throughput": 4 / 2,
+        "ours / naive: p50": 11 / 22,
     }
 
 
 def test_a_peer_without_a_good_answer_has_no_ratio(result: Result) -> None:
     result.services["naive"][:] = [Round(phase(), phase(), {0.5: phase()})]
-    assert math.isnan(ratios(result)["our throughput / naive's"])
+    assert math.isnan(ratios(result)["ours / naive: throughput"])
 
 
 def test_the_tables_name_machine_services_and_refusals(result: Result) -> None:
@@ -56,7 +56,7 @@ def test_the_tables_name_machine_services_and_refusals(result: Result) -> None:
     assert "| CPU | abacus |" in text
     assert "| ours | 11 |" in text
     assert "99.950% |" in text
-    assert "| our throughput / naive's | 2.00 |" in text
+    assert "| ours / naive: throughput | 2.00 |" in text
     assert "Not timed: broken: only 20.000%" in text
     tables = [block.splitlines() for block in text.split("\n\n") if block.startswith("|")]
     assert len(tables) == 3
