@@ -73,4 +73,4 @@ def _load(settings: Settings) -> Segmenter:
         max_whole_pixels=settings.max_whole_pixels,
     )
     # Its golden image goes through the network here, which warms it up.
-    return Segmenter.load(settings.weights, settings.device, limits, settings.precision.dtype)
+    return Segmenter.load(settings.weights, settings.device, limits, settings.precision)

@@ -102,7 +102,7 @@ class ModelDocument(BaseModel):
     scores: dict[str, float] = Field(description="Measured on images that were not trained on, 0..1.")
     licenses: str
     device: str = Field(examples=["cpu"])
-    precision: Precision = Field(description="Floating-point type that scores are computed in.")
+    precision: Precision = Field(description="Type that scores are computed in.")
     band_pixels: int = Field(description="Pixels of a band of `exact`.")
     limits: LimitsDocument
 

@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from pydantic import TypeAdapter, ValidationError
+from pydantic import FiniteFloat, TypeAdapter, ValidationError
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import save
 from torch import Tensor
@@ -24,6 +24,7 @@ from model.errors import CheckpointError, SegmentationError, first_fault
 from model.labels import Labels
 from model.networks import FCN, NetworkConfig, build_network
 from model.preprocessing import DEFAULT_PREPROCESSING, Preprocessing
+from model.streaming import Range
 
 _HEADER_KEY = "fcn_checkpoint"
 _VERSIONS = {Compaction.FLOAT16: 1, Compaction.INT8: 2}
@@ -68,6 +69,7 @@ class _Header:
     labels: Labels
     preprocessing: Preprocessing
     summary: Summary
+    ranges: tuple[tuple[FiniteFloat, FiniteFloat], ...] = ()
     version: int = _VERSIONS[Compaction.FLOAT16]
 
 
@@ -84,6 +86,8 @@ class Checkpoint:
         golden: an image and the mask it must give.
         digest: SHA-256 of the file it was read from, hexadecimal; empty if it was not.
         compaction: what the weights are rounded to when saved.
+        ranges: the least and the greatest number of each value that the network computes, for int8; none if they were
+            not measured. Programs that know no int8 pass them over.
 
     Raises:
         CheckpointError: the number of labels is not the number of the network's outputs.
@@ -97,6 +101,7 @@ class Checkpoint:
     golden: Golden | None = None
     digest: str = ""
     compaction: Compaction = Compaction.FLOAT16
+    ranges: tuple[Range, ...] = ()
 
     def __post_init__(self) -> None:
         if len(self.labels) != self.config.num_classes:
@@ -125,7 +130,7 @@ class Checkpoint:
     def save(self, path: Path) -> None:
         """Write the file, weights compacted, in one step: a reader sees the old file or the whole new one."""
         version = _VERSIONS[self.compaction]
-        header = _Header(self.config, self.labels, self.preprocessing, self.summary, version)
+        header = _Header(self.config, self.labels, self.preprocessing, self.summary, self.ranges, version)
         stored = compact(self.weights, self.compaction)
         tensors = {name: tensor.contiguous() for name, tensor in stored.items()}
         if self.golden is not None:
@@ -169,6 +174,7 @@ class Checkpoint:
             golden=_golden(tensors, path),
             digest=digest,
             compaction=next(compaction for compaction, version in _VERSIONS.items() if version == header.version),
+            ranges=header.ranges,
         )
 
 

@@ -4,7 +4,7 @@ SegmentationError
 ├── LabelsError          a class table that cannot be used, or colours outside it
 ├── NetworkError         a network that cannot be built, or weights that do not fit it
 ├── CheckpointError      a weights file that is missing, damaged, foreign or gives another mask than it promises
-├── DeviceError          a device that torch cannot use here
+├── DeviceError          a device that torch cannot use here, or not in the precision asked for
 ├── ImageError           an array that is not an image
 └── TilingError          a tile size or a way of tiling that cannot be used for this image
 """
@@ -37,7 +37,7 @@ class TilingError(SegmentationError, ValueError):
 
 
 class DeviceError(SegmentationError):
-    """The device asked for is unknown to torch or absent."""
+    """The device asked for is unknown to torch, absent, or not able to compute in the precision asked for."""
 
 
 def first_fault(error: ValidationError) -> str:

@@ -5,7 +5,9 @@ Saved in the checkpoint, so that training and serving cannot drift apart.
 
 from dataclasses import dataclass
 
+import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 
 
@@ -32,6 +34,15 @@ class Preprocessing:
         mean = torch.tensor(self.mean, dtype=dtype, device=images.device).view(1, 3, 1, 1)
         std = torch.tensor(self.std, dtype=dtype, device=images.device).view(1, 3, 1, 1)
         return images.to(dtype).sub_(mean * 255).div_(std * 255)
+
+    def pad(self, image: NDArray[np.uint8], height: int, width: int) -> NDArray[np.uint8]:
+        """Extend an image, (rows, columns, 3) uint8 RGB, with the mean colour at its bottom and right."""
+        if image.shape[:2] == (height, width):
+            return image
+        padded = np.empty((height, width, 3), dtype=np.uint8)
+        padded[:] = self.mean_color
+        padded[: image.shape[0], : image.shape[1]] = image
+        return padded
 
     @property
     def mean_color(self) -> tuple[int, int, int]:

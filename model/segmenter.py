@@ -14,10 +14,11 @@ from model.checkpoint import Checkpoint
 from model.course import Course, Piece
 from model.decoding import Decoder, Reading, probabilities, winners, winners_and_confidence
 from model.device import choose_device
-from model.errors import CheckpointError, ImageError
+from model.errors import CheckpointError, DeviceError, ImageError
 from model.networks.fcn import aligned
+from model.precision import Precision
 from model.segmentation import NO_TIME, Band, Segmentation, Timings, collect
-from model.streaming import Stream, fuse, trace_scores
+from model.streaming import Program, Stream, fuse, quantize, supports_quantization, trace_scores
 from model.tiling import Rectangle, ScoreMap, Tiling, TilingLimits, mean_logits, overlapping_rectangles
 
 DEFAULT_WEIGHTS = Path(__file__).parent / "weights" / "fcn8s.safetensors"
@@ -34,11 +35,11 @@ class Segmenter:
         checkpoint: weights and all that belongs to them.
         device: ``cpu``, ``cuda``, ``cuda:1``, ... or ``auto``: CUDA where there is some.
         limits: how images are cut.
-        dtype: floating-point type to compute scores in; what follows them is at least float32.
+        precision: type to compute scores in; what follows them is at least float32.
 
     Raises:
-        CheckpointError: the weights do not fit the network.
-        DeviceError: the device cannot be used.
+        CheckpointError: the weights do not fit the network, or have no ranges for int8.
+        DeviceError: the device cannot be used, or not in int8.
     """
 
     def __init__(
@@ -46,19 +47,22 @@ class Segmenter:
         checkpoint: Checkpoint,
         device: str = "auto",
         limits: TilingLimits = TilingLimits(),  # noqa: B008 (frozen)
-        dtype: torch.dtype = torch.float32,
+        precision: Precision = Precision.FLOAT32,
     ) -> None:
         self.checkpoint = checkpoint
         self.device = choose_device(device)
         self.limits = limits
-        self._dtype = dtype
+        self.precision = precision
+        dtype = precision.dtype
         network = checkpoint.build().to(self.device, dtype)
         self._stride = network.stride
         self._upsampling = network.upsampling.to(torch.promote_types(dtype, torch.float32))
         program = trace_scores(network)
-        self._program = fuse(program)
+        if precision is Precision.INT8:
+            _require_int8(checkpoint, self.device)
+        self._program = self._prepared(program)
         # Few images are so wide; most processes never need these weights.
-        self._transposed_program = cache(lambda: fuse(program.transposed()))
+        self._transposed_program = cache(lambda: self._prepared(program.transposed()))
 
     @classmethod
     def load(
@@ -66,14 +70,16 @@ class Segmenter:
         path: Path = DEFAULT_WEIGHTS,
         device: str = "auto",
         limits: TilingLimits = TilingLimits(),  # noqa: B008 (frozen)
-        dtype: torch.dtype = torch.float32,
+        precision: Precision = Precision.FLOAT32,
     ) -> "Segmenter":
         """Read a checkpoint and check that it gives the mask it promises for its golden image.
 
         Raises:
-            CheckpointError: the file is missing, damaged, foreign, or gives another mask than it promises.
+            CheckpointError: the file is missing, damaged, foreign, gives another mask than it promises, or has no
+                ranges for int8.
+            DeviceError: the device cannot be used, or not in int8.
         """
-        segmenter = cls(Checkpoint.load(path), device, limits, dtype)
+        segmenter = cls(Checkpoint.load(path), device, limits, precision)
         golden = segmenter.checkpoint.golden
         if golden is None:
             raise CheckpointError(f"weights file {path} has no golden sample to check it with; export it first")
@@ -218,20 +224,28 @@ class Segmenter:
         while (piece := _next_piece(bands, reading)) is not None:
             yield piece
 
+    def _prepared(self, program: Program) -> Program:
+        """The program in the kernels that compute it fastest."""
+        return fuse(quantize(program, self.checkpoint.ranges) if self.precision is Precision.INT8 else program)
+
     def _course(self, height: int, reading: Reading, *, across: bool = False) -> Course:
         program = self._transposed_program() if across else self._program
         decoder = Decoder(self._upsampling, reading, program.total(height), across=across)
-        return Course(self.checkpoint.preprocessing, Stream(program, height), decoder, self.device, self._dtype)
+        return Course(
+            self.checkpoint.preprocessing, Stream(program, height), decoder, self.device, self.precision.dtype
+        )
 
     def _cut(self, image: NDArray[np.uint8], place: Rectangle) -> NDArray[np.uint8]:
         """The pixels of a rectangle, padded with the mean colour where it reaches beyond the image."""
         pixels = image[place.top : place.bottom, place.left : place.right]
-        if pixels.shape[:2] == (place.height, place.width):
-            return pixels
-        padded = np.empty((place.height, place.width, 3), dtype=np.uint8)
-        padded[:] = self.checkpoint.preprocessing.mean_color
-        padded[: pixels.shape[0], : pixels.shape[1]] = pixels
-        return padded
+        return self.checkpoint.preprocessing.pad(pixels, place.height, place.width)
+
+
+def _require_int8(checkpoint: Checkpoint, device: torch.device) -> None:
+    if device.type != "cpu" or not supports_quantization():
+        raise DeviceError(f"device '{device}' cannot predict in int8 here; it takes a CPU with VNNI")
+    if not checkpoint.ranges:
+        raise CheckpointError("the checkpoint has no ranges to predict in int8 with; export it with --calibrate")
 
 
 def _require_image(image: NDArray[np.uint8]) -> None:

@@ -91,6 +91,11 @@ class VocDataset:
         """Forget all samples but these."""
         self.names = [self.names[index] for index in indices]
 
+    def spread(self, count: int) -> list[int]:
+        """Indices of ``count`` samples, evenly over the list; of all if there are fewer."""
+        count = min(count, len(self))
+        return [round(index * (len(self) - 1) / max(1, count - 1)) for index in range(count)]
+
     def _image_file(self, name: str) -> Path:
         files = [self.root / "JPEGImages" / f"{name}{suffix}" for suffix in _IMAGE_SUFFIXES]
         return next((file for file in files if file.is_file()), files[0])

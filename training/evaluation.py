@@ -7,6 +7,7 @@ import numpy as np
 from tqdm import tqdm
 
 from model.labels import IGNORE_INDEX, Labels
+from model.precision import Precision
 from model.segmenter import Segmenter
 from model.tiling import Tiling
 from training.augmented_prediction import PLAIN, Views, predict_mask
@@ -42,6 +43,7 @@ class Evaluation:
 
     Attributes:
         checkpoint: SHA-256 of the file that was scored; empty if it was none.
+        precision: what it was predicted in.
         split: the list that it was scored on.
         images: number of images.
         tiling: how they were cut.
@@ -57,6 +59,7 @@ class Evaluation:
     """
 
     checkpoint: str
+    precision: Precision
     split: str
     images: int
     tiling: Tiling
@@ -78,7 +81,9 @@ class Evaluation:
         for score in self.classes:
             iou, boundary, accuracy = (_percent(value) for value in (score.iou, score.boundary_iou, score.accuracy))
             rows.append(f"{score.name:{width}} {iou:>6} {boundary:>8} {accuracy:>6} {score.images:7} {score.pixels:10}")
-        rows.append(f"{self.split}: {self.images} images, tiling {self.tiling.value}{self._views()}")
+        rows.append(
+            f"{self.split}: {self.images} images, tiling {self.tiling.value}{self._views()}"
+        )
         if self.checkpoint:
             rows.append(f"checkpoint {self.checkpoint}")
         rows.append(f"pixel accuracy {self.pixel_accuracy:.4f}, mean accuracy {self.mean_accuracy:.4f}")
@@ -90,7 +95,8 @@ class Evaluation:
 
     def _views(self) -> str:
         scales = "" if self.scales == (1.0,) else f", scales {', '.join(f'{scale:g}' for scale in self.scales)}"
-        return scales + (", flipped too" if self.flip else "")
+        precision = "" if self.precision is Precision.FLOAT32 else f", {self.precision.value}"
+        return precision + scales + (", flipped too" if self.flip else "")
 
     def document(self) -> dict[str, object]:
         """As JSON values: what is NaN here is null there."""
@@ -143,6 +149,7 @@ def evaluate(
     present_classes = np.flatnonzero(images_of_class).tolist()
     return Evaluation(
         checkpoint=segmenter.checkpoint.digest,
+        precision=segmenter.precision,
         split=f"{dataset.root.name}/{dataset.split}",
         images=len(dataset),
         tiling=tiling,

@@ -1,5 +1,6 @@
-"""The serving checkpoint: a training checkpoint with a golden sample and its scores."""
+"""The serving checkpoint: a training checkpoint with a golden sample, its scores and, on request, its ranges."""
 
+from collections.abc import Iterable
 from dataclasses import replace
 from pathlib import Path
 
@@ -8,19 +9,30 @@ from numpy.typing import NDArray
 
 from model.checkpoint import Checkpoint, Golden, Summary
 from model.segmenter import Segmenter
+from training.calibration import calibrate
 
 
-def export(checkpoint: Checkpoint, golden_image: NDArray[np.uint8], summary: Summary, path: Path) -> None:
+def export(
+    checkpoint: Checkpoint,
+    golden_image: NDArray[np.uint8],
+    summary: Summary,
+    path: Path,
+    calibration: Iterable[NDArray[np.uint8]] | None = None,
+) -> None:
     """Write the file that the service loads.
 
-    The golden mask is that of the weights as they are stored, float16 and all.
+    The golden mask is that of the weights as they are stored, float16 and all, predicted in float32; the ranges are
+    theirs, too.
 
     Args:
         checkpoint: trained weights.
         golden_image: (height, width, 3), uint8 RGB; a photograph with a few classes in it serves best.
         summary: origin and scores.
         path: to write to.
+        calibration: images to measure the ranges on, that int8 needs; without them the checkpoint's are kept.
     """
     stored = checkpoint.compact()
+    if calibration is not None:
+        stored = calibrate(stored, calibration)
     mask = Segmenter(stored, "cpu").segment(golden_image).mask
     replace(stored, golden=Golden(golden_image, mask), summary=summary).save(path)

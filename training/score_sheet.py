@@ -8,6 +8,7 @@ from typing import Any
 from pydantic import BaseModel, ConfigDict, ValidationError
 
 from model.errors import first_fault
+from model.precision import Precision
 from training.errors import ExportError
 
 
@@ -34,6 +35,7 @@ class ScoreSheet(BaseModel):
         split: the list that was scored.
         images: number of its images.
         checkpoint: SHA-256 of the file that was scored; empty where that is not told.
+        precision: what it was predicted in.
         scales, flip: the views of each image whose probabilities were averaged.
         chosen: names of the classes of the measures over chosen classes.
         classes: each class.
@@ -44,6 +46,7 @@ class ScoreSheet(BaseModel):
     split: str
     images: int
     checkpoint: str = ""
+    precision: Precision = Precision.FLOAT32
     scales: tuple[float, ...] = (1.0,)
     flip: bool = False
     chosen: tuple[str, ...] = ()
@@ -65,9 +68,10 @@ class ScoreSheet(BaseModel):
 
     @property
     def title(self) -> str:
-        """The list, and what was done to its images that the service does not do."""
+        """The list, and what was done otherwise than the service does by default."""
         scales = "" if self.scales == (1.0,) else f" at scales {', '.join(f'{scale:g}' for scale in self.scales)}"
-        return self.split + scales + (" with mirror images" if self.flip else "")
+        precision = "" if self.precision is Precision.FLOAT32 else f" in {self.precision}"
+        return self.split + precision + scales + (" with mirror images" if self.flip else "")
 
     def measures(self) -> dict[str, float]:
         """``voc2012/val mIoU`` and the like -> value in 0..1; ``mIoU-7`` is over 7 chosen classes."""

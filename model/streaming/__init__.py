@@ -6,11 +6,26 @@ and not with its height. Tiles, in contrast, compute the pixels around each tile
 pixels far.
 """
 
+from model.streaming.calibration import measure_ranges
 from model.streaming.onednn import fuse
 from model.streaming.operations import Enlarging
 from model.streaming.program import Program, Step
+from model.streaming.quantization import Range, quantize, supports_quantization
 from model.streaming.rows import Rows, Span
 from model.streaming.stream import Stream
 from model.streaming.tracing import trace_scores
 
-__all__ = ["Enlarging", "Program", "Rows", "Span", "Step", "Stream", "fuse", "trace_scores"]
+__all__ = [
+    "Enlarging",
+    "Program",
+    "Range",
+    "Rows",
+    "Span",
+    "Step",
+    "Stream",
+    "fuse",
+    "measure_ranges",
+    "quantize",
+    "supports_quantization",
+    "trace_scores",
+]

@@ -11,7 +11,8 @@ from torch.nn import functional
 
 from model.streaming.rows import Enlargement, Geometry, Rows, Span, Window
 
-_PIXELWISE = Window()
+PIXELWISE = Window()
+"""Of what works pixel by pixel."""
 
 
 class Operation(ABC):
@@ -59,10 +60,10 @@ class Convolution(Operation):
 
     @property
     def geometries(self) -> tuple[Geometry, ...]:
-        return (self.window, _PIXELWISE) if self.adds else (self.window,)
+        return (self.window, PIXELWISE) if self.adds else (self.window,)
 
     def __call__(self, inputs: Sequence[Rows], wanted: Span) -> Tensor:
-        x, rows_padding = _framed(inputs[0], self.window, wanted, 0)
+        x, rows_padding = framed(inputs[0], self.window, wanted, 0)
         return self.convolve(x, (rows_padding, self.window.padding), inputs[1].tensor if self.adds else None)
 
     def convolve(self, x: Tensor, padding: tuple[int, int], addend: Tensor | None) -> Tensor:
@@ -88,7 +89,7 @@ class MaxPooling(Operation):
         return (self.window,)
 
     def __call__(self, inputs: Sequence[Rows], wanted: Span) -> Tensor:
-        x, rows_padding = _framed(inputs[0], self.window, wanted, float("-inf"))
+        x, rows_padding = framed(inputs[0], self.window, wanted, float("-inf"))
         padding = (rows_padding, self.window.padding)
         return functional.max_pool2d(x, self.window.size, self.window.stride, padding)
 
@@ -107,7 +108,7 @@ class AveragePooling(Operation):
         size, stride, padding = self.window.size, self.window.stride, self.window.padding
         rows = inputs[0]
         x = functional.avg_pool2d(rows.tensor, (1, size), (1, stride), (0, padding), count_include_pad=False)
-        x, rows_padding = _framed(replace(rows, tensor=x), self.window, wanted, 0)
+        x, rows_padding = framed(replace(rows, tensor=x), self.window, wanted, 0)
         sums = functional.avg_pool2d(x, (size, 1), (stride, 1), (rows_padding, 0), divisor_override=1)
         first = torch.arange(wanted.first, wanted.stop, device=x.device) * stride - padding
         counts = (first + size).clamp_(max=rows.total) - first.clamp(min=0)
@@ -120,7 +121,7 @@ class Addition(Operation):
 
     @property
     def geometries(self) -> tuple[Geometry, ...]:
-        return (_PIXELWISE, _PIXELWISE)
+        return (PIXELWISE, PIXELWISE)
 
     def __call__(self, inputs: Sequence[Rows], wanted: Span) -> Tensor:  # noqa: ARG002 (they are those of the inputs)
         return inputs[0].tensor + inputs[1].tensor
@@ -138,7 +139,7 @@ class Concatenation(Operation):
 
     @property
     def geometries(self) -> tuple[Geometry, ...]:
-        return (_PIXELWISE,) * self.count
+        return (PIXELWISE,) * self.count
 
     def __call__(self, inputs: Sequence[Rows], wanted: Span) -> Tensor:  # noqa: ARG002 (they are those of the inputs)
         return torch.cat([rows.tensor for rows in inputs], dim=1)
@@ -173,10 +174,16 @@ def _across(enlarge: Callable[[Tensor], Tensor], x: Tensor) -> Tensor:
     return enlarge(x.mT).mT
 
 
-def _framed(rows: Rows, window: Window, wanted: Span, value: float) -> tuple[Tensor, int]:
+def framed(rows: Rows, window: Window, wanted: Span, value: float) -> tuple[Tensor, int]:
     """Rows with what a window sees beyond the first and last row, and the padding that is left to the operation.
 
     Where both are the window's own padding (so of a whole image), the operation does it without a copy.
+
+    Args:
+        rows: of the input.
+        window: of the operation.
+        wanted: rows of its output.
+        value: of what lies beyond.
     """
     needed = window.needed(wanted)
     above, below = max(0, -needed.first), max(0, needed.stop - rows.total)

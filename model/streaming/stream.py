@@ -47,9 +47,9 @@ class Stream:
         """The rows of the result that have become known, (batch, channels, rows, width); None if there are none."""
         return self._values[-1].take()
 
-    def kept_numbers(self) -> int:
-        """How many numbers wait for rows still to come."""
-        return sum(value.kept_numbers() for value in self._values)
+    def kept_bytes(self) -> int:
+        """Memory of what waits for rows still to come."""
+        return sum(value.kept_bytes() for value in self._values)
 
     def _compute(self, number: int) -> bool:
         """Compute the next rows of a value, and let go of what nobody needs any more."""
@@ -104,8 +104,8 @@ class _Value:
         self._kept = self._kept[:, :, needed - self._first :].clone() if needed < self.stop else None
         self._first = needed
 
-    def kept_numbers(self) -> int:
-        return 0 if self._kept is None else self._kept.numel()
+    def kept_bytes(self) -> int:
+        return 0 if self._kept is None else self._kept.nbytes
 
     def needs_from(self, geometry: Geometry, available: int) -> int:
         """The first row of an input that rows still to come depend on."""

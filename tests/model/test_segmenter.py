@@ -13,6 +13,7 @@ from torch.nn import functional
 from model.checkpoint import Checkpoint
 from model.errors import DeviceError, ImageError, TilingError
 from model.networks import Architecture
+from model.precision import Precision
 from model.segmenter import Segmenter
 from model.tiling import Tiling, TilingLimits
 from model.upsampling import LearnedUpsampling, bilinear_kernel
@@ -26,7 +27,7 @@ def _noise(height: int, width: int, seed: int = 0) -> NDArray[np.uint8]:
 @cache
 def _segmenter() -> Segmenter:
     limits = TilingLimits(band_pixels=64 * 128, photograph_pixels=64 * 128, overlap_height=64, overlap_width=96)
-    return Segmenter(random_checkpoint(Architecture.FCN8S), "cpu", limits, torch.float64)
+    return Segmenter(random_checkpoint(Architecture.FCN8S), "cpu", limits, Precision.FLOAT64)
 
 
 def _logits(checkpoint: Checkpoint, image: NDArray[np.uint8]) -> torch.Tensor:
@@ -66,7 +67,7 @@ def _predict_with_overlap(
 def test_overlap_is_the_books_prediction(architecture: Architecture, learned_upsampling: bool) -> None:
     checkpoint = random_checkpoint(architecture, learned_upsampling=learned_upsampling)
     image = _noise(150, 200)
-    segmenter = Segmenter(checkpoint, "cpu", TilingLimits(overlap_height=64, overlap_width=96), torch.float64)
+    segmenter = Segmenter(checkpoint, "cpu", TilingLimits(overlap_height=64, overlap_width=96), Precision.FLOAT64)
     expected = _predict_with_overlap(checkpoint, image, [0, 43, 86], [0, 52, 104], (64, 96))
     assert len(np.unique(expected)) > 1
     np.testing.assert_array_equal(segmenter.segment(image, tiling=Tiling.OVERLAP).mask, expected)
@@ -76,13 +77,13 @@ def test_overlap_of_the_books_image_in_the_books_rectangles() -> None:
     checkpoint = random_checkpoint()
     image = _noise(375, 500)
     expected = _predict_with_overlap(checkpoint, image, [0, 55], [0, 20], (320, 480))
-    mask = Segmenter(checkpoint, "cpu", dtype=torch.float64).segment(image, tiling=Tiling.OVERLAP).mask
+    mask = Segmenter(checkpoint, "cpu", precision=Precision.FLOAT64).segment(image, tiling=Tiling.OVERLAP).mask
     np.testing.assert_array_equal(mask, expected)
 
 
 @pytest.mark.parametrize("architecture", list(Architecture))
 def test_whole_is_one_pass_over_the_image_padded_with_the_mean_colour(architecture: Architecture) -> None:
-    segmenter = Segmenter(random_checkpoint(architecture), "cpu", dtype=torch.float64)
+    segmenter = Segmenter(random_checkpoint(architecture), "cpu", precision=Precision.FLOAT64)
     image = _noise(70, 50)
     padded = np.full((96, 64, 3), segmenter.checkpoint.preprocessing.mean_color, dtype=np.uint8)
     padded[:70, :50] = image
@@ -100,7 +101,7 @@ def test_exact_gives_the_mask_of_whole(
     # 64 rows at a time, or 32 columns where 32 rows are too many pixels.
     limits = TilingLimits(band_pixels=64 * 160, photograph_pixels=32 * 500)
     assert limits.should_transpose(height, width) == (width > height)
-    segmenter = Segmenter(checkpoint, "cpu", limits, torch.float64)
+    segmenter = Segmenter(checkpoint, "cpu", limits, Precision.FLOAT64)
     image = _noise(height, width)
     whole = segmenter.segment(image, tiling=Tiling.WHOLE, confidence=True)
     assert len(np.unique(whole.mask)) > 1
@@ -184,7 +185,7 @@ def test_confidence_is_left_out_unless_asked_for() -> None:
 def test_probabilities_are_the_softmax_of_the_logits(architecture: Architecture, learned_upsampling: bool) -> None:
     checkpoint = random_checkpoint(architecture, learned_upsampling=learned_upsampling)
     image = _noise(64, 96)
-    probabilities = Segmenter(checkpoint, "cpu", dtype=torch.float64).probabilities(image, tiling=Tiling.WHOLE)
+    probabilities = Segmenter(checkpoint, "cpu", precision=Precision.FLOAT64).probabilities(image, tiling=Tiling.WHOLE)
     assert probabilities.dtype == np.float32
     expected = _logits(checkpoint, image).softmax(dim=0).numpy()
     np.testing.assert_allclose(probabilities, expected, rtol=1e-5, atol=1e-7)
@@ -256,7 +257,7 @@ def test_the_checkpoint_that_ships_gives_the_mask_it_promises() -> None:
 def test_bfloat16_moves_few_pixels_and_no_more_than_rounding_explains() -> None:
     golden = Segmenter.load(device="cpu").checkpoint.golden
     assert golden is not None
-    segmenter = Segmenter.load(device="cpu", dtype=torch.bfloat16)  # which checks the golden mask, too
+    segmenter = Segmenter.load(device="cpu", precision=Precision.BFLOAT16)  # which checks the golden mask, too
     halves = segmenter.segment(golden.image, confidence=True)
     singles = Segmenter.load(device="cpu").segment(golden.image, confidence=True)
     moved = halves.mask != singles.mask

@@ -109,7 +109,7 @@ def test_what_a_stream_keeps_does_not_grow_with_the_image(architecture: Architec
             stream.feed(_noise(1, 3, 32, 64))
             while stream.advance():
                 stream.take()
-        return stream.kept_numbers()
+        return stream.kept_bytes()
 
     assert kept(32 * 40) == kept(32 * 80) > 0
 

@@ -133,7 +133,7 @@ def test_exact_scores_as_whole_does_and_overlap_does_not(tmp_path: Path) -> None
     random = np.random.default_rng(0)
     mask = np.kron(random.integers(0, 4, (12, 12), dtype=np.uint8), np.ones((side // 8, side // 8), np.uint8))
     made = VocDataset(write_voc_folder(tmp_path / "made", {"one": mask}, labels=LABELS), "train", LABELS)
-    segmenter = Segmenter(checkpoint, "cpu", TilingLimits(band_pixels=32 * side), torch.float64)
+    segmenter = Segmenter(checkpoint, "cpu", TilingLimits(band_pixels=32 * side), Precision.FLOAT64)
     whole, exact, overlap = (evaluate(segmenter, made, mode) for mode in (Tiling.WHOLE, Tiling.EXACT, Tiling.OVERLAP))
     assert replace(exact, tiling=Tiling.WHOLE) == whole
     assert overlap.confusion != whole.confusion

@@ -8,6 +8,7 @@ import numpy as np
 import typer
 
 from model.checkpoint import Checkpoint
+from model.precision import Precision
 from model.segmenter import Segmenter
 from model.tiling import Tiling, TilingLimits
 from training.augmented_prediction import Views
@@ -50,6 +51,9 @@ def evaluate(
     confusion: Annotated[
         Path | None, typer.Option(dir_okay=False, help="Draw the first mode's confusion matrix, as a PNG.")
     ] = None,
+    precision: Annotated[
+        Precision, typer.Option(help="What to predict in; int8 needs a checkpoint that was exported with --calibrate.")
+    ] = Precision.FLOAT32,
     device: Annotated[str, typer.Option(help="cpu, cuda, cuda:1, ...; auto takes CUDA where there is some.")] = "auto",
 ) -> None:
     """Score a checkpoint on a list of a data set, at original resolution.
@@ -61,9 +65,9 @@ def evaluate(
     the IoU of the bands along the outlines, 2% of the image's diagonal wide.
 
     The JSON file has the first mode's scores (0 to 1; null where there is
-    nothing to measure): checkpoint (SHA-256), split, images, tiling, scales,
-    flip, pixel_accuracy, mean_accuracy, miou, boundary_iou, miou_chosen,
-    chosen, classes (index, name, iou, boundary_iou, accuracy, images, pixels)
+    nothing to measure): checkpoint (SHA-256), precision, split, images, tiling,
+    scales, flip, pixel_accuracy, mean_accuracy, miou, boundary_iou,
+    miou_chosen, chosen, classes (index, name, iou, boundary_iou, accuracy, images, pixels)
     and confusion (pixels: a row is a true class, a column a predicted one);
     and other_modes, a list of the same of each further mode.
 
@@ -81,7 +85,7 @@ def evaluate(
     if unknown:
         raise typer.BadParameter(f"{', '.join(sorted(unknown))}: no such class")
     dataset = VocDataset(data, split, checkpoint.labels)
-    segmenter = Segmenter(checkpoint, device, TilingLimits(band_pixels=band_pixels))
+    segmenter = Segmenter(checkpoint, device, TilingLimits(band_pixels=band_pixels), precision)
     views = Views(tuple(scale), flip)
     results = [evaluate_dataset(segmenter, dataset, tiling, chosen, views) for tiling in dict.fromkeys(mode)]
     print(results[0].table())

@@ -1,6 +1,7 @@
 """``python -m training export``."""
 
 import json
+from collections.abc import Iterator
 from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Annotated, Any
@@ -10,9 +11,11 @@ import typer
 from numpy.typing import NDArray
 from PIL import Image
 from pydantic import TypeAdapter
+from tqdm import tqdm
 
 from model.checkpoint import Checkpoint, Summary
 from model.compaction import Compaction
+from training.dataset import VocDataset
 from training.errors import ExportError
 from training.export import export as export_checkpoint
 from training.model_card import write_card
@@ -39,6 +42,11 @@ def export(
             "--weights", help="What OUT stores kernels as. int8: 3x3 ones of 2^20 numbers or more, others float16."
         ),
     ] = Compaction.FLOAT16,
+    calibrate: Annotated[
+        Path | None, typer.Option(file_okay=False, help="Data set in VOC layout to measure ranges on; see above.")
+    ] = None,
+    calibrate_split: Annotated[str, typer.Option(help="Its list, ImageSets/Segmentation/SPLIT.txt.")] = "trainaug",
+    calibrate_count: Annotated[int, typer.Option(min=1, help="Images, evenly over the list.")] = 100,
 ) -> None:
     """Make the checkpoint that the service loads; on request its model card and ONNX.
 
@@ -58,10 +66,16 @@ def export(
     licenses. It is run in onnxruntime on several sizes, compared with PyTorch,
     and not kept unless they are equal but for rounding.
 
+    To predict in int8 (FCN_PRECISION=int8), the service needs the ranges of
+    what the network computes: --calibrate measures them on images of the kind
+    that is to come; they need no masks. OUT without --calibrate has the
+    ranges of WEIGHTS, if it has any. --weights int8 is another matter: the
+    size of OUT.
+
     For example:
 
       python -m training export last.safetensors served.safetensors
-          --golden cat.jpg --weights int8
+          --golden cat.jpg --weights int8 --calibrate data/voc2012
       python -m training evaluate served.safetensors data/voc2012 --json scores.json
       python -m training export served.safetensors served.safetensors
           --golden cat.jpg --weights int8 --scores scores.json --card card.md
@@ -72,7 +86,8 @@ def export(
     checkpoint = Checkpoint.load(weights)
     sheets = _read_scores(scores or [], checkpoint)
     described = _describe(checkpoint.summary, summary, sheets)
-    export_checkpoint(replace(checkpoint, compaction=compaction), _read_photograph(golden), described, out)
+    images = None if calibrate is None else _calibration_images(calibrate, calibrate_split, calibrate_count)
+    export_checkpoint(replace(checkpoint, compaction=compaction), _read_photograph(golden), described, out, images)
     print(f"{out}: {_megabytes(out)}, {compaction}")
     exported = Checkpoint.load(out)
     if card is not None:
@@ -84,6 +99,12 @@ def export(
             f"{onnx}: {_megabytes(onnx)}, equal to PyTorch within {equality.difference:.1e} (logits up to "
             f"{equality.largest:.1f}); {equality.differing} of {equality.pixels:,} pixels differ"
         )
+
+
+def _calibration_images(data: Path, split: str, count: int) -> Iterator[NDArray[np.uint8]]:
+    dataset = VocDataset(data, split, labelled=False)
+    indices = dataset.spread(count)
+    return (dataset[index].image for index in tqdm(indices, unit="image", desc="calibrate"))
 
 
 def _read_scores(files: list[Path], checkpoint: Checkpoint) -> list[ScoreSheet]:

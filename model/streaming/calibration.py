@@ -1,0 +1,44 @@
+"""Which numbers a program's values are, measured on photographs."""
+
+from collections.abc import Iterable
+
+import torch
+from torch import Tensor
+
+from model.streaming.program import Program
+from model.streaming.quantization import Range
+from model.streaming.rows import Rows, Span
+
+
+@torch.inference_mode()
+def measure_ranges(program: Program, images: Iterable[Tensor]) -> tuple[Range, ...]:
+    """The least and the greatest number of each value, the image's first; none if there are no images.
+
+    Args:
+        program: in floating point.
+        images: (batch, 3, height, width) each, as the program reads them.
+    """
+    ranges: list[Range] = []
+    for image in images:
+        seen = [_range(value) for value in _values(program, image)]
+        ranges = [_union(*pair) for pair in zip(ranges, seen, strict=True)] if ranges else seen
+    return tuple(ranges)
+
+
+def _values(program: Program, image: Tensor) -> list[Tensor]:
+    """Every value, whole."""
+    totals = program.totals(image.shape[2])
+    values = [image]
+    for number, step in enumerate(program.steps, start=1):
+        inputs = [Rows(0, values[source], totals[source]) for source in step.inputs]
+        values.append(step.operation(inputs, Span(0, totals[number])))
+    return values
+
+
+def _range(value: Tensor) -> Range:
+    low, high = value.aminmax()
+    return low.item(), high.item()
+
+
+def _union(one: Range, other: Range) -> Range:
+    return min(one[0], other[0]), max(one[1], other[1])
