@@ -12,16 +12,21 @@ from starlette.requests import ClientDisconnect
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from app.errors import INTERNAL, problem_response
+from app.logs import FIELDS
 from app.metrics import Metrics
-from app.service import BrokenOff
+from app.service import BrokenOff, Place
 from model.errors import SegmentationError
 
 _logger = logging.getLogger("app")
+_MAX_LOGGED_PATH = 200
+_PROBES = ("/livez", "/readyz", "/health", "/metrics")
+"""Asked every few seconds, and no news: in the log only if it is to hold everything."""
+
 _SAFE_ID = re.compile(r"[A-Za-z0-9._-]{1,128}")
 
 
 class ObservationMiddleware:
-    """Gives each request an ``X-Request-ID`` (the client's, if it sent a harmless one) and counts it.
+    """Gives each request an ``X-Request-ID`` (the client's, if it sent a harmless one), counts it and logs it.
 
     An exception that nothing else caught is logged with that ID and answered by a problem document.
     """
@@ -37,12 +42,14 @@ class ObservationMiddleware:
         request_id = _request_id(Headers(scope=scope).get("x-request-id"))
         started = time.perf_counter()
         status: int | None = None
+        sent_bytes = 0
 
         async def observed_send(message: Message) -> None:
-            nonlocal status
+            nonlocal status, sent_bytes
             if message["type"] == "http.response.start":
                 status = message["status"]
                 MutableHeaders(scope=message)["X-Request-ID"] = request_id
+            sent_bytes += len(message.get("body", b""))
             await send(message)
 
         try:
@@ -56,12 +63,33 @@ class ObservationMiddleware:
             if status is None:
                 response = problem_response(INTERNAL, f"the service failed; request {request_id} in its log says how")
                 await response(scope, receive, observed_send)
+        route = getattr(scope.get("route"), "path", "unmatched")
+        # Methods are the client's to invent, series are ours to keep.
+        method = scope["method"] if scope["method"] in HTTPMethod.__members__ else "other"
+        seconds = time.perf_counter() - started
         if status is not None:
-            route = getattr(scope.get("route"), "path", "unmatched")
-            # Methods are the client's to invent, series are ours to keep.
-            method = scope["method"] if scope["method"] in HTTPMethod.__members__ else "other"
             self._metrics.requests.labels(method, route, status).inc()
-            self._metrics.request_seconds.labels(route).observe(time.perf_counter() - started)
+            self._metrics.request_seconds.labels(route).observe(seconds)
+        fields = {
+            "id": request_id,
+            "method": method,
+            "path": scope["raw_path"].decode("latin-1")[:_MAX_LOGGED_PATH],
+            "status": status,
+            "seconds": round(seconds, 4),
+            "bytes": sent_bytes,
+            **_facts(scope),
+        }
+        level = logging.DEBUG if route in _PROBES else logging.INFO
+        _logger.log(level, "request", extra={FIELDS: fields})
+
+
+def _facts(scope: Scope) -> dict[str, object]:
+    """What is known of a segmentation that was made."""
+    place: Place | None = scope.get("state", {}).get("place")
+    if place is None or place.result is None:
+        return {}
+    stages = {stage: round(seconds, 4) for stage, seconds in place.result.stages.items()}
+    return {"pixels": place.result.pixels, "stages": stages}
 
 
 class BriefStartupFailure:

@@ -10,6 +10,7 @@ import uvicorn
 from fastapi import FastAPI
 
 from app.application import create_app
+from app.logs import log_config
 from app.service import Service
 from app.settings import Settings
 
@@ -58,7 +59,8 @@ def serve(settings: Settings) -> None:
         app,
         host=settings.host,
         port=settings.port,
-        log_level=settings.log_level,
+        log_config=log_config(settings.log_format, settings.log_level),
+        access_log=False,  # the application tells more
         lifespan="on",
         server_header=False,
         timeout_graceful_shutdown=math.ceil(settings.drain_timeout_s),  # for answers that are still being sent

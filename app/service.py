@@ -28,12 +28,14 @@ class Place:
         job: the request's.
         answer: waits for the job.
         work: the part of the job that is in a thread, or waits for one.
+        result: what came of it.
     """
 
     def __init__(self) -> None:
         self.job: Job | None = None
         self.answer: asyncio.Task[Answer] | None = None
         self.work: Future[Any] | None = None
+        self.result: Answer | None = None
 
 
 class Service:
@@ -107,17 +109,22 @@ class Service:
         if answer.done():
             result = answer.result()
             if not delivery.started.is_set():
-                self._count(result)
+                self._count(result, place)
                 return result
         if gone.done():
             self._metrics.abandoned.inc()
             return None
         if delivery.started.is_set():
-            return self._parts(answer, delivery, gone, deadline)
+            return self._parts(answer, place, delivery, gone, deadline)
         raise ProblemError(DEADLINE, f"the answer was not ready within {self._settings.deadline_s:g} s")
 
     async def _parts(
-        self, answer: "asyncio.Task[Answer]", delivery: Delivery, gone: "asyncio.Task[None]", deadline: float
+        self,
+        answer: "asyncio.Task[Answer]",
+        place: Place,
+        delivery: Delivery,
+        gone: "asyncio.Task[None]",
+        deadline: float,
     ) -> AsyncIterator[bytes]:
         for ending in (answer, gone):
             ending.add_done_callback(lambda _: delivery.end())
@@ -128,7 +135,7 @@ class Service:
         except TimeoutError as error:
             raise BrokenOff(f"it was not complete within {self._settings.deadline_s:g} s") from error
         if answer.done():
-            self._count(answer.result())
+            self._count(answer.result(), place)
         else:
             self._metrics.abandoned.inc()
 
@@ -156,7 +163,8 @@ class Service:
         place.work = working
         return await asyncio.wrap_future(working)
 
-    def _count(self, answer: Answer) -> None:
+    def _count(self, answer: Answer, place: Place) -> None:
+        place.result = answer
         self._metrics.observe_stages(answer.stages)
         self._metrics.pixels.inc(answer.pixels)
         work_s = sum(answer.stages.values()) - answer.stages["queue"]

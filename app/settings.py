@@ -6,6 +6,7 @@ from typing import Annotated
 from pydantic import Field
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
+from app.logs import LogFormat
 from model.precision import Precision
 from model.segmenter import DEFAULT_WEIGHTS
 from model.tiling import TilingLimits
@@ -66,4 +67,7 @@ class Settings(BaseSettings):
     )
     log_level: str = Field(
         "info", pattern="^(critical|error|warning|info|debug)$", description="Least severity that is logged."
+    )
+    log_format: LogFormat = Field(
+        LogFormat.AUTO, description="`json` or `text`; `auto` is text on a terminal and JSON elsewhere."
     )

@@ -113,7 +113,7 @@ async def segment(
     output = query.format or negotiate(request.headers.get("accept"))
     headers = {DIGEST_HEADER: service.segmenter.checkpoint.digest, "Vary": "Accept"}
     with ExitStack() as stack:
-        place = stack.enter_context(service.admit())
+        request.state.place = place = stack.enter_context(service.admit())
         data = await read_image_bytes(request, settings.max_upload_bytes, settings.upload_timeout_s)
         job = Job(data, Options(output, query.mask, query.tiling, query.alpha), settings.max_pixels)
         gone = asyncio.create_task(_wait_until_gone(request))

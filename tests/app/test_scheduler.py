@@ -5,11 +5,11 @@ from concurrent.futures import CancelledError, Future, ThreadPoolExecutor
 
 import numpy as np
 import pytest
-import torch
 from numpy.typing import NDArray
 
 from app.scheduler import Abandoned, Scheduler, Ticket
 from model.errors import ImageError
+from model.precision import Precision
 from model.segmentation import Segmentation
 from model.segmenter import Segmenter
 from model.tiling import Tiling, TilingLimits

@@ -1,0 +1,117 @@
+"""What a GPU does: forward passes alone, whole predictions in process, and requests over HTTP. Needs no data.
+
+    python -m benchmarks.gpu [--precision float32] [--clients 64] [--seconds 10]
+
+With ``--device cpu`` it runs on a CPU, with small batches, to show that it works.
+"""
+
+import argparse
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+import numpy as np
+import torch
+
+from app.images import decode_image, open_image
+from benchmarks.http import generate
+from benchmarks.load import Load
+from benchmarks.machine import describe_machine
+from benchmarks.photograph import photograph
+from benchmarks.service import OURS, running
+from model.checkpoint import Checkpoint
+from model.device import choose_device
+from model.precision import Precision
+from model.segmenter import DEFAULT_WEIGHTS, Segmenter
+from model.streaming import Stream, fuse, trace_scores
+
+PHOTOGRAPH = "cat.jpg"
+HEIGHT, WIDTH = 384, 512
+WARM_UP = 3
+
+
+def rate(work: Callable[[], object], images: int, seconds: float, device: torch.device) -> float:
+    """Images a second, of calls that predict so many."""
+
+    def finish() -> None:
+        if device.type == "cuda":
+            torch.cuda.synchronize(device)
+
+    for _ in range(WARM_UP):
+        work()
+    finish()
+    calls, started = 0, time.perf_counter()
+    while time.perf_counter() - started < seconds:
+        work()
+        calls += 1
+    finish()
+    return calls * images / (time.perf_counter() - started)
+
+
+def forward_rate(device: torch.device, dtype: torch.dtype, batch: int, seconds: float) -> float:
+    """Scores of images that lie on the device, normalised."""
+    program = fuse(trace_scores(Checkpoint.load(DEFAULT_WEIGHTS).build().to(device, dtype)))
+    images = torch.randn(batch, 3, HEIGHT, WIDTH, device=device, dtype=dtype)
+    images = images.contiguous(memory_format=torch.channels_last)
+
+    @torch.inference_mode()
+    def forward() -> None:
+        stream = Stream(program, HEIGHT)
+        stream.feed(images)
+        stream.advance()
+
+    return rate(forward, batch, seconds, device)
+
+
+def prediction_rate(device: torch.device, dtype: torch.dtype, batch: int, seconds: float) -> float:
+    """From pixels to masks, both in main memory."""
+    segmenter = Segmenter(Checkpoint.load(DEFAULT_WEIGHTS), str(device), dtype=dtype)
+    image = decode_image(open_image(photograph(PHOTOGRAPH), HEIGHT * WIDTH))
+    images = [np.roll(image, shift, axis=1) for shift in range(batch)]
+    return rate(lambda: segmenter.segment_together(images), batch, seconds, device)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--device", default="cuda")
+    parser.add_argument("--precision", type=Precision, default=Precision.BFLOAT16, choices=list(Precision))
+    parser.add_argument("--clients", type=int, default=64, help="that each wait for their answer")
+    parser.add_argument("--seconds", type=float, default=10, help="of each measurement")
+    arguments = parser.parse_args()
+    device = choose_device(arguments.device)
+    batch = 42 if device.type == "cuda" else 2
+    dtype = arguments.precision.dtype
+    forward = forward_rate(device, dtype, batch, arguments.seconds)
+    whole = prediction_rate(device, dtype, batch, arguments.seconds)
+    service = OURS.with_environment(
+        FCN_DEVICE=arguments.device,
+        FCN_PRECISION=arguments.precision,
+        FCN_CONCURRENCY="16",
+        FCN_QUEUE_LENGTH=str(arguments.clients),
+    )
+    image = photograph(PHOTOGRAPH)
+    with TemporaryDirectory() as folder, running(service, sys.executable, image) as port:
+        file = Path(folder) / PHOTOGRAPH
+        file.write_bytes(image)
+        load = Load(port, service.path, str(file), arguments.seconds, arguments.clients)
+        generate(load)  # warms up
+        measured = generate(load)
+    name = torch.cuda.get_device_name(device) if device.type == "cuda" else "CPU"
+    print(
+        f"{name}, {arguments.precision}, " + ", ".join(f"{what}: {value}" for what, value in describe_machine().items())
+    )
+    print("\n| what | images/s | share of forward alone |\n| --- | --- | --- |")
+    for what, images in (
+        (f"forward alone, batches of {batch}", forward),
+        (f"pixels to masks in process, batches of {batch}", whole),
+        (f"over HTTP, {arguments.clients} clients", measured.throughput),
+    ):
+        print(f"| {what} | {images:.1f} | {images / forward:.2f} |")
+    p50, p99 = measured.percentile(50), measured.percentile(99)
+    print(f"\nOver HTTP: p50 {p50:.1f} ms, p99 {p99:.1f} ms, failures {measured.failures}.")
+
+
+if __name__ == "__main__":
+    main()
