@@ -1,7 +1,6 @@
 """Parts of an answer, on their way from the thread that makes them to the response that sends them."""
 
 import asyncio
-from collections.abc import AsyncIterator
 from contextlib import suppress
 
 
@@ -22,10 +21,9 @@ class Delivery:
         """There will be no more parts."""
         self._put(None)
 
-    async def parts(self) -> AsyncIterator[bytes]:
-        """The parts, until the end."""
-        while (part := await self._parts.get()) is not None:
-            yield part
+    async def next(self) -> bytes | None:
+        """The next part; None at the end."""
+        return await self._parts.get()
 
     def _put(self, part: bytes | None) -> None:
         self._parts.put_nowait(part)

@@ -1,11 +1,14 @@
 """One request's work: bytes of an image in, bytes of an answer out. Runs in worker threads."""
 
+import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from enum import Enum, auto
 
 import numpy as np
 from numpy.typing import NDArray
+from PIL import Image
 
 from app.images import decode_image, open_image
 from app.rendering import (
@@ -18,14 +21,30 @@ from app.rendering import (
     render_overlay,
     render_png,
 )
-from app.scheduler import Abandoned, Scheduler, Ticket
-from model.segmentation import NO_TIME, Segmentation, Timings, collect
+from app.scheduler import Abandoned, Scheduler
+from model.checkpoint import Checkpoint
+from model.segmentation import NO_TIME, Band, Segmentation, Timings, collect
 from model.tiling import Tiling
 
 Deliver = Callable[[bytes], None]
 
+_LARGE_PIXELS = 1 << 24
+"""Of the largest image that is not a giant: some 50 MB once decoded."""
+
 _STREAMED = (OutputFormat.PNG, OutputFormat.CONFIDENCE)
 """What is delivered while it is being made, if the image is large."""
+
+
+class Size(Enum):
+    """What an image is to the service.
+
+    ``PHOTOGRAPH``: one pass predicts it. ``LARGE``: it is predicted band by band; several fit into memory.
+    ``GIANT``: it is predicted band by band, and few fit into memory.
+    """
+
+    PHOTOGRAPH = auto()
+    LARGE = auto()
+    GIANT = auto()
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,7 +73,7 @@ class Answer:
 
 
 class Job:
-    """One request's work, in two parts: what the image's header tells, and the rest.
+    """One request's work, in steps that the service takes one after the other.
 
     Args:
         data: the image file.
@@ -63,89 +82,103 @@ class Job:
     """
 
     def __init__(self, data: bytes, options: Options, max_pixels: int) -> None:
-        self._data = data
+        self.abandoned = threading.Event()
+        """Set when nobody waits for the answer any more; work stops after the step or band at hand."""
         self._options = options
         self._max_pixels = max_pixels
-        self._ticket = Ticket()
-        self._asked = time.perf_counter()
+        self._data: bytes | None = data
+        self._received = time.perf_counter()
+        self._decode_s = 0.0
 
-    def abandon(self) -> None:
-        """Nobody waits for the answer any more; work stops after the stage or band at hand."""
-        self._ticket.abandoned.set()
+    @property
+    def wants_confidence(self) -> bool:
+        return self._options.output is OutputFormat.CONFIDENCE
 
-    def open(self, scheduler: Scheduler) -> bool:
-        """Read the header; whether the image is a photograph that one pass predicts.
+    def open(self, scheduler: Scheduler) -> Size:
+        """Read the header.
 
         Raises:
             ProblemError, TilingError: the image cannot be segmented.
-            Abandoned: nobody waits any more.
         """
-        self._ticket.begin(self._asked)
+        self._require_audience()
         started = time.perf_counter()
-        self._picture = open_image(self._data, self._max_pixels)
+        assert self._data is not None
+        self._picture: Image.Image | None = open_image(self._data, self._max_pixels)
+        self._data = None
         width, height = self._picture.size
-        self._is_photograph = scheduler.is_photograph(height, width, self._options.tiling)
-        self._asked = time.perf_counter()
-        self._open_s = self._asked - started
-        return self._is_photograph
+        is_photograph = scheduler.is_photograph(height, width, self._options.tiling)
+        self._decode_s += time.perf_counter() - started
+        if is_photograph:
+            return Size.PHOTOGRAPH
+        return Size.GIANT if width * height > _LARGE_PIXELS else Size.LARGE
+
+    def decode(self) -> NDArray[np.uint8]:
+        """(height, width, 3), uint8 RGB; after ``open``.
+
+        Raises:
+            ProblemError: the image is damaged.
+        """
+        self._require_audience()
+        started = time.perf_counter()
+        # The file and Pillow's own copy of its pixels are given up with the last name for them.
+        picture, self._picture = self._picture, None
+        assert picture is not None
+        image = decode_image(picture)
+        self._decode_s += time.perf_counter() - started
+        return image
+
+    def encode(self, image: NDArray[np.uint8], segmentation: Segmentation, digest: str) -> Answer:
+        """The answer, whole."""
+        self._require_audience()
+        started = time.perf_counter()
+        body = self._render(image, segmentation, digest)
+        return self._answer(body, image, segmentation.timings, time.perf_counter() - started)
 
     def run(self, scheduler: Scheduler, deliver: Deliver) -> Answer:
-        """Decode, predict, encode; after ``open``.
+        """All that follows ``open``, for images that are predicted band by band.
 
         Args:
             scheduler: predicts.
-            deliver: is called with the parts of a large image's PNG as soon as they are known.
+            deliver: is called with the parts of a PNG as soon as they are known.
 
         Raises:
-            ProblemError: the image cannot be segmented.
-            Abandoned: nobody waits any more.
+            ProblemError: the image is damaged.
         """
-        self._ticket.begin(self._asked)
-        started = time.perf_counter()
-        image = decode_image(self._picture)
-        decode_s = self._open_s + time.perf_counter() - started
-        if not self._is_photograph and self._options.output in _STREAMED:
-            body, timings, encode_s = b"", *self._stream(image, scheduler, deliver)
-        else:
-            segmentation = self._predict(image, scheduler)
-            if self._ticket.abandoned.is_set():
-                raise Abandoned
-            predicted = time.perf_counter()
-            body = self._render(image, segmentation, scheduler.segmenter.checkpoint.digest)
-            timings, encode_s = segmentation.timings, time.perf_counter() - predicted
-        stages = {
-            "queue": self._ticket.waited_s,
-            "decode": decode_s,
-            "preprocess": timings.preprocess_s,
-            "forward": timings.forward_s,
-            "upsample": timings.upsample_s,
-            "encode": encode_s,
-        }
-        return Answer(body, image.shape[0] * image.shape[1], stages)
+        image = self.decode()
+        checkpoint = scheduler.segmenter.checkpoint
+        bands = scheduler.bands(image, self._options.tiling, self.abandoned, confidence=self.wants_confidence)
+        if self._options.output in _STREAMED:
+            return self._stream(image, bands, checkpoint, deliver)
+        segmentation = collect(bands, image.shape[:2], checkpoint.labels, confidence=self.wants_confidence)
+        return self.encode(image, segmentation, checkpoint.digest)
 
-    def _predict(self, image: NDArray[np.uint8], scheduler: Scheduler) -> Segmentation:
-        confidence = self._options.output is OutputFormat.CONFIDENCE
-        if self._is_photograph:
-            return scheduler.segment(image, self._ticket, confidence=confidence)
-        bands = scheduler.bands(image, self._options.tiling, self._ticket, confidence=confidence)
-        return collect(bands, image.shape[:2], scheduler.segmenter.checkpoint.labels, confidence=confidence)
-
-    def _stream(self, image: NDArray[np.uint8], scheduler: Scheduler, deliver: Deliver) -> tuple[Timings, float]:
-        """Predict and encode band by band; the seconds of the prediction's stages and of encoding."""
-        checkpoint, confidence = scheduler.segmenter.checkpoint, self._options.output is OutputFormat.CONFIDENCE
+    def _stream(
+        self, image: NDArray[np.uint8], bands: Iterator[Band], checkpoint: Checkpoint, deliver: Deliver
+    ) -> Answer:
         height, width = image.shape[:2]
-        if confidence:
+        if self.wants_confidence:
             writer = confidence_writer(height, width, checkpoint.digest)
         else:
             writer = mask_writer(height, width, checkpoint.labels, checkpoint.digest)
         timings, encode_s = NO_TIME, 0.0
-        for band in scheduler.bands(image, self._options.tiling, self._ticket, confidence=confidence):
+        for band in bands:
             rows = band.mask if band.confidence is None else band.confidence
             started = time.perf_counter()
             if len(rows):
                 deliver(writer.write(rows))
             timings, encode_s = timings + band.timings, encode_s + time.perf_counter() - started
-        return timings, encode_s
+        return self._answer(b"", image, timings, encode_s)
+
+    def _answer(self, body: bytes, image: NDArray[np.uint8], timings: Timings, encode_s: float) -> Answer:
+        stages = {
+            "decode": self._decode_s,
+            "preprocess": timings.preprocess_s,
+            "forward": timings.forward_s,
+            "upsample": timings.upsample_s,
+            "encode": encode_s,
+        }
+        waited_s = time.perf_counter() - self._received - sum(stages.values())
+        return Answer(body, image.shape[0] * image.shape[1], {"queue": max(0.0, waited_s), **stages})
 
     def _render(self, image: NDArray[np.uint8], segmentation: Segmentation, digest: str) -> bytes:
         match self._options.output:
@@ -157,3 +190,7 @@ class Job:
                 return render_confidence(segmentation, digest)
             case OutputFormat.JSON:
                 return render_json(segmentation, self._options.mask, digest)
+
+    def _require_audience(self) -> None:
+        if self.abandoned.is_set():
+            raise Abandoned

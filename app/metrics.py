@@ -32,6 +32,7 @@ class Metrics:
         self.abandoned = Counter(
             "fcn_abandoned", "Requests whose client went before the answer.", registry=self.registry
         )
+        self.broken_off = Counter("fcn_broken_off", "Answers that ended before their end.", registry=self.registry)
         self.unfinished = Gauge(
             "fcn_unfinished_requests", "Requests accepted and not finished.", registry=self.registry
         )

@@ -14,7 +14,7 @@ _GREY, _PALETTE = 0, 3
 _BIT_DEPTH = 8
 _UP_FILTER = 2
 
-_ROWS_AT_ONCE = 256
+_PIXELS_AT_ONCE = 1 << 20
 
 
 class PngWriter:
@@ -42,9 +42,9 @@ class PngWriter:
 
     def write(self, rows: NDArray[np.uint8]) -> bytes:
         """Take the next rows, (rows, width) uint8; the last row ends the file."""
+        at_once = max(1, _PIXELS_AT_ONCE // rows.shape[1])
         data = b"".join(
-            self._compressor.compress(self._filtered(rows[top : top + _ROWS_AT_ONCE]))
-            for top in range(0, len(rows), _ROWS_AT_ONCE)
+            self._compressor.compress(self._filtered(rows[top : top + at_once])) for top in range(0, len(rows), at_once)
         )
         self._rows_left -= len(rows)
         assert self._rows_left >= 0
@@ -55,14 +55,14 @@ class PngWriter:
         head, self._head = self._head, b""
         return head + (_chunk(b"IDAT", data) if data else b"") + end
 
-    def _filtered(self, rows: NDArray[np.uint8]) -> bytes:
+    def _filtered(self, rows: NDArray[np.uint8]) -> memoryview:
         """Each row less the one above it, modulo 256, with the number of this filter before it."""
         filtered = np.empty((rows.shape[0], rows.shape[1] + 1), dtype=np.uint8)
         filtered[:, 0] = _UP_FILTER
         np.subtract(rows[0], self._row_above, out=filtered[0, 1:])
         np.subtract(rows[1:], rows[:-1], out=filtered[1:, 1:])
         self._row_above = rows[-1].copy()
-        return filtered.tobytes()
+        return filtered.data
 
 
 def _header(height: int, width: int, color_type: int) -> bytes:

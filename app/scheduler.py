@@ -1,7 +1,6 @@
 """Decides what the device computes next, of all requests."""
 
 import threading
-import time
 from collections import deque
 from collections.abc import Iterator
 from concurrent.futures import Future
@@ -24,37 +23,13 @@ class Abandoned(Exception):  # noqa: N818 (no error: nobody waits for the result
     """Work was left out because nobody waits for it."""
 
 
-@dataclass(slots=True)
-class Ticket:
-    """A request's claim on the device.
-
-    Attributes:
-        abandoned: set when nobody waits for the result any more; work that has not begun is then left out.
-        waited_s: seconds that its work has waited for its turn.
-    """
-
-    abandoned: threading.Event = field(default_factory=threading.Event)
-    waited_s: float = 0.0
-
-    def begin(self, asked: float) -> None:
-        """Note that work begins that was asked for at a time of ``time.perf_counter``.
-
-        Raises:
-            Abandoned: nobody waits for it.
-        """
-        self.waited_s += time.perf_counter() - asked
-        if self.abandoned.is_set():
-            raise Abandoned
-
-
 @dataclass(frozen=True, slots=True, eq=False)
 class _Photograph:
     """An image that waits to be predicted in one pass."""
 
     image: NDArray[np.uint8]
     confidence: bool
-    ticket: Ticket
-    asked: float = field(default_factory=time.perf_counter)
+    abandoned: threading.Event
     result: "Future[Segmentation]" = field(default_factory=Future)
 
     @property
@@ -67,8 +42,8 @@ class Scheduler:
     """Two queues, each served by a thread of its own.
 
     Photographs, which one pass predicts, are predicted in the order of asking, on a GPU together with others of their
-    size that wait. Large images are predicted a band at a time, in turn; their thread makes way for the photographs',
-    so that these hardly notice them, and gets what is left and no less than a tenth.
+    size that wait. Larger images are predicted a band at a time, in turn; their thread makes way for the photographs',
+    so that these hardly notice them, and gets what is left and no less than a quarter.
 
     Args:
         segmenter: predicts.
@@ -94,22 +69,26 @@ class Scheduler:
         is_small = aligned(height) * aligned(width) <= limits.photograph_pixels
         return limits.choose(height, width, tiling) is Tiling.WHOLE and is_small
 
-    def segment(self, image: NDArray[np.uint8], ticket: Ticket, *, confidence: bool = False) -> Segmentation:
-        """Predict a photograph, when its turn has come.
+    def segment(
+        self, image: NDArray[np.uint8], abandoned: threading.Event, *, confidence: bool = False
+    ) -> "Future[Segmentation]":
+        """Predict a photograph when its turn has come.
 
-        Raises:
-            Abandoned: nobody waited for it when its turn came.
+        Args:
+            image: (height, width, 3), uint8 RGB.
+            abandoned: set when nobody waits for it any more; if it is then, the future ends with ``Abandoned``.
+            confidence: also give the winning classes' probabilities.
         """
-        photograph = _Photograph(image, confidence, ticket)
+        photograph = _Photograph(image, confidence, abandoned)
         with self._lock:
             self._waiting.append(photograph)
         self._express.submit(self._predict_photographs)
-        return photograph.result.result()
+        return photograph.result
 
     def bands(
-        self, image: NDArray[np.uint8], tiling: Tiling, ticket: Ticket, *, confidence: bool = False
+        self, image: NDArray[np.uint8], tiling: Tiling, abandoned: threading.Event, *, confidence: bool = False
     ) -> Iterator[Band]:
-        """Predict a large image; asks for a turn for each band.
+        """Predict an image band by band; waits for a turn for each.
 
         Raises:
             TilingError: it cannot be predicted that way.
@@ -117,11 +96,12 @@ class Scheduler:
         """
         bands = self.segmenter.bands(image, tiling=tiling, confidence=confidence)
 
-        def take(asked: float) -> Band | None:
-            ticket.begin(asked)
+        def take() -> Band | None:
+            if abandoned.is_set():
+                raise Abandoned
             return next(bands, None)
 
-        while (band := self._slow.submit(take, time.perf_counter()).result()) is not None:
+        while (band := self._slow.submit(take).result()) is not None:
             yield band
 
     def close(self) -> None:
@@ -129,8 +109,8 @@ class Scheduler:
         for threads in (self._express, self._slow):
             threads.shutdown(wait=False, cancel_futures=True)
         with self._lock:
-            for photograph in self._waiting:
-                photograph.result.cancel()
+            while self._waiting:
+                self._waiting.popleft().result.cancel()
 
     def _predict_photographs(self) -> None:
         """Predict the one that has waited longest, and others with it; none if that has been done with another."""
@@ -155,10 +135,10 @@ class Scheduler:
                 if batch and (photograph.kind != batch[0].kind or pixels * (len(batch) + 1) > self._batch_pixels):
                     continue
                 self._waiting.remove(photograph)
-                try:
-                    photograph.ticket.begin(photograph.asked)
-                except Abandoned as abandoned:
-                    photograph.result.set_exception(abandoned)
-                else:
-                    batch.append(photograph)
+                if not photograph.result.set_running_or_notify_cancel():
+                    continue
+                if photograph.abandoned.is_set():
+                    photograph.result.set_exception(Abandoned())
+                    continue
+                batch.append(photograph)
         return batch

@@ -5,16 +5,21 @@ import math
 from collections.abc import AsyncIterator, Iterator
 from concurrent.futures import Future
 from contextlib import contextmanager, suppress
-from typing import Any
+from typing import Any, TypeVar
 
 from app.delivery import Delivery
 from app.errors import DEADLINE, DRAINING, QUEUE_FULL, ProblemError
-from app.jobs import Answer, Job
+from app.jobs import Answer, Job, Size
 from app.metrics import Metrics
 from app.scheduler import Scheduler
 from app.settings import Settings
 from app.threads import start_threads
 from model.segmenter import Segmenter
+
+_Result = TypeVar("_Result")
+
+_LARGE_AT_ONCE = 8
+_GIANTS_AT_ONCE = 2
 
 
 class BrokenOff(Exception):  # noqa: N818 (what there was to say to the client has been said)
@@ -22,20 +27,22 @@ class BrokenOff(Exception):  # noqa: N818 (what there was to say to the client h
 
 
 class Place:
-    """A request's right to be worked on; given back when its work has ended, not when its client has gone.
+    """A request's right to be worked on; given back when its work has ended, neither before, when its client has gone,
+    nor after, when its client still reads.
 
     Attributes:
         job: the request's.
         answer: waits for the job.
-        work: the part of the job that is in a thread, or waits for one.
+        step: the step of the job that is in a thread, or waits for one.
         result: what came of it.
     """
 
     def __init__(self) -> None:
         self.job: Job | None = None
         self.answer: asyncio.Task[Answer] | None = None
-        self.work: Future[Any] | None = None
+        self.step: Future[Any] | None = None
         self.result: Answer | None = None
+        self.is_taken = True
 
 
 class Service:
@@ -53,8 +60,11 @@ class Service:
         self._settings = settings
         self._metrics = metrics
         self._scheduler = Scheduler(segmenter, settings.batch_pixels)
-        self._threads = start_threads("photograph", settings.concurrency)
-        self._slow_threads = start_threads("large", settings.concurrency, make_way=True)
+        self._threads = {
+            Size.PHOTOGRAPH: start_threads("photograph", settings.concurrency),
+            Size.LARGE: start_threads("large", _LARGE_AT_ONCE, make_way=True),
+            Size.GIANT: start_threads("giant", _GIANTS_AT_ONCE, make_way=True),
+        }
         self._unfinished = 0
         self._idle = asyncio.Event()
         self._idle.set()
@@ -79,7 +89,7 @@ class Service:
         try:
             yield place
         finally:
-            self._give_back(place)
+            self._leave(place)
 
     async def run(self, job: Job, place: Place, gone: "asyncio.Task[None]") -> Answer | AsyncIterator[bytes] | None:
         """Do a job.
@@ -95,11 +105,10 @@ class Service:
         Raises:
             ProblemError, TilingError: the image cannot be segmented, or the deadline has passed.
         """
-        deadline = asyncio.get_running_loop().time() + self._settings.deadline_s
         delivery = Delivery()
         place.job = job
         place.answer = answer = asyncio.create_task(self._work(job, place, delivery))
-        answer.add_done_callback(_acknowledge)
+        answer.add_done_callback(lambda _: self._leave(place))
         started = asyncio.create_task(delivery.started.wait())
         try:
             waited_for: set[asyncio.Task[Any]] = {answer, gone, started}
@@ -115,29 +124,29 @@ class Service:
             self._metrics.abandoned.inc()
             return None
         if delivery.started.is_set():
-            return self._parts(answer, place, delivery, gone, deadline)
+            return self._parts(answer, place, delivery, gone)
         raise ProblemError(DEADLINE, f"the answer was not ready within {self._settings.deadline_s:g} s")
 
     async def _parts(
-        self,
-        answer: "asyncio.Task[Answer]",
-        place: Place,
-        delivery: Delivery,
-        gone: "asyncio.Task[None]",
-        deadline: float,
+        self, answer: "asyncio.Task[Answer]", place: Place, delivery: Delivery, gone: "asyncio.Task[None]"
     ) -> AsyncIterator[bytes]:
+        """The deadline is for each part: how long all of them take is for the client to say, by the image's size."""
         for ending in (answer, gone):
             ending.add_done_callback(lambda _: delivery.end())
-        try:
-            async with asyncio.timeout_at(deadline):
-                async for part in delivery.parts():
-                    yield part
-        except TimeoutError as error:
-            raise BrokenOff(f"it was not complete within {self._settings.deadline_s:g} s") from error
+        while (part := await self._next_part(delivery)) is not None:
+            yield part
         if answer.done():
             self._count(answer.result(), place)
         else:
             self._metrics.abandoned.inc()
+
+    async def _next_part(self, delivery: Delivery) -> bytes | None:
+        try:
+            async with asyncio.timeout(self._settings.deadline_s):
+                return await delivery.next()
+        except TimeoutError as error:
+            self._metrics.broken_off.inc()
+            raise BrokenOff(f"its next part was not ready within {self._settings.deadline_s:g} s") from error
 
     async def drain(self) -> None:
         """Take nothing new; wait until everything accepted is finished, at most ``drain_timeout_s``."""
@@ -149,19 +158,26 @@ class Service:
             pass
 
     def close(self) -> None:
-        """Give up what has not started; threads end with the stage or tile they are in."""
-        for threads in (self._threads, self._slow_threads):
+        """Give up what has not started; threads end with the step or band they are in."""
+        for threads in self._threads.values():
             threads.shutdown(wait=False, cancel_futures=True)
         self._scheduler.close()
 
     async def _work(self, job: Job, place: Place, delivery: Delivery) -> Answer:
-        """Large images have threads of their own: photographs never wait for their decoding or encoding."""
-        opening = self._threads.submit(job.open, self._scheduler)
-        place.work = opening
-        threads = self._threads if await asyncio.wrap_future(opening) else self._slow_threads
-        working = threads.submit(job.run, self._scheduler, delivery.put)
-        place.work = working
-        return await asyncio.wrap_future(working)
+        """Images that take long have threads of their own: photographs never wait for their decoding or encoding."""
+        size = await self._take(place, self._threads[Size.PHOTOGRAPH].submit(job.open, self._scheduler))
+        threads = self._threads[size]
+        if size is not Size.PHOTOGRAPH:
+            return await self._take(place, threads.submit(job.run, self._scheduler, delivery.put))
+        image = await self._take(place, threads.submit(job.decode))
+        predicting = self._scheduler.segment(image, job.abandoned, confidence=job.wants_confidence)
+        segmentation = await self._take(place, predicting)
+        digest = self.segmenter.checkpoint.digest
+        return await self._take(place, threads.submit(job.encode, image, segmentation, digest))
+
+    async def _take(self, place: Place, step: "Future[_Result]") -> _Result:
+        place.step = step
+        return await asyncio.wrap_future(step)
 
     def _count(self, answer: Answer, place: Place) -> None:
         place.result = answer
@@ -170,21 +186,29 @@ class Service:
         work_s = sum(answer.stages.values()) - answer.stages["queue"]
         self._mean_job_s += 0.1 * (work_s - self._mean_job_s)
 
-    def _give_back(self, place: Place) -> None:
+    def _leave(self, place: Place) -> None:
+        """Give a place back as soon as no thread works on it; what has not started is given up."""
         if place.job is not None and place.answer is not None:
-            place.job.abandon()
+            place.job.abandoned.set()
             place.answer.cancel()
-        if place.work is None or place.work.done():
-            self._change_unfinished(-1)
+            # Nobody may be left to hear of a failure, and asyncio would complain of that.
+            _ = place.answer.cancelled() or (place.answer.done() and place.answer.exception())
+        if place.step is None or place.step.done():
+            self._give_back(place)
             return
         # A thread cannot be stopped: while it works, it takes part of the machine, and so of the queue.
         loop = asyncio.get_running_loop()
 
         def give_back(_: Future[Any]) -> None:
             with suppress(RuntimeError):  # the loop has ended, and with it the count
-                loop.call_soon_threadsafe(self._change_unfinished, -1)
+                loop.call_soon_threadsafe(self._give_back, place)
 
-        place.work.add_done_callback(give_back)
+        place.step.add_done_callback(give_back)
+
+    def _give_back(self, place: Place) -> None:
+        if place.is_taken:
+            place.is_taken = False
+            self._change_unfinished(-1)
 
     def _change_unfinished(self, by: int) -> None:
         self._unfinished += by
@@ -193,9 +217,3 @@ class Service:
             self._idle.clear()
         else:
             self._idle.set()
-
-
-def _acknowledge(answer: "asyncio.Task[Answer]") -> None:
-    """Nobody may be left to hear of a failure, and asyncio would complain of that."""
-    if not answer.cancelled():
-        answer.exception()

@@ -30,7 +30,7 @@ class Settings(BaseSettings):
         Precision.FLOAT32,
         description="`bfloat16` takes half the time where the hardware knows it (avx512_bf16, AMX, GPUs) and moves a "
         "pixel in some thousands. `int8` takes a third on CPUs with VNNI, of weights exported with `--calibrate`, and "
-        "moves a pixel in a thousand.",
+        "moves four pixels in a thousand.",
     )
     threads: int = Field(0, ge=0, description="CPU threads of the network; 0 leaves it to PyTorch.")
     concurrency: Positive = Field(
@@ -38,7 +38,9 @@ class Settings(BaseSettings):
     )
     queue_length: int = Field(32, ge=0, description="Requests that may wait for their turn; more are answered 429.")
     deadline_s: Seconds = Field(
-        120, description="Seconds from the whole body's arrival until a request is answered 504."
+        120,
+        description="Seconds from the whole body's arrival until a request is answered 504, and until the next part "
+        "of an answer that is sent in parts.",
     )
     upload_timeout_s: Seconds = Field(30, description="Seconds that a body may take to arrive; then 408.")
     drain_timeout_s: Seconds = Field(30, description="Seconds that accepted requests are given after SIGTERM.")

@@ -69,9 +69,8 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--seconds", type=float, default=20, help="for which photographs are sent")
     seconds = parser.parse_args().seconds
-    service = OURS.with_environment(FCN_DEADLINE_S="600")
     image = photograph(PHOTOGRAPH)
-    with TemporaryDirectory() as folder, running(service, sys.executable, image) as port:
+    with TemporaryDirectory() as folder, running(OURS, sys.executable, image) as port:
         file = Path(folder) / PHOTOGRAPH
         file.write_bytes(image)
         load = Load(port, OURS.path, str(file), seconds)

@@ -1,3 +1,4 @@
+from io import BytesIO
 from pathlib import Path
 
 import numpy as np
@@ -10,9 +11,11 @@ from app.settings import Settings
 from model.checkpoint import Checkpoint, Summary
 from model.labels import VOC, Labels
 from model.networks import NetworkConfig, build_network
+from model.precision import Precision
 from model.segmenter import DEFAULT_WEIGHTS
 from model.tiling import TilingLimits
 from tests.app.problems import require_problem
+from tests.integers import needs_vnni
 from training.export import export
 
 
@@ -35,6 +38,24 @@ def test_model_says_what_the_file_says(client: TestClient) -> None:
     assert document["band_pixels"] == TilingLimits().band_pixels
     assert document["limits"]["max_pixels"] == Settings().max_pixels
     assert "JPEG" in document["limits"]["formats"]
+
+
+@needs_vnni
+def test_int8_is_served_and_told(tmp_path: Path, examples: Path) -> None:
+    photograph = examples / "cat.jpg"
+    with Image.open(photograph) as picture:
+        image = np.array(picture.convert("RGB"))
+    file = tmp_path / "calibrated.safetensors"
+    shipped = Checkpoint.load(DEFAULT_WEIGHTS)
+    export(shipped, image, shipped.summary, file, [image])
+    settings = Settings(weights=file, threads=1, device="cpu", precision=Precision.INT8)
+    with TestClient(create_app(settings)) as client:
+        assert client.get("/model").json()["precision"] == "int8"
+        picture_of_classes = client.post("/segment", content=photograph.read_bytes()).content
+    mask = np.array(Image.open(BytesIO(picture_of_classes)))
+    golden = Checkpoint.load(file).golden
+    assert golden is not None
+    assert 0 < (mask != golden.mask).mean() < 0.02
 
 
 def test_every_problem_describes_itself(client: TestClient) -> None:

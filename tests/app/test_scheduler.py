@@ -1,13 +1,13 @@
 import threading
 import time
-from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import CancelledError, Future, ThreadPoolExecutor
+from collections.abc import Callable, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
 
 import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from app.scheduler import Abandoned, Scheduler, Ticket
+from app.scheduler import Abandoned, Scheduler
 from model.errors import ImageError
 from model.precision import Precision
 from model.segmentation import Segmentation
@@ -44,12 +44,6 @@ def segmenter() -> HeldSegmenter:
     return HeldSegmenter()
 
 
-@pytest.fixture
-def threads() -> Iterator[ThreadPoolExecutor]:
-    with ThreadPoolExecutor(8) as threads:
-        yield threads
-
-
 def _wait_until(condition: Callable[[], bool]) -> None:
     deadline = time.monotonic() + 30
     while not condition():
@@ -60,28 +54,19 @@ def _wait_until(condition: Callable[[], bool]) -> None:
 class Queue:
     """Requests that wait behind one that is in work."""
 
-    def __init__(self, segmenter: HeldSegmenter, threads: ThreadPoolExecutor, batch_pixels: int = 0) -> None:
+    def __init__(self, segmenter: HeldSegmenter, batch_pixels: int = 0) -> None:
         self.scheduler = Scheduler(segmenter, batch_pixels)
-        self.tickets: list[Ticket] = []
-        self._segmenter = segmenter
-        self._threads = threads
         self.first = self.ask(_noise(*SMALL))
         _wait_until(lambda: len(segmenter.batches) == 1)
 
-    def ask(self, image: NDArray[np.uint8]) -> "Future[Segmentation]":
-        waiting = len(self.scheduler._waiting)
-        ticket = Ticket()
-        self.tickets.append(ticket)
-        result = self._threads.submit(self.scheduler.segment, image, ticket)
-        if len(self.tickets) > 1:
-            _wait_until(lambda: len(self.scheduler._waiting) > waiting)
-        return result
+    def ask(self, image: NDArray[np.uint8], abandoned: threading.Event | None = None) -> "Future[Segmentation]":
+        return self.scheduler.segment(image, abandoned or threading.Event())
 
 
 def test_photographs_are_predicted_in_the_order_of_asking(
-    segmenter: HeldSegmenter, threads: ThreadPoolExecutor
+    segmenter: HeldSegmenter,
 ) -> None:
-    queue = Queue(segmenter, threads)
+    queue = Queue(segmenter)
     sizes = [(64, 64), (32, 96), (64, 64), (33, 40)]
     images = [_noise(*size, seed) for seed, size in enumerate(sizes)]
     results = [queue.ask(image) for image in images]
@@ -89,13 +74,12 @@ def test_photographs_are_predicted_in_the_order_of_asking(
     for image, result in zip(images, results, strict=True):
         np.testing.assert_array_equal(result.result(30).mask, segmenter.segment(image).mask)
     assert segmenter.batches == [[SMALL], *([size] for size in sizes)]
-    assert all(ticket.waited_s > 0 for ticket in queue.tickets)
 
 
 def test_photographs_of_one_size_are_predicted_together_up_to_the_batchs_pixels(
-    segmenter: HeldSegmenter, threads: ThreadPoolExecutor
+    segmenter: HeldSegmenter,
 ) -> None:
-    queue = Queue(segmenter, threads, batch_pixels=3 * 64 * 96)
+    queue = Queue(segmenter, batch_pixels=3 * 64 * 96)
     sizes = [(64, 96), (32, 32), (60, 70), (64, 65), (64, 96), (20, 32)]
     images = [_noise(*size, seed) for seed, size in enumerate(sizes)]
     results = [queue.ask(image) for image in images]
@@ -105,10 +89,12 @@ def test_photographs_of_one_size_are_predicted_together_up_to_the_batchs_pixels(
     assert segmenter.batches == [[SMALL], [(64, 96), (60, 70), (64, 65)], [(32, 32), (20, 32)], [(64, 96)]]
 
 
-def test_work_that_nobody_waits_for_is_left_out(segmenter: HeldSegmenter, threads: ThreadPoolExecutor) -> None:
-    queue = Queue(segmenter, threads, batch_pixels=1 << 20)
-    gone, other = queue.ask(_noise(*SMALL)), queue.ask(_noise(*SMALL))
-    queue.tickets[1].abandoned.set()
+def test_work_that_nobody_waits_for_is_left_out(segmenter: HeldSegmenter) -> None:
+    queue = Queue(segmenter, batch_pixels=1 << 20)
+    abandoned = threading.Event()
+    gone, cancelled, other = queue.ask(_noise(*SMALL), abandoned), queue.ask(_noise(*SMALL)), queue.ask(_noise(*SMALL))
+    abandoned.set()
+    cancelled.cancel()
     segmenter.let.set()
     with pytest.raises(Abandoned):
         gone.result(30)
@@ -117,16 +103,16 @@ def test_work_that_nobody_waits_for_is_left_out(segmenter: HeldSegmenter, thread
 
 
 def test_a_fault_reaches_everyone_in_the_batch_and_ends_nothing_else(
-    segmenter: HeldSegmenter, threads: ThreadPoolExecutor
+    segmenter: HeldSegmenter,
 ) -> None:
-    queue = Queue(segmenter, threads, batch_pixels=1 << 20)
+    queue = Queue(segmenter, batch_pixels=1 << 20)
     wrong = np.zeros((*SMALL, 3), dtype=np.float32)
     failing = [queue.ask(wrong), queue.ask(_noise(*SMALL))]  # type: ignore[arg-type]
     segmenter.let.set()
     for result in failing:
         with pytest.raises(ImageError, match="float32"):
             result.result(30)
-    assert queue.scheduler.segment(_noise(*SMALL), Ticket()).mask.shape == SMALL
+    assert queue.ask(_noise(*SMALL)).result(30).mask.shape == SMALL
 
 
 def test_large_images_take_turns_band_by_band(segmenter: HeldSegmenter) -> None:
@@ -138,7 +124,7 @@ def test_large_images_take_turns_band_by_band(segmenter: HeldSegmenter) -> None:
     def predict(name: str) -> NDArray[np.uint8]:
         both.wait(30)
         bands = []
-        for band in scheduler.bands(image, Tiling.AUTO, Ticket()):
+        for band in scheduler.bands(image, Tiling.AUTO, threading.Event()):
             order.append(name)
             bands.append(band.mask)
         return np.concatenate(bands)
@@ -153,20 +139,20 @@ def test_large_images_take_turns_band_by_band(segmenter: HeldSegmenter) -> None:
 
 
 def test_a_large_image_that_nobody_waits_for_stops_after_the_band_at_hand(segmenter: HeldSegmenter) -> None:
-    ticket = Ticket()
-    bands = Scheduler(segmenter).bands(_noise(*LARGE), Tiling.AUTO, ticket)
+    abandoned = threading.Event()
+    bands = Scheduler(segmenter).bands(_noise(*LARGE), Tiling.AUTO, abandoned)
     next(bands)
-    ticket.abandoned.set()
+    abandoned.set()
     with pytest.raises(Abandoned):
         next(bands)
 
 
-def test_a_photograph_does_not_wait_for_a_large_image(segmenter: HeldSegmenter, threads: ThreadPoolExecutor) -> None:
+def test_a_photograph_does_not_wait_for_a_large_image(segmenter: HeldSegmenter) -> None:
     scheduler = Scheduler(segmenter)
     segmenter.let.set()
     held = threading.Event()
     scheduler._slow.submit(held.wait, 30)
-    assert scheduler.segment(_noise(*SMALL), Ticket()).mask.shape == SMALL
+    assert scheduler.segment(_noise(*SMALL), threading.Event()).result(30).mask.shape == SMALL
     held.set()
 
 
@@ -187,11 +173,10 @@ def test_what_one_short_pass_predicts_is_a_photograph(
     assert Scheduler(segmenter).is_photograph(*size, tiling) is expected
 
 
-def test_closing_gives_up_what_has_not_started(segmenter: HeldSegmenter, threads: ThreadPoolExecutor) -> None:
-    queue = Queue(segmenter, threads)
+def test_closing_gives_up_what_has_not_started(segmenter: HeldSegmenter) -> None:
+    queue = Queue(segmenter)
     waiting = queue.ask(_noise(*SMALL))
     queue.scheduler.close()
-    with pytest.raises(CancelledError):
-        waiting.result(30)
+    assert waiting.cancelled()
     segmenter.let.set()
     assert queue.first.result(30).mask.shape == SMALL

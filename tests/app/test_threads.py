@@ -24,7 +24,7 @@ def test_threads_that_make_way_have_a_lower_priority_and_so_have_those_they_star
 
     with start_threads("slow", 1, make_way=True) as threads:
         threads.submit(start_another).result()
-    assert seen == [min(19, own + 10)] * 2
+    assert seen == [min(19, own + 5)] * 2
     with start_threads("usual", 1) as threads:
         assert threads.submit(_niceness).result() == own
     assert _niceness() == own
