@@ -65,9 +65,9 @@ def forward_rate(device: torch.device, dtype: torch.dtype, batch: int, seconds: 
     return rate(forward, batch, seconds, device)
 
 
-def prediction_rate(device: torch.device, dtype: torch.dtype, batch: int, seconds: float) -> float:
+def prediction_rate(device: torch.device, precision: Precision, batch: int, seconds: float) -> float:
     """From pixels to masks, both in main memory."""
-    segmenter = Segmenter(Checkpoint.load(DEFAULT_WEIGHTS), str(device), dtype=dtype)
+    segmenter = Segmenter(Checkpoint.load(DEFAULT_WEIGHTS), str(device), precision=precision)
     image = decode_image(open_image(photograph(PHOTOGRAPH), HEIGHT * WIDTH))
     images = [np.roll(image, shift, axis=1) for shift in range(batch)]
     return rate(lambda: segmenter.segment_together(images), batch, seconds, device)
@@ -84,7 +84,7 @@ def main() -> None:
     batch = 42 if device.type == "cuda" else 2
     dtype = arguments.precision.dtype
     forward = forward_rate(device, dtype, batch, arguments.seconds)
-    whole = prediction_rate(device, dtype, batch, arguments.seconds)
+    whole = prediction_rate(device, arguments.precision, batch, arguments.seconds)
     service = OURS.with_environment(
         FCN_DEVICE=arguments.device,
         FCN_PRECISION=arguments.precision,

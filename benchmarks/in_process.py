@@ -48,7 +48,7 @@ def predict(program: Program, stride: int, images: Tensor) -> Tensor:
     stream.advance()
     scores = stream.take()
     assert scores is not None
-    return winning_classes(scores[0], stride)
+    return winning_classes(scores, stride)[0]
 
 
 def prepared(photograph: Path) -> Tensor:

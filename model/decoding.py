@@ -34,7 +34,7 @@ def probabilities(logits: Tensor) -> Tensor:
 
 
 class Decoder:
-    """Takes the scores of an image's rows, from top to bottom, and gives what is read of its pixels.
+    """Takes the scores of images' rows, from top to bottom, and gives what is read of their pixels.
 
     Args:
         upsampling: from scores to logits.
@@ -44,26 +44,30 @@ class Decoder:
     """
 
     def __init__(self, upsampling: Upsampling, reading: Reading, rows: int, *, across: bool = False) -> None:
-        step = Step(Enlarging(_enlargement(upsampling, reading), upsampling.factor), (0,))
-        program = Program((step,))
+        # No logits are made where the winners can be told without.
+        self._makes_logits = reading is not winners or not isinstance(upsampling, BilinearUpsampling)
+        if self._makes_logits:
+            enlarge = partial(_read, upsampling, reading)
+        else:
+            enlarge = partial(_bilinear_winners, upsampling.factor)
+        program = Program((Step(Enlarging(enlarge, upsampling.factor), (0,)),))
         self._stream = Stream(program.transposed() if across else program, rows)
-        self._cells = _MAX_BAND_NUMBERS // upsampling.factor**2
+        self._pixels_a_cell = upsampling.factor**2
 
     def push(self, scores: Tensor) -> Iterator[Tensor]:
         """Take the next rows of scores, (batch, K, rows, width); give bands of what can be told by now."""
         batch, num_classes, _, width = scores.shape
-        for part in torch.split(scores, max(1, self._cells // (batch * num_classes * width)), dim=2):
+        numbers = batch * width * self._pixels_a_cell * (num_classes if self._makes_logits else 1)
+        for part in torch.split(scores, max(1, _MAX_BAND_NUMBERS // numbers), dim=2):
             self._stream.feed(part)
             while self._stream.advance():
                 if (pixels := self._stream.take()) is not None:
                     yield pixels
 
 
-def _enlargement(upsampling: Upsampling, reading: Reading) -> Callable[[Tensor], Tensor]:
-    if reading is winners and isinstance(upsampling, BilinearUpsampling):
-        return partial(_bilinear_winners, upsampling.factor)
-    return lambda scores: reading(upsampling(scores))
+def _read(upsampling: Upsampling, reading: Reading, scores: Tensor) -> Tensor:
+    return reading(upsampling(scores))
 
 
 def _bilinear_winners(factor: int, scores: Tensor) -> Tensor:
-    return torch.stack([winning_classes(image, factor) for image in scores])[:, None]
+    return winning_classes(scores, factor)[:, None]

@@ -4,6 +4,7 @@ import time
 from collections.abc import Iterator, Sequence
 from functools import cache
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -15,6 +16,7 @@ from model.course import Course, Piece
 from model.decoding import Decoder, Reading, probabilities, winners, winners_and_confidence
 from model.device import choose_device
 from model.errors import CheckpointError, DeviceError, ImageError
+from model.networks import FCN
 from model.networks.fcn import aligned
 from model.precision import Precision
 from model.segmentation import NO_TIME, Band, Segmentation, Timings, collect
@@ -26,6 +28,9 @@ DEFAULT_WEIGHTS = Path(__file__).parent / "weights" / "fcn8s.safetensors"
 
 _MAX_GOLDEN_DIFFERENCE = 0.005
 """Share of golden pixels that may differ: devices and precisions round differently where two classes are close."""
+
+_MAX_INT8_GOLDEN_DIFFERENCE = 0.02
+"""The same with integers: of 30 photographs they moved 0.4% of the pixels, of one of them 1.3%."""
 
 
 class Segmenter:
@@ -53,16 +58,14 @@ class Segmenter:
         self.device = choose_device(device)
         self.limits = limits
         self.precision = precision
-        dtype = precision.dtype
-        network = checkpoint.build().to(self.device, dtype)
-        self._stride = network.stride
-        self._upsampling = network.upsampling.to(torch.promote_types(dtype, torch.float32))
-        program = trace_scores(network)
         if precision is Precision.INT8:
             _require_int8(checkpoint, self.device)
-        self._program = self._prepared(program)
-        # Few images are so wide; most processes never need these weights.
-        self._transposed_program = cache(lambda: self._prepared(program.transposed()))
+        network = self._build()
+        self._stride = network.stride
+        self._upsampling = network.upsampling.to(torch.promote_types(precision.dtype, torch.float32))
+        self._program = self._prepared(trace_scores(network))
+        # Few images are so wide: most processes never need these weights.
+        self._transposed_program = cache(self._make_transposed_program)
 
     @classmethod
     def load(
@@ -85,7 +88,7 @@ class Segmenter:
             raise CheckpointError(f"weights file {path} has no golden sample to check it with; export it first")
         mask = segmenter.segment(golden.image).mask
         difference = float((mask != golden.mask).mean())
-        if difference > _MAX_GOLDEN_DIFFERENCE:
+        if difference > (_MAX_INT8_GOLDEN_DIFFERENCE if precision is Precision.INT8 else _MAX_GOLDEN_DIFFERENCE):
             raise CheckpointError(
                 f"weights file {path} is damaged: its golden image's mask differs in {difference:.1%} of the pixels"
             )
@@ -119,10 +122,10 @@ class Segmenter:
             ImageError: the array is no image.
             TilingError: the image is too large to be predicted that way.
         """
-        _require_image(image)
         reading = winners_and_confidence if confidence else winners
+        pieces = self._pieces(image, tiling, reading)
         width = image.shape[1]
-        return (_band(piece, width) for piece in self._pieces(image, tiling, reading))
+        return (_band(piece, width) for piece in pieces)
 
     def segment_together(self, images: Sequence[NDArray[np.uint8]], *, confidence: bool = False) -> list[Segmentation]:
         """Predict several images in one pass: a GPU takes little more time for them than for one.
@@ -204,14 +207,18 @@ class Segmenter:
 
     def _streamed_across(self, image: NDArray[np.uint8], reading: Reading) -> Iterator[Piece]:
         """By bands of columns; the rows are told when all is done."""
-        columns = []
-        for piece in self._streamed(
-            image.transpose(1, 0, 2), reading, self.limits.band_rows(image.shape[0]), across=True
-        ):
+        height, width = image.shape[:2]
+        whole: NDArray[Any] | None = None
+        left = 0
+        for piece in self._streamed(image.transpose(1, 0, 2), reading, self.limits.band_rows(height), across=True):
             if piece.pixels is not None:
-                columns.append(piece.pixels)
+                batch, channels, columns, _ = piece.pixels.shape
+                if whole is None:
+                    whole = np.empty((batch, channels, height, width), dtype=piece.pixels.dtype)
+                whole[..., left : left + columns] = piece.pixels[..., :height].swapaxes(2, 3)
+                left += columns
             yield Piece(None, piece.timings)
-        yield Piece(np.concatenate(columns, axis=2).swapaxes(2, 3)[:, :, : image.shape[0]], NO_TIME)
+        yield Piece(whole, NO_TIME)
 
     def _overlapping(self, image: NDArray[np.uint8], reading: Reading) -> Iterator[Piece]:
         height, width = image.shape[:2]
@@ -227,6 +234,12 @@ class Segmenter:
     def _prepared(self, program: Program) -> Program:
         """The program in the kernels that compute it fastest."""
         return fuse(quantize(program, self.checkpoint.ranges) if self.precision is Precision.INT8 else program)
+
+    def _build(self) -> FCN:
+        return self.checkpoint.build().to(self.device, self.precision.dtype)
+
+    def _make_transposed_program(self) -> Program:
+        return self._prepared(trace_scores(self._build()).transposed())
 
     def _course(self, height: int, reading: Reading, *, across: bool = False) -> Course:
         program = self._transposed_program() if across else self._program

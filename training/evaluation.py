@@ -81,9 +81,7 @@ class Evaluation:
         for score in self.classes:
             iou, boundary, accuracy = (_percent(value) for value in (score.iou, score.boundary_iou, score.accuracy))
             rows.append(f"{score.name:{width}} {iou:>6} {boundary:>8} {accuracy:>6} {score.images:7} {score.pixels:10}")
-        rows.append(
-            f"{self.split}: {self.images} images, tiling {self.tiling.value}{self._views()}"
-        )
+        rows.append(f"{self.split}: {self.images} images, tiling {self.tiling.value}{self._views()}")
         if self.checkpoint:
             rows.append(f"checkpoint {self.checkpoint}")
         rows.append(f"pixel accuracy {self.pixel_accuracy:.4f}, mean accuracy {self.mean_accuracy:.4f}")

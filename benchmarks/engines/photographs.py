@@ -22,7 +22,7 @@ def prepare(image: NDArray[np.uint8], preprocessing: Preprocessing) -> Tensor:
 
 def winners(scores: Tensor, stride: int, image: NDArray[np.uint8]) -> NDArray[np.uint8]:
     """Class of each pixel of an image, (height, width) uint8, from (1, K, height / stride, width / stride)."""
-    mask: NDArray[np.uint8] = winning_classes(scores[0], stride)[: image.shape[0], : image.shape[1]].numpy()
+    mask: NDArray[np.uint8] = winning_classes(scores, stride)[0, : image.shape[0], : image.shape[1]].numpy()
     return mask
 
 

@@ -30,8 +30,8 @@ class TilingLimits:
 
     Attributes:
         band_pixels: pixels of a band of ``exact``: few enough for a processor's caches, and enough to keep it busy. A
-            band has at least 32 rows; where these are more than ``photograph_pixels`` in an image that is less high
-            than wide, bands of columns are taken.
+            band has at least 32 rows; where these are more than twice as many pixels, and the image is less high than
+            wide, bands of columns are taken.
         photograph_pixels: the largest padded image that ``auto`` takes ``whole``.
         max_whole_pixels: the largest padded image that ``whole`` takes: its memory grows with the image.
         overlap_height, overlap_width: rectangles of ``overlap``; the book's are 320 x 480.
@@ -75,4 +75,4 @@ class TilingLimits:
 
     def should_transpose(self, height: int, width: int) -> bool:
         """Whether an image is to be cut into bands of columns."""
-        return height < width and aligned(width) * ALIGNMENT > self.photograph_pixels
+        return height < width and aligned(width) * ALIGNMENT > 2 * self.band_pixels

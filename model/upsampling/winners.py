@@ -18,36 +18,37 @@ def winning_classes(scores: Tensor, factor: int) -> Tensor:
     """Index of the greatest logit of each pixel, as ``BilinearUpsampling`` and ``argmax`` give it.
 
     Args:
-        scores: (K, h, w), floating point; K <= 255.
+        scores: (batch, K, h, w), floating point; K <= 255.
         factor: pixels a cell, even.
 
     Returns:
-        (factor * h, factor * w), uint8.
+        (batch, factor * h, factor * w), uint8.
     """
-    framed = functional.pad(scores[None], (1, 1, 1, 1), mode="replicate")[0]  # (K, h + 2, w + 2)
-    winners = framed.argmax(dim=0).to(torch.uint8)
-    corners = winners[:-1, :-1], winners[:-1, 1:], winners[1:, :-1], winners[1:, 1:]
-    mixed = (corners[0] != corners[1]) | (corners[0] != corners[2]) | (corners[0] != corners[3])  # (h + 1, w + 1)
-    squares = corners[0][:, :, None, None].repeat(1, 1, factor, factor)  # (h + 1, w + 1, s, s)
-    rows, columns = mixed.nonzero(as_tuple=True)
+    framed = functional.pad(scores, (1, 1, 1, 1), mode="replicate")  # (B, K, h + 2, w + 2)
+    winners = framed.argmax(dim=1).to(torch.uint8)
+    corners = winners[:, :-1, :-1], winners[:, :-1, 1:], winners[:, 1:, :-1], winners[:, 1:, 1:]
+    mixed = (corners[0] != corners[1]) | (corners[0] != corners[2]) | (corners[0] != corners[3])  # (B, h + 1, w + 1)
+    squares = corners[0][..., None, None].repeat(1, 1, 1, factor, factor)  # (B, h + 1, w + 1, s, s)
+    places = mixed.nonzero(as_tuple=True)  # image, row and column of each
     weights = _mixing_weights(factor, scores)
-    for part in range(0, len(rows), max(1, _MAX_INTERPOLATED // weights.shape[1])):
-        chosen = slice(part, part + max(1, _MAX_INTERPOLATED // weights.shape[1]))
-        squares[rows[chosen], columns[chosen]] = _interpolate(framed, rows[chosen], columns[chosen], weights)
-    height, width = mixed.shape
-    pixels = squares.permute(0, 2, 1, 3).reshape(height * factor, width * factor)
+    at_once = max(1, _MAX_INTERPOLATED // weights.shape[1])
+    for part in range(0, len(places[0]), at_once):
+        image, row, column = (place[part : part + at_once] for place in places)
+        squares[image, row, column] = _interpolate(framed.transpose(0, 1), image, row, column, weights)
+    batch, height, width = mixed.shape
+    pixels = squares.permute(0, 1, 3, 2, 4).reshape(batch, height * factor, width * factor)
     half = factor // 2
-    return pixels[half:-half, half:-half]
+    return pixels[:, half:-half, half:-half]
 
 
-def _interpolate(framed: Tensor, rows: Tensor, columns: Tensor, weights: Tensor) -> Tensor:
+def _interpolate(classes: Tensor, image: Tensor, row: Tensor, column: Tensor, weights: Tensor) -> Tensor:
     """Winners within N squares: (N, s, s) uint8. One class at a time, so that nothing of size K x pixels exists."""
     around = torch.stack(
         [
-            framed[:, rows, columns],
-            framed[:, rows, columns + 1],
-            framed[:, rows + 1, columns],
-            framed[:, rows + 1, columns + 1],
+            classes[:, image, row, column],
+            classes[:, image, row, column + 1],
+            classes[:, image, row + 1, column],
+            classes[:, image, row + 1, column + 1],
         ],
         dim=-1,
     )  # (K, N, 4)

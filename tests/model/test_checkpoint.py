@@ -16,9 +16,12 @@ from model.errors import CheckpointError
 from model.labels import Labels
 from model.networks import Architecture
 from model.networks.resnet import ResNet
+from model.precision import Precision
 from model.preprocessing import Preprocessing
 from model.segmenter import DEFAULT_WEIGHTS, Segmenter
 from model.tiling import Tiling
+from tests.integers import needs_vnni
+from tests.model.calibrated import calibrated
 from tests.model.random_checkpoint import random_checkpoint
 
 LABELS = Labels(names=("road", "tree", "sky"), colors=((1, 2, 3), (10, 20, 30), (200, 0, 7)), void_color=(9, 9, 9))
@@ -244,6 +247,38 @@ def test_an_inconsistent_class_table_in_the_header_is_refused(file: Path) -> Non
     _rewrite(file, json.dumps(header))
     with pytest.raises(CheckpointError, match=r"unusable header: labels: .*a occurs 2 times"):
         Checkpoint.load(file)
+
+
+def test_ranges_come_back(tmp_path: Path) -> None:
+    ranges = ((-2.5, 1e-30), (0.0, float(np.float32(0.1))), (3.0, 3.0))
+    replace(random_checkpoint(), ranges=ranges).save(tmp_path / "calibrated.safetensors")
+    assert Checkpoint.load(tmp_path / "calibrated.safetensors").ranges == ranges
+
+
+def test_a_file_from_before_there_were_ranges_has_none(file: Path) -> None:
+    header = _header(file)
+    assert "ranges" not in header
+    _rewrite(file, json.dumps(header))
+    assert Checkpoint.load(file).ranges == ()
+
+
+@pytest.mark.parametrize("ranges", [[1, 2], [[1, 2, 3]], [["low", 2]], [[0, float("nan")]], [[float("-inf"), 0]]])
+def test_unusable_ranges_are_refused(file: Path, ranges: list[object]) -> None:
+    _rewrite(file, json.dumps({**_header(file), "ranges": ranges}))
+    with pytest.raises(CheckpointError, match=r"has an unusable header: ranges\.0"):
+        Checkpoint.load(file)
+
+
+@needs_vnni
+def test_ranges_that_are_not_those_of_the_weights_are_found_by_the_golden_image(file: Path) -> None:
+    checkpoint = Checkpoint.load(file)
+    assert checkpoint.golden is not None
+    sound = calibrated(checkpoint, checkpoint.golden.image[:32, :64])
+    sound.save(file)
+    Segmenter.load(file, "cpu", precision=Precision.INT8)
+    replace(sound, ranges=tuple((low / 50, high / 50) for low, high in sound.ranges)).save(file)
+    with pytest.raises(CheckpointError, match=r"golden image's mask differs in \d+\.\d% of the pixels"):
+        Segmenter.load(file, "cpu", precision=Precision.INT8)
 
 
 def test_labels_for_another_number_of_classes_are_refused() -> None:

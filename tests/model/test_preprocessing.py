@@ -1,3 +1,4 @@
+import numpy as np
 import pytest
 import torch
 
@@ -33,6 +34,16 @@ def test_the_mean_colour_becomes_zero_to_within_rounding() -> None:
     assert color.tolist() == [124, 116, 104]
     half_a_step = 0.5 / 255 / 0.22
     assert DEFAULT_PREPROCESSING(color.view(1, 3, 1, 1)).abs().max() <= half_a_step
+
+
+def test_padding_has_the_mean_colour_below_and_at_the_right() -> None:
+    image = np.random.default_rng(0).integers(0, 256, (2, 3, 3), dtype=np.uint8)
+    padded = DEFAULT_PREPROCESSING.pad(image, 4, 5)
+    np.testing.assert_array_equal(padded[:2, :3], image)
+    assert padded.shape == (4, 5, 3)
+    assert (padded[2:] == DEFAULT_PREPROCESSING.mean_color).all()
+    assert (padded[:, 3:] == DEFAULT_PREPROCESSING.mean_color).all()
+    assert DEFAULT_PREPROCESSING.pad(image, 2, 3) is image
 
 
 @pytest.mark.parametrize("memory_format", [torch.channels_last, torch.contiguous_format])

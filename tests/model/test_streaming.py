@@ -1,5 +1,3 @@
-from itertools import pairwise
-
 import pytest
 import torch
 from hypothesis import given, settings
@@ -9,10 +7,11 @@ from torch.nn import functional
 from torch.utils.flop_counter import FlopCounterMode
 
 from model.networks import FCN, Architecture
-from model.streaming import Program, Rows, Span, Stream, fuse, trace_scores
+from model.streaming import Rows, Span, Stream, fuse, trace_scores
 from model.streaming.onednn import FusedConvolution
 from model.streaming.operations import AveragePooling, Convolution, MaxPooling
 from model.streaming.rows import Enlargement, Geometry, Window
+from tests.model.flow import flow
 from tests.model.random_checkpoint import random_checkpoint
 
 GEOMETRIES: list[Geometry] = [
@@ -34,19 +33,6 @@ def _noise(*shape: int) -> Tensor:
     return torch.randn(*shape, generator=torch.Generator().manual_seed(0), dtype=torch.float64)
 
 
-def _flow(program: Program, images: Tensor, cuts: list[int]) -> list[Tensor]:
-    """What comes of each part of some images, cut at rows ``cuts``."""
-    stream = Stream(program, images.shape[2])
-    edges = [0, *cuts, images.shape[2]]
-    parts = []
-    for top, bottom in pairwise(edges):
-        stream.feed(images[:, :, top:bottom])
-        while stream.advance():
-            if (part := stream.take()) is not None:
-                parts.append(part)
-    return parts
-
-
 @pytest.mark.parametrize("learned_upsampling", [False, True])
 @pytest.mark.parametrize("architecture", list(Architecture))
 def test_a_program_computes_the_networks_scores(architecture: Architecture, learned_upsampling: bool) -> None:
@@ -54,7 +40,7 @@ def test_a_program_computes_the_networks_scores(architecture: Architecture, lear
     images = _noise(2, 3, 96, 64)
     expected = network.scores(images)
     assert expected.std() > 0.1
-    (scores,) = _flow(trace_scores(network), images, [])
+    (scores,) = flow(trace_scores(network), images, [])
     torch.testing.assert_close(scores, expected, rtol=0, atol=1e-10)
 
 
@@ -70,7 +56,7 @@ def test_scores_do_not_depend_on_where_an_image_is_cut(
     network = _network(architecture, learned_upsampling=learned_upsampling)
     images = _noise(1, 3, 800, 32)
     program = trace_scores(network)
-    parts = _flow(program, images, cuts)
+    parts = flow(program, images, cuts)
     torch.testing.assert_close(torch.cat(parts, dim=2), network.scores(images), rtol=0, atol=1e-10)
     assert sum(part.shape[2] for part in parts) == program.total(800)
 
@@ -79,7 +65,7 @@ def test_scores_do_not_depend_on_where_an_image_is_cut(
 def test_a_transposed_program_gives_the_transposed_scores(architecture: Architecture) -> None:
     network = _network(architecture, learned_upsampling=True)
     images = _noise(1, 3, 64, 800)
-    parts = _flow(trace_scores(network).transposed(), images.mT, [32, 480])
+    parts = flow(trace_scores(network).transposed(), images.mT, [32, 480])
     torch.testing.assert_close(torch.cat(parts, dim=2).mT, network.scores(images), rtol=0, atol=1e-10)
 
 
@@ -91,7 +77,7 @@ def test_nothing_is_computed_twice(architecture: Architecture) -> None:
 
     def flops(cuts: list[int]) -> int:
         with torch.inference_mode(), FlopCounterMode(display=False) as counter:
-            _flow(program, images, cuts)
+            flow(program, images, cuts)
         return int(counter.get_total_flops())
 
     with torch.inference_mode(), FlopCounterMode(display=False) as counter:
@@ -116,7 +102,7 @@ def test_what_a_stream_keeps_does_not_grow_with_the_image(architecture: Architec
 
 def test_after_the_last_row_as_much_is_computed_at_a_time_as_before() -> None:
     program = trace_scores(_network(Architecture.FCN8S_CONTEXT))
-    parts = _flow(program, _noise(1, 3, 1600, 32), list(range(64, 1600, 64)))
+    parts = flow(program, _noise(1, 3, 1600, 32), list(range(64, 1600, 64)))
     assert max(part.shape[2] for part in parts) == 64 // 8
     assert sum(part.shape[2] for part in parts) == 1600 // 8
 
@@ -165,8 +151,8 @@ def test_fused_convolutions_compute_what_torchs_do(architecture: Architecture, d
     assert any(isinstance(step.operation, FusedConvolution) for step in fused.steps)
     cuts = list(range(32, 320, 32))
     with torch.inference_mode():
-        expected = torch.cat(_flow(program, images, cuts), dim=2)
-        scores = torch.cat(_flow(fused, images, cuts), dim=2)
+        expected = torch.cat(flow(program, images, cuts), dim=2)
+        scores = torch.cat(flow(fused, images, cuts), dim=2)
     rounding = 1e-5 if dtype is torch.float32 else 0.05
     torch.testing.assert_close(scores, expected, rtol=rounding, atol=rounding * float(expected.std()))
 

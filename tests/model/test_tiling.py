@@ -63,7 +63,7 @@ def test_a_band_is_as_high_as_its_pixels_allow(width: int, band_pixels: int) -> 
 
 
 def test_bands_of_columns_are_cut_where_the_least_band_of_rows_is_too_large() -> None:
-    limits = TilingLimits(photograph_pixels=32 * 1024)
+    limits = TilingLimits(band_pixels=16 * 1024)
     assert not limits.should_transpose(500, 1024)
     assert limits.should_transpose(500, 1025)
     assert not limits.should_transpose(1025, 1025)

@@ -141,12 +141,13 @@ def test_a_photograph_doubled_is_torchs_bilinear_interpolation_inside_the_border
     factor=st.sampled_from([2, 4, 8, 32]),
     smoothness=st.sampled_from([1, 2, 4]),
     seed=st.integers(0, 1000),
+    batch=st.integers(1, 3),
 )
 def test_winning_classes_are_those_of_the_upsampled_scores(
-    num_classes: int, height: int, width: int, factor: int, smoothness: int, seed: int
+    batch: int, num_classes: int, height: int, width: int, factor: int, smoothness: int, seed: int
 ) -> None:
     coarse = torch.randn(
-        1,
+        batch,
         num_classes,
         -(-height // smoothness),
         -(-width // smoothness),
@@ -155,26 +156,26 @@ def test_winning_classes_are_those_of_the_upsampled_scores(
     )
     scores = functional.interpolate(coarse, scale_factor=smoothness, mode="bilinear", align_corners=False)
     scores = scores[:, :, :height, :width]
-    expected = BilinearUpsampling(num_classes, factor)(scores)[0].argmax(dim=0)
-    winning = winning_classes(scores[0], factor)
+    expected = BilinearUpsampling(num_classes, factor)(scores).argmax(dim=1)
+    winning = winning_classes(scores, factor)
     assert winning.dtype == torch.uint8
     assert torch.equal(winning, expected.to(torch.uint8))
 
 
 def test_winning_classes_of_large_uniform_areas_with_a_border_between() -> None:
     random = torch.Generator().manual_seed(6)
-    scores = torch.rand(5, 12, 16, generator=random, dtype=torch.float64)
-    scores[1, :, :7] += 10
-    scores[4, :5, 7:] += 10
-    scores[2, 5:, 7:] += 10
+    scores = torch.rand(1, 5, 12, 16, generator=random, dtype=torch.float64)
+    scores[0, 1, :, :7] += 10
+    scores[0, 4, :5, 7:] += 10
+    scores[0, 2, 5:, 7:] += 10
     winning = winning_classes(scores, 8)
-    assert torch.equal(winning, BilinearUpsampling(5, 8)(scores[None])[0].argmax(dim=0).to(torch.uint8))
+    assert torch.equal(winning, BilinearUpsampling(5, 8)(scores).argmax(dim=1).to(torch.uint8))
     assert set(winning.flatten().tolist()) == {1, 2, 4}
-    assert (winning[:, :40] == 1).all()
+    assert (winning[0, :, :40] == 1).all()
 
 
 def test_winning_classes_do_not_depend_on_how_many_squares_are_done_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
-    scores = torch.randn(4, 6, 5, generator=torch.Generator().manual_seed(7), dtype=torch.float64)
+    scores = torch.randn(2, 4, 6, 5, generator=torch.Generator().manual_seed(7), dtype=torch.float64)
     at_once = winning_classes(scores, 4)
     monkeypatch.setattr(winners_module, "_MAX_INTERPOLATED", 3 * 16)
     assert torch.equal(winning_classes(scores, 4), at_once)

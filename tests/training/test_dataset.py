@@ -150,6 +150,15 @@ def test_an_opinion_of_other_classes_is_refused(root: Path, tmp_path: Path) -> N
         VocDataset(root, "train", soft_labels=tmp_path)[0]
 
 
+@pytest.mark.parametrize(
+    ("count", "indices"), [(1, [0]), (2, [0, 9]), (4, [0, 3, 6, 9]), (10, list(range(10))), (11, list(range(10)))]
+)
+def test_a_choice_of_samples_is_spread_over_the_list(root: Path, count: int, indices: list[int]) -> None:
+    dataset = VocDataset(root, "train")
+    dataset.names = [str(number) for number in range(10)]
+    assert dataset.spread(count) == indices
+
+
 def test_samples_that_are_not_kept_are_forgotten(root: Path) -> None:
     dataset = VocDataset(root, "train")
     dataset.keep([1])

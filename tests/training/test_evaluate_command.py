@@ -2,14 +2,18 @@ import hashlib
 import json
 from pathlib import Path
 
+import numpy as np
 import pytest
 from PIL import Image
 from typer.testing import CliRunner, Result
 
-from model.errors import TilingError
+from model.checkpoint import Checkpoint
+from model.errors import CheckpointError, TilingError
+from tests.integers import needs_vnni
 from tests.training.voc_checkpoint import write_voc_checkpoint
 from tests.training.voc_folder import halves, write_voc_folder
 from training.__main__ import cli
+from training.calibration import calibrate
 from training.errors import DatasetError
 
 
@@ -72,6 +76,28 @@ def test_flip_and_scales_change_the_scores_and_are_told(weights: Path, data: Pat
     scores = json.loads(views.read_text())
     assert (scores["scales"], scores["flip"]) == ([0.75, 1.5], True)
     assert scores["confusion"] != json.loads(plain.read_text())["confusion"]
+
+
+@needs_vnni
+def test_int8_is_scored_and_told(weights: Path, data: Path, tmp_path: Path) -> None:
+    image = np.asarray(Image.open(data / "JPEGImages" / "one.jpg"))
+    served, plain, integers = tmp_path / "served.safetensors", tmp_path / "plain.json", tmp_path / "integers.json"
+    calibrate(Checkpoint.load(weights), [image]).save(served)
+    assert _evaluate(served, data, "--json", plain).exit_code == 0
+    result = _evaluate(served, data, "--precision", "int8", "--json", integers)
+    assert result.exit_code == 0, result.output
+    assert "made/val: 2 images, tiling auto, int8\n" in result.output
+    scores, reference = json.loads(integers.read_text()), json.loads(plain.read_text())
+    assert (scores["precision"], reference["precision"]) == ("int8", "float32")
+    assert scores["confusion"] != reference["confusion"]
+    assert scores["pixel_accuracy"] == pytest.approx(reference["pixel_accuracy"], abs=0.05)
+
+
+@needs_vnni
+def test_int8_of_a_checkpoint_without_ranges_is_refused(weights: Path, data: Path) -> None:
+    error = _evaluate(weights, data, "--precision", "int8").exception
+    assert isinstance(error, CheckpointError)
+    assert "export it with --calibrate" in str(error)
 
 
 def test_the_confusion_matrix_is_drawn(weights: Path, data: Path, tmp_path: Path) -> None:

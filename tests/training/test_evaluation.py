@@ -4,9 +4,9 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-import torch
 from numpy.typing import NDArray
 
+from model.precision import Precision
 from model.segmentation import Segmentation, Timings
 from model.segmenter import Segmenter
 from model.tiling import Tiling, TilingLimits

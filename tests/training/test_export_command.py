@@ -7,6 +7,7 @@ import numpy as np
 import onnx
 import pytest
 import torch
+from numpy.typing import NDArray
 from PIL import Image
 from safetensors.torch import load_file
 from typer.testing import CliRunner, Result
@@ -14,11 +15,14 @@ from typer.testing import CliRunner, Result
 from model.checkpoint import Checkpoint, Summary
 from model.compaction import Compaction
 from model.networks import Architecture
+from model.precision import Precision
 from model.segmenter import Segmenter
+from tests.integers import needs_vnni
 from tests.model.random_checkpoint import random_checkpoint
 from tests.training.evaluation_file import write_evaluation
 from training.__main__ import cli
-from training.errors import ExportError
+from training.calibration import calibrate
+from training.errors import DatasetError, ExportError
 
 NAMES = tuple(f"class {index}" for index in range(4))
 
@@ -79,6 +83,59 @@ def test_an_exported_checkpoint_is_exported_again_as_the_same_file(weights: Path
     assert _export(weights, first, golden).exit_code == 0
     assert _export(first, second, golden).exit_code == 0
     assert first.read_bytes() == second.read_bytes()
+
+
+@pytest.fixture(scope="module")
+def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Three images of one colour each, without masks, and the lists that they are on."""
+    root = tmp_path_factory.mktemp("data") / "made"
+    for folder in ("JPEGImages", "ImageSets/Segmentation"):
+        (root / folder).mkdir(parents=True)
+    for name, level in (("dark", 0), ("grey", 100), ("light", 255)):
+        Image.fromarray(_grey(level)).save(root / "JPEGImages" / f"{name}.png")
+    for split, names in (("trainaug", "dark\ngrey\nlight\n"), ("some", "dark\ngrey\n")):
+        (root / "ImageSets" / "Segmentation" / f"{split}.txt").write_text(names)
+    return root
+
+
+def _grey(level: int) -> NDArray[np.uint8]:
+    return np.full((30, 40, 3), level, dtype=np.uint8)
+
+
+@needs_vnni
+@pytest.mark.parametrize(
+    ("options", "levels"),
+    [
+        ([], [0, 100, 255]),
+        (["--calibrate-split", "some"], [0, 100]),
+        (["--calibrate-count", "2"], [0, 255]),
+        (["--calibrate-count", "1", "--weights", "int8"], [0]),
+    ],
+)
+def test_ranges_are_those_of_the_stored_weights_over_images_spread_over_a_list(
+    weights: Path, golden: Path, data: Path, tmp_path: Path, options: list[str], levels: list[int]
+) -> None:
+    out = tmp_path / "served.safetensors"
+    result = _export(weights, out, golden, "--calibrate", data, *options)
+    assert result.exit_code == 0, result.output
+    checkpoint = Checkpoint.load(out)
+    assert checkpoint.ranges == calibrate(checkpoint, [_grey(level) for level in levels]).ranges
+    assert checkpoint.ranges != calibrate(checkpoint, [_grey(level) for level in [*levels, 250, 5]]).ranges
+    Segmenter(checkpoint, "cpu", precision=Precision.INT8)
+
+
+def test_without_calibration_ranges_are_kept_and_a_missing_list_is_named(
+    weights: Path, golden: Path, data: Path, tmp_path: Path
+) -> None:
+    out, again = tmp_path / "served.safetensors", tmp_path / "again.safetensors"
+    assert _export(weights, out, golden).exit_code == 0
+    assert Checkpoint.load(out).ranges == ()
+    assert _export(weights, out, golden, "--calibrate", data).exit_code == 0
+    assert _export(out, again, golden).exit_code == 0
+    assert again.read_bytes() == out.read_bytes()
+    error = _export(weights, out, golden, "--calibrate", data, "--calibrate-split", "test").exception
+    assert isinstance(error, DatasetError)
+    assert "test.txt" in str(error)
 
 
 def test_scores_of_evaluations_go_into_checkpoint_and_card(weights: Path, golden: Path, tmp_path: Path) -> None:

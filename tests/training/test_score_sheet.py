@@ -49,6 +49,13 @@ def test_views_that_the_service_does_not_average_are_told(tmp_path: Path) -> Non
     assert "made/val at scales 0.75, 1 with mirror images mIoU" in ScoreSheet.read(file).measures()
 
 
+def test_a_precision_that_is_not_the_services_own_is_told(tmp_path: Path) -> None:
+    file = write_evaluation(tmp_path / "a.json", ["a", "b"], precision="int8", flip=True)
+    assert "made/val in int8 with mirror images mIoU" in ScoreSheet.read(file).measures()
+    file = write_evaluation(tmp_path / "b.json", ["a", "b"], precision="float32")
+    assert "made/val mIoU" in ScoreSheet.read(file).measures()
+
+
 def test_a_missing_file_is_refused(tmp_path: Path) -> None:
     with pytest.raises(ExportError, match=r"absent\.json cannot be read: No such file"):
         ScoreSheet.read(tmp_path / "absent.json")
