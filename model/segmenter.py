@@ -23,7 +23,7 @@ from model.segmentation import NO_TIME, Band, Segmentation, Timings, collect
 from model.streaming import Program, Stream, fuse, quantize, supports_quantization, trace_scores
 from model.tiling import Rectangle, ScoreMap, Tiling, TilingLimits, mean_logits, overlapping_rectangles
 
-DEFAULT_WEIGHTS = Path(__file__).parent / "weights" / "fcn8s.safetensors"
+DEFAULT_WEIGHTS = Path(__file__).parent / "weights" / "voc.safetensors"
 """The checkpoint that ships."""
 
 _MAX_GOLDEN_DIFFERENCE = 0.005

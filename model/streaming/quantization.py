@@ -22,6 +22,9 @@ Range = tuple[float, float]
 _WEIGHT_LEVELS = 127
 """Steps between 0 and a channel's largest weight."""
 
+_FLOATS = Grid(1.0, 0)
+"""What oneDNN wants to hear of float32."""
+
 
 def supports_quantization() -> bool:
     """Whether this CPU multiplies 8-bit integers without loss, and fast."""
@@ -100,30 +103,27 @@ class QuantizedConvolution(Operation):
 
     def __call__(self, inputs: Sequence[Rows], wanted: Span) -> Tensor:
         x, rows_padding = framed(inputs[0], self.window, wanted, self.source.zero_point)
-        operands = (x, self.source.scale, self.source.zero_point, self.weight, self.scales, self._zeros())
-        geometry = _geometry(self.window, rows_padding)
-        output = (
-            (1.0, 0, torch.float32) if self.target is None else (self.target.scale, self.target.zero_point, x.dtype)
-        )
+        weight_zeros = torch.zeros(len(self.scales), dtype=torch.int32)
+        operands = (x, self.source.scale, self.source.zero_point, self.weight, self.scales, weight_zeros)
+        target, dtype = (_FLOATS, torch.float32) if self.target is None else (self.target, torch.uint8)
+        rest = (self.bias, *_geometry(self.window, rows_padding), target.scale, target.zero_point, dtype)
         relu = "relu" if self.relu else "none"
         convolution = torch.ops.onednn.qconv2d_pointwise
         if self.addend is None:
-            y = convolution(*operands, self.bias, *geometry, *output, relu, [], "")
+            y = convolution(*operands, *rest, relu, [], "")
         else:
-            total, addend = inputs[1].tensor, (self.addend.scale, self.addend.zero_point)
-            if self.target is None:  # oneDNN adds like to like
-                total, addend = self.addend.values(total), (1.0, 0)
-            # The sum takes the addend's place, which others may read yet.
-            total = total.clone(memory_format=torch.channels_last)
-            y = convolution.binary(*operands, total, self.bias, *geometry, *output, *addend, "sum", 1.0, relu, [], "")
+            total, grid = self._total(inputs[1].tensor, self.addend)
+            y = convolution.binary(*operands, total, *rest, grid.scale, grid.zero_point, "sum", 1.0, relu, [], "")
         return y  # type: ignore[no-any-return]
 
     def transposed(self) -> Operation:
         raise NotImplementedError("a program is transposed before it is quantized")
 
-    def _zeros(self) -> Tensor:
-        """Zero points of the weight."""
-        return torch.zeros(len(self.scales), dtype=torch.int32)
+    def _total(self, addend: Tensor, grid: Grid) -> tuple[Tensor, Grid]:
+        """A copy of what is added, for the sum takes its place; of the output's type, for oneDNN adds like to like."""
+        if self.target is None:
+            return grid.values(addend).contiguous(memory_format=torch.channels_last), _FLOATS
+        return addend.clone(memory_format=torch.channels_last), grid
 
 
 @dataclass(frozen=True, slots=True)

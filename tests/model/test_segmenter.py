@@ -287,7 +287,7 @@ def test_int8_moves_few_pixels_and_only_where_classes_are_close(cat: NDArray[np.
 @pytest.mark.parametrize("architecture", list(Architecture))
 @pytest.mark.parametrize(("height", "width"), [(600, 150), (150, 600)])
 def test_in_int8_exact_gives_the_mask_of_whole(architecture: Architecture, height: int, width: int) -> None:
-    limits = TilingLimits(band_pixels=64 * 160, photograph_pixels=32 * 500)
+    limits = TilingLimits(band_pixels=50 * 160, photograph_pixels=50 * 160)
     assert limits.should_transpose(height, width) == (width > height)
     checkpoint = calibrated(random_checkpoint(architecture), _noise(64, 96))
     segmenter = Segmenter(checkpoint, "cpu", limits, Precision.INT8)

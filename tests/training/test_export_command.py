@@ -85,43 +85,55 @@ def test_an_exported_checkpoint_is_exported_again_as_the_same_file(weights: Path
     assert first.read_bytes() == second.read_bytes()
 
 
+def _noise(seed: int) -> NDArray[np.uint8]:
+    return np.random.default_rng(seed).integers(0, 256, (30, 40, 3), dtype=np.uint8)
+
+
 @pytest.fixture(scope="module")
 def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Three images of one colour each, without masks, and the lists that they are on."""
+    """Three images without masks, and two lists of them."""
     root = tmp_path_factory.mktemp("data") / "made"
     for folder in ("JPEGImages", "ImageSets/Segmentation"):
         (root / folder).mkdir(parents=True)
-    for name, level in (("dark", 0), ("grey", 100), ("light", 255)):
-        Image.fromarray(_grey(level)).save(root / "JPEGImages" / f"{name}.png")
-    for split, names in (("trainaug", "dark\ngrey\nlight\n"), ("some", "dark\ngrey\n")):
+    for seed in range(3):
+        Image.fromarray(_noise(seed)).save(root / "JPEGImages" / f"{seed}.png")
+    for split, names in (("trainaug", "0 1 2"), ("some", "1 0")):
         (root / "ImageSets" / "Segmentation" / f"{split}.txt").write_text(names)
     return root
 
 
-def _grey(level: int) -> NDArray[np.uint8]:
-    return np.full((30, 40, 3), level, dtype=np.uint8)
-
-
 @needs_vnni
 @pytest.mark.parametrize(
-    ("options", "levels"),
+    ("options", "chosen"),
     [
-        ([], [0, 100, 255]),
-        (["--calibrate-split", "some"], [0, 100]),
-        (["--calibrate-count", "2"], [0, 255]),
-        (["--calibrate-count", "1", "--weights", "int8"], [0]),
+        ([], [0, 1, 2]),
+        (["--calibrate-split", "some"], [0, 1]),
+        (["--calibrate-count", "2"], [0, 2]),
+        (["--calibrate-count", "1"], [0]),
     ],
 )
-def test_ranges_are_those_of_the_stored_weights_over_images_spread_over_a_list(
-    weights: Path, golden: Path, data: Path, tmp_path: Path, options: list[str], levels: list[int]
+def test_ranges_are_those_of_images_spread_over_a_list(
+    weights: Path, golden: Path, data: Path, tmp_path: Path, options: list[str], chosen: list[int]
 ) -> None:
     out = tmp_path / "served.safetensors"
     result = _export(weights, out, golden, "--calibrate", data, *options)
     assert result.exit_code == 0, result.output
     checkpoint = Checkpoint.load(out)
-    assert checkpoint.ranges == calibrate(checkpoint, [_grey(level) for level in levels]).ranges
-    assert checkpoint.ranges != calibrate(checkpoint, [_grey(level) for level in [*levels, 250, 5]]).ranges
+    for choice in ([0, 1, 2], [0, 1], [0, 2], [0]):
+        ranges = calibrate(checkpoint, [_noise(seed) for seed in choice]).ranges
+        assert (checkpoint.ranges == ranges) == (choice == chosen)
     Segmenter(checkpoint, "cpu", precision=Precision.INT8)
+
+
+def test_calibration_is_of_the_weights_as_they_are_stored(golden: Path, data: Path, tmp_path: Path) -> None:
+    weights, out = tmp_path / "last.safetensors", tmp_path / "served.safetensors"
+    random_checkpoint(Architecture.FCN8S, width=64).save(weights)
+    assert (
+        _export(weights, out, golden, "--calibrate", data, "--calibrate-count", "1", "--weights", "int8").exit_code == 0
+    )
+    stored = Checkpoint.load(out)
+    assert stored.ranges == calibrate(stored, [_noise(0)]).ranges
+    assert stored.ranges != calibrate(Checkpoint.load(weights), [_noise(0)]).ranges
 
 
 def test_without_calibration_ranges_are_kept_and_a_missing_list_is_named(
