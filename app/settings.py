@@ -29,8 +29,8 @@ class Settings(BaseSettings):
     precision: Precision = Field(
         Precision.FLOAT32,
         description="`bfloat16` takes half the time where the hardware knows it (avx512_bf16, AMX, GPUs) and moves a "
-        "pixel in some thousands. `int8` takes a third on CPUs with VNNI, of weights exported with `--calibrate`, and "
-        "moves four pixels in a thousand.",
+        "pixel in some thousands. `int8` takes two fifths on CPUs with VNNI, of weights exported with `--calibrate`, "
+        "and moves four pixels in a thousand.",
     )
     threads: int = Field(0, ge=0, description="CPU threads of the network; 0 leaves it to PyTorch.")
     concurrency: Positive = Field(

@@ -8,7 +8,7 @@ import torch
 class Precision(StrEnum):
     """``float32`` is what scores are measured in. ``bfloat16`` halves the time on processors and GPUs that know it (of
     CPUs those with avx512_bf16 or AMX), and lets a pixel in some thousands change sides where two classes are close.
-    ``int8`` takes a third of the time on CPUs with VNNI, of a checkpoint whose ranges were measured, and moves four
+    ``int8`` takes two fifths of it on CPUs with VNNI, of a checkpoint whose ranges were measured, and moves four
     pixels in a thousand. ``float64`` is what the others are compared with.
     """
 
