@@ -6,6 +6,7 @@ import subprocess
 from collections.abc import Sequence
 from pathlib import Path
 
+_FEATURES = ("avx2", "avx512f", "avx512_vnni", "avx512_bf16", "amx_bf16", "amx_int8")
 _ROOT = Path(__file__).parents[1]
 
 _TELL_VERSIONS = """
@@ -19,6 +20,7 @@ def describe_machine() -> dict[str, str]:
     """Processor, cores, system, Python and commit."""
     return {
         "CPU": _processor(),
+        "it multiplies fast": _features(),
         "cores": str(os.cpu_count()),
         "system": platform.platform(),
         "Python": platform.python_version(),
@@ -32,11 +34,21 @@ def versions(python: str, packages: Sequence[str]) -> str:
 
 
 def _processor() -> str:
+    return _cpuinfo("model name") or platform.machine()
+
+
+def _features() -> str:
+    known = _cpuinfo("flags").split()
+    return ", ".join(feature for feature in _FEATURES if feature in known) or "unknown"
+
+
+def _cpuinfo(name: str) -> str:
+    """A line of the first processor's; empty where there is none."""
     try:
         lines = Path("/proc/cpuinfo").read_text().splitlines()
     except FileNotFoundError:
-        lines = []
-    return next((line.partition(":")[2].strip() for line in lines if line.startswith("model name")), platform.machine())
+        return ""
+    return next((line.partition(":")[2].strip() for line in lines if line.startswith(name)), "")
 
 
 def _commit() -> str:

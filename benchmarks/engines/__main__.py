@@ -14,13 +14,13 @@ from pathlib import Path
 import torch
 
 from benchmarks.deeplab import SEVEN
-from benchmarks.engines import compiled, eager, fused, integers, onnx_runtime, open_vino
+from benchmarks.engines import compiled, eager, onnx_runtime, open_vino, ours
 from benchmarks.engines.agreement import agreement, confusion
 from benchmarks.engines.candidate import Body, Candidate, Engine, UnavailableError
-from benchmarks.engines.machine import this_machine
-from benchmarks.engines.photographs import prepare, spread
+from benchmarks.engines.photographs import prepare
 from benchmarks.engines.report import Finding, Report
 from benchmarks.engines.timing import interleaved
+from benchmarks.machine import describe_machine
 from model.checkpoint import Checkpoint
 from model.segmenter import DEFAULT_WEIGHTS
 from training.dataset import VocDataset
@@ -78,11 +78,11 @@ def _run(checkpoint: Checkpoint, options: argparse.Namespace) -> Report:
         for candidate in candidates
         if candidate.name in engines
     ]
-    return Report(this_machine(), options.threads, checkpoint.digest, findings, absent)
+    return Report(describe_machine(), options.threads, checkpoint.digest, findings, absent)
 
 
 def _candidates(only: list[str]) -> list[Candidate]:
-    families = (eager, fused, compiled, integers, onnx_runtime, open_vino)
+    families = (eager, ours, compiled, onnx_runtime, open_vino)
     reference, *others = [candidate for family in families for candidate in family.candidates()]
     return [reference, *(other for other in others if not only or any(part in other.name for part in only))]
 
@@ -90,7 +90,7 @@ def _candidates(only: list[str]) -> list[Candidate]:
 def _body(checkpoint: Checkpoint, options: argparse.Namespace) -> Body:
     training = VocDataset(options.data / "extra", "train", checkpoint.labels)
     images = [
-        prepare(training[index].image, checkpoint.preprocessing) for index in spread(training, options.calibration)
+        prepare(training[index].image, checkpoint.preprocessing) for index in training.spread(options.calibration)
     ]
     network = checkpoint.build().to(memory_format=torch.channels_last)
     return Body(network, images, options.threads)

@@ -6,7 +6,7 @@ import numpy as np
 from tqdm import tqdm
 
 from benchmarks.engines.candidate import Engine
-from benchmarks.engines.photographs import prepare, spread, winners
+from benchmarks.engines.photographs import prepare, winners
 from model.preprocessing import Preprocessing
 from training.dataset import VocDataset
 from training.metrics import ConfusionMatrix
@@ -32,7 +32,7 @@ def agreement(
 ) -> Agreement:
     """Compare two engines on ``count`` photographs of a list."""
     difference, largest, pixels, differing = 0.0, 0.0, 0, 0
-    for index in spread(dataset, count):
+    for index in dataset.spread(count):
         image = dataset[index].image
         images = prepare(image, preprocessing)
         expected, found = reference(images), engine(images)

@@ -4,15 +4,12 @@ import torch
 from torch import Tensor
 
 from benchmarks.engines.candidate import Body, Candidate, Engine, UnavailableError
-from benchmarks.engines.folding import fold
-from model.networks import FCN
 
 
 def candidates() -> list[Candidate]:
     return [
         Candidate("eager float32", _plain),
-        Candidate("eager float32, folded", _folded),
-        Candidate("eager bfloat16, folded", _bfloat16, lossy=True),
+        Candidate("eager bfloat16", _bfloat16, lossy=True),
     ]
 
 
@@ -26,23 +23,15 @@ def require_bfloat16() -> None:
         raise UnavailableError("the CPU has no bfloat16 arithmetic")
 
 
-def in_bfloat16(network: FCN) -> Engine:
-    """An engine from a network whose weights are bfloat16."""
+def _plain(body: Body) -> Engine:
+    return body.network.scores
+
+
+def _bfloat16(body: Body) -> Engine:
+    require_bfloat16()
+    network = body.copy().bfloat16()
 
     def run(images: Tensor) -> Tensor:
         return network.scores(images.bfloat16()).float()
 
     return run
-
-
-def _plain(body: Body) -> Engine:
-    return body.network.scores
-
-
-def _folded(body: Body) -> Engine:
-    return fold(body.copy()).scores
-
-
-def _bfloat16(body: Body) -> Engine:
-    require_bfloat16()
-    return in_bfloat16(fold(body.copy()).bfloat16())

@@ -1,4 +1,4 @@
-"""The body as an ONNX file: folded, ``images`` of any size in, ``scores`` out."""
+"""The body as an ONNX file: ``images`` of any size in, ``scores`` out."""
 
 import importlib
 import warnings
@@ -9,7 +9,6 @@ from torch import Tensor, nn
 from torch.export import Dim
 
 from benchmarks.engines.candidate import Body, UnavailableError, example
-from benchmarks.engines.folding import fold
 from model.networks import FCN
 from model.networks.fcn import ALIGNMENT
 
@@ -43,7 +42,7 @@ def write_onnx(body: Body, path: Path) -> None:
         UnavailableError: packages are missing.
     """
     require("onnx", "onnxscript")
-    network = _Scores(fold(body.copy()))
+    network = _Scores(body.copy())
     sides = {2: ALIGNMENT * Dim("rows", min=1, max=512), 3: ALIGNMENT * Dim("columns", min=1, max=512)}
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")

@@ -8,7 +8,6 @@ from torch import Tensor
 from model.networks.fcn import aligned
 from model.preprocessing import Preprocessing
 from model.upsampling.winners import winning_classes
-from training.dataset import VocDataset
 
 
 def prepare(image: NDArray[np.uint8], preprocessing: Preprocessing) -> Tensor:
@@ -24,9 +23,3 @@ def winners(scores: Tensor, stride: int, image: NDArray[np.uint8]) -> NDArray[np
     """Class of each pixel of an image, (height, width) uint8, from (1, K, height / stride, width / stride)."""
     mask: NDArray[np.uint8] = winning_classes(scores, stride)[0, : image.shape[0], : image.shape[1]].numpy()
     return mask
-
-
-def spread(dataset: VocDataset, count: int) -> list[int]:
-    """Indices of ``count`` photographs, evenly over a list, or of all if there are fewer."""
-    count = min(count, len(dataset))
-    return [round(index * (len(dataset) - 1) / max(1, count - 1)) for index in range(count)]

@@ -5,7 +5,6 @@ from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field
 
 from benchmarks.engines.agreement import Agreement
-from benchmarks.engines.machine import Machine
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,7 +40,7 @@ class Report:
         absent: engine -> why it is left out.
     """
 
-    machine: Machine
+    machine: dict[str, str]
     threads: int
     checkpoint: str
     findings: Sequence[Finding]
@@ -66,9 +65,10 @@ class Report:
             for finding in self.findings
         ]
         lines = [f"| {' | '.join(row)} |" for row in rows]
+        machine = ", ".join(f"{name}: {value}" for name, value in self.machine.items())
         lines += [
             "",
-            f"Scores are up to {self.findings[0].agreement.largest:.2f}. {self.threads} threads. {self.machine}.",
+            f"Scores are up to {self.findings[0].agreement.largest:.2f}. {self.threads} threads. {machine}.",
         ]
         lines += [f"Left out: {name}: {reason}." for name, reason in self.absent.items()]
         return "\n".join(lines)

@@ -1,12 +1,9 @@
-from collections.abc import Callable
-
 import pytest
 import torch
 from torch import nn
 
-from benchmarks.engines import eager, fused, integers
+from benchmarks.engines import ours
 from benchmarks.engines.candidate import Body, Engine, example
-from benchmarks.engines.integers import Grid
 from benchmarks.engines.timing import interleaved
 from model.networks import Architecture, NetworkConfig, build_network
 
@@ -39,26 +36,16 @@ def difference(engine: Engine, body: Body, size: tuple[int, int]) -> float:
 
 
 @pytest.mark.parametrize("size", SIZES)
-@pytest.mark.parametrize("build", [eager._folded, fused._float32])
-def test_float32_engines_give_the_same_scores(
-    body: Body, build: Callable[[Body], Engine], size: tuple[int, int]
-) -> None:
-    engine = build(body)
-    assert difference(engine, body, size) < 1e-5
+def test_ours_gives_the_same_scores(body: Body, size: tuple[int, int]) -> None:
+    assert difference(ours._float32(body), body, size) < 1e-5
 
 
 @pytest.mark.skipif(not torch.cpu._is_vnni_supported(), reason="the CPU has no VNNI")
 @pytest.mark.parametrize("size", SIZES)
 def test_integers_give_nearly_the_same_scores(body: Body, size: tuple[int, int]) -> None:
     with torch.inference_mode():
-        engine = integers.candidates()[0].build(body)
+        engine = ours._int8(body)
     assert 0 < difference(engine, body, size) < 0.1
-
-
-def test_a_grid_holds_zero_and_its_ends() -> None:
-    grid = Grid.covering(-1.0, 3.0)
-    integers_of = grid.round(torch.tensor([-9.0, -1.0, 0.0, 3.0, 9.0]))
-    assert integers_of.tolist() == [0, 0, grid.zero_point, 255, 255]
 
 
 def test_every_engine_has_a_time() -> None:

@@ -1,0 +1,45 @@
+"""What the service runs: the network as a program of fused convolutions, in each of its precisions."""
+
+import torch
+from torch import Tensor
+
+from benchmarks.engines.candidate import Body, Candidate, Engine, UnavailableError
+from benchmarks.engines.eager import require_bfloat16
+from model.streaming import Program, Stream, fuse, quantize, supports_quantization, trace_scores
+from model.streaming.calibration import measure_ranges
+
+
+def candidates() -> list[Candidate]:
+    return [
+        Candidate("ours float32", _float32),
+        Candidate("ours bfloat16", _bfloat16, lossy=True),
+        Candidate("ours int8", _int8, lossy=True),
+    ]
+
+
+def _engine(program: Program, dtype: torch.dtype = torch.float32) -> Engine:
+    def run(images: Tensor) -> Tensor:
+        stream = Stream(program, images.shape[2])
+        stream.feed(images.to(dtype))
+        stream.advance()
+        scores = stream.take()
+        assert scores is not None
+        return scores.float()
+
+    return run
+
+
+def _float32(body: Body) -> Engine:
+    return _engine(fuse(trace_scores(body.network)))
+
+
+def _bfloat16(body: Body) -> Engine:
+    require_bfloat16()
+    return _engine(fuse(trace_scores(body.copy().bfloat16())), torch.bfloat16)
+
+
+def _int8(body: Body) -> Engine:
+    if not supports_quantization():
+        raise UnavailableError("the CPU has no 8-bit dot products (VNNI)")
+    program = trace_scores(body.network)
+    return _engine(fuse(quantize(program, measure_ranges(program, body.calibration))))
