@@ -17,6 +17,7 @@ from app.openapi import describe_problems
 from app.routes import catalogue, operations, page, segment
 from app.service import Service
 from app.settings import Settings
+from app.threads import start_threads
 from model.segmenter import Segmenter
 from model.tiling import TilingLimits
 
@@ -58,7 +59,9 @@ def create_app(settings: Settings) -> FastAPI:
 @asynccontextmanager
 async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
     settings: Settings = app.state.settings
-    service = Service(settings, await asyncio.to_thread(_load, settings), app.state.metrics)
+    all_cores = start_threads("all-cores", 1)
+    segmenter = await asyncio.wrap_future(all_cores.submit(_load, settings))
+    service = Service(settings, segmenter, all_cores, app.state.metrics)
     app.state.service = service
     yield
     service.close()

@@ -3,9 +3,11 @@
 import asyncio
 import math
 from collections.abc import AsyncIterator, Iterator
-from concurrent.futures import Future
+from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager, suppress
 from typing import Any, TypeVar
+
+import torch
 
 from app.delivery import Delivery
 from app.errors import DEADLINE, DRAINING, QUEUE_FULL, ProblemError
@@ -51,15 +53,18 @@ class Service:
     Args:
         settings: limits.
         segmenter: predicts.
+        all_cores: the thread that has loaded it.
         metrics: counts.
     """
 
-    def __init__(self, settings: Settings, segmenter: Segmenter, metrics: Metrics) -> None:
+    def __init__(
+        self, settings: Settings, segmenter: Segmenter, all_cores: ThreadPoolExecutor, metrics: Metrics
+    ) -> None:
         self.segmenter = segmenter
         self.draining = False
         self._settings = settings
         self._metrics = metrics
-        self._scheduler = Scheduler(segmenter, settings.batch_pixels)
+        self._scheduler = Scheduler(segmenter, all_cores, settings.batch_pixels, torch.get_num_threads())
         self._threads = {
             Size.PHOTOGRAPH: start_threads("photograph", settings.concurrency),
             Size.LARGE: start_threads("large", _LARGE_AT_ONCE, make_way=True),

@@ -61,8 +61,8 @@ class Settings(BaseSettings):
     batch_pixels: int = Field(
         0,
         ge=0,
-        description="Pixels of waiting photographs of one size that are predicted together; 0 is one photograph on a "
-        "CPU, where more gain nothing, and 8 million on a GPU.",
+        description="Pixels of waiting photographs of one size that are predicted together; 0 is 8 million on a GPU, "
+        "and on a CPU one photograph a core, side by side.",
     )
     max_whole_pixels: Positive = Field(
         _LIMITS.max_whole_pixels, description="Largest image that `tiling=whole` accepts, in pixels."

@@ -12,26 +12,34 @@ _NICENESS = 5
 """Of threads that make way: where both want a processor, the others get three quarters of it."""
 
 
-def start_threads(
-    name: str, count: int, *, make_way: bool = False, device: torch.device | None = None
-) -> ThreadPoolExecutor:
+def start_threads(name: str, count: int, *, make_way: bool = False) -> ThreadPoolExecutor:
     """A pool of threads.
 
     Args:
         name: of the threads.
         count: of the threads.
-        make_way: whether work in other threads goes first: by the operating system's priorities, and on a GPU by those
-            of streams.
-        device: that they compute on, if they do.
+        make_way: whether work in other threads goes first, by the operating system's priorities.
     """
+    return ThreadPoolExecutor(count, thread_name_prefix=name, initializer=_make_way if make_way else None)
 
-    def prepare() -> None:
-        if make_way:
-            _make_way()
-        if device is not None and device.type == "cuda":
-            torch.cuda.set_stream(torch.cuda.Stream(device, priority=0 if make_way else -1))  # type: ignore[no-untyped-call]
 
-    return ThreadPoolExecutor(count, thread_name_prefix=name, initializer=prepare)
+def start_threads_of_one_core(name: str, count: int) -> ThreadPoolExecutor:
+    """A pool of threads in each of which PyTorch computes with that thread alone; elsewhere all stays as it is."""
+    usual = torch.get_num_threads()
+    pool = ThreadPoolExecutor(count, thread_name_prefix=name, initializer=_compute_alone)
+    # A thread is made when work is submitted and none is idle: these wait until all of them are there.
+    all_there = threading.Barrier(count)
+    for start in [pool.submit(all_there.wait) for _ in range(count)]:
+        start.result()
+    # PyTorch's setting is for the thread that makes it and for threads that begin to compute after it.
+    torch.set_num_threads(usual)
+    return pool
+
+
+def _compute_alone() -> None:
+    # PyTorch takes over the common setting when a thread first asks, and would undo the next line then.
+    torch.get_num_threads()
+    torch.set_num_threads(1)
 
 
 def _make_way() -> None:

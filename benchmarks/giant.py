@@ -24,7 +24,7 @@ from benchmarks.photograph import photograph
 from benchmarks.service import OURS, running
 
 GIANT_WIDTH, GIANT_HEIGHT = 11_547, 8_660
-PHOTOGRAPH = "cat.jpg"
+PHOTOGRAPH = "cat"
 
 
 def giant_jpeg() -> bytes:
@@ -71,7 +71,7 @@ def main() -> None:
     seconds = parser.parse_args().seconds
     image = photograph(PHOTOGRAPH)
     with TemporaryDirectory() as folder, running(OURS, sys.executable, image) as port:
-        file = Path(folder) / PHOTOGRAPH
+        file = Path(folder) / "photograph.jpg"
         file.write_bytes(image)
         load = Load(port, OURS.path, str(file), seconds)
         generate(load)  # warms up

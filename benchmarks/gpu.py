@@ -27,7 +27,7 @@ from model.precision import Precision
 from model.segmenter import DEFAULT_WEIGHTS, Segmenter
 from model.streaming import Stream, fuse, trace_scores
 
-PHOTOGRAPH = "cat.jpg"
+PHOTOGRAPH = "cat"
 HEIGHT, WIDTH = 384, 512
 WARM_UP = 3
 
@@ -93,7 +93,7 @@ def main() -> None:
     )
     image = photograph(PHOTOGRAPH)
     with TemporaryDirectory() as folder, running(service, sys.executable, image) as port:
-        file = Path(folder) / PHOTOGRAPH
+        file = Path(folder) / "photograph.jpg"
         file.write_bytes(image)
         load = Load(port, service.path, str(file), arguments.seconds, arguments.clients)
         generate(load)  # warms up

@@ -20,11 +20,10 @@ from PIL import Image
 from app.images import decode_image, open_image
 from app.rendering import MaskEncoding, render_json, render_overlay, render_png
 from benchmarks.machine import describe_machine
-from benchmarks.photograph import photograph
+from benchmarks.photograph import NAMES, photograph
 from model.segmentation import NO_TIME, Segmentation
 from model.segmenter import Segmenter
 
-EXAMPLES = ("cat.jpg", "astronaut.jpg")
 MAX_PHOTOGRAPHS = 40
 CALLS = 7
 LARGE_MASK = (3464, 4619)
@@ -32,7 +31,7 @@ LARGE_MASK = (3464, 4619)
 
 def photographs(folder: Path | None) -> Iterator[bytes]:
     if folder is None:
-        yield from (photograph(name) for name in EXAMPLES)
+        yield from (photograph(name) for name in NAMES)
         return
     files = sorted(folder.glob("*.jpg"))
     yield from (file.read_bytes() for file in files[:: -(-len(files) // MAX_PHOTOGRAPHS)])

@@ -8,6 +8,7 @@ import pytest
 from numpy.typing import NDArray
 
 from app.scheduler import Abandoned, Scheduler
+from app.threads import start_threads
 from model.errors import ImageError
 from model.precision import Precision
 from model.segmentation import Segmentation
@@ -32,11 +33,21 @@ class HeldSegmenter(Segmenter):
         )
         self.let = threading.Event()
         self.batches: list[list[tuple[int, ...]]] = []
+        self.most_at_once = 0
+        self._at_once = 0
+        self._lock = threading.Lock()
 
     def segment_together(self, images: Sequence[NDArray[np.uint8]], *, confidence: bool = False) -> list[Segmentation]:
-        self.batches.append([image.shape[:2] for image in images])
-        assert self.let.wait(30)
-        return super().segment_together(images, confidence=confidence)
+        with self._lock:
+            self.batches.append([image.shape[:2] for image in images])
+            self._at_once += 1
+            self.most_at_once = max(self.most_at_once, self._at_once)
+        try:
+            assert self.let.wait(30)
+            return super().segment_together(images, confidence=confidence)
+        finally:
+            with self._lock:
+                self._at_once -= 1
 
 
 @pytest.fixture
@@ -51,11 +62,15 @@ def _wait_until(condition: Callable[[], bool]) -> None:
         time.sleep(0.001)
 
 
+def _scheduler(segmenter: Segmenter, batch_pixels: int = 0, cores: int = 1) -> Scheduler:
+    return Scheduler(segmenter, start_threads("all-cores", 1), batch_pixels, cores)
+
+
 class Queue:
     """Requests that wait behind one that is in work."""
 
-    def __init__(self, segmenter: HeldSegmenter, batch_pixels: int = 0) -> None:
-        self.scheduler = Scheduler(segmenter, batch_pixels)
+    def __init__(self, segmenter: HeldSegmenter, batch_pixels: int = 0, cores: int = 1) -> None:
+        self.scheduler = _scheduler(segmenter, batch_pixels, cores)
         self.first = self.ask(_noise(*SMALL))
         _wait_until(lambda: len(segmenter.batches) == 1)
 
@@ -89,6 +104,35 @@ def test_photographs_of_one_size_are_predicted_together_up_to_the_batchs_pixels(
     assert segmenter.batches == [[SMALL], [(64, 96), (60, 70), (64, 65)], [(32, 32), (20, 32)], [(64, 96)]]
 
 
+def test_on_a_cpu_photographs_that_wait_are_predicted_side_by_side(segmenter: HeldSegmenter) -> None:
+    queue = Queue(segmenter, cores=2)
+    images = [_noise(40 + 8 * seed, 50, seed) for seed in range(4)]
+    results = [queue.ask(image) for image in images]
+    wrong = queue.ask(np.zeros((*SMALL, 3), dtype=np.float32))
+    assert segmenter.batches == [[SMALL]]  # it was alone and has all cores
+    segmenter.let.set()
+    for image, result in zip(images, results, strict=True):
+        np.testing.assert_array_equal(result.result(30).mask, segmenter.segment(image).mask)
+    with pytest.raises(ImageError, match="float32"):
+        wrong.result(30)
+    assert all(len(batch) == 1 for batch in segmenter.batches)
+    assert segmenter.most_at_once == 2
+    _wait_until(lambda: queue.scheduler._busy_cores == 0)
+
+
+def test_the_thread_of_large_images_is_there_while_there_are_any(segmenter: HeldSegmenter) -> None:
+    scheduler = _scheduler(segmenter)
+    one, other = (scheduler.bands(_noise(*LARGE), Tiling.AUTO, threading.Event()) for _ in range(2))
+    next(one)
+    next(other)
+    list(one)
+    assert scheduler._large_images == 1
+    list(other)
+    assert scheduler._large_images == 0
+    assert scheduler._slow is None
+    next(scheduler.bands(_noise(*LARGE), Tiling.AUTO, threading.Event()))
+
+
 def test_work_that_nobody_waits_for_is_left_out(segmenter: HeldSegmenter) -> None:
     queue = Queue(segmenter, batch_pixels=1 << 20)
     abandoned = threading.Event()
@@ -116,7 +160,7 @@ def test_a_fault_reaches_everyone_in_the_batch_and_ends_nothing_else(
 
 
 def test_large_images_take_turns_band_by_band(segmenter: HeldSegmenter) -> None:
-    scheduler = Scheduler(segmenter)
+    scheduler = _scheduler(segmenter)
     image = _noise(*LARGE)
     order: list[str] = []
     both = threading.Barrier(2)
@@ -140,7 +184,7 @@ def test_large_images_take_turns_band_by_band(segmenter: HeldSegmenter) -> None:
 
 def test_a_large_image_that_nobody_waits_for_stops_after_the_band_at_hand(segmenter: HeldSegmenter) -> None:
     abandoned = threading.Event()
-    bands = Scheduler(segmenter).bands(_noise(*LARGE), Tiling.AUTO, abandoned)
+    bands = _scheduler(segmenter).bands(_noise(*LARGE), Tiling.AUTO, abandoned)
     next(bands)
     abandoned.set()
     with pytest.raises(Abandoned):
@@ -148,10 +192,11 @@ def test_a_large_image_that_nobody_waits_for_stops_after_the_band_at_hand(segmen
 
 
 def test_a_photograph_does_not_wait_for_a_large_image(segmenter: HeldSegmenter) -> None:
-    scheduler = Scheduler(segmenter)
+    scheduler = _scheduler(segmenter)
     segmenter.let.set()
     held = threading.Event()
-    scheduler._slow.submit(held.wait, 30)
+    with scheduler._slow_thread() as thread:
+        thread.submit(held.wait, 30)
     assert scheduler.segment(_noise(*SMALL), threading.Event()).result(30).mask.shape == SMALL
     held.set()
 
@@ -170,7 +215,7 @@ def test_a_photograph_does_not_wait_for_a_large_image(segmenter: HeldSegmenter) 
 def test_what_one_short_pass_predicts_is_a_photograph(
     segmenter: HeldSegmenter, size: tuple[int, int], tiling: Tiling, expected: bool
 ) -> None:
-    assert Scheduler(segmenter).is_photograph(*size, tiling) is expected
+    assert _scheduler(segmenter).is_photograph(*size, tiling) is expected
 
 
 def test_closing_gives_up_what_has_not_started(segmenter: HeldSegmenter) -> None:

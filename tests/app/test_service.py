@@ -13,6 +13,7 @@ from app.metrics import Metrics
 from app.rendering import MaskEncoding, OutputFormat
 from app.service import BrokenOff, Service
 from app.settings import Settings
+from app.threads import start_threads
 from model.segmentation import NO_TIME, Band
 from model.segmenter import Segmenter
 from model.tiling import Tiling
@@ -31,7 +32,9 @@ def _job() -> Job:
 
 def _service(monkeypatch: pytest.MonkeyPatch, more: threading.Event, **settings: Any) -> Service:
     """A service that knows the first row at once, and the others when it may."""
-    service = Service(Settings(**settings), Segmenter(random_checkpoint(), "cpu"), Metrics())
+    service = Service(
+        Settings(**settings), Segmenter(random_checkpoint(), "cpu"), start_threads("all-cores", 1), Metrics()
+    )
 
     def bands(*_: object, confidence: bool) -> Iterator[Band]:
         yield Band(np.zeros((1, WIDTH), dtype=np.uint8), NO_TIME)

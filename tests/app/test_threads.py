@@ -3,8 +3,9 @@ import sys
 import threading
 
 import pytest
+import torch
 
-from app.threads import start_threads
+from app.threads import start_threads, start_threads_of_one_core
 
 
 def _niceness() -> int:
@@ -40,3 +41,16 @@ def test_there_are_as_many_threads_as_asked_for_and_they_are_named() -> None:
     with start_threads("pair", 2) as threads:
         names = {future.result() for future in [threads.submit(name), threads.submit(name)]}
     assert names == {"pair_0", "pair_1"}
+
+
+def test_threads_of_one_core_compute_alone_and_others_as_before() -> None:
+    usual = torch.get_num_threads()
+    torch.set_num_threads(3)
+    try:
+        with start_threads_of_one_core("core", 2) as threads:
+            assert {threads.submit(torch.get_num_threads).result() for _ in range(8)} == {1}
+            assert torch.get_num_threads() == 3
+            with start_threads("other", 1) as others:
+                assert others.submit(torch.get_num_threads).result() == 3
+    finally:
+        torch.set_num_threads(usual)
