@@ -6,7 +6,7 @@ SegmentationError
 ├── CheckpointError      a weights file that is missing, damaged, foreign or gives another mask than it promises
 ├── DeviceError          a device that torch cannot use here, or not in the precision asked for
 ├── ImageError           an array that is not an image
-└── TilingError          a tile size or a way of tiling that cannot be used for this image
+└── TilingError          sizes of parts, or a way to cut, that cannot be used for this image
 """
 
 from pydantic import ValidationError
@@ -33,7 +33,7 @@ class ImageError(SegmentationError, ValueError):
 
 
 class TilingError(SegmentationError, ValueError):
-    """A tile size, or a way of tiling, cannot be used for this image."""
+    """Sizes of parts, or a way to cut, cannot be used for this image."""
 
 
 class DeviceError(SegmentationError):

@@ -20,7 +20,7 @@ def aligned(pixels: int) -> int:
 class FCN(nn.Module, ABC):
     """A ResNet backbone, a 1x1 convolution to class scores and a transposed convolution to pixels.
 
-    Sub-classes say how the scores come from the features; everything after them (upsampling, stitching of tiles) needs
+    Sub-classes say how the scores come from the features; everything after them (upsampling, bands, averages) needs
     only ``stride``, ``scores`` and ``upsampling``.
 
     Args:

@@ -16,7 +16,7 @@ _WINDOWS = (5, 11)
 class LocalContext(nn.Module):
     """Means of the features around each cell, beside the features themselves.
 
-    The windows are of fixed size, so that a cell looks equally far in an image of any size and tiles can equal the
+    The windows are of fixed size, so that a cell looks equally far in an image of any size and bands can equal the
     whole.
 
     Source: Zhao et al. 2016 (arXiv:1612.01105), section 3.2, with windows around each cell instead of parts of the
