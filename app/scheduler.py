@@ -156,11 +156,10 @@ class Scheduler:
         while self._waiting and not self._is_open:
             self._waiting.popleft().result.cancel()
         while self._waiting and self._busy_cores < self._core_count:
-            is_alone = self._busy_cores == 0 and len(self._waiting) == 1
+            is_alone = self._core_count == 1 or (self._busy_cores == 0 and len(self._waiting) == 1)
             batch = self._take_batch()
             if not batch:
                 continue
-            is_alone = is_alone or self._core_count == 1
             threads, cores = (self._all_cores, self._core_count) if is_alone else (self._one_core, 1)
             self._busy_cores += cores
             threads.submit(self._predict, batch, cores)

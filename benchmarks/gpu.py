@@ -25,7 +25,7 @@ from model.checkpoint import Checkpoint
 from model.device import choose_device
 from model.precision import Precision
 from model.segmenter import DEFAULT_WEIGHTS, Segmenter
-from model.streaming import Stream, fuse, trace_scores
+from model.streaming import fuse, run, trace_scores
 
 PHOTOGRAPH = "cat"
 HEIGHT, WIDTH = 384, 512
@@ -58,9 +58,7 @@ def forward_rate(device: torch.device, dtype: torch.dtype, batch: int, seconds: 
 
     @torch.inference_mode()
     def forward() -> None:
-        stream = Stream(program, HEIGHT)
-        stream.feed(images)
-        stream.advance()
+        run(program, images)
 
     return rate(forward, batch, seconds, device)
 

@@ -23,7 +23,7 @@ from benchmarks.measurement import Measurement
 from model.checkpoint import Checkpoint
 from model.networks.fcn import aligned
 from model.segmenter import DEFAULT_WEIGHTS
-from model.streaming import Program, Stream, fuse, trace_scores
+from model.streaming import Program, fuse, run, trace_scores
 from model.upsampling.winners import winning_classes
 
 _THREADS = 2
@@ -43,12 +43,7 @@ def load_network() -> Callable[[Tensor], Tensor]:
 @torch.inference_mode()
 def predict(program: Program, stride: int, images: Tensor) -> Tensor:
     """One pass over a whole image; the shapes are ``load_network``'s."""
-    stream = Stream(program, images.shape[2])
-    stream.feed(images)
-    stream.advance()
-    scores = stream.take()
-    assert scores is not None
-    return winning_classes(scores, stride)[0]
+    return winning_classes(run(program, images), stride)[0]
 
 
 def prepared(photograph: Path) -> Tensor:

@@ -21,6 +21,7 @@ from torch import Tensor
 
 from model.compaction import Compaction, compact, restore
 from model.errors import CheckpointError, SegmentationError, first_fault
+from model.files import replacing
 from model.labels import Labels
 from model.networks import FCN, NetworkConfig, build_network
 from model.preprocessing import DEFAULT_PREPROCESSING, Preprocessing
@@ -136,9 +137,8 @@ class Checkpoint:
         if self.golden is not None:
             tensors["golden.image"] = torch.from_numpy(self.golden.image.copy())
             tensors["golden.mask"] = torch.from_numpy(self.golden.mask.copy())
-        unfinished = path.with_name(path.name + ".part")
-        unfinished.write_bytes(save(tensors, {_HEADER_KEY: json.dumps(asdict(header))}))
-        unfinished.replace(path)
+        with replacing(path) as unfinished:
+            unfinished.write_bytes(save(tensors, {_HEADER_KEY: json.dumps(asdict(header))}))
 
     @classmethod
     def load(cls, path: Path) -> "Checkpoint":

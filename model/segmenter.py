@@ -61,7 +61,6 @@ class Segmenter:
         if precision is Precision.INT8:
             _require_int8(checkpoint, self.device)
         network = self._build()
-        self._stride = network.stride
         self._upsampling = network.upsampling.to(torch.promote_types(precision.dtype, torch.float32))
         self._program = self._prepared(trace_scores(network))
         # Few images are so wide: most processes never need these weights.

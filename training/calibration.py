@@ -1,6 +1,6 @@
 """The ranges that a checkpoint needs to predict in int8."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from dataclasses import replace
 
 import numpy as np
@@ -10,6 +10,7 @@ from torch import Tensor
 
 from model.checkpoint import Checkpoint
 from model.networks.fcn import aligned
+from model.preprocessing import Preprocessing
 from model.streaming import fuse, measure_ranges, trace_scores
 
 
@@ -21,13 +22,14 @@ def calibrate(checkpoint: Checkpoint, images: Iterable[NDArray[np.uint8]]) -> Ch
         images: at least one, (height, width, 3) uint8 RGB; a hundred photographs like those to come serve well.
     """
     program = fuse(trace_scores(checkpoint.build()))
-    return replace(checkpoint, ranges=measure_ranges(program, _inputs(checkpoint, images)))
+    inputs = (network_input(image, checkpoint.preprocessing) for image in images)
+    return replace(checkpoint, ranges=measure_ranges(program, inputs))
 
 
-def _inputs(checkpoint: Checkpoint, images: Iterable[NDArray[np.uint8]]) -> Iterator[Tensor]:
-    """(1, 3, height, width) each, as the segmenter has them."""
-    preprocessing = checkpoint.preprocessing
-    for image in images:
-        height, width = image.shape[:2]
-        pixels = torch.from_numpy(preprocessing.pad(image, aligned(height), aligned(width)).copy())
-        yield preprocessing(pixels.permute(2, 0, 1)[None])
+def network_input(image: NDArray[np.uint8], preprocessing: Preprocessing) -> Tensor:
+    """An image as the segmenter has it: (height, width, 3) uint8 RGB -> (1, 3, aligned height, aligned width) float32,
+    channels_last.
+    """
+    height, width = image.shape[:2]
+    pixels = torch.from_numpy(preprocessing.pad(image, aligned(height), aligned(width)).copy())
+    return preprocessing(pixels.permute(2, 0, 1)[None])

@@ -20,6 +20,7 @@ from torch.export import Dim
 from torch.nn import functional
 
 from model.checkpoint import Checkpoint
+from model.files import replacing
 from model.networks.fcn import ALIGNMENT
 from training.errors import ExportError
 
@@ -110,8 +111,7 @@ def export_onnx(checkpoint: Checkpoint, path: Path) -> Equality:
     network = PhotographNetwork(checkpoint)
     program = _program(network)
     _describe(program, checkpoint)
-    unfinished = path.with_name(path.name + ".part")
-    try:
+    with replacing(path) as unfinished:
         program.save(unfinished, external_data=False)
         equality = _compare(unfinished, network, checkpoint)
         if not equality.holds:
@@ -119,9 +119,6 @@ def export_onnx(checkpoint: Checkpoint, path: Path) -> Equality:
                 f"ONNX differs from PyTorch by {equality.difference:.2g} (logits up to {equality.largest:.3g}), and in "
                 f"{equality.differing} of {equality.pixels} pixels"
             )
-        unfinished.replace(path)
-    finally:
-        unfinished.unlink(missing_ok=True)
     return equality
 
 

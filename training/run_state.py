@@ -8,6 +8,7 @@ from typing import Any
 
 import torch
 
+from model.files import replacing
 from training.config import TrainConfig, differences
 from training.errors import ResumeError
 
@@ -28,9 +29,8 @@ class RunState:
 
     def save(self, file: Path) -> None:
         """Write the file in one step: a kill at any moment leaves the old one or the whole new one."""
-        unfinished = file.with_name(file.name + ".part")
-        torch.save({"config": self.config.document(), "step": self.step, "tensors": dict(self.tensors)}, unfinished)
-        unfinished.replace(file)
+        with replacing(file) as unfinished:
+            torch.save({"config": self.config.document(), "step": self.step, "tensors": dict(self.tensors)}, unfinished)
 
     @classmethod
     def load(cls, file: Path) -> "RunState":

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 from torch.nn import functional
 
+from model.files import replacing
 from training.errors import DatasetError
 
 SOFT_LABEL_STRIDE = 4
@@ -30,10 +31,8 @@ class SoftLabels:
 
     def save(self, file: Path) -> None:
         """Write an ``.npz`` file in one step."""
-        unfinished = file.with_name(file.name + ".part")
-        with unfinished.open("wb") as stream:
+        with replacing(file) as unfinished, unfinished.open("wb") as stream:
             np.savez_compressed(stream, probabilities=self.probabilities)
-        unfinished.replace(file)
 
     @classmethod
     def load(cls, file: Path, num_classes: int) -> "SoftLabels":

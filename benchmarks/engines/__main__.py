@@ -17,12 +17,12 @@ from benchmarks.deeplab import SEVEN
 from benchmarks.engines import compiled, eager, onnx_runtime, open_vino, ours
 from benchmarks.engines.agreement import agreement, confusion
 from benchmarks.engines.candidate import Body, Candidate, Engine, UnavailableError
-from benchmarks.engines.photographs import prepare
 from benchmarks.engines.report import Finding, Report
 from benchmarks.engines.timing import interleaved
 from benchmarks.machine import describe_machine
 from model.checkpoint import Checkpoint
 from model.segmenter import DEFAULT_WEIGHTS
+from training.calibration import network_input
 from training.dataset import VocDataset
 
 SIZES = ((320, 480), (384, 512), (1024, 1024))
@@ -90,7 +90,7 @@ def _candidates(only: list[str]) -> list[Candidate]:
 def _body(checkpoint: Checkpoint, options: argparse.Namespace) -> Body:
     training = VocDataset(options.data / "extra", "train", checkpoint.labels)
     images = [
-        prepare(training[index].image, checkpoint.preprocessing) for index in training.spread(options.calibration)
+        network_input(training[index].image, checkpoint.preprocessing) for index in training.spread(options.calibration)
     ]
     network = checkpoint.build().to(memory_format=torch.channels_last)
     return Body(network, images, options.threads)

@@ -3,11 +3,14 @@
 from dataclasses import dataclass
 
 import numpy as np
+from numpy.typing import NDArray
+from torch import Tensor
 from tqdm import tqdm
 
 from benchmarks.engines.candidate import Engine
-from benchmarks.engines.photographs import prepare, winners
 from model.preprocessing import Preprocessing
+from model.upsampling.winners import winning_classes
+from training.calibration import network_input
 from training.dataset import VocDataset
 from training.metrics import ConfusionMatrix
 
@@ -34,13 +37,13 @@ def agreement(
     difference, largest, pixels, differing = 0.0, 0.0, 0, 0
     for index in dataset.spread(count):
         image = dataset[index].image
-        images = prepare(image, preprocessing)
+        images = network_input(image, preprocessing)
         expected, found = reference(images), engine(images)
         # Unlike max, numpy's maximum keeps NaN.
         difference = float(np.maximum(difference, (found - expected).abs().max().item()))
         largest = float(np.maximum(largest, expected.abs().max().item()))
         pixels += image.shape[0] * image.shape[1]
-        differing += int((winners(found, stride, image) != winners(expected, stride, image)).sum())
+        differing += int((_winners(found, stride, image) != _winners(expected, stride, image)).sum())
     return Agreement(difference, largest, differing / pixels)
 
 
@@ -51,6 +54,12 @@ def confusion(
     matrix = ConfusionMatrix(len(dataset.labels))
     for index in tqdm(range(len(dataset)), unit="image", desc=name, leave=False):
         sample = dataset[index]
-        scores = engine(prepare(sample.image, preprocessing))
-        matrix.update(sample.mask, winners(scores, stride, sample.image))
+        scores = engine(network_input(sample.image, preprocessing))
+        matrix.update(sample.mask, _winners(scores, stride, sample.image))
     return matrix
+
+
+def _winners(scores: Tensor, stride: int, image: NDArray[np.uint8]) -> NDArray[np.uint8]:
+    """Class of each pixel of an image, (height, width) uint8, from (1, K, height / stride, width / stride)."""
+    mask: NDArray[np.uint8] = winning_classes(scores, stride)[0, : image.shape[0], : image.shape[1]].numpy()
+    return mask

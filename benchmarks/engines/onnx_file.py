@@ -5,12 +5,11 @@ import warnings
 from pathlib import Path
 
 import torch
-from torch import Tensor, nn
 from torch.export import Dim
 
 from benchmarks.engines.candidate import Body, UnavailableError, example
-from model.networks import FCN
 from model.networks.fcn import ALIGNMENT
+from model.streaming import Scores
 
 
 def require(*packages: str) -> None:
@@ -26,15 +25,6 @@ def require(*packages: str) -> None:
             raise UnavailableError(f"needs the package {package}") from error
 
 
-class _Scores(nn.Module):
-    def __init__(self, network: FCN) -> None:
-        super().__init__()
-        self.network = network
-
-    def forward(self, images: Tensor) -> Tensor:
-        return self.network.scores(images)
-
-
 def write_onnx(body: Body, path: Path) -> None:
     """Write the file.
 
@@ -42,7 +32,7 @@ def write_onnx(body: Body, path: Path) -> None:
         UnavailableError: packages are missing.
     """
     require("onnx", "onnxscript")
-    network = _Scores(body.copy())
+    network = Scores(body.copy())
     sides = {2: ALIGNMENT * Dim("rows", min=1, max=512), 3: ALIGNMENT * Dim("columns", min=1, max=512)}
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")

@@ -1,12 +1,10 @@
 """What the service runs: the network as a program of fused convolutions, in each of its precisions."""
 
 import torch
-from torch import Tensor
 
 from benchmarks.engines.candidate import Body, Candidate, Engine, UnavailableError
 from benchmarks.engines.eager import require_bfloat16
-from model.streaming import Program, Stream, fuse, quantize, supports_quantization, trace_scores
-from model.streaming.calibration import measure_ranges
+from model.streaming import Program, fuse, measure_ranges, quantize, run, supports_quantization, trace_scores
 
 
 def candidates() -> list[Candidate]:
@@ -18,15 +16,7 @@ def candidates() -> list[Candidate]:
 
 
 def _engine(program: Program, dtype: torch.dtype = torch.float32) -> Engine:
-    def run(images: Tensor) -> Tensor:
-        stream = Stream(program, images.shape[2])
-        stream.feed(images.to(dtype))
-        stream.advance()
-        scores = stream.take()
-        assert scores is not None
-        return scores.float()
-
-    return run
+    return lambda images: run(program, images.to(dtype)).float()
 
 
 def _float32(body: Body) -> Engine:

@@ -12,20 +12,22 @@ from model.streaming.operations import Enlarging
 from model.streaming.program import Program, Step
 from model.streaming.quantization import Range, quantize, supports_quantization
 from model.streaming.rows import Rows, Span
-from model.streaming.stream import Stream
-from model.streaming.tracing import trace_scores
+from model.streaming.stream import Stream, run
+from model.streaming.tracing import Scores, trace_scores
 
 __all__ = [
     "Enlarging",
     "Program",
     "Range",
     "Rows",
+    "Scores",
     "Span",
     "Step",
     "Stream",
     "fuse",
     "measure_ranges",
     "quantize",
+    "run",
     "supports_quantization",
     "trace_scores",
 ]

@@ -9,6 +9,16 @@ from model.streaming.program import Program
 from model.streaming.rows import Geometry, Rows, Span
 
 
+def run(program: Program, inputs: Tensor) -> Tensor:
+    """What a program gives for whole images, (batch, channels, rows, width)."""
+    stream = Stream(program, inputs.shape[2])
+    stream.feed(inputs)
+    stream.advance()
+    result = stream.take()
+    assert result is not None
+    return result
+
+
 class Stream:
     """Takes an image's rows, from top to bottom, and gives those of the result as soon as they are known.
 

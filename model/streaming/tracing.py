@@ -34,12 +34,12 @@ def trace_scores(network: FCN) -> Program:
         NotImplementedError: the network has a layer that no operation stands for.
     """
     translation = _Translation(network)
-    for node in _Tracer().trace(_Scores(network)).nodes:
+    for node in _Tracer().trace(Scores(network)).nodes:
         translation.add(node)
     return Program(tuple(translation.steps))
 
 
-class _Scores(nn.Module):
+class Scores(nn.Module):
     """``network.scores`` as a module, which is what can be traced."""
 
     def __init__(self, network: FCN) -> None:
@@ -64,7 +64,7 @@ class _Translation:
 
     def __init__(self, network: FCN) -> None:
         self.steps: list[Step] = []
-        self._modules = dict(_Scores(network).named_modules())
+        self._modules = dict(Scores(network).named_modules())
         self._numbers: dict[fx.Node, int] = {}
 
     def add(self, node: fx.Node) -> None:

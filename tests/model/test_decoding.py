@@ -11,6 +11,7 @@ from torch.utils._python_dispatch import TorchDispatchMode
 from model import decoding
 from model.decoding import Decoder, Reading, probabilities, winners, winners_and_confidence
 from model.upsampling import BilinearUpsampling, LearnedUpsampling, Upsampling
+from tests.model.random_upsampling import learned_upsampling, random_numbers
 
 
 class _LargestTensor(TorchDispatchMode):  # type: ignore[no-untyped-call]
@@ -35,16 +36,6 @@ class _LargestTensor(TorchDispatchMode):  # type: ignore[no-untyped-call]
         return result
 
 
-def _random(*shape: int, seed: int = 0) -> Tensor:
-    return torch.randn(*shape, generator=torch.Generator().manual_seed(seed), dtype=torch.float64)
-
-
-def _learned(num_classes: int, factor: int) -> LearnedUpsampling:
-    upsampling = LearnedUpsampling(num_classes, factor).double().requires_grad_(False)
-    upsampling.weight.add_(_random(*upsampling.weight.shape, seed=1), alpha=0.1)
-    return upsampling
-
-
 def _decoded(scores: Tensor, upsampling: Upsampling, reading: Reading, *cuts: int) -> Tensor:
     """What is read of scores (K, h, w) that come in parts: (channels, factor * h, factor * w)."""
     decoder = Decoder(upsampling, reading, scores.shape[1])
@@ -55,12 +46,12 @@ def _decoded(scores: Tensor, upsampling: Upsampling, reading: Reading, *cuts: in
 
 @pytest.mark.parametrize("cuts", [(), (1,), (3, 4, 6)])
 @pytest.mark.parametrize("band_numbers", [1, 3000, 1 << 23])
-@pytest.mark.parametrize("upsampling", [BilinearUpsampling(5, 8), _learned(5, 8)])
+@pytest.mark.parametrize("upsampling", [BilinearUpsampling(5, 8), learned_upsampling(5, 8)])
 def test_what_is_read_does_not_depend_on_the_bands(
     upsampling: Upsampling, band_numbers: int, cuts: tuple[int, ...], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(decoding, "_MAX_BAND_NUMBERS", band_numbers)
-    scores = _random(5, 7, 6) * 3
+    scores = random_numbers(5, 7, 6) * 3
     logits = upsampling(scores[None])[0]
     classes = logits.argmax(dim=0).to(torch.uint8)
     confidence = (logits.softmax(dim=0).amax(dim=0) * 255).round().to(torch.uint8)
@@ -70,16 +61,16 @@ def test_what_is_read_does_not_depend_on_the_bands(
     torch.testing.assert_close(_decoded(scores, upsampling, probabilities, *cuts), expected, rtol=0, atol=1e-12)
 
 
-@pytest.mark.parametrize("upsampling", [BilinearUpsampling(5, 8), _learned(5, 8)])
+@pytest.mark.parametrize("upsampling", [BilinearUpsampling(5, 8), learned_upsampling(5, 8)])
 def test_transposed_scores_give_transposed_pixels(upsampling: Upsampling) -> None:
-    scores = _random(1, 5, 7, 6)
+    scores = random_numbers(1, 5, 7, 6)
     (band,) = Decoder(upsampling, winners, 6, across=True).push(scores.mT)
     assert torch.equal(band.mT, upsampling(scores).argmax(dim=1, keepdim=True).to(torch.uint8))
 
 
-@pytest.mark.parametrize("upsampling", [BilinearUpsampling(5, 8), _learned(5, 8)])
+@pytest.mark.parametrize("upsampling", [BilinearUpsampling(5, 8), learned_upsampling(5, 8)])
 def test_a_batch_is_decoded_image_by_image(upsampling: Upsampling) -> None:
-    scores = _random(3, 5, 7, 6)
+    scores = random_numbers(3, 5, 7, 6)
     (band,) = Decoder(upsampling, winners, 7).push(scores)
     assert torch.equal(band, upsampling(scores).argmax(dim=1, keepdim=True).to(torch.uint8))
 
@@ -91,7 +82,7 @@ def test_no_tensor_grows_with_the_number_of_rows(
 ) -> None:
     band_numbers = 5 * 16 * 96
     monkeypatch.setattr(decoding, "_MAX_BAND_NUMBERS", band_numbers)
-    pattern = _random(5, 10, 12).float()
+    pattern = random_numbers(5, 10, 12).float()
     largest = []
     for repeats in (10, 40):
         scores = pattern.repeat(1, repeats, 1)
@@ -106,7 +97,9 @@ def test_no_tensor_grows_with_the_number_of_rows(
 
 def test_masks_of_a_real_size_are_decoded_without_their_logits() -> None:
     height, width, num_classes = 800, 1024, 21
-    scores = functional.interpolate(_random(1, num_classes, 10, 16).float(), scale_factor=(10, 8), mode="nearest")[0]
+    scores = functional.interpolate(
+        random_numbers(1, num_classes, 10, 16).float(), scale_factor=(10, 8), mode="nearest"
+    )[0]
     with torch.inference_mode(), _LargestTensor(scores) as tensors:
         mask = _decoded(scores, BilinearUpsampling(num_classes, 8), winners)
     assert mask.shape == (1, height, width)

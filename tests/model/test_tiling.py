@@ -3,12 +3,12 @@ import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from torch import Tensor
 from torch.nn import functional
 
 from model.errors import TilingError
 from model.tiling import ScoreMap, Tiling, TilingLimits, averaging, mean_logits, overlapping_rectangles
-from model.upsampling import BilinearUpsampling, LearnedUpsampling, Upsampling
+from model.upsampling import BilinearUpsampling, Upsampling
+from tests.model.random_upsampling import learned_upsampling, random_numbers
 
 SIDES = st.one_of(st.integers(1, 100), st.integers(101, 900))
 
@@ -81,23 +81,13 @@ def test_a_band_that_holds_no_square_is_refused() -> None:
         TilingLimits(band_pixels=1023)
 
 
-def _random(*shape: int, seed: int) -> Tensor:
-    return torch.randn(*shape, generator=torch.Generator().manual_seed(seed), dtype=torch.float64)
-
-
-def _learned(num_classes: int, factor: int) -> LearnedUpsampling:
-    upsampling = LearnedUpsampling(num_classes, factor).double().requires_grad_(False)
-    upsampling.weight.add_(_random(*upsampling.weight.shape, seed=1), alpha=0.1)
-    return upsampling
-
-
 @pytest.mark.parametrize("band_numbers", [1, 3000, 1 << 23])
-@pytest.mark.parametrize("upsampling", [BilinearUpsampling(4, 8), _learned(4, 8)])
+@pytest.mark.parametrize("upsampling", [BilinearUpsampling(4, 8), learned_upsampling(4, 8)])
 def test_logits_are_averaged_where_maps_overlap(
     upsampling: Upsampling, band_numbers: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(averaging, "_MAX_BAND_NUMBERS", band_numbers)
-    upper, lower = _random(4, 4, 5, seed=2), _random(4, 4, 5, seed=3)
+    upper, lower = random_numbers(4, 4, 5, seed=2), random_numbers(4, 4, 5, seed=3)
     total = functional.pad(upsampling(upper[None])[0], (0, 0, 0, 13))
     total += functional.pad(upsampling(lower[None])[0], (0, 0, 13, 0))
     count = torch.ones(45, 1, dtype=torch.float64)
