@@ -4,8 +4,8 @@ from typing import Annotated, cast
 
 from fastapi import Depends, Request
 
-from app.errors import NOT_READY, ProblemError
 from app.metrics import Metrics
+from app.problems import NOT_READY, ProblemError
 from app.service import Service
 from app.settings import Settings
 

@@ -8,7 +8,7 @@ import pillow_heif
 from numpy.typing import NDArray
 from PIL import ExifTags, Image, ImageOps, TiffImagePlugin, UnidentifiedImageError, features
 
-from app.errors import IMAGE_DAMAGED, NOT_AN_IMAGE, TOO_MANY_PIXELS, UNSUPPORTED_FORMAT, ProblemError
+from app.problems import IMAGE_DAMAGED, NOT_AN_IMAGE, TOO_MANY_PIXELS, UNSUPPORTED_FORMAT, ProblemError
 from model.networks.fcn import ALIGNMENT
 
 pillow_heif.register_heif_opener()

@@ -11,9 +11,10 @@ from starlette.datastructures import Headers, MutableHeaders
 from starlette.requests import ClientDisconnect
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from app.errors import INTERNAL, problem_response
+from app.errors import problem_response
 from app.logs import FIELDS
 from app.metrics import Metrics
+from app.problems import INTERNAL
 from app.service import BrokenOff, Place
 from model.errors import SegmentationError
 

@@ -1,6 +1,6 @@
 """Which media type a client would like: the Accept header of RFC 9110, section 12.5.1."""
 
-from app.errors import NOT_ACCEPTABLE, ProblemError
+from app.problems import NOT_ACCEPTABLE, ProblemError
 from app.rendering import OutputFormat
 
 _OFFERED = (OutputFormat.PNG, OutputFormat.JSON)

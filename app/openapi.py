@@ -5,7 +5,8 @@ from typing import Any
 from fastapi import FastAPI
 from pydantic.json_schema import models_json_schema
 
-from app.errors import PROBLEM_MEDIA_TYPE, Problem
+from app.errors import PROBLEM_MEDIA_TYPE
+from app.problems import Problem
 from app.schemas import ProblemDocument
 
 _REFERENCE = "#/components/schemas/{model}"

@@ -10,9 +10,9 @@ from typing import Any, TypeVar
 import torch
 
 from app.delivery import Delivery
-from app.errors import DEADLINE, DRAINING, QUEUE_FULL, ProblemError
 from app.jobs import Answer, Job, Size
 from app.metrics import Metrics
+from app.problems import DEADLINE, DRAINING, QUEUE_FULL, ProblemError
 from app.scheduler import Scheduler
 from app.settings import Settings
 from app.threads import start_threads

@@ -10,7 +10,7 @@ from starlette.datastructures import UploadFile
 from starlette.formparsers import MultiPartException, MultiPartParser
 from starlette.requests import ClientDisconnect
 
-from app.errors import (
+from app.problems import (
     BODY_MALFORMED,
     BODY_TOO_LARGE,
     INVALID_REQUEST,

@@ -2,11 +2,11 @@
 
 from fastapi import APIRouter
 
-from app import errors
+from app import problems
 from app.dependencies import ServiceDependency, SettingsDependency
-from app.errors import PROBLEMS, ProblemError
 from app.images import FORMATS
 from app.openapi import problem_responses
+from app.problems import PROBLEMS, ProblemError
 from app.schemas import (
     ClassDocument,
     ClassesDocument,
@@ -19,7 +19,7 @@ from model.labels import IGNORE_INDEX
 router = APIRouter(tags=["about"])
 
 
-@router.get("/classes", summary="Classes and their colours", responses=problem_responses(errors.NOT_READY))
+@router.get("/classes", summary="Classes and their colours", responses=problem_responses(problems.NOT_READY))
 async def classes(service: ServiceDependency) -> ClassesDocument:
     """Index, name and colour of each class, and of void (255), which label pictures have and predictions have not."""
     labels = service.segmenter.checkpoint.labels
@@ -30,7 +30,7 @@ async def classes(service: ServiceDependency) -> ClassesDocument:
     return ClassesDocument(classes=[*found, ClassDocument(index=IGNORE_INDEX, name="void", color=labels.void_color)])
 
 
-@router.get("/model", summary="The network in use", responses=problem_responses(errors.NOT_READY))
+@router.get("/model", summary="The network in use", responses=problem_responses(problems.NOT_READY))
 async def model(service: ServiceDependency, settings: SettingsDependency) -> ModelDocument:
     """The loaded checkpoint, where it comes from and how good it is, and what inputs may be."""
     segmenter = service.segmenter
@@ -60,11 +60,11 @@ async def model(service: ServiceDependency, settings: SettingsDependency) -> Mod
 @router.get(
     "/problems/{slug}",
     summary="A kind of problem",
-    responses=problem_responses(errors.NOT_FOUND, errors.INVALID_REQUEST),
+    responses=problem_responses(problems.NOT_FOUND, problems.INVALID_REQUEST),
 )
 async def problem(slug: str) -> ProblemKindDocument:
     """What the `type` of a problem document means."""
     kind = PROBLEMS.get(slug)
     if kind is None:
-        raise ProblemError(errors.NOT_FOUND, f"there is no problem {slug[:100]!r}; there are {', '.join(PROBLEMS)}")
+        raise ProblemError(problems.NOT_FOUND, f"there is no problem {slug[:100]!r}; there are {', '.join(PROBLEMS)}")
     return ProblemKindDocument(type=kind.type, title=kind.title, status=kind.status, description=kind.description)

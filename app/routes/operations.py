@@ -3,15 +3,15 @@
 from fastapi import APIRouter, Response
 from prometheus_client import CONTENT_TYPE_LATEST
 
-from app import errors
+from app import problems
 from app.dependencies import MetricsDependency, ServiceDependency
-from app.errors import DRAINING, ProblemError
 from app.openapi import problem_responses
+from app.problems import DRAINING, ProblemError
 from app.schemas import HealthDocument
 
 router = APIRouter(tags=["operations"])
 
-_NOT_READY = problem_responses(errors.NOT_READY, errors.DRAINING)
+_NOT_READY = problem_responses(problems.NOT_READY, problems.DRAINING)
 
 
 @router.get("/livez", summary="Is the process alive?")

@@ -9,7 +9,7 @@ from fastapi import APIRouter, Query, Request, Response
 from starlette.responses import StreamingResponse
 from starlette.types import Receive, Scope, Send
 
-from app import errors
+from app import problems
 from app.dependencies import ServiceDependency, SettingsDependency
 from app.jobs import Answer, Job, Options
 from app.negotiation import negotiate
@@ -72,20 +72,20 @@ _RESPONSES: dict[int | str, dict[str, Any]] = {
         },
     },
     **problem_responses(
-        errors.BODY_MALFORMED,
-        errors.NOT_AN_IMAGE,
-        errors.IMAGE_DAMAGED,
-        errors.NOT_ACCEPTABLE,
-        errors.UPLOAD_TIMEOUT,
-        errors.BODY_TOO_LARGE,
-        errors.UNSUPPORTED_FORMAT,
-        errors.INVALID_REQUEST,
-        errors.TOO_MANY_PIXELS,
-        errors.TILING_IMPOSSIBLE,
-        errors.QUEUE_FULL,
-        errors.NOT_READY,
-        errors.DRAINING,
-        errors.DEADLINE,
+        problems.BODY_MALFORMED,
+        problems.NOT_AN_IMAGE,
+        problems.IMAGE_DAMAGED,
+        problems.NOT_ACCEPTABLE,
+        problems.UPLOAD_TIMEOUT,
+        problems.BODY_TOO_LARGE,
+        problems.UNSUPPORTED_FORMAT,
+        problems.INVALID_REQUEST,
+        problems.TOO_MANY_PIXELS,
+        problems.TILING_IMPOSSIBLE,
+        problems.QUEUE_FULL,
+        problems.NOT_READY,
+        problems.DRAINING,
+        problems.DEADLINE,
     ),
 }
 

@@ -4,7 +4,7 @@ from typing import Any
 
 import httpx2
 
-from app.errors import Problem
+from app.problems import Problem
 
 
 def require_problem(response: httpx2.Response, problem: Problem) -> dict[str, Any]:

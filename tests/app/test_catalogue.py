@@ -6,7 +6,7 @@ from PIL import Image
 from starlette.testclient import TestClient
 
 from app.application import create_app
-from app.errors import NOT_FOUND, PROBLEMS
+from app.problems import NOT_FOUND, PROBLEMS
 from app.settings import Settings
 from model.checkpoint import Checkpoint, Summary
 from model.labels import VOC, Labels

@@ -8,7 +8,8 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 from PIL import Image, TiffImagePlugin
 
-from app.errors import (
+from app.images import FORMATS, decode_image, open_image
+from app.problems import (
     IMAGE_DAMAGED,
     NOT_AN_IMAGE,
     TOO_MANY_PIXELS,
@@ -16,7 +17,6 @@ from app.errors import (
     Problem,
     ProblemError,
 )
-from app.images import FORMATS, decode_image, open_image
 
 MAX_PIXELS = 1_000_000
 

@@ -1,7 +1,7 @@
 import pytest
 
-from app.errors import NOT_ACCEPTABLE, ProblemError
 from app.negotiation import negotiate
+from app.problems import NOT_ACCEPTABLE, ProblemError
 from app.rendering import OutputFormat
 
 

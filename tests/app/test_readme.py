@@ -11,7 +11,7 @@ import pytest
 from PIL import Image
 from starlette.testclient import TestClient
 
-from app.errors import PROBLEMS
+from app.problems import PROBLEMS
 from model.checkpoint import Checkpoint
 from model.segmenter import DEFAULT_WEIGHTS
 from tests.app.readme_tables import settings_table

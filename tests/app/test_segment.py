@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from PIL import Image
 from starlette.testclient import TestClient
 
-from app import errors
+from app import problems
 from app.application import create_app
 from app.images import decode_image, open_image
 from app.rendering import blend
@@ -113,39 +113,39 @@ def test_a_harmful_request_id_is_replaced(client: TestClient) -> None:
 
 
 def test_nothing_at_all_is_no_image(client: TestClient) -> None:
-    require_problem(client.post("/segment"), errors.NOT_AN_IMAGE)
+    require_problem(client.post("/segment"), problems.NOT_AN_IMAGE)
 
 
 def test_a_text_file_is_no_image(client: TestClient) -> None:
-    require_problem(client.post("/segment", files={"image": b"hello"}), errors.NOT_AN_IMAGE)
+    require_problem(client.post("/segment", files={"image": b"hello"}), problems.NOT_AN_IMAGE)
 
 
 def test_half_a_photograph_is_damaged(client: TestClient, cat: bytes) -> None:
-    require_problem(client.post("/segment", content=cat[: len(cat) // 2], headers=JPEG), errors.IMAGE_DAMAGED)
+    require_problem(client.post("/segment", content=cat[: len(cat) // 2], headers=JPEG), problems.IMAGE_DAMAGED)
 
 
 def test_a_pdf_is_unsupported(client: TestClient) -> None:
     document = require_problem(
-        client.post("/segment", content=b"%PDF-1.7 ...", headers=JPEG), errors.UNSUPPORTED_FORMAT
+        client.post("/segment", content=b"%PDF-1.7 ...", headers=JPEG), problems.UNSUPPORTED_FORMAT
     )
     assert "PDF" in document["detail"]
 
 
 def test_a_body_of_another_type_is_unsupported(client: TestClient) -> None:
     response = client.post("/segment", json={"image": "..."})
-    document = require_problem(response, errors.UNSUPPORTED_FORMAT)
+    document = require_problem(response, problems.UNSUPPORTED_FORMAT)
     assert "application/json" in document["detail"]
 
 
 def test_a_form_without_the_field_is_invalid(client: TestClient, cat: bytes) -> None:
-    document = require_problem(client.post("/segment", files={"picture": cat}), errors.INVALID_REQUEST)
+    document = require_problem(client.post("/segment", files={"picture": cat}), problems.INVALID_REQUEST)
     assert "image is missing" in document["detail"]
 
 
 def test_a_form_with_text_in_the_field_is_invalid(client: TestClient) -> None:
     body = b'--b\r\nContent-Disposition: form-data; name="image"\r\n\r\nhello\r\n--b--\r\n'
     response = client.post("/segment", content=body, headers={"Content-Type": "multipart/form-data; boundary=b"})
-    document = require_problem(response, errors.INVALID_REQUEST)
+    document = require_problem(response, problems.INVALID_REQUEST)
     assert "is text" in document["detail"]
 
 
@@ -164,7 +164,7 @@ def test_a_form_with_text_in_the_field_is_invalid(client: TestClient) -> None:
 )
 def test_a_malformed_form_is_said(client: TestClient, content_type: str, body: bytes) -> None:
     require_problem(
-        client.post("/segment", content=body, headers={"Content-Type": content_type}), errors.BODY_MALFORMED
+        client.post("/segment", content=body, headers={"Content-Type": content_type}), problems.BODY_MALFORMED
     )
 
 
@@ -180,19 +180,19 @@ def test_a_malformed_form_is_said(client: TestClient, content_type: str, body: b
 )
 def test_a_wrong_parameter_is_named(client: TestClient, cat: bytes, query: str, parameter: str) -> None:
     response = client.post(f"/segment?{query}", content=cat, headers=JPEG)
-    document = require_problem(response, errors.INVALID_REQUEST)
+    document = require_problem(response, problems.INVALID_REQUEST)
     assert [fault["parameter"] for fault in document["errors"]] == [parameter]
 
 
 def test_nothing_acceptable_is_said(client: TestClient, cat: bytes) -> None:
     response = client.post("/segment", content=cat, headers={**JPEG, "Accept": "text/html"})
-    require_problem(response, errors.NOT_ACCEPTABLE)
+    require_problem(response, problems.NOT_ACCEPTABLE)
 
 
 def test_unknown_paths_and_methods_are_problems(client: TestClient) -> None:
-    require_problem(client.get("/nowhere"), errors.NOT_FOUND)
+    require_problem(client.get("/nowhere"), problems.NOT_FOUND)
     response = client.get("/segment")
-    require_problem(response, errors.METHOD_NOT_ALLOWED)
+    require_problem(response, problems.METHOD_NOT_ALLOWED)
     assert response.headers["allow"] == "POST"
 
 
@@ -200,20 +200,20 @@ def test_limits_are_kept_and_named(cat: bytes) -> None:
     limits = Settings(threads=1, max_upload_bytes=10_000, max_pixels=5000, max_whole_pixels=2048)
     with TestClient(create_app(limits)) as client:
         announced = client.post("/segment", content=cat, headers=JPEG)
-        assert "10000 bytes" in require_problem(announced, errors.BODY_TOO_LARGE)["detail"]
+        assert "10000 bytes" in require_problem(announced, problems.BODY_TOO_LARGE)["detail"]
         chunked = client.post("/segment", content=(cat[at : at + 500] for at in range(0, len(cat), 500)), headers=JPEG)
         assert "content-length" not in chunked.request.headers
-        require_problem(chunked, errors.BODY_TOO_LARGE)
-        require_problem(client.post("/segment", files={"image": cat}), errors.BODY_TOO_LARGE)
+        require_problem(chunked, problems.BODY_TOO_LARGE)
+        require_problem(client.post("/segment", files={"image": cat}), problems.BODY_TOO_LARGE)
         large = client.post("/segment", content=png_of(Image.new("L", (80, 70))))
-        assert "80 x 70 = 5600 pixels; 5000" in require_problem(large, errors.TOO_MANY_PIXELS)["detail"]
+        assert "80 x 70 = 5600 pixels; 5000" in require_problem(large, problems.TOO_MANY_PIXELS)["detail"]
         whole = client.post("/segment?tiling=whole", content=png_of(Image.new("L", (64, 64))))
-        assert "2048" in require_problem(whole, errors.TILING_IMPOSSIBLE)["detail"]
+        assert "2048" in require_problem(whole, problems.TILING_IMPOSSIBLE)["detail"]
 
 
 def test_a_missed_deadline_is_said(cat: bytes) -> None:
     with TestClient(create_app(Settings(threads=1, deadline_s=0.001))) as client:
-        require_problem(client.post("/segment", content=cat, headers=JPEG), errors.DEADLINE)
+        require_problem(client.post("/segment", content=cat, headers=JPEG), problems.DEADLINE)
 
 
 @pytest.fixture(scope="module")
@@ -244,13 +244,13 @@ def test_a_large_image_gets_the_same_answer_in_parts(
 
 
 def test_what_is_wrong_with_a_large_image_is_a_problem_all_the_same(streaming_client: TestClient, cat: bytes) -> None:
-    require_problem(streaming_client.post("/segment", content=cat[:9000], headers=JPEG), errors.IMAGE_DAMAGED)
+    require_problem(streaming_client.post("/segment", content=cat[:9000], headers=JPEG), problems.IMAGE_DAMAGED)
 
 
 def test_before_the_start_nothing_is_ready(cat: bytes) -> None:
     client = TestClient(create_app(Settings()))
-    require_problem(client.get("/readyz"), errors.NOT_READY)
-    require_problem(client.post("/segment", content=cat, headers=JPEG), errors.NOT_READY)
+    require_problem(client.get("/readyz"), problems.NOT_READY)
+    require_problem(client.post("/segment", content=cat, headers=JPEG), problems.NOT_READY)
     assert client.get("/livez").json() == {"status": "live"}
 
 
@@ -262,7 +262,7 @@ def test_a_fault_of_the_service_is_a_problem_with_the_requests_id(
 
     monkeypatch.setattr("app.jobs.decode_image", fail)
     response = client.post("/segment", content=cat, headers=JPEG)
-    document = require_problem(response, errors.INTERNAL)
+    document = require_problem(response, problems.INTERNAL)
     assert response.headers["x-request-id"] in document["detail"]
     assert "broken on purpose" not in response.text
 

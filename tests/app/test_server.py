@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from app import errors
+from app import problems
 from model.labels import VOC
 from tests.app.problems import require_problem
 from tests.app.server_process import ServerProcess, environment
@@ -84,7 +84,7 @@ def test_a_full_queue_refuses_with_an_honest_wait(start_server: Start, cat: byte
     with server.client() as client:
         _wait_for_unfinished(server, 1)
         response = client.post("/segment", content=cat)
-        require_problem(response, errors.QUEUE_FULL)
+        require_problem(response, problems.QUEUE_FULL)
         assert int(response.headers["retry-after"]) >= 1
         assert upload.finish().startswith(b"HTTP/1.1 200")
         assert client.post("/segment", content=cat).status_code == 200
@@ -94,7 +94,7 @@ def test_a_slow_upload_is_ended(start_server: Start, cat: bytes) -> None:
     server = start_server(upload_timeout_s=0.3)
     response = server.unfinished_upload(cat, sent=1000).response()
     assert response.startswith(b"HTTP/1.1 408")
-    assert errors.UPLOAD_TIMEOUT.type.encode() in response
+    assert problems.UPLOAD_TIMEOUT.type.encode() in response
 
 
 def test_a_client_that_goes_is_counted_and_gives_its_place_back(start_server: Start, cat: bytes) -> None:
@@ -113,8 +113,8 @@ def test_sigterm_finishes_what_was_accepted_and_exits_with_0(start_server: Start
     server.process.send_signal(signal.SIGTERM)
     with server.client() as client:
         _wait_until(lambda: client.get("/readyz").status_code == 503)
-        require_problem(client.get("/readyz"), errors.DRAINING)
-        require_problem(client.post("/segment", content=cat), errors.DRAINING)
+        require_problem(client.get("/readyz"), problems.DRAINING)
+        require_problem(client.post("/segment", content=cat), problems.DRAINING)
         assert client.get("/livez").status_code == 200
     head, _, body = upload.finish().partition(b"\r\n\r\n")
     assert head.startswith(b"HTTP/1.1 200")
@@ -191,7 +191,7 @@ def test_an_absent_device_ends_the_start_with_a_sentence() -> None:
 def test_a_client_that_sends_far_too_much_reads_the_refusal(start_server: Start) -> None:
     server = start_server(max_upload_bytes=1000)
     with server.client() as client:
-        require_problem(client.post("/segment", content=bytes(30_000_000)), errors.BODY_TOO_LARGE)
+        require_problem(client.post("/segment", content=bytes(30_000_000)), problems.BODY_TOO_LARGE)
 
 
 def test_sigterm_gives_up_an_image_that_outlasts_the_drain(start_server: Start) -> None:
