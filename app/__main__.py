@@ -1,22 +1,26 @@
 """``python -m app``: serve, with settings from the environment."""
 
+import signal
 import sys
 
-from pydantic import ValidationError
-
-from app.server import serve
-from app.settings import Settings
+from app.process_settings import ProcessSettings, read_settings
+from app.standard_streams import standard_streams
 
 
 def main() -> None:
-    try:
-        settings = Settings()
-    except ValidationError as error:
-        for fault in error.errors():
-            name = "FCN_" + "_".join(str(part) for part in fault["loc"]).upper()
-            print(f"error: {name}: {fault['msg']}", file=sys.stderr)
-        raise SystemExit(2) from error
-    serve(settings)
+    with standard_streams():
+        # Until there is somebody to heed it; by default it ends the process.
+        signal.signal(signal.SIGHUP, signal.SIG_IGN)
+        settings = read_settings(ProcessSettings)
+        # PyTorch takes seconds to import, and much memory, and a supervisor does without.
+        if settings.workers > 1:
+            from app.supervisor import supervise  # noqa: PLC0415
+
+            sys.exit(supervise(settings))
+        from app.server import serve  # noqa: PLC0415
+        from app.settings import Settings  # noqa: PLC0415
+
+        serve(read_settings(Settings))
 
 
 if __name__ == "__main__":

@@ -1,25 +1,37 @@
 """Puts the application together."""
 
 import asyncio
+import logging
+import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from functools import partial
 
 import torch
 from fastapi import FastAPI
+from fastapi.middleware.cors import CORSMiddleware
 from fastapi.staticfiles import StaticFiles
 from fastapi_offline import FastAPIOffline
 
 from app import __version__
+from app.access import KEY_HEADER, describe_access
 from app.errors import install_error_handlers
+from app.heap import give_back_free_memory
+from app.keys import Keys
 from app.metrics import Metrics
 from app.middleware import BriefStartupFailure, ObservationMiddleware
 from app.openapi import describe_problems
-from app.routes import catalogue, operations, page, segment
+from app.rate import RateLimit
+from app.routes import admin, catalogue, operations, page, segment
+from app.security_headers import SecurityHeadersMiddleware
 from app.service import Service
 from app.settings import Settings
 from app.threads import start_threads
+from app.tracing import TELEMETRY, sending_spans
 from model.segmenter import Segmenter
 from model.tiling import TilingLimits
+
+_logger = logging.getLogger("app")
 
 _DESCRIPTION = """Semantic segmentation over HTTP: send an image of any size, get the class of every pixel.
 
@@ -30,7 +42,7 @@ is, `GET /classes` what it tells apart. Errors are RFC 9457 problem documents.
 _TAGS = [
     {"name": "segmentation", "description": "The work."},
     {"name": "about", "description": "What is served."},
-    {"name": "operations", "description": "Probes and metrics."},
+    {"name": "operations", "description": "Probes, metrics and, with a key, new weights."},
 ]
 
 
@@ -42,16 +54,30 @@ def create_app(settings: Settings) -> FastAPI:
         description=_DESCRIPTION,
         openapi_tags=_TAGS,
         lifespan=_lifespan,
+        telemetry=TELEMETRY,
     )
     app.state.settings = settings
     app.state.metrics = Metrics()
     app.state.service = None
+    app.state.keys = Keys(settings.keys) if settings.keys else None
+    app.state.rate_limit = RateLimit(settings.rate_per_s, settings.rate_burst) if settings.rate_per_s else None
     install_error_handlers(app)
     describe_problems(app)
-    for group in (segment, catalogue, operations, page):
+    describe_access(app, settings)
+    for group in (segment, catalogue, operations, admin, page):
         app.include_router(group.router)
     app.mount("/static", StaticFiles(directory=page.STATIC), name="static")
     app.add_middleware(ObservationMiddleware, metrics=app.state.metrics)
+    if settings.cors_origins:
+        # Around all that answers: without these headers pages elsewhere could not read errors.
+        app.add_middleware(
+            CORSMiddleware,
+            allow_origins=settings.cors_origins,
+            allow_methods=("GET", "POST"),
+            allow_headers=("Authorization", "Content-Type", KEY_HEADER, "X-Request-ID"),
+            expose_headers=("Retry-After", "Server-Timing", segment.DIGEST_HEADER, "X-Request-ID"),
+        )
+    app.add_middleware(SecurityHeadersMiddleware)
     app.add_middleware(BriefStartupFailure)
     return app
 
@@ -59,21 +85,41 @@ def create_app(settings: Settings) -> FastAPI:
 @asynccontextmanager
 async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
     settings: Settings = app.state.settings
+    if app.state.keys is not None:
+        app.state.keys.reload()
     all_cores = start_threads("all-cores", 1)
-    segmenter = await asyncio.wrap_future(all_cores.submit(_load, settings))
-    service = Service(settings, segmenter, all_cores, app.state.metrics)
+    segmenter, seconds_per_pixel = await asyncio.wrap_future(all_cores.submit(_prepare, settings))
+    service = Service(settings, segmenter, all_cores, app.state.metrics, partial(_load, settings), seconds_per_pixel)
+    service.start_decoders()
+    _logger.info("memory: %s", service.bound)
+    app.state.metrics.memory_bound.set(service.bound.total_bytes)
     app.state.service = service
-    yield
+    sampling = asyncio.create_task(app.state.metrics.sample_regularly())
+    with sending_spans():
+        yield
+    sampling.cancel()
     service.close()
 
 
-def _load(settings: Settings) -> Segmenter:
+def _prepare(settings: Settings) -> tuple[Segmenter, float]:
+    """The segmenter, and the seconds that it takes for a pixel."""
     if settings.threads:
         torch.set_num_threads(settings.threads)
+    segmenter = _load(settings)
+    golden = segmenter.checkpoint.golden
+    assert golden is not None
+    started = time.perf_counter()
+    segmenter.segment(golden.image)
+    seconds = time.perf_counter() - started
+    give_back_free_memory()  # what was in use while the weights were read
+    return segmenter, seconds / golden.mask.size
+
+
+def _load(settings: Settings) -> Segmenter:
+    """Its golden image goes through the network, which warms it up."""
     limits = TilingLimits(
         band_pixels=settings.band_pixels,
         photograph_pixels=settings.photograph_pixels,
         max_whole_pixels=settings.max_whole_pixels,
     )
-    # Its golden image goes through the network here, which warms it up.
     return Segmenter.load(settings.weights, settings.device, limits, settings.precision)

@@ -10,15 +10,15 @@ from app.service import Service
 from app.settings import Settings
 
 
-def _settings(request: Request) -> Settings:
+async def _settings(request: Request) -> Settings:
     return cast("Settings", request.app.state.settings)
 
 
-def _metrics(request: Request) -> Metrics:
+async def _metrics(request: Request) -> Metrics:
     return cast("Metrics", request.app.state.metrics)
 
 
-def _service(request: Request) -> Service:
+async def _service(request: Request) -> Service:
     service: Service | None = request.app.state.service
     if service is None:
         raise ProblemError(NOT_READY, "the weights are not loaded yet", {"Retry-After": "1"})

@@ -7,6 +7,7 @@ import orjson
 from fastapi import FastAPI, Request, Response
 from fastapi.exceptions import RequestValidationError
 from starlette.exceptions import HTTPException
+from starlette.types import Receive, Scope, Send
 
 from app.problems import (
     INTERNAL,
@@ -24,18 +25,25 @@ PROBLEM_MEDIA_TYPE = "application/problem+json"
 _PROBLEM_OF_STATUS = {404: NOT_FOUND, 405: METHOD_NOT_ALLOWED}
 
 
-def problem_response(
-    problem: Problem, detail: str, headers: Mapping[str, str] | None = None, **extensions: Any
-) -> Response:
-    """The response that carries a problem document."""
-    document = {
-        "type": problem.type,
-        "title": problem.title,
-        "status": problem.status,
-        "detail": detail,
-        **extensions,
-    }
-    return Response(orjson.dumps(document), problem.status, headers, PROBLEM_MEDIA_TYPE)
+class ProblemResponse(Response):
+    """Carries a problem document. Leaves the problem in the request's state, for those who count and log."""
+
+    def __init__(
+        self, problem: Problem, detail: str, headers: Mapping[str, str] | None = None, **extensions: Any
+    ) -> None:
+        document = {
+            "type": problem.type,
+            "title": problem.title,
+            "status": problem.status,
+            "detail": detail,
+            **extensions,
+        }
+        super().__init__(orjson.dumps(document), problem.status, headers, PROBLEM_MEDIA_TYPE)
+        self._problem = problem
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        scope.setdefault("state", {})["problem"] = self._problem
+        await super().__call__(scope, receive, send)
 
 
 def install_error_handlers(app: FastAPI) -> None:
@@ -43,11 +51,11 @@ def install_error_handlers(app: FastAPI) -> None:
 
     @app.exception_handler(ProblemError)
     async def problem(_: Request, error: ProblemError) -> Response:
-        return problem_response(error.problem, error.detail, error.headers)
+        return ProblemResponse(error.problem, error.detail, error.headers)
 
     @app.exception_handler(TilingError)
     async def tiling(_: Request, error: TilingError) -> Response:
-        return problem_response(TILING_IMPOSSIBLE, str(error))
+        return ProblemResponse(TILING_IMPOSSIBLE, str(error))
 
     @app.exception_handler(RequestValidationError)
     async def validation(_: Request, error: RequestValidationError) -> Response:
@@ -56,9 +64,9 @@ def install_error_handlers(app: FastAPI) -> None:
             for fault in error.errors()
         ]
         detail = "; ".join(f"{fault['parameter']}: {fault['message']}" for fault in faults)
-        return problem_response(INVALID_REQUEST, detail, errors=faults)
+        return ProblemResponse(INVALID_REQUEST, detail, errors=faults)
 
     @app.exception_handler(HTTPException)
     async def http(request: Request, error: HTTPException) -> Response:
         kind = _PROBLEM_OF_STATUS.get(error.status_code, INVALID_REQUEST if error.status_code < 500 else INTERNAL)
-        return problem_response(kind, f"{request.method} {request.url.path}: {error.detail}", error.headers)
+        return ProblemResponse(kind, f"{request.method} {request.url.path}: {error.detail}", error.headers)

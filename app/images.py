@@ -1,19 +1,22 @@
-"""From the bytes of an image file to RGB pixels. What the file says it is decides, not the label it came with."""
+"""From an image file to RGB pixels. What the file says it is decides, not the label it came with.
 
+A process that only decodes imports this: it has to stay light.
+"""
+
+import re
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from functools import partial
 from io import BytesIO
-from typing import Any
+from typing import BinaryIO
 
 import numpy as np
+import PIL.WebPImagePlugin  # noqa: F401 (Pillow would load all the formats that it knows to find this one)
 import pillow_heif
 from numpy.typing import NDArray
-from PIL import ExifTags, Image, ImageOps, TiffImagePlugin, UnidentifiedImageError, features
+from PIL import AvifImagePlugin, ExifTags, Image, TiffImagePlugin, UnidentifiedImageError, features
 
-from app.problems import IMAGE_DAMAGED, NOT_AN_IMAGE, TOO_MANY_PIXELS, UNSUPPORTED_FORMAT, ProblemError
-from model.networks.fcn import ALIGNMENT
-
-pillow_heif.register_heif_opener()
-# Our own limit is checked before a pixel is decoded; Pillow's fixed one would warn below it.
-Image.MAX_IMAGE_PIXELS = None
+from app.problems import IMAGE_DAMAGED, NOT_AN_IMAGE, TOO_COSTLY, UNSUPPORTED_FORMAT, ProblemError
 
 FORMATS = (
     *("JPEG", "PNG", "WEBP", "BMP", "TIFF", "GIF", "HEIF"),
@@ -44,58 +47,141 @@ _SIGNATURES = {
 _ALPHA_MODES = ("LA", "La", "PA", "RGBA", "RGBa")
 _SIXTEEN_BIT_MODES = ("I;16", "I;16L", "I;16B", "I;16N")
 
+_STRIP_PIXELS = 1 << 16
+"""Of a picture that are converted at a time: they and what is made of them fit into a processor's cache."""
 
-def open_image(data: bytes, max_pixels: int) -> Image.Image:
-    """Read an image file's header.
+_THREADS = 4
+"""Of a decoder that can use several."""
+
+pillow_heif.register_heif_opener(decode_threads=_THREADS, thumbnails=False, depth_images=False, aux_images=False)
+AvifImagePlugin.DEFAULT_MAX_THREADS = _THREADS
+# The size is checked by whoever reads the header; Pillow's own limit is fixed, and would warn below that.
+Image.MAX_IMAGE_PIXELS = None
+
+Allocate = Callable[[int, int], NDArray[np.uint8]]
+"""Makes the memory for an image, (height, width, 3), of its height and width."""
+
+
+@dataclass(frozen=True, slots=True)
+class Header:
+    """What an image file says of itself.
+
+    Attributes:
+        format: one of ``FORMATS``, or MPO.
+        mode: Pillow's name of the pixel layout.
+        height, width: upright; a PNG whose orientation follows its pixels says so only when it is decoded.
+        is_costly: whether decoding takes more memory than is usual for the format: a progressive JPEG is held as
+            coefficients, and samples of more than 8 bits take two bytes.
+    """
+
+    format: str
+    mode: str
+    height: int
+    width: int
+    is_costly: bool = False
+
+    @property
+    def pixels(self) -> int:
+        return self.height * self.width
+
+
+def blank(height: int, width: int) -> NDArray[np.uint8]:
+    """Memory for an image, (height, width, 3)."""
+    return np.empty((height, width, 3), dtype=np.uint8)
+
+
+def read_header(file: BinaryIO, max_pixels: int) -> Header:
+    """Read an image file's header. No pixel is decoded.
 
     Args:
-        data: of a file in one of ``FORMATS``.
-        max_pixels: the most that may be decoded.
+        file: in one of ``FORMATS``.
+        max_pixels: above which an image is of no interest but for its size.
 
     Raises:
-        ProblemError: not an image, of a format or pixel layout that is not read, or too large.
+        ProblemError: not an image, or of a format or pixel layout that is not read.
     """
-    picture = _open(data)
-    _require_size(picture, max_pixels)
-    return picture
+    webp = _webp_header(file)
+    if webp is not None and webp.pixels > max_pixels:
+        return webp
+    picture = _open(file)
+    width, height = picture.size
+    # Pillow says the upright size of a TIFF, and the stored one of all others.
+    if picture.format != "TIFF" and _orientation(picture) in _ON_THEIR_SIDE:
+        width, height = height, width
+    return Header(picture.format or "", picture.mode, height, width, _is_costly(picture))
 
 
-def decode_image(picture: Image.Image) -> NDArray[np.uint8]:
-    """Decode an image whose header has been read.
+def decode_image(file: BinaryIO, allocate: Allocate = blank) -> NDArray[np.uint8]:
+    """Decode an image.
 
     The first frame, turned as its EXIF orientation says. Transparency is composited on white; 16-bit and 32-bit
     samples are scaled to 8 bits.
+
+    Args:
+        file: in one of ``FORMATS``.
+        allocate: makes the memory for the result, of its height and width.
 
     Returns:
         (height, width, 3), uint8 RGB.
 
     Raises:
-        ProblemError: damaged, or of a pixel layout that is not read.
+        ProblemError: no image, damaged, of a pixel layout that is not read, or with too little memory for it.
     """
+    picture = _open(file)
     try:
         picture.load()
-        upright = _upright(picture)
-        return np.asarray(_to_rgb(upright))
+        width, height = picture.size
+        orientation = _orientation(picture)
+        image = allocate(width, height) if orientation in _ON_THEIR_SIDE else allocate(height, width)
+        _write_rgb(picture, _AS_STORED.get(orientation, _unturned)(image))
+        return image
     except ProblemError:
         raise
     # Decoders of strangers' bytes raise whatever they like; all of it means the same to the sender.
     except Exception as error:
-        raise ProblemError(IMAGE_DAMAGED, f"the {picture.format} image cannot be decoded: {error}") from error
+        raise _damaged(f"the {picture.format} image cannot be decoded", error) from error
 
 
-def _open(data: bytes) -> Image.Image:
-    if not data:
-        raise ProblemError(NOT_AN_IMAGE, "the image is empty: 0 bytes")
+def _webp_header(file: BinaryIO) -> Header | None:
+    """A WebP file's, from its first bytes: the decoder takes the memory for all pixels when it is opened."""
+    start = file.read(30)
+    file.seek(0)
+    if len(start) < 30 or start[:4] != b"RIFF" or start[8:12] != b"WEBP":
+        return None
+    match start[12:16]:
+        case b"VP8 ":
+            width, height = (int.from_bytes(start[at : at + 2], "little") & 0x3FFF for at in (26, 28))
+        case b"VP8L":
+            bits = int.from_bytes(start[21:25], "little")
+            width, height = (bits & 0x3FFF) + 1, (bits >> 14 & 0x3FFF) + 1
+        case b"VP8X":
+            width, height = (int.from_bytes(start[at : at + 3], "little") + 1 for at in (24, 27))
+        case _:
+            return None
+    return Header("WEBP", "RGBA", height, width)
+
+
+def _open(file: BinaryIO) -> Image.Image:
     try:
-        return Image.open(BytesIO(data), formats=FORMATS)
+        return Image.open(file, formats=FORMATS)
     except UnidentifiedImageError as error:
-        raise _unidentified(data) from error
+        file.seek(0)
+        raise _unidentified(file.read()) from error
     except Exception as error:
-        raise ProblemError(IMAGE_DAMAGED, f"the image's header cannot be read: {error}") from error
+        raise _damaged("the image's header cannot be read", error) from error
+
+
+def _damaged(what: str, error: Exception) -> ProblemError:
+    # Libraries tell a failed allocation in words of their own, and Pillow that of libtiff by a number.
+    if isinstance(error, MemoryError) or re.search("memory|error -9$", str(error), re.IGNORECASE):
+        return ProblemError(TOO_COSTLY, f"{what} in the memory that an image of its size may take")
+    return ProblemError(IMAGE_DAMAGED, f"{what}: {error}")
 
 
 def _unidentified(data: bytes) -> ProblemError:
     """Why no decoder took the bytes, as precisely as can be said."""
+    if not data:
+        return ProblemError(NOT_AN_IMAGE, "the image is empty: 0 bytes")
     start = data[:64].lstrip()
     for signature, name in _SIGNATURES.items():
         if start.startswith(signature):
@@ -142,57 +228,102 @@ def _layout(name: str, data: bytes) -> str:
     return f"{samples} samples a pixel of {', '.join(str(bit) for bit in np.atleast_1d(bits))} bits"
 
 
-def _require_size(picture: Image.Image, max_pixels: int) -> None:
-    width, height = picture.size
-    if width < 1 or height < 1:
-        raise ProblemError(IMAGE_DAMAGED, f"the image has size {width} x {height}")
-    # A strip thinner than the network's alignment is padded to it, and costs accordingly.
-    pixels = max(width, ALIGNMENT) * max(height, ALIGNMENT)
-    if pixels > max_pixels:
-        padded = "" if pixels == width * height else f", padded to at least {ALIGNMENT} a side"
-        raise ProblemError(
-            TOO_MANY_PIXELS, f"the image has {width} x {height} = {pixels} pixels{padded}; {max_pixels} are allowed"
-        )
-
-
-def _upright(picture: Image.Image) -> Image.Image:
+def _orientation(picture: Image.Image) -> object:
+    """EXIF's, as far as it has been read: 1 to 8, or nonsense."""
     try:
-        orientation = picture.getexif().get(ExifTags.Base.Orientation, 1)
+        # A PNG's own method would decode all of it.
+        return Image.Image.getexif(picture).get(ExifTags.Base.Orientation, 1)
     except Exception:
-        return picture  # unreadable EXIF spoils no pixel
-    return ImageOps.exif_transpose(picture) if orientation != 1 else picture
+        return 1  # unreadable EXIF spoils no pixel
 
 
-def _to_rgb(picture: Image.Image) -> Image.Image:
+def _is_costly(picture: Image.Image) -> bool:
+    match picture.format:
+        case "JPEG" | "MPO":
+            return "progressive" in picture.info
+        case "HEIF":
+            return int(picture.info["bit_depth"]) > 8
+        case _:
+            return False
+
+
+def _write_rgb(picture: Image.Image, image: NDArray[np.uint8]) -> None:
+    """Convert a loaded picture strip by strip: besides it and the result there is next to nothing in memory."""
+    convert = _conversion(picture)
+    top = 0
+    for strip in _strips(picture):
+        image[top : top + strip.height] = convert(strip)
+        top += strip.height
+
+
+def _strips(picture: Image.Image) -> Iterator[Image.Image]:
+    rows = max(1, _STRIP_PIXELS // picture.width)
+    if rows >= picture.height:
+        yield picture
+        return
+    for top in range(0, picture.height, rows):
+        yield picture.crop((0, top, picture.width, min(top + rows, picture.height)))
+
+
+def _conversion(picture: Image.Image) -> Callable[[Image.Image], NDArray[np.uint8]]:
+    """How to make (rows, width, 3) or (rows, width, 1), uint8, of a strip of a picture."""
     if picture.mode in _SIXTEEN_BIT_MODES:
-        return _grey(np.asarray(picture), 65535, picture.info.get("transparency"))
+        return partial(_grey, full_scale=65535, transparent=picture.info.get("transparency"))
     if picture.mode in ("I", "F"):
-        samples = np.asarray(picture)
-        return _grey(samples, _full_scale(samples))
+        return partial(_grey, full_scale=_full_scale(picture))
     if picture.mode in _ALPHA_MODES or "transparency" in picture.info:
-        layer = picture.convert("RGBA")
-        paper = Image.new("RGBA", layer.size, "white")
-        return Image.alpha_composite(paper, layer).convert("RGB")
+        return _on_white
+    return _rgb
+
+
+def _rgb(strip: Image.Image) -> NDArray[np.uint8]:
     try:
-        return picture.convert("RGB")
+        return np.asarray(strip.convert("RGB"))
     except ValueError as error:
-        detail = f"{picture.format} images with pixels of mode {picture.mode} are not read"
+        detail = f"images with pixels of mode {strip.mode} are not read"
         raise ProblemError(UNSUPPORTED_FORMAT, detail) from error
 
 
-def _full_scale(samples: NDArray[Any]) -> int:
+def _on_white(strip: Image.Image) -> NDArray[np.uint8]:
+    layer = strip.convert("RGBA")
+    paper = Image.new("RGBA", layer.size, "white")
+    return np.asarray(Image.alpha_composite(paper, layer).convert("RGB"))
+
+
+def _full_scale(picture: Image.Image) -> int:
     """White of 32-bit samples: 1, 255 or 65535, whichever is the first that no sample exceeds."""
-    greatest = max((float(row[np.isfinite(row)].max(initial=0)) for row in samples), default=0.0)
-    is_fraction = greatest <= 1 and samples.dtype.kind == "f"
+    greatest = 0.0
+    for strip in _strips(picture):
+        samples = np.asarray(strip)
+        greatest = max(greatest, float(samples[np.isfinite(samples)].max(initial=0)))
+    is_fraction = greatest <= 1 and picture.mode == "F"
     return 1 if is_fraction else 255 if greatest <= 255 else 65535
 
 
-def _grey(samples: NDArray[Any], full_scale: int, transparent: int | None = None) -> Image.Image:
-    """Samples of 0..full_scale as a grey picture, clipped, row by row; transparent ones become white."""
-    grey = np.empty(samples.shape, dtype=np.uint8)
-    for row, line in zip(grey, samples, strict=True):
-        finite = np.nan_to_num(line.astype(np.float64), nan=0, posinf=0, neginf=0)
-        row[:] = np.clip(np.round(finite * (255 / full_scale)), 0, 255)
-        if transparent is not None:
-            row[line == transparent] = 255
-    return Image.fromarray(grey).convert("RGB")
+def _grey(strip: Image.Image, full_scale: int, transparent: int | None = None) -> NDArray[np.uint8]:
+    """Samples of 0..full_scale as grey, clipped; transparent ones become white."""
+    samples = np.asarray(strip)
+    finite = np.nan_to_num(samples.astype(np.float64), nan=0, posinf=0, neginf=0)
+    grey = np.clip(np.round(finite * (255 / full_scale)), 0, 255).astype(np.uint8)
+    if transparent is not None:
+        grey[samples == transparent] = 255
+    return grey[..., None]
+
+
+def _unturned(image: NDArray[np.uint8]) -> NDArray[np.uint8]:
+    return image
+
+
+_AS_STORED: Mapping[object, Callable[[NDArray[np.uint8]], NDArray[np.uint8]]] = {
+    2: np.fliplr,
+    3: lambda image: np.rot90(image, 2),
+    4: np.flipud,
+    5: lambda image: image.transpose(1, 0, 2),
+    6: np.rot90,
+    7: lambda image: np.rot90(image, 2).transpose(1, 0, 2),
+    8: lambda image: np.rot90(image, -1),
+}
+"""By orientation: a view of an upright image, its rows and columns as a file has them."""
+
+_ON_THEIR_SIDE = (5, 6, 7, 8)
+"""Orientations of files whose rows are columns of the image."""

@@ -3,16 +3,16 @@
 import threading
 import time
 from collections.abc import Callable, Iterator
+from concurrent.futures import Future
 from dataclasses import dataclass
-from enum import Enum, auto
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image
 
-from app.images import decode_image, open_image
+from app.decoders import Decoders, Picture
+from app.options import Options
+from app.pricing import Price, price
 from app.rendering import (
-    MaskEncoding,
     OutputFormat,
     confidence_writer,
     mask_writer,
@@ -22,39 +22,10 @@ from app.rendering import (
     render_png,
 )
 from app.scheduler import Abandoned, Scheduler
-from model.checkpoint import Checkpoint
 from model.segmentation import NO_TIME, Band, Segmentation, Timings, collect
-from model.tiling import Tiling
+from model.segmenter import Segmenter
 
 Deliver = Callable[[bytes], None]
-
-_LARGE_PIXELS = 1 << 24
-"""Of the largest image that is not a giant: some 50 MB once decoded."""
-
-_STREAMED = (OutputFormat.PNG, OutputFormat.CONFIDENCE)
-"""What is delivered while it is being made, if the image is large."""
-
-
-class Size(Enum):
-    """What an image is to the service.
-
-    ``PHOTOGRAPH``: one pass predicts it. ``LARGE``: it is predicted band by band; several fit into memory.
-    ``GIANT``: it is predicted band by band, and few fit into memory.
-    """
-
-    PHOTOGRAPH = auto()
-    LARGE = auto()
-    GIANT = auto()
-
-
-@dataclass(frozen=True, slots=True)
-class Options:
-    """What a client asked for."""
-
-    output: OutputFormat
-    mask: MaskEncoding
-    tiling: Tiling
-    alpha: float
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,11 +36,13 @@ class Answer:
         body: in the output format; empty if it was delivered in parts.
         pixels: of the image.
         stages: seconds spent on each stage, in order.
+        digest: of the weights that made it.
     """
 
     body: bytes
     pixels: int
     stages: dict[str, float]
+    digest: str
 
 
 class Job:
@@ -78,15 +51,20 @@ class Job:
     Args:
         data: the image file.
         options: what to make of it.
+        segmenter: predicts; the request's own, whatever is served when its turn comes.
         max_pixels: the most that are decoded.
     """
 
-    def __init__(self, data: bytes, options: Options, max_pixels: int) -> None:
+    def __init__(self, data: bytes, options: Options, segmenter: Segmenter, max_pixels: int) -> None:
+        self.segmenter = segmenter
         self.abandoned = threading.Event()
         """Set when nobody waits for the answer any more; work stops after the step or band at hand."""
+        self.progress = 0.0
+        """The share of its rows that are predicted, of an image that is predicted band by band."""
         self._options = options
         self._max_pixels = max_pixels
         self._data: bytes | None = data
+        self._picture: Picture | None = None
         self._received = time.perf_counter()
         self._decode_s = 0.0
 
@@ -94,25 +72,23 @@ class Job:
     def wants_confidence(self) -> bool:
         return self._options.output is OutputFormat.CONFIDENCE
 
-    def open(self, scheduler: Scheduler) -> Size:
-        """Read the header.
+    def open(self, decoders: Decoders) -> Price:
+        """Read the header; what all the rest costs.
 
         Raises:
             ProblemError, TilingError: the image cannot be segmented.
         """
         self._require_audience()
         started = time.perf_counter()
-        assert self._data is not None
-        self._picture: Image.Image | None = open_image(self._data, self._max_pixels)
-        self._data = None
-        width, height = self._picture.size
-        is_photograph = scheduler.is_photograph(height, width, self._options.tiling)
+        data, self._data = self._data, None
+        assert data is not None
+        self._picture = picture = decoders.open(data)
+        limits = self.segmenter.limits
+        cost = price(picture.height, picture.width, picture.decode_bytes, self._options, limits, self._max_pixels)
         self._decode_s += time.perf_counter() - started
-        if is_photograph:
-            return Size.PHOTOGRAPH
-        return Size.GIANT if width * height > _LARGE_PIXELS else Size.LARGE
+        return cost
 
-    def decode(self) -> NDArray[np.uint8]:
+    def decode(self, decoders: Decoders) -> NDArray[np.uint8]:
         """(height, width, 3), uint8 RGB; after ``open``.
 
         Raises:
@@ -120,41 +96,55 @@ class Job:
         """
         self._require_audience()
         started = time.perf_counter()
-        # The file and Pillow's own copy of its pixels are given up with the last name for them.
-        picture, self._picture = self._picture, None
-        assert picture is not None
-        image = decode_image(picture)
+        assert self._picture is not None
+        image = decoders.decode(self._picture)
+        self._picture.close()
         self._decode_s += time.perf_counter() - started
         return image
 
-    def encode(self, image: NDArray[np.uint8], segmentation: Segmentation, digest: str) -> Answer:
+    def predict(self, image: NDArray[np.uint8], scheduler: Scheduler) -> "Future[Segmentation]":
+        """Have a photograph predicted in one pass."""
+        return scheduler.segment(self.segmenter, image, self.abandoned, confidence=self.wants_confidence)
+
+    def encode(self, image: NDArray[np.uint8], segmentation: Segmentation) -> Answer:
         """The answer, whole."""
         self._require_audience()
         started = time.perf_counter()
-        body = self._render(image, segmentation, digest)
+        body = self._render(image, segmentation)
         return self._answer(body, image, segmentation.timings, time.perf_counter() - started)
 
-    def run(self, scheduler: Scheduler, deliver: Deliver) -> Answer:
+    def run(self, decoders: Decoders, scheduler: Scheduler, deliver: Deliver) -> Answer:
         """All that follows ``open``, for images that are predicted band by band.
 
         Args:
-            scheduler: predicts.
+            decoders: decode it.
+            scheduler: decides when each band is predicted.
             deliver: is called with the parts of a PNG as soon as they are known.
 
         Raises:
             ProblemError: the image is damaged.
         """
-        image = self.decode()
-        checkpoint = scheduler.segmenter.checkpoint
-        bands = scheduler.bands(image, self._options.tiling, self.abandoned, confidence=self.wants_confidence)
-        if self._options.output in _STREAMED:
-            return self._stream(image, bands, checkpoint, deliver)
-        segmentation = collect(bands, image.shape[:2], checkpoint.labels, confidence=self.wants_confidence)
-        return self.encode(image, segmentation, checkpoint.digest)
+        image = self.decode(decoders)
+        tiling, confidence = self._options.tiling, self.wants_confidence
+        bands = scheduler.bands(self.segmenter, image, tiling, self.abandoned, confidence=confidence)
+        bands = self._followed(bands, image.shape[0])
+        if self._options.output.is_streamed:
+            return self._stream(image, bands, deliver)
+        labels = self.segmenter.checkpoint.labels
+        return self.encode(image, collect(bands, image.shape[:2], labels, confidence=confidence))
 
-    def _stream(
-        self, image: NDArray[np.uint8], bands: Iterator[Band], checkpoint: Checkpoint, deliver: Deliver
-    ) -> Answer:
+    def close(self) -> None:
+        """Give the file back; after the last step."""
+        if self._picture is not None:
+            self._picture.close()
+
+    def _followed(self, bands: Iterator[Band], height: int) -> Iterator[Band]:
+        for band in bands:
+            self.progress += len(band.mask) / height
+            yield band
+
+    def _stream(self, image: NDArray[np.uint8], bands: Iterator[Band], deliver: Deliver) -> Answer:
+        checkpoint = self.segmenter.checkpoint
         height, width = image.shape[:2]
         if self.wants_confidence:
             writer = confidence_writer(height, width, checkpoint.digest)
@@ -178,9 +168,11 @@ class Job:
             "encode": encode_s,
         }
         waited_s = time.perf_counter() - self._received - sum(stages.values())
-        return Answer(body, image.shape[0] * image.shape[1], {"queue": max(0.0, waited_s), **stages})
+        digest = self.segmenter.checkpoint.digest
+        return Answer(body, image.shape[0] * image.shape[1], {"queue": max(0.0, waited_s), **stages}, digest)
 
-    def _render(self, image: NDArray[np.uint8], segmentation: Segmentation, digest: str) -> bytes:
+    def _render(self, image: NDArray[np.uint8], segmentation: Segmentation) -> bytes:
+        digest = self.segmenter.checkpoint.digest
         match self._options.output:
             case OutputFormat.PNG:
                 return render_png(segmentation, digest)

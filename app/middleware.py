@@ -11,18 +11,19 @@ from starlette.datastructures import Headers, MutableHeaders
 from starlette.requests import ClientDisconnect
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from app.errors import problem_response
+from app.errors import ProblemResponse
+from app.jobs import Answer
+from app.keys import KeysError
 from app.logs import FIELDS
 from app.metrics import Metrics
-from app.problems import INTERNAL
+from app.problems import INTERNAL, Problem
+from app.routes.operations import PROBES
 from app.service import BrokenOff, Place
+from app.tracing import trace_answer, trace_id
 from model.errors import SegmentationError
 
 _logger = logging.getLogger("app")
 _MAX_LOGGED_PATH = 200
-_PROBES = ("/livez", "/readyz", "/health", "/metrics")
-"""Asked every few seconds, and no news: in the log only if it is to hold everything."""
-
 _SAFE_ID = re.compile(r"[A-Za-z0-9._-]{1,128}")
 
 
@@ -40,57 +41,110 @@ class ObservationMiddleware:
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
-        request_id = _request_id(Headers(scope=scope).get("x-request-id"))
-        started = time.perf_counter()
-        status: int | None = None
-        sent_bytes = 0
-
-        async def observed_send(message: Message) -> None:
-            nonlocal status, sent_bytes
-            if message["type"] == "http.response.start":
-                status = message["status"]
-                MutableHeaders(scope=message)["X-Request-ID"] = request_id
-            sent_bytes += len(message.get("body", b""))
-            await send(message)
-
+        request = _ObservedRequest(scope, receive, send)
         try:
-            await self._app(scope, receive, observed_send)
+            await self._app(scope, request.receive, request.send)
         except ClientDisconnect:
             self._metrics.abandoned.inc()
         except BrokenOff as reason:
-            _logger.warning("request %s: the answer was broken off: %s", request_id, reason)
+            _logger.warning("request %s: the answer was broken off: %s", request.id, reason)
         except Exception:
-            _logger.exception("request %s failed", request_id)
-            if status is None:
-                response = problem_response(INTERNAL, f"the service failed; request {request_id} in its log says how")
-                await response(scope, receive, observed_send)
-        route = getattr(scope.get("route"), "path", "unmatched")
-        # Methods are the client's to invent, series are ours to keep.
-        method = scope["method"] if scope["method"] in HTTPMethod.__members__ else "other"
-        seconds = time.perf_counter() - started
-        if status is not None:
-            self._metrics.requests.labels(method, route, status).inc()
-            self._metrics.request_seconds.labels(route).observe(seconds)
-        fields = {
-            "id": request_id,
-            "method": method,
-            "path": scope["raw_path"].decode("latin-1")[:_MAX_LOGGED_PATH],
-            "status": status,
-            "seconds": round(seconds, 4),
-            "bytes": sent_bytes,
-            **_facts(scope),
+            _logger.exception("request %s failed", request.id)
+            if request.status is None:
+                response = ProblemResponse(INTERNAL, f"the service failed; request {request.id} in its log says how")
+                await response(scope, request.receive, request.send)
+        self._count(request)
+        level = logging.DEBUG if request.route in PROBES else logging.INFO
+        _logger.log(level, "request", extra={FIELDS: request.fields()})
+
+    def _count(self, request: "_ObservedRequest") -> None:
+        if request.status is not None:
+            self._metrics.requests.labels(request.method, request.route, request.status).inc()
+            self._metrics.request_seconds.labels(request.route).observe(request.seconds)
+        # That a probe is told to wait is no refusal.
+        if request.problem is not None and request.route not in PROBES:
+            self._metrics.refusals.labels(request.problem.slug).inc()
+
+
+class _ObservedRequest:
+    """One request, and what passes in and out."""
+
+    def __init__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        headers = Headers(scope=scope)
+        self.id = _request_id(headers.get("x-request-id"))
+        self.status: int | None = None
+        self._scope = scope
+        self._state = scope.setdefault("state", {})
+        self._receive = receive
+        self._send = send
+        self._trace_id = trace_id(headers)
+        self._is_traced = False
+        self._started = time.perf_counter()
+        self._received_bytes = 0
+        self._sent_bytes = 0
+
+    async def receive(self) -> Message:
+        message = await self._receive()
+        self._received_bytes += len(message.get("body", b""))
+        return message
+
+    async def send(self, message: Message) -> None:
+        if message["type"] == "http.response.start":
+            self.status = message["status"]
+            MutableHeaders(scope=message)["X-Request-ID"] = self.id
+        self._sent_bytes += len(message.get("body", b""))
+        if self.answer is not None and not self._is_traced:
+            # The request's span ends with the message that ends the answer.
+            self._is_traced = True
+            trace_answer(self.answer, self.id)
+        await self._send(message)
+
+    @property
+    def method(self) -> str:
+        """Methods are the client's to invent, series are ours to keep."""
+        method: str = self._scope["method"]
+        return method if method in HTTPMethod.__members__ else "other"
+
+    @property
+    def route(self) -> str:
+        route: str = getattr(self._scope.get("route"), "path", "unmatched")
+        return route
+
+    @property
+    def seconds(self) -> float:
+        return time.perf_counter() - self._started
+
+    @property
+    def problem(self) -> Problem | None:
+        """What the request was answered with, if not with what it asked for."""
+        problem: Problem | None = self._state.get("problem")
+        return problem
+
+    @property
+    def answer(self) -> Answer | None:
+        """The segmentation, as soon as it was made whole."""
+        place: Place | None = self._state.get("place")
+        return None if place is None else place.result
+
+    def fields(self) -> dict[str, object]:
+        """What is logged of the request, as far as it is known."""
+        fields: dict[str, object] = {
+            "id": self.id,
+            "client": self._state.get("client"),
+            "method": self.method,
+            "path": self._scope["raw_path"].decode("latin-1")[:_MAX_LOGGED_PATH],
+            "status": self.status,
+            "problem": None if self.problem is None else self.problem.slug,
+            "seconds": round(self.seconds, 4),
+            "bytes_in": self._received_bytes,
+            "bytes_out": self._sent_bytes,
+            "trace_id": self._trace_id,
         }
-        level = logging.DEBUG if route in _PROBES else logging.INFO
-        _logger.log(level, "request", extra={FIELDS: fields})
-
-
-def _facts(scope: Scope) -> dict[str, object]:
-    """What is known of a segmentation that was made."""
-    place: Place | None = scope.get("state", {}).get("place")
-    if place is None or place.result is None:
-        return {}
-    stages = {stage: round(seconds, 4) for stage, seconds in place.result.stages.items()}
-    return {"pixels": place.result.pixels, "stages": stages}
+        if self.answer is not None:
+            fields["pixels"] = self.answer.pixels
+            fields["stages"] = {stage: round(seconds, 4) for stage, seconds in self.answer.stages.items()}
+            fields["digest"] = self.answer.digest
+        return {name: value for name, value in fields.items() if value is not None or name == "status"}
 
 
 class BriefStartupFailure:
@@ -103,7 +157,7 @@ class BriefStartupFailure:
         async def brief_send(message: Message) -> None:
             # Sent from within the handler of the exception, whose traceback it would otherwise carry.
             failure = sys.exception()
-            if message["type"] == "lifespan.startup.failed" and isinstance(failure, SegmentationError):
+            if message["type"] == "lifespan.startup.failed" and isinstance(failure, (SegmentationError, KeysError)):
                 message = {**message, "message": str(failure)}
             await send(message)
 

@@ -21,17 +21,26 @@ class Problem:
         return f"/problems/{self.slug}"
 
 
+REQUEST_MALFORMED = Problem(
+    "request-malformed", 400, "The request is malformed", "The bytes on the connection do not follow HTTP."
+)
 BODY_MALFORMED = Problem("body-malformed", 400, "The body is malformed", "The multipart body cannot be parsed.")
 NOT_AN_IMAGE = Problem("not-an-image", 400, "Not an image", "The bytes are empty or no image that is known here.")
 IMAGE_DAMAGED = Problem(
     "image-damaged", 400, "The image is damaged", "The header is that of an image, but the rest is cut off or corrupt."
 )
+UNAUTHORIZED = Problem("unauthorized", 401, "A key is needed", "The request carries no API key that is known here.")
+FORBIDDEN = Problem("forbidden", 403, "Not allowed", "The API key does not open this path, or nothing does here.")
 NOT_FOUND = Problem("not-found", 404, "Not found", "There is nothing at this path.")
 METHOD_NOT_ALLOWED = Problem("method-not-allowed", 405, "Method not allowed", "The path exists for other methods.")
 NOT_ACCEPTABLE = Problem(
     "not-acceptable", 406, "Not acceptable", "The Accept header names neither image/png nor application/json."
 )
+HEAD_TIMEOUT = Problem("head-timeout", 408, "Head too slow", "The head of the request did not arrive in time.")
 UPLOAD_TIMEOUT = Problem("upload-timeout", 408, "Upload too slow", "The body did not arrive in time.")
+RELOAD_FAILED = Problem(
+    "reload-failed", 409, "Reload failed", "The new weights or keys cannot be used; the old ones go on serving."
+)
 BODY_TOO_LARGE = Problem("body-too-large", 413, "The body is too large", "The body has more bytes than allowed.")
 UNSUPPORTED_FORMAT = Problem(
     "unsupported-format",
@@ -41,34 +50,63 @@ UNSUPPORTED_FORMAT = Problem(
 )
 INVALID_REQUEST = Problem("invalid-request", 422, "Invalid request", "A parameter or field is missing or wrong.")
 TOO_MANY_PIXELS = Problem("too-many-pixels", 422, "Too many pixels", "The image has more pixels than allowed.")
+TOO_COSTLY = Problem(
+    "too-costly", 422, "Too costly", "The image, answered in the way asked for, takes more memory than a request may."
+)
 TILING_IMPOSSIBLE = Problem(
     "tiling-impossible", 422, "Tiling impossible", "The image cannot be cut in the way asked for."
 )
 QUEUE_FULL = Problem("queue-full", 429, "Queue full", "Too many requests are waiting; Retry-After says for how long.")
+RATE_LIMITED = Problem(
+    "rate-limited", 429, "Too many requests", "More requests than the client may send; Retry-After says for how long."
+)
+HEAD_TOO_LARGE = Problem(
+    "head-too-large", 431, "The head is too large", "The request's head has more bytes or more headers than allowed."
+)
 INTERNAL = Problem("internal", 500, "Internal error", "A fault of the service; the request ID finds it in the log.")
 NOT_READY = Problem("not-ready", 503, "Not ready", "The weights are not loaded yet.")
 DRAINING = Problem("draining", 503, "Shutting down", "The service finishes what it accepted and takes nothing new.")
-DEADLINE = Problem("deadline", 504, "Deadline exceeded", "The answer was not ready in time.")
+TOO_MANY_CONNECTIONS = Problem(
+    "too-many-connections", 503, "Too many connections", "As many connections as may be are open."
+)
+OUT_OF_MEMORY = Problem("out-of-memory", 503, "Out of memory", "The device had no memory for the image at this moment.")
+DECODER_UNAVAILABLE = Problem(
+    "decoder-unavailable", 503, "No decoder", "The system lacks memory, processes or files to read the image now."
+)
+DEVICE_FAILED = Problem("device-failed", 503, "The device failed", "The device did not do what was asked of it.")
+DEADLINE = Problem("deadline", 504, "Deadline exceeded", "The answer was not ready in time, or could not be.")
 
 PROBLEMS: Mapping[str, Problem] = {
     problem.slug: problem
     for problem in (
+        REQUEST_MALFORMED,
         BODY_MALFORMED,
         NOT_AN_IMAGE,
         IMAGE_DAMAGED,
+        UNAUTHORIZED,
+        FORBIDDEN,
         NOT_FOUND,
         METHOD_NOT_ALLOWED,
         NOT_ACCEPTABLE,
+        HEAD_TIMEOUT,
         UPLOAD_TIMEOUT,
+        RELOAD_FAILED,
         BODY_TOO_LARGE,
         UNSUPPORTED_FORMAT,
         INVALID_REQUEST,
         TOO_MANY_PIXELS,
+        TOO_COSTLY,
         TILING_IMPOSSIBLE,
         QUEUE_FULL,
+        RATE_LIMITED,
+        HEAD_TOO_LARGE,
         INTERNAL,
         NOT_READY,
         DRAINING,
+        TOO_MANY_CONNECTIONS,
+        OUT_OF_MEMORY,
+        DECODER_UNAVAILABLE,
+        DEVICE_FAILED,
         DEADLINE,
     )
 }

@@ -36,6 +36,11 @@ class OutputFormat(StrEnum):
     def media_type(self) -> str:
         return "application/json" if self is OutputFormat.JSON else "image/png"
 
+    @property
+    def is_streamed(self) -> bool:
+        """Whether a large image's answer is sent while it is being made."""
+        return self in (OutputFormat.PNG, OutputFormat.CONFIDENCE)
+
 
 class MaskEncoding(StrEnum):
     """How JSON carries the mask."""

@@ -1,23 +1,28 @@
 """Decides what the device computes next, of all requests."""
 
+import logging
 import threading
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 
 import numpy as np
+import torch
 from numpy.typing import NDArray
 
+from app.health import Health
+from app.metrics import Metrics
+from app.problems import DEVICE_FAILED, OUT_OF_MEMORY, ProblemError
 from app.threads import start_threads, start_threads_of_one_core
+from model.errors import SegmentationError
 from model.networks.fcn import aligned
 from model.segmentation import Band, Segmentation
 from model.segmenter import Segmenter
 from model.tiling import Tiling
 
-_CUDA_BATCH_PIXELS = 1 << 23
-"""Pixels of a batch on a GPU, unless set: some forty photographs."""
+_logger = logging.getLogger("app")
 
 
 class Abandoned(Exception):  # noqa: N818 (no error: nobody waits for the result any more)
@@ -28,15 +33,19 @@ class Abandoned(Exception):  # noqa: N818 (no error: nobody waits for the result
 class _Photograph:
     """An image that waits to be predicted in one pass."""
 
+    segmenter: Segmenter
     image: NDArray[np.uint8]
     confidence: bool
     abandoned: threading.Event
     result: "Future[Segmentation]" = field(default_factory=Future)
 
     @property
-    def kind(self) -> tuple[int, int, bool]:
-        """Photographs of one kind can be predicted together."""
-        return aligned(self.image.shape[0]), aligned(self.image.shape[1]), self.confidence
+    def size(self) -> tuple[int, int]:
+        return aligned(self.image.shape[0]), aligned(self.image.shape[1])
+
+    def is_like(self, other: "_Photograph") -> bool:
+        """Whether both can be predicted together."""
+        return (self.segmenter, self.size, self.confidence) == (other.segmenter, other.size, other.confidence)
 
     def is_wanted(self) -> bool:
         """Whether somebody waits for the result still; from now on it can't be cancelled."""
@@ -57,19 +66,18 @@ class Scheduler:
     the photographs', so that these hardly notice them, and gets what is left and no less than a quarter.
 
     Args:
-        segmenter: predicts.
         all_cores: one thread, that predicts with all cores: the one that has loaded and warmed up the segmenter, for
             OpenMP slows down as soon as two threads have helpers of their own.
-        batch_pixels: of photographs predicted together; 0 chooses what suits the device.
+        metrics: counts.
+        batch_pixels: of photographs predicted together; 0 if they are predicted side by side.
         cores: of a CPU, that photographs are predicted on side by side.
     """
 
-    def __init__(
-        self, segmenter: Segmenter, all_cores: ThreadPoolExecutor, batch_pixels: int = 0, cores: int = 1
-    ) -> None:
-        self.segmenter = segmenter
-        self._batch_pixels = batch_pixels or (_CUDA_BATCH_PIXELS if segmenter.device.type == "cuda" else 0)
-        self._core_count = 1 if self._batch_pixels else cores
+    def __init__(self, all_cores: ThreadPoolExecutor, metrics: Metrics, batch_pixels: int = 0, cores: int = 1) -> None:
+        self.health = Health()
+        self._metrics = metrics
+        self._batch_pixels = batch_pixels
+        self._core_count = 1 if batch_pixels else cores
         self._busy_cores = 0
         self._waiting: deque[_Photograph] = deque()
         self._lock = threading.RLock()
@@ -79,47 +87,54 @@ class Scheduler:
         self._slow: ThreadPoolExecutor | None = None
         self._large_images = 0
 
-    def is_photograph(self, height: int, width: int, tiling: Tiling) -> bool:
-        """Whether an image is predicted in one pass, and so by ``segment`` and not by ``bands``.
-
-        Raises:
-            TilingError: it cannot be predicted that way.
-        """
-        limits = self.segmenter.limits
-        is_small = aligned(height) * aligned(width) <= limits.photograph_pixels
-        return limits.choose(height, width, tiling) is Tiling.WHOLE and is_small
-
     def segment(
-        self, image: NDArray[np.uint8], abandoned: threading.Event, *, confidence: bool = False
+        self,
+        segmenter: Segmenter,
+        image: NDArray[np.uint8],
+        abandoned: threading.Event,
+        *,
+        confidence: bool = False,
     ) -> "Future[Segmentation]":
         """Predict a photograph when its turn has come.
 
         Args:
+            segmenter: predicts.
             image: (height, width, 3), uint8 RGB.
             abandoned: set when nobody waits for it any more; if it is then, the future ends with ``Abandoned``.
             confidence: also give the winning classes' probabilities.
+
+        Returns:
+            The prediction, or a ProblemError if the device failed.
         """
-        photograph = _Photograph(image, confidence, abandoned)
+        photograph = _Photograph(segmenter, image, confidence, abandoned)
         with self._lock:
             self._waiting.append(photograph)
             self._start()
         return photograph.result
 
     def bands(
-        self, image: NDArray[np.uint8], tiling: Tiling, abandoned: threading.Event, *, confidence: bool = False
+        self,
+        segmenter: Segmenter,
+        image: NDArray[np.uint8],
+        tiling: Tiling,
+        abandoned: threading.Event,
+        *,
+        confidence: bool = False,
     ) -> Iterator[Band]:
         """Predict an image band by band; waits for a turn for each.
 
         Raises:
             TilingError: it cannot be predicted that way.
             Abandoned: nobody waited for it when its turn came.
+            ProblemError: the device failed.
         """
-        bands = self.segmenter.bands(image, tiling=tiling, confidence=confidence)
+        bands = segmenter.bands(image, tiling=tiling, confidence=confidence)
 
         def take() -> Band | None:
             if abandoned.is_set():
                 raise Abandoned
-            return next(bands, None)
+            with self._told_faults():
+                return next(bands, None)
 
         with self._slow_thread() as thread:
             while (band := thread.submit(take).result()) is not None:
@@ -168,9 +183,9 @@ class Scheduler:
         """The photograph that has waited longest, and on a GPU others like it; none if nobody waits for it."""
         first = self._waiting.popleft()
         batch = [first]
-        height, width, _ = first.kind
+        height, width = first.size
         while len(batch) < self._batch_pixels // (height * width):
-            like = next((other for other in self._waiting if other.kind == first.kind), None)
+            like = next((other for other in self._waiting if other.is_like(first)), None)
             if like is None:
                 break
             self._waiting.remove(like)
@@ -178,18 +193,51 @@ class Scheduler:
         return [photograph for photograph in batch if photograph.is_wanted()]
 
     def _predict(self, batch: list[_Photograph], cores: int) -> None:
-        results: list[Segmentation] = []
-        fault: BaseException | None = None
-        try:
-            images = [photograph.image for photograph in batch]
-            results = self.segmenter.segment_together(images, confidence=batch[0].confidence)
-        except BaseException as error:
-            fault = error
+        self._metrics.batch_images.observe(len(batch))
+        outcomes = self._outcomes(batch)
         with self._lock:
             self._busy_cores -= cores
             self._start()
-        for number, photograph in enumerate(batch):
-            if fault is not None:
-                photograph.result.set_exception(fault)
+        for photograph, outcome in zip(batch, outcomes, strict=True):
+            if isinstance(outcome, BaseException):
+                photograph.result.set_exception(outcome)
             else:
-                photograph.result.set_result(results[number])
+                photograph.result.set_result(outcome)
+
+    def _outcomes(self, batch: Sequence[_Photograph]) -> list[Segmentation | BaseException]:
+        """Of one pass if the device has memory for it, else of halves."""
+        first = batch[0]
+        images = [photograph.image for photograph in batch]
+        try:
+            with self._told_faults():
+                return [*first.segmenter.segment_together(images, confidence=first.confidence)]
+        except BaseException as error:
+            is_too_large = isinstance(error, ProblemError) and error.problem is OUT_OF_MEMORY and len(batch) > 1
+            if not is_too_large:
+                return [error] * len(batch)
+        half = len(batch) // 2
+        return [*self._outcomes(batch[:half]), *self._outcomes(batch[half:])]
+
+    @contextmanager
+    def _told_faults(self) -> Iterator[None]:
+        """What the device does wrong, counted and told to the client; faults of images pass."""
+        try:
+            yield
+        except (SegmentationError, StopIteration):
+            raise
+        except Exception as error:
+            if _is_out_of_memory(error):
+                self._metrics.out_of_memory.inc()
+                _logger.warning("the device is out of memory: %s", error)
+                torch.cuda.empty_cache()
+                detail = "the device has no memory left for the image; try again"
+                raise ProblemError(OUT_OF_MEMORY, detail, {"Retry-After": "1"}) from error
+            self._metrics.device_failures.inc()
+            self.health.failed(error)
+            raise ProblemError(DEVICE_FAILED, "the device failed; try again", {"Retry-After": "1"}) from error
+        self.health.succeeded()
+
+
+def _is_out_of_memory(error: Exception) -> bool:
+    """For a CPU's memory PyTorch has no exception of its own."""
+    return isinstance(error, (torch.OutOfMemoryError, MemoryError)) or "can't allocate memory" in str(error)

@@ -113,6 +113,13 @@ class HealthDocument(BaseModel):
     status: str = Field(examples=["ready"])
 
 
+class ReloadDocument(BaseModel):
+    """Answer of ``POST /admin/reload``."""
+
+    sha256: str = Field(description="Of the weights file that serves now.")
+    keys: int = Field(ge=1, description="Number of API keys that are known now.")
+
+
 class FaultDocument(BaseModel):
     """One parameter that is wrong."""
 

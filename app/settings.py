@@ -1,12 +1,14 @@
 """Settings of the service: environment variables with the prefix ``FCN_``."""
 
+import re
 from pathlib import Path
 from typing import Annotated
 
-from pydantic import Field
-from pydantic_settings import BaseSettings, SettingsConfigDict
+from pydantic import AfterValidator, BeforeValidator, Field, ValidationInfo, field_validator
+from pydantic_core import PydanticCustomError
+from pydantic_settings import NoDecode
 
-from app.logs import LogFormat
+from app.process_settings import ProcessSettings
 from model.precision import Precision
 from model.segmenter import DEFAULT_WEIGHTS
 from model.tiling import TilingLimits
@@ -17,13 +19,24 @@ Positive = Annotated[int, Field(ge=1)]
 Seconds = Annotated[float, Field(gt=0)]
 
 
-class Settings(BaseSettings):
+def _split(value: object) -> object:
+    return tuple(part.strip() for part in value.split(",") if part.strip()) if isinstance(value, str) else value
+
+
+def _origin(value: str) -> str:
+    if not re.fullmatch(r"\*|https?://[^\s/?#]+", value):
+        raise PydanticCustomError(
+            "origin", "{value} is no origin; one is https://host, with a port or without, or *", {"value": value}
+        )
+    return value
+
+
+Origins = Annotated[tuple[Annotated[str, AfterValidator(_origin)], ...], NoDecode, BeforeValidator(_split)]
+
+
+class Settings(ProcessSettings):
     """Every setting has a default that suits a machine without a GPU."""
 
-    model_config = SettingsConfigDict(env_prefix="FCN_", frozen=True)
-
-    host: str = Field("127.0.0.1", description="Address to listen on.")
-    port: int = Field(8000, ge=0, le=65535, description="Port to listen on; 0 takes a free one.")
     weights: Path = Field(DEFAULT_WEIGHTS, description="Checkpoint to serve; the default ships with the service.")
     device: str = Field("auto", description="`cpu`, `cuda`, `cuda:1`, ...; `auto` takes CUDA where there is some.")
     precision: Precision = Field(
@@ -32,22 +45,47 @@ class Settings(BaseSettings):
         "pixel in some thousands. `int8` takes two fifths on CPUs with VNNI, of weights exported with `--calibrate`, "
         "and moves four pixels in a thousand.",
     )
-    threads: int = Field(0, ge=0, description="CPU threads of the network; 0 leaves it to PyTorch.")
+    threads: int = Field(0, ge=0, description="CPU threads of the network; 0 is all cores, divided among the workers.")
     concurrency: Positive = Field(
         2, description="Requests in work at once: one on the device, the others being decoded or encoded."
     )
-    queue_length: int = Field(32, ge=0, description="Requests that may wait for their turn; more are answered 429.")
+    queue_length: int = Field(
+        32,
+        ge=0,
+        description="Requests that may wait for their turn, a quarter of them for images of more than "
+        "`FCN_PHOTOGRAPH_PIXELS`; more are answered 429.",
+    )
     deadline_s: Seconds = Field(
         120,
         description="Seconds from the whole body's arrival until a request is answered 504, and until the next part "
         "of an answer that is sent in parts.",
     )
+    head_timeout_s: Seconds = Field(
+        10, description="Seconds that a request's head may take to arrive, and a new connection to send one; then 408."
+    )
     upload_timeout_s: Seconds = Field(30, description="Seconds that a body may take to arrive; then 408.")
+    upload_idle_timeout_s: Seconds = Field(10, description="Seconds between two parts of a body; then 408.")
+    send_timeout_s: Seconds = Field(
+        30, description="Seconds in which a client must have read a part of its answer; then it is cut off."
+    )
     drain_timeout_s: Seconds = Field(30, description="Seconds that accepted requests are given after SIGTERM.")
+    max_connections: Positive = Field(
+        2048, description="Connections that may be open, as far as the process may open files; more are answered 503."
+    )
     max_upload_bytes: Positive = Field(32 * 2**20, description="Largest body in bytes; larger ones are answered 413.")
     max_pixels: Positive = Field(
         100_000_000,
         description="Largest image in pixels, read from its header before decoding; larger ones are answered 422.",
+    )
+    image_memory_bytes: Positive = Field(
+        3 * 2**30,
+        description="Memory that images of more than `FCN_PHOTOGRAPH_PIXELS` may take together, decoding, prediction "
+        "and answers included; others wait until it is free. An image that would take more is answered 422.",
+    )
+    body_memory_bytes: Positive = Field(
+        256 * 2**20,
+        description="Bytes of bodies that may be held at once, arriving ones and unsent answers included; while there "
+        "is no room, requests are answered 429.",
     )
     band_pixels: int = Field(
         _LIMITS.band_pixels,
@@ -67,9 +105,29 @@ class Settings(BaseSettings):
     max_whole_pixels: Positive = Field(
         _LIMITS.max_whole_pixels, description="Largest image that `tiling=whole` accepts, in pixels."
     )
-    log_level: str = Field(
-        "info", pattern="^(critical|error|warning|info|debug)$", description="Least severity that is logged."
+    keys: Path | None = Field(
+        None,
+        description="File of API keys, a line each, made by `python -m app.keys`; without it whoever reaches the port "
+        "may use the service, and nobody `/admin`.",
     )
-    log_format: LogFormat = Field(
-        LogFormat.AUTO, description="`json` or `text`; `auto` is text on a terminal and JSON elsewhere."
+    protect_metrics: bool = Field(False, description="Whether `/metrics` needs a key with the scope `metrics`.")
+    rate_per_s: float = Field(
+        0,
+        ge=0,
+        allow_inf_nan=False,
+        description="Requests of each key to `/segment` a second, of each client address where there are no keys; more "
+        "are answered 429. Each worker process counts its own. 0 sets no limit.",
     )
+    rate_burst: Positive = Field(10, description="Requests that may come at once before `FCN_RATE_PER_S` holds.")
+    cors_origins: Origins = Field(
+        (),
+        description="Origins, with commas between, whose pages may use the service from a browser, as "
+        "`https://example.org`; `*` for all.",
+    )
+
+    @field_validator("protect_metrics")
+    @classmethod
+    def _keys_for_protection(cls, value: bool, info: ValidationInfo) -> bool:
+        if value and info.data.get("keys") is None:
+            raise PydanticCustomError("keys", "needs keys, in a file that FCN_KEYS names")
+        return value

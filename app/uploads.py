@@ -1,14 +1,16 @@
 """From a request's body to the bytes of the image in it, within bounds of size and time."""
 
 import asyncio
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Callable
 from contextlib import suppress
+from dataclasses import dataclass
 
 from fastapi import Request
 from python_multipart.multipart import parse_options_header
 from starlette.datastructures import UploadFile
 from starlette.formparsers import MultiPartException, MultiPartParser
 from starlette.requests import ClientDisconnect
+from starlette.types import Message
 
 from app.problems import (
     BODY_MALFORMED,
@@ -25,7 +27,6 @@ FIELD = "image"
 # Boundaries and part headers that a multipart body may have beside the image.
 _MULTIPART_ALLOWANCE = 64 * 1024
 
-
 _DISCARD_S = 2.0
 
 
@@ -35,22 +36,41 @@ class _InMemoryParser(MultiPartParser):
     spool_max_size = 2**40
 
 
-async def read_image_bytes(request: Request, max_bytes: int, timeout_s: float) -> bytes:
+@dataclass(frozen=True, slots=True)
+class UploadLimits:
+    """Bounds of a body.
+
+    Attributes:
+        max_bytes: of the image.
+        timeout_s: for all of it.
+        idle_timeout_s: from one part to the next.
+    """
+
+    max_bytes: int
+    timeout_s: float
+    idle_timeout_s: float
+
+
+async def read_image_bytes(request: Request, limits: UploadLimits, hold: Callable[[int], None]) -> bytes:
     """The image in a body: the raw body, or the multipart field ``image``.
+
+    Args:
+        request: whose body has not been read.
+        limits: of the body.
+        hold: is told the bytes of each part that has arrived; raises ProblemError if there is no memory for them.
 
     Raises:
         ProblemError: the body is too large, too slow, malformed, of another type, or has no such field.
     """
     content_type = parse_options_header(request.headers.get("content-type"))[0].decode("latin-1").lower()
     try:
-        async with asyncio.timeout(timeout_s):
+        async with asyncio.timeout(limits.timeout_s):
             if content_type == "multipart/form-data":
-                return await _read_multipart(request, max_bytes)
+                return await _read_multipart(request, limits, hold)
             if content_type.startswith("image/") or content_type in ("", "application/octet-stream"):
-                return b"".join([chunk async for chunk in _bounded(request, max_bytes)])
+                return b"".join([chunk async for chunk in _bounded(request, limits.max_bytes, limits, hold)])
     except TimeoutError as error:
-        detail = f"the body did not arrive within {timeout_s:g} s"
-        raise ProblemError(UPLOAD_TIMEOUT, detail, {"Connection": "close"}) from error
+        raise _too_slow(f"the body did not arrive within {limits.timeout_s:g} s") from error
     raise ProblemError(
         UNSUPPORTED_FORMAT,
         f"Content-Type {content_type[:100]} is not read; send multipart/form-data with a field {FIELD}, "
@@ -58,10 +78,9 @@ async def read_image_bytes(request: Request, max_bytes: int, timeout_s: float) -
     )
 
 
-async def _read_multipart(request: Request, max_bytes: int) -> bytes:
-    parser = _InMemoryParser(
-        request.headers, _bounded(request, max_bytes + _MULTIPART_ALLOWANCE), max_files=1, max_fields=8
-    )
+async def _read_multipart(request: Request, limits: UploadLimits, hold: Callable[[int], None]) -> bytes:
+    body = _bounded(request, limits.max_bytes + _MULTIPART_ALLOWANCE, limits, hold)
+    parser = _InMemoryParser(request.headers, body, max_files=1, max_fields=8)
     try:
         form = await parser.parse()
     # Codecs of a charset that the client names raise plain UnicodeError.
@@ -74,12 +93,14 @@ async def _read_multipart(request: Request, max_bytes: int) -> bytes:
         raise ProblemError(INVALID_REQUEST, f"the multipart field {FIELD} {fault}")
     data = await upload.read()
     await form.close()
-    if len(data) > max_bytes:
-        raise _too_large(max_bytes)
+    if len(data) > limits.max_bytes:
+        raise _too_large(limits.max_bytes)
     return data
 
 
-async def _bounded(request: Request, max_bytes: int) -> AsyncGenerator[bytes, None]:
+async def _bounded(
+    request: Request, max_bytes: int, limits: UploadLimits, hold: Callable[[int], None]
+) -> AsyncGenerator[bytes, None]:
     """The body's chunks; stops as soon as they, or the length announced, are more than allowed."""
     announced = request.headers.get("content-length", "")
     if announced.isdigit() and int(announced) > max_bytes:
@@ -87,7 +108,7 @@ async def _bounded(request: Request, max_bytes: int) -> AsyncGenerator[bytes, No
         raise _too_large(max_bytes)
     received, more = 0, True
     while more:
-        message = await request.receive()
+        message = await _next_part(request, limits.idle_timeout_s)
         if message["type"] == "http.disconnect":
             raise ClientDisconnect
         chunk, more = message.get("body", b""), message.get("more_body", False)
@@ -96,7 +117,19 @@ async def _bounded(request: Request, max_bytes: int) -> AsyncGenerator[bytes, No
             if more:
                 await _discard(request)
             raise _too_large(max_bytes)
+        hold(len(chunk))
         yield chunk
+
+
+async def _next_part(request: Request, idle_timeout_s: float) -> Message:
+    deadline = asyncio.timeout(idle_timeout_s)
+    try:
+        async with deadline:
+            return await request.receive()
+    except TimeoutError as error:
+        if not deadline.expired():
+            raise
+        raise _too_slow(f"nothing of the body arrived for {idle_timeout_s:g} s") from error
 
 
 async def _discard(request: Request) -> None:
@@ -105,6 +138,10 @@ async def _discard(request: Request) -> None:
         async with asyncio.timeout(_DISCARD_S):
             while (await request.receive()).get("more_body", False):
                 pass
+
+
+def _too_slow(detail: str) -> ProblemError:
+    return ProblemError(UPLOAD_TIMEOUT, detail, {"Connection": "close"})
 
 
 def _too_large(max_bytes: int) -> ProblemError:

@@ -1,7 +1,10 @@
 """A kept-alive HTTP/1.1 connection that sends ready-made bytes: as little work a request as Python allows."""
 
 import asyncio
-from dataclasses import dataclass
+import math
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from typing import Self
 
 _HEAD_END = b"\r\n\r\n"
@@ -9,32 +12,50 @@ _HEAD_END = b"\r\n\r\n"
 
 @dataclass(frozen=True, slots=True)
 class Reply:
-    """An answer."""
+    """An answer.
+
+    Attributes:
+        status: of it.
+        body: of it.
+        fields: its headers, by their names in lower case.
+        head_at: when they arrived, by ``time.perf_counter``.
+    """
 
     status: int
     body: bytes
+    fields: Mapping[str, str] = field(default_factory=dict, compare=False)
+    head_at: float = field(default=0.0, compare=False)
 
 
 class ReplyError(Exception):
     """The server's bytes are no HTTP answer that is understood here."""
 
 
-def post(path: str, body: bytes, content_type: str = "image/jpeg") -> bytes:
-    """The bytes of a request."""
+def post(path: str, body: bytes, content_type: str = "image/jpeg", key: str = "") -> bytes:
+    """The bytes of a request, with an API key if there is one."""
     lines = [
         f"POST {path} HTTP/1.1",
         "Host: 127.0.0.1",
         f"Content-Type: {content_type}",
         "Accept: image/png",
         f"Content-Length: {len(body)}",
+        *([f"Authorization: Bearer {key}"] if key else []),
     ]
     return "\r\n".join(lines).encode() + _HEAD_END + body
 
 
 class Connection:
-    """To a server on this machine; connects when first used, and again after the server has closed it."""
+    """To a server on this machine; connects when first used, and again after the server has closed it.
+
+    Attributes:
+        sent_at: when the last request had been handed over to the system whole, by ``time.perf_counter``; infinite
+            until then.
+        own_port: of this end, when it was last connected.
+    """
 
     def __init__(self, port: int) -> None:
+        self.sent_at = math.inf
+        self.own_port = 0
         self._port = port
         self._streams: tuple[asyncio.StreamReader, asyncio.StreamWriter] | None = None
 
@@ -57,17 +78,20 @@ class Connection:
             EOFError: it ended within an answer.
             ReplyError: what it said is not understood.
         """
+        self.sent_at = math.inf
         reader, writer = await self._connected()
         try:
             writer.write(request)
             await writer.drain()
+            self.sent_at = time.perf_counter()
             head = (await reader.readuntil(_HEAD_END)).decode("latin-1").lower()
+            head_at = time.perf_counter()
             status_line, *lines = head.rstrip().split("\r\n")
-            fields = dict(line.split(":", 1) for line in lines)
+            fields = {name: value.strip() for name, value in (line.split(":", 1) for line in lines)}
             body = await _read_body(reader, fields)
-            if fields.get("connection", "").strip() == "close":
+            if fields.get("connection") == "close":
                 self.close()
-            return Reply(int(status_line.split(" ", 2)[1]), body)
+            return Reply(int(status_line.split(" ", 2)[1]), body, fields, head_at)
         except (ValueError, IndexError, asyncio.LimitOverrunError) as error:
             self.close()
             raise ReplyError(f"not understood: {error}") from error
@@ -80,13 +104,16 @@ class Connection:
             self.close()
         if self._streams is None:
             self._streams = await asyncio.open_connection("127.0.0.1", self._port, limit=1 << 20)
+            _, writer = self._streams
+            writer.transport.set_write_buffer_limits(0)  # so that what is drained has been handed over
+            self.own_port = writer.get_extra_info("sockname")[1]
         return self._streams
 
 
-async def _read_body(reader: asyncio.StreamReader, fields: dict[str, str]) -> bytes:
+async def _read_body(reader: asyncio.StreamReader, fields: Mapping[str, str]) -> bytes:
     if "content-length" in fields:
         return await reader.readexactly(int(fields["content-length"]))
-    if fields.get("transfer-encoding", "").strip() != "chunked":
+    if fields.get("transfer-encoding") != "chunked":
         raise ReplyError("an answer has neither a length nor chunks")
     chunks = []
     while size := int(await reader.readline(), 16):

@@ -9,13 +9,14 @@ import argparse
 import sys
 import time
 from collections.abc import Callable
+from io import BytesIO
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
 import numpy as np
 import torch
 
-from app.images import decode_image, open_image
+from app.images import decode_image
 from benchmarks.http import generate
 from benchmarks.load import Load
 from benchmarks.machine import describe_machine
@@ -66,7 +67,7 @@ def forward_rate(device: torch.device, dtype: torch.dtype, batch: int, seconds: 
 def prediction_rate(device: torch.device, precision: Precision, batch: int, seconds: float) -> float:
     """From pixels to masks, both in main memory."""
     segmenter = Segmenter(Checkpoint.load(DEFAULT_WEIGHTS), str(device), precision=precision)
-    image = decode_image(open_image(photograph(PHOTOGRAPH), HEIGHT * WIDTH))
+    image = decode_image(BytesIO(photograph(PHOTOGRAPH)))
     images = [np.roll(image, shift, axis=1) for shift in range(batch)]
     return rate(lambda: segmenter.segment_together(images), batch, seconds, device)
 

@@ -2,6 +2,9 @@
 
 python -m benchmarks.page giant
 python -m benchmarks.page http naive litserve --peer-python .venv-peers/bin/python
+python -m benchmarks.page reliability.overload --seconds 60
+
+Those of ``benchmarks.reliability`` go into docs/reliability.md. What failed is shown, and leaves the page as it was.
 """
 
 import subprocess
@@ -10,15 +13,19 @@ from pathlib import Path
 
 from training.model_card import with_tables
 
-PAGE = Path(__file__).parents[1] / "docs" / "benchmarks.md"
+_DOCS = Path(__file__).parents[1] / "docs"
 
 
 def main() -> None:
     name, *arguments = sys.argv[1:]
+    package, _, marker = name.rpartition(".")
+    page = _DOCS / f"{package or 'benchmarks'}.md"
     command = [sys.executable, "-m", f"benchmarks.{name}", *arguments]
-    output = subprocess.run(command, check=True, stdout=subprocess.PIPE, text=True).stdout
-    print(output)
-    PAGE.write_text(with_tables(PAGE.read_text(), {name: output.strip() + "\n"}))
+    done = subprocess.run(command, check=False, stdout=subprocess.PIPE, text=True)
+    print(done.stdout)
+    if done.returncode:
+        sys.exit(done.returncode)
+    page.write_text(with_tables(page.read_text(), {marker: done.stdout.strip() + "\n"}))
 
 
 if __name__ == "__main__":

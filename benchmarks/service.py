@@ -19,6 +19,8 @@ from benchmarks.connection import Connection, Reply, ReplyError, post
 _ROOT = Path(__file__).parents[1]
 _READY_TIMEOUT_S = 300.0
 _STOP_TIMEOUT_S = 30.0
+_TAIL = 4000
+"""Characters of a log that are told."""
 
 _BENTO = "benchmarks.peers.bentoml_service:Segmentation"
 
@@ -38,6 +40,7 @@ class Service:
         environment: variables; ``{port}`` is put in.
         packages: whose versions are told with its numbers.
         least_equal: share of pixels in which its masks must equal ours.
+        key: that its requests carry; none if it is empty.
     """
 
     name: str
@@ -46,6 +49,7 @@ class Service:
     environment: dict[str, str] = field(default_factory=dict)
     packages: tuple[str, ...] = ()
     least_equal: float = 0.999
+    key: str = ""
 
     @property
     def is_ours(self) -> bool:
@@ -119,9 +123,35 @@ PEERS = {
 """By name."""
 
 
+@dataclass(frozen=True, slots=True)
+class RunningService:
+    """A service that has been started.
+
+    Attributes:
+        port: that it listens on, on this machine.
+        process: that was started, the leader of a session.
+    """
+
+    port: int
+    process: "subprocess.Popen[bytes]"
+    _log: IO[str]
+
+    def log(self) -> str:
+        """All that it has written."""
+        # The descriptor is the service's, too: its position is not to be moved.
+        return os.pread(self._log.fileno(), os.fstat(self._log.fileno()).st_size, 0).decode()
+
+
 @contextmanager
 def running(service: Service, python: str, image: bytes) -> Iterator[int]:
-    """Start a service, wait until it segments an image, and give its port; stop it afterwards, whatever happens.
+    """The port of a service while it runs; else as ``started``."""
+    with started(service, python, image) as one:
+        yield one.port
+
+
+@contextmanager
+def started(service: Service, python: str, image: bytes) -> Iterator[RunningService]:
+    """Start a service and wait until it segments an image; stop it afterwards, whatever happens.
 
     Args:
         service: to start.
@@ -133,7 +163,7 @@ def running(service: Service, python: str, image: bytes) -> Iterator[int]:
     """
     port = _free_port()
     variables = {name: value.format(port=port) for name, value in service.environment.items()}
-    with TemporaryFile("w+") as log:
+    with TemporaryFile("a+") as log:
         process = subprocess.Popen(
             [python, *(argument.format(port=port) for argument in service.arguments)],
             cwd=_ROOT,
@@ -144,8 +174,9 @@ def running(service: Service, python: str, image: bytes) -> Iterator[int]:
             start_new_session=True,  # so that whatever it starts can be told from everybody else's
         )
         try:
-            _wait_until_ready(service, process, port, image, log)
-            yield port
+            one = RunningService(port, process, log)
+            _wait_until_ready(service, one, image)
+            yield one
         finally:
             stop_session(process)
 
@@ -167,28 +198,21 @@ def segment(service: Service, port: int, image: bytes) -> bytes:
 
 async def _ask(service: Service, port: int, image: bytes) -> Reply:
     async with Connection(port) as connection:
-        return await asyncio.wait_for(connection.exchange(post(service.path, image)), 60)
+        return await asyncio.wait_for(connection.exchange(post(service.path, image, key=service.key)), 60)
 
 
-def _wait_until_ready(
-    service: Service, process: subprocess.Popen[bytes], port: int, image: bytes, log: IO[str]
-) -> None:
+def _wait_until_ready(service: Service, one: RunningService, image: bytes) -> None:
     until = time.monotonic() + _READY_TIMEOUT_S
-    while process.poll() is None:
+    while one.process.poll() is None:
         try:
-            segment(service, port, image)
+            segment(service, one.port, image)
         except ServiceError as error:
             if time.monotonic() > until:
-                raise ServiceError(f"{error}\n{_tail(log)}") from error
+                raise ServiceError(f"{error}\n{one.log()[-_TAIL:]}") from error
             time.sleep(0.2)
         else:
             return
-    raise ServiceError(f"{service.name} ended with exit code {process.returncode}:\n{_tail(log)}")
-
-
-def _tail(log: IO[str]) -> str:
-    log.seek(0)
-    return log.read()[-4000:]
+    raise ServiceError(f"{service.name} ended with exit code {one.process.returncode}:\n{one.log()[-_TAIL:]}")
 
 
 def _free_port() -> int:

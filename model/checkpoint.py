@@ -15,7 +15,8 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 from pydantic import FiniteFloat, TypeAdapter, ValidationError
-from safetensors import SafetensorError, safe_open
+from safetensors import SafetensorError
+from safetensors.torch import load as load_tensors
 from safetensors.torch import save
 from torch import Tensor
 
@@ -145,17 +146,20 @@ class Checkpoint:
         """Read a file written by ``save``.
 
         Raises:
-            CheckpointError: the file is missing, damaged, or not one of ours; the message says which.
+            CheckpointError: the file is missing, unreadable, damaged, or not one of ours; the message says which.
         """
-        if not path.is_file():
-            raise CheckpointError(f"there is no weights file {path}")
         try:
-            with safe_open(path, framework="pt") as file:
-                metadata = file.metadata() or {}
-                tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 (not a mapping)
-            digest = hashlib.sha256(path.read_bytes()).hexdigest()
-        except (OSError, SafetensorError) as error:
+            if not path.is_file():
+                raise CheckpointError(f"there is no weights file {path}")
+            content = path.read_bytes()
+        except OSError as error:
+            raise CheckpointError(f"weights file {path} cannot be read: {error.strerror}") from error
+        try:
+            # Not from the file itself, which would be mapped: who writes over a mapped file ends the process.
+            tensors = load_tensors(content)
+        except (SafetensorError, KeyError) as error:
             raise CheckpointError(f"weights file {path} is damaged or is no safetensors file: {error}") from error
+        metadata = _metadata(content)
         if _HEADER_KEY not in metadata:
             raise CheckpointError(
                 f"weights file {path} was not written by this project: it has no {_HEADER_KEY} header"
@@ -172,10 +176,17 @@ class Checkpoint:
             preprocessing=header.preprocessing,
             summary=header.summary,
             golden=_golden(tensors, path),
-            digest=digest,
+            digest=hashlib.sha256(content).hexdigest(),
             compaction=next(compaction for compaction, version in _VERSIONS.items() if version == header.version),
             ranges=header.ranges,
         )
+
+
+def _metadata(content: bytes) -> dict[str, str]:
+    """That of a safetensors file, which has been parsed."""
+    header_bytes = int.from_bytes(content[:8], "little")
+    metadata: dict[str, str] = json.loads(content[8 : 8 + header_bytes]).get("__metadata__") or {}
+    return metadata
 
 
 def _parse_header(text: str, path: Path) -> _Header:

@@ -1,10 +1,14 @@
 """What is served: ``/classes``, ``/model`` and the descriptions of problems."""
 
-from fastapi import APIRouter
+from typing import Annotated
+
+from fastapi import APIRouter, Path
 
 from app import problems
+from app.access import require
 from app.dependencies import ServiceDependency, SettingsDependency
 from app.images import FORMATS
+from app.keys import KeyScope
 from app.openapi import problem_responses
 from app.problems import PROBLEMS, ProblemError
 from app.schemas import (
@@ -18,8 +22,11 @@ from model.labels import IGNORE_INDEX
 
 router = APIRouter(tags=["about"])
 
+_PROBLEMS = problem_responses(problems.UNAUTHORIZED, problems.FORBIDDEN, problems.NOT_READY)
+_KEY = [require(KeyScope.SEGMENT)]
 
-@router.get("/classes", summary="Classes and their colours", responses=problem_responses(problems.NOT_READY))
+
+@router.get("/classes", summary="Classes and their colours", responses=_PROBLEMS, dependencies=_KEY)
 async def classes(service: ServiceDependency) -> ClassesDocument:
     """Index, name and colour of each class, and of void (255), which label pictures have and predictions have not."""
     labels = service.segmenter.checkpoint.labels
@@ -30,7 +37,7 @@ async def classes(service: ServiceDependency) -> ClassesDocument:
     return ClassesDocument(classes=[*found, ClassDocument(index=IGNORE_INDEX, name="void", color=labels.void_color)])
 
 
-@router.get("/model", summary="The network in use", responses=problem_responses(problems.NOT_READY))
+@router.get("/model", summary="The network in use", responses=_PROBLEMS, dependencies=_KEY)
 async def model(service: ServiceDependency, settings: SettingsDependency) -> ModelDocument:
     """The loaded checkpoint, where it comes from and how good it is, and what inputs may be."""
     segmenter = service.segmenter
@@ -62,7 +69,9 @@ async def model(service: ServiceDependency, settings: SettingsDependency) -> Mod
     summary="A kind of problem",
     responses=problem_responses(problems.NOT_FOUND, problems.INVALID_REQUEST),
 )
-async def problem(slug: str) -> ProblemKindDocument:
+async def problem(
+    slug: Annotated[str, Path(description="The last part of a problem's `type`.", examples=["not-an-image"])],
+) -> ProblemKindDocument:
     """What the `type` of a problem document means."""
     kind = PROBLEMS.get(slug)
     if kind is None:

@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import AsyncIterator
 from contextlib import ExitStack
+from functools import partial
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Query, Request, Response
@@ -10,16 +11,21 @@ from starlette.responses import StreamingResponse
 from starlette.types import Receive, Scope, Send
 
 from app import problems
+from app.access import limit_rate, require
 from app.dependencies import ServiceDependency, SettingsDependency
-from app.jobs import Answer, Job, Options
+from app.jobs import Answer, Job
+from app.keys import KeyScope
 from app.negotiation import negotiate
 from app.openapi import problem_responses
+from app.options import Options
 from app.schemas import SegmentationDocument, SegmentQuery
-from app.uploads import FIELD, read_image_bytes
+from app.uploads import FIELD, UploadLimits, read_image_bytes
 
 router = APIRouter(tags=["segmentation"])
 
 DIGEST_HEADER = "X-Checkpoint-SHA256"
+
+_SLICE_BYTES = 1 << 16
 
 _BINARY = {"type": "string", "format": "binary"}
 _IMAGE_TYPES = ("image/jpeg", "image/png", "image/webp", "image/avif", "image/heic", "application/octet-stream")
@@ -75,16 +81,22 @@ _RESPONSES: dict[int | str, dict[str, Any]] = {
         problems.BODY_MALFORMED,
         problems.NOT_AN_IMAGE,
         problems.IMAGE_DAMAGED,
+        problems.UNAUTHORIZED,
+        problems.FORBIDDEN,
         problems.NOT_ACCEPTABLE,
         problems.UPLOAD_TIMEOUT,
         problems.BODY_TOO_LARGE,
         problems.UNSUPPORTED_FORMAT,
         problems.INVALID_REQUEST,
         problems.TOO_MANY_PIXELS,
+        problems.TOO_COSTLY,
         problems.TILING_IMPOSSIBLE,
         problems.QUEUE_FULL,
+        problems.RATE_LIMITED,
         problems.NOT_READY,
         problems.DRAINING,
+        problems.OUT_OF_MEMORY,
+        problems.DEVICE_FAILED,
         problems.DEADLINE,
     ),
 }
@@ -95,6 +107,7 @@ _RESPONSES: dict[int | str, dict[str, Any]] = {
     summary="Segment an image",
     response_class=Response,
     responses=_RESPONSES,
+    dependencies=[require(KeyScope.SEGMENT), limit_rate()],
     openapi_extra={"requestBody": _REQUEST_BODY},
 )
 async def segment(
@@ -111,19 +124,22 @@ async def segment(
     end of the body, and the file lacks its last chunk, `IEND`.
     """
     output = query.format or negotiate(request.headers.get("accept"))
-    headers = {DIGEST_HEADER: service.segmenter.checkpoint.digest, "Vary": "Accept"}
+    limits = UploadLimits(settings.max_upload_bytes, settings.upload_timeout_s, settings.upload_idle_timeout_s)
     with ExitStack() as stack:
         request.state.place = place = stack.enter_context(service.admit())
-        data = await read_image_bytes(request, settings.max_upload_bytes, settings.upload_timeout_s)
-        job = Job(data, Options(output, query.mask, query.tiling, query.alpha), settings.max_pixels)
+        data = await read_image_bytes(request, limits, partial(service.hold, place))
+        options = Options(output, query.mask, query.tiling, query.alpha)
+        job = Job(data, options, service.segmenter, settings.max_pixels)
+        del data
         gone = asyncio.create_task(_wait_until_gone(request))
         stack.callback(gone.cancel)
         answer = await service.run(job, place, gone)
         if answer is None:
             return Response(status_code=499)
+        headers = {DIGEST_HEADER: job.segmenter.checkpoint.digest, "Vary": "Accept"}
         if isinstance(answer, Answer):
-            headers["Server-Timing"] = _server_timing(answer)
-            return Response(answer.body, headers=headers, media_type=output.media_type)
+            headers |= {"Server-Timing": _server_timing(answer), "Content-Length": str(len(answer.body))}
+            answer = _slices(answer.body)
         return _PartsResponse(answer, headers, output.media_type, stack.pop_all())
 
 
@@ -138,6 +154,12 @@ class _PartsResponse(StreamingResponse):
         # Unlike the method it replaces it does not wait for the client to go: the parts end when it does.
         with self._stack:
             await self.stream_response(send)
+
+
+async def _slices(body: bytes) -> AsyncIterator[bytes]:
+    """Sending one waits until the client has read those before: the rest is not copied until then."""
+    for start in range(0, len(body), _SLICE_BYTES):
+        yield body[start : start + _SLICE_BYTES]
 
 
 def _server_timing(answer: Answer) -> str:

@@ -1,9 +1,10 @@
 // Sends the chosen image to POST /segment and lays the mask over it.
 
 const byId = (id) => document.getElementById(id);
-const [form, drop, file, opacity, status, result, photo, mask, legend] = [
-  "form", "drop", "file", "opacity", "status", "result", "photo", "mask", "legend",
+const [form, drop, file, opacity, status, access, key, result, photo, mask, legend] = [
+  "form", "drop", "file", "opacity", "status", "access", "key", "result", "photo", "mask", "legend",
 ].map(byId);
+let latest;
 
 function say(text, isError = false) {
   status.textContent = text;
@@ -11,13 +12,16 @@ function say(text, isError = false) {
 }
 
 async function segment(image) {
+  latest = image;
   say("Segmenting …");
   const started = performance.now();
   const body = new FormData();
   body.append("image", image);
+  const headers = key.value ? { "X-API-Key": key.value } : {};
   try {
-    const response = await fetch("segment?format=json&mask=png", { method: "POST", body });
+    const response = await fetch("segment?format=json&mask=png", { method: "POST", body, headers });
     const answer = await response.json();
+    access.hidden &&= response.status !== 401;
     if (!response.ok) throw new Error(`${answer.title}: ${answer.detail}`);
     await show(image, answer);
     say(`${answer.width} × ${answer.height} pixels in ${Math.round(performance.now() - started)} ms`);
@@ -55,6 +59,7 @@ function fade() {
 
 opacity.addEventListener("input", fade);
 form.addEventListener("submit", (event) => event.preventDefault());
+key.addEventListener("change", () => segment(latest));
 file.addEventListener("change", () => file.files[0] && segment(file.files[0]));
 document.addEventListener("paste", (event) => event.clipboardData.files[0] && segment(event.clipboardData.files[0]));
 for (const [type, isOver] of [["dragover", true], ["dragleave", false], ["drop", false]]) {

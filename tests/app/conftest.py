@@ -36,8 +36,8 @@ def start_server() -> Iterator[Callable[..., ServerProcess]]:
     """Starts services with other settings; they are ended with the test."""
     started: list[ServerProcess] = []
 
-    def start(**settings: object) -> ServerProcess:
-        server = ServerProcess(**settings)
+    def start(*prefix: str, **settings: object) -> ServerProcess:
+        server = ServerProcess(*prefix, **settings)
         started.append(server)
         return server.__enter__()
 

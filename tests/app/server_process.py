@@ -6,6 +6,9 @@ import signal
 import socket
 import subprocess
 import sys
+import time
+from collections.abc import Callable
+from threading import Thread
 from typing import Self
 
 import httpx2
@@ -18,26 +21,43 @@ def environment(settings: dict[str, object]) -> dict[str, str]:
     return {**os.environ, "FCN_HOST": "127.0.0.1", "FCN_PORT": "0", **own}
 
 
-class ServerProcess:
-    """`python -m app` on a free port; ready when entered."""
+def wait_until(condition: Callable[[], bool], timeout_s: float = 20) -> None:
+    """Poll a condition, which must come true in time."""
+    deadline = time.monotonic() + timeout_s
+    while not condition():
+        assert time.monotonic() < deadline, "the condition was not met in time"
+        time.sleep(0.01)
 
-    def __init__(self, **settings: object) -> None:
+
+class ServerProcess:
+    """`python -m app` on a free port; ready when entered.
+
+    Args:
+        prefix: words before that command.
+        settings: of the service.
+    """
+
+    def __init__(self, *prefix: str, **settings: object) -> None:
+        self._command = [*prefix, sys.executable, "-m", "app"]
         self._environment = environment(settings)
         self.log: list[str] = []
 
     def __enter__(self) -> Self:
         self.process = subprocess.Popen(
-            [sys.executable, "-m", "app"],
+            self._command,
             env=self._environment,
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
             text=True,
         )
         assert self.process.stdout is not None
+        # What nobody reads fills the pipe, and the service waits until somebody does.
+        self._reading = Thread(target=self.log.extend, args=[self.process.stdout])
         for line in self.process.stdout:
             self.log.append(line)
             if match := READY.search(line):
                 self.port = int(match[1])
+                self._reading.start()
                 return self
         raise AssertionError("the service did not start:\n" + "".join(self.log))
 
@@ -45,6 +65,8 @@ class ServerProcess:
         if self.process.poll() is None:
             self.process.send_signal(signal.SIGTERM)
             self.process.wait(timeout=60)
+        if self._reading.is_alive():
+            self._reading.join(timeout=60)
         assert self.process.stdout is not None
         self.process.stdout.close()
 
@@ -58,9 +80,8 @@ class ServerProcess:
     def end(self) -> list[str]:
         """End the service; the lines that it has printed."""
         self.process.send_signal(signal.SIGTERM)
-        assert self.process.stdout is not None
-        self.log.extend(self.process.stdout)
         self.process.wait(timeout=60)
+        self._reading.join(timeout=60)
         return self.log
 
     def upload(self, body: bytes) -> "Upload":

@@ -66,10 +66,21 @@ def test_a_request_is_one_line(client: TestClient, cat: bytes, caplog: pytest.Lo
     (fields,) = [getattr(record, FIELDS) for record in caplog.records if record.message == "request"]
     assert fields["id"] == response.headers["x-request-id"]
     assert (fields["method"], fields["path"], fields["status"]) == ("POST", "/segment", 200)
-    assert fields["bytes"] == len(response.content)
+    assert (fields["bytes_in"], fields["bytes_out"]) == (len(cat), len(response.content))
+    assert fields["digest"] == response.headers["x-checkpoint-sha256"]
     assert fields["pixels"] == 451 * 300
     assert set(fields["stages"]) == {"queue", "decode", "preprocess", "forward", "upsample", "encode"}
     assert 0 < sum(fields["stages"].values()) < fields["seconds"]
+    assert set(fields).isdisjoint({"client", "problem", "trace_id"})
+
+
+def test_what_a_request_was_refused_for_is_in_its_line(client: TestClient, caplog: pytest.LogCaptureFixture) -> None:
+    with caplog.at_level(logging.INFO, logger="app"):
+        client.post("/segment", content=b"nonsense")
+        client.get("/no/such/path")
+    lines = [getattr(record, FIELDS) for record in caplog.records if record.message == "request"]
+    assert [line["problem"] for line in lines] == ["not-an-image", "not-found"]
+    assert "digest" not in lines[0]
 
 
 def test_the_service_logs_json_where_nobody_reads(start_server: Callable[..., ServerProcess], cat: bytes) -> None:

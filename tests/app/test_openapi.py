@@ -11,8 +11,9 @@ def document(client: TestClient) -> dict[str, Any]:
 
 
 def test_every_route_of_the_contract_is_described(document: dict[str, Any]) -> None:
-    routes = {"/segment", "/classes", "/model", "/livez", "/readyz", "/health", "/metrics", "/problems/{slug}"}
-    assert set(document["paths"]) == routes
+    probes = {"/livez", "/readyz", "/health", "/metrics"}
+    routes = {"/segment", "/classes", "/model", "/problems/{slug}", "/admin/reload"}
+    assert set(document["paths"]) == routes | probes
     for methods in document["paths"].values():
         for operation in methods.values():
             assert operation["summary"]
@@ -27,7 +28,7 @@ def test_segment_takes_files_and_answers_images_json_or_problems(document: dict[
     answers = operation["responses"]
     assert set(answers["200"]["content"]) == {"image/png", "application/json"}
     assert answers["200"]["content"]["application/json"]["schema"]["$ref"].endswith("SegmentationDocument")
-    assert set(answers) == {"200", "400", "406", "408", "413", "415", "422", "429", "503", "504"}
+    assert set(answers) == {"200", "400", "401", "403", "406", "408", "413", "415", "422", "429", "503", "504"}
     for status, answer in answers.items():
         if status != "200":
             assert list(answer["content"]) == ["application/problem+json"]

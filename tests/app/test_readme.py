@@ -14,7 +14,7 @@ from starlette.testclient import TestClient
 from app.problems import PROBLEMS
 from model.checkpoint import Checkpoint
 from model.segmenter import DEFAULT_WEIGHTS
-from tests.app.readme_tables import settings_table
+from tests.app.readme_tables import metrics_table, settings_table
 from tests.app.server_process import ServerProcess
 from training.model_card import scores_table
 
@@ -57,6 +57,10 @@ def test_the_python_example_works_as_it_stands(server: ServerProcess) -> None:
 
 def test_the_settings_table_is_that_of_the_settings() -> None:
     assert section("settings") == settings_table()
+
+
+def test_the_metrics_table_is_that_of_the_metrics() -> None:
+    assert section("metrics") == metrics_table()
 
 
 def test_every_problem_is_listed_with_its_status() -> None:

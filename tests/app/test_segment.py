@@ -13,7 +13,7 @@ from starlette.testclient import TestClient
 
 from app import problems
 from app.application import create_app
-from app.images import decode_image, open_image
+from app.images import decode_image
 from app.rendering import blend
 from app.rle import decode_rle
 from app.settings import Settings
@@ -65,7 +65,7 @@ def test_all_formats_agree_pixel_for_pixel(client: TestClient, cat: bytes) -> No
     assert {share["index"]: share["pixels"] for share in rows["classes"]} == dict(
         zip(*(part.tolist() for part in np.unique(mask, return_counts=True)), strict=True)
     )
-    photograph = decode_image(open_image(cat, 10**6))
+    photograph = decode_image(BytesIO(cat))
     np.testing.assert_array_equal(pixels(ask("format=overlay&alpha=0.7")), blend(photograph, mask, VOC, 0.7))
     assert pixels(ask("format=confidence")).shape == mask.shape
 
@@ -260,7 +260,7 @@ def test_a_fault_of_the_service_is_a_problem_with_the_requests_id(
     def fail(*_: object) -> None:
         raise RuntimeError("broken on purpose")
 
-    monkeypatch.setattr("app.jobs.decode_image", fail)
+    monkeypatch.setattr("app.jobs.Job.decode", fail)
     response = client.post("/segment", content=cat, headers=JPEG)
     document = require_problem(response, problems.INTERNAL)
     assert response.headers["x-request-id"] in document["detail"]

@@ -1,9 +1,11 @@
 import os
+import shutil
 import signal
 import subprocess
 import sys
 import time
 from collections.abc import Callable
+from dataclasses import replace
 from functools import cache
 from io import BytesIO
 from pathlib import Path
@@ -13,7 +15,10 @@ import pytest
 from PIL import Image
 
 from app import problems
+from model.checkpoint import Checkpoint
 from model.labels import VOC
+from model.segmenter import DEFAULT_WEIGHTS
+from tests.app.load import CLIENTS, Load, logged_statuses
 from tests.app.problems import require_problem
 from tests.app.server_process import ServerProcess, environment
 from tests.integers import needs_vnni
@@ -80,18 +85,31 @@ def test_the_first_rows_of_a_large_image_are_sent_before_the_last_are_known(star
 
 def test_a_full_queue_refuses_with_an_honest_wait(start_server: Start, cat: bytes) -> None:
     server = start_server(concurrency=1, queue_length=0)
-    upload = server.unfinished_upload(cat, sent=1000)
+    big = server.upload(_big_jpeg())
     with server.client() as client:
-        _wait_for_unfinished(server, 1)
+        _wait_until(lambda: client.post("/segment", content=cat).status_code == 429)
         response = client.post("/segment", content=cat)
         require_problem(response, problems.QUEUE_FULL)
         assert int(response.headers["retry-after"]) >= 1
-        assert upload.finish().startswith(b"HTTP/1.1 200")
+        big.close()
+        _wait_for_unfinished(server, 0)
         assert client.post("/segment", content=cat).status_code == 200
 
 
-def test_a_slow_upload_is_ended(start_server: Start, cat: bytes) -> None:
-    server = start_server(upload_timeout_s=0.3)
+def test_uploads_that_are_under_way_keep_nobody_out(start_server: Start, cat: bytes) -> None:
+    server = start_server(concurrency=1, queue_length=0)
+    uploads = [server.unfinished_upload(cat, sent=1000) for _ in range(20)]
+    with server.client() as client:
+        _wait_for_unfinished(server, 20)
+        assert client.post("/segment", content=cat).status_code == 200
+    assert uploads[0].finish().startswith(b"HTTP/1.1 200")
+    for upload in uploads[1:]:
+        upload.close()
+
+
+@pytest.mark.parametrize("setting", ["upload_timeout_s", "upload_idle_timeout_s"])
+def test_a_slow_upload_is_ended(start_server: Start, cat: bytes, setting: str) -> None:
+    server = start_server(**{setting: 0.3})
     response = server.unfinished_upload(cat, sent=1000).response()
     assert response.startswith(b"HTTP/1.1 408")
     assert problems.UPLOAD_TIMEOUT.type.encode() in response
@@ -116,10 +134,51 @@ def test_sigterm_finishes_what_was_accepted_and_exits_with_0(start_server: Start
         require_problem(client.get("/readyz"), problems.DRAINING)
         require_problem(client.post("/segment", content=cat), problems.DRAINING)
         assert client.get("/livez").status_code == 200
+    server.process.send_signal(signal.SIGTERM)  # some send it to a process and its group
     head, _, body = upload.finish().partition(b"\r\n\r\n")
     assert head.startswith(b"HTTP/1.1 200")
     assert (np.asarray(Image.open(BytesIO(body))) == VOC.names.index("cat")).any()
     assert server.process.wait(timeout=30) == 0
+
+
+def test_sigterm_under_load_loses_nothing_that_was_accepted(start_server: Start, cat: bytes) -> None:
+    server = start_server(concurrency=CLIENTS)
+    with Load(server, cat) as load:
+        _wait_until(lambda: load.outcomes[200] > 20)
+        log = server.end()
+    assert server.process.returncode == 0
+    statuses = logged_statuses(log)
+    assert set(statuses) <= {200, 503}
+    assert statuses[200] == load.outcomes[200]
+
+
+def test_sigint_twice_ends_the_service_whatever_it_does(start_server: Start) -> None:
+    server = start_server()
+    big = server.upload(_big_jpeg())
+    _wait_for_unfinished(server, 1)
+    server.process.send_signal(signal.SIGINT)
+    with server.client() as client:
+        _wait_until(lambda: client.get("/readyz").status_code == 503)
+    server.process.send_signal(signal.SIGINT)
+    server.process.wait(timeout=10)
+    big.close()
+
+
+def test_sighup_serves_the_weights_file_as_it_is_now(start_server: Start, tmp_path: Path, cat: bytes) -> None:
+    file = tmp_path / "weights.safetensors"
+    shutil.copy(DEFAULT_WEIGHTS, file)
+    server = start_server(weights=file)
+    checkpoint = Checkpoint.load(file)
+    with server.client() as client:
+        file.write_bytes(b"garbage")
+        server.process.send_signal(signal.SIGHUP)
+        _wait_until(lambda: "reload failed" in "".join(server.log))
+        assert client.get("/model").json()["sha256"] == checkpoint.digest
+        replace(checkpoint, summary=replace(checkpoint.summary, name="other")).save(file)
+        server.process.send_signal(signal.SIGHUP)
+        _wait_until(lambda: "reloaded" in "".join(server.log))
+        assert client.get("/model").json()["sha256"] != checkpoint.digest
+        assert client.post("/segment", content=cat).status_code == 200
 
 
 def test_an_idle_service_ends_at_once(start_server: Start) -> None:
@@ -151,7 +210,7 @@ def test_unusable_weights_end_the_start_with_a_sentence(tmp_path: Path, content:
     if content is not None:
         file.write_bytes(content)
     result = refused_start(weights=file)
-    assert result.returncode != 0
+    assert result.returncode == 3
     assert sentence in result.stderr
     assert str(file) in result.stderr
     assert "Traceback" not in result.stderr
@@ -159,7 +218,7 @@ def test_unusable_weights_end_the_start_with_a_sentence(tmp_path: Path, content:
 
 def test_foreign_weights_end_the_start_with_a_sentence(shared_data: Path) -> None:
     result = refused_start(weights=shared_data / "weights/resnet18_imagenet.safetensors")
-    assert result.returncode != 0
+    assert result.returncode == 3
     assert "was not written by this project" in result.stderr
     assert "Traceback" not in result.stderr
 
@@ -169,7 +228,7 @@ def test_int8_of_weights_without_ranges_ends_the_start_with_a_sentence(tmp_path:
     file = tmp_path / "weights.safetensors"
     random_checkpoint().save(file)
     result = refused_start(weights=file, precision="int8", device="cpu")
-    assert result.returncode != 0
+    assert result.returncode == 3
     assert "export it with --calibrate" in result.stderr
     assert "Traceback" not in result.stderr
 
@@ -183,7 +242,7 @@ def test_an_unusable_setting_is_named() -> None:
 
 def test_an_absent_device_ends_the_start_with_a_sentence() -> None:
     result = refused_start(device="quantum")
-    assert result.returncode != 0
+    assert result.returncode == 3
     assert "device 'quantum' cannot be used" in result.stderr
     assert "Traceback" not in result.stderr
 

@@ -1,0 +1,25 @@
+"""How many files and connections this process may open."""
+
+import resource
+from contextlib import suppress
+
+_OWN = 128
+"""Kept for files, decoders and the like: connections alone must not use all descriptors up."""
+
+_LEAST = 8
+
+
+def raise_descriptor_limit() -> None:
+    """Take as many descriptors as the administrator allows; the usual soft limit is made for programs with few."""
+    _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
+    # Some systems allow no more than a limit of their own, which they do not tell.
+    with suppress(ValueError, OSError):
+        resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
+
+
+def connections_possible(wanted: int) -> int:
+    """How many connections may be open at once: as many as are wanted, or as the process has descriptors for."""
+    allowed, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
+    if allowed == resource.RLIM_INFINITY:
+        return wanted
+    return min(wanted, max(_LEAST, allowed - _OWN))

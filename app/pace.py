@@ -1,0 +1,49 @@
+"""How fast work goes, from how fast it went."""
+
+import time
+from collections.abc import Callable
+
+_REMEMBERED = 0.9
+"""Weight of all that was before, when a piece of work ends."""
+
+_FIRST_PIXELS = 1 << 20
+"""Weight of the pace to begin with."""
+
+
+class Pace:
+    """Seconds that a pixel takes while there is work, whatever is done side by side.
+
+    Args:
+        seconds_per_pixel: to begin with.
+        clock: monotonic seconds.
+    """
+
+    def __init__(self, seconds_per_pixel: float, clock: Callable[[], float] = time.monotonic) -> None:
+        self._clock = clock
+        self._pixels = float(_FIRST_PIXELS)
+        self._seconds = seconds_per_pixel * _FIRST_PIXELS
+        self._in_work = 0
+        self._since = 0.0
+
+    @property
+    def seconds_per_pixel(self) -> float:
+        return self._seconds / self._pixels
+
+    def begin(self) -> None:
+        """A piece of work has begun."""
+        if self._in_work == 0:
+            self._since = self._clock()
+        self._in_work += 1
+
+    def end(self, pixels: int) -> None:
+        """A piece of work has ended.
+
+        Args:
+            pixels: that were done; 0 if it was given up.
+        """
+        self._in_work -= 1
+        now = self._clock()
+        if pixels:
+            self._seconds = _REMEMBERED * self._seconds + now - self._since
+            self._pixels = _REMEMBERED * self._pixels + pixels
+        self._since = now

@@ -1,0 +1,26 @@
+"""How much memory this process takes, and those that it has started."""
+
+import os
+from contextlib import suppress
+from pathlib import Path
+
+_PROCESSES = Path("/proc")
+
+
+def resident_bytes() -> int:
+    """Resident memory of this process and its children; 0 where the system does not tell, as Linux does."""
+    return sum(_resident_bytes(process) for process in ("self", *_children()))
+
+
+def _children() -> list[str]:
+    children: list[str] = []
+    for file in _PROCESSES.glob("self/task/*/children"):
+        with suppress(OSError):  # the thread has ended
+            children += file.read_text().split()
+    return children
+
+
+def _resident_bytes(process: str) -> int:
+    with suppress(OSError):  # the process has ended
+        return int((_PROCESSES / process / "statm").read_text().split()[1]) * os.sysconf("SC_PAGE_SIZE")
+    return 0

@@ -1,0 +1,18 @@
+"""Where spans go; needs the extra ``otel``, so nobody may import this who can do without."""
+
+from opentelemetry.exporter.otlp.proto.http.trace_exporter import OTLPSpanExporter
+from opentelemetry.sdk.resources import OTELResourceDetector, Resource
+from opentelemetry.sdk.trace import TracerProvider
+from opentelemetry.sdk.trace.export import BatchSpanProcessor
+
+from app import __version__
+
+_SERVICE = {"service.name": "fcn-segmentation", "service.version": __version__}
+
+
+def make_provider() -> TracerProvider:
+    """Sends spans as OpenTelemetry's environment variables say, in batches from a thread of its own."""
+    resource = Resource.create(_SERVICE).merge(OTELResourceDetector().detect())
+    provider = TracerProvider(resource=resource, shutdown_on_exit=False)
+    provider.add_span_processor(BatchSpanProcessor(OTLPSpanExporter()))
+    return provider

@@ -1,0 +1,24 @@
+"""``python -m app.worker LISTENER LINK``: one of several processes that serve, started by their supervisor.
+
+The arguments are descriptors: of the socket to take connections from, and of the link to the supervisor.
+"""
+
+import socket
+import sys
+
+from app.link import Link
+from app.process_settings import read_settings
+from app.server import serve
+from app.settings import Settings
+from app.standard_streams import standard_streams
+
+
+def main() -> None:
+    """Serve until a signal, or until the supervisor ends."""
+    with standard_streams():
+        listener, link = (int(argument) for argument in sys.argv[1:])
+        serve(read_settings(Settings), socket.socket(fileno=listener), Link(link))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,1 @@
+"""Proofs that the service keeps what it promises, under load, faults and hostile input; each file says how."""

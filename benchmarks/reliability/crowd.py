@@ -1,0 +1,183 @@
+"""Clients that behave badly; a process of its own, only to this machine, bounded in time and count.
+
+    python -m benchmarks.reliability.crowd '{"port": 8000, "manner": "slow", "clients": 200, "seconds": 20,
+        "path": "/segment", "body": "cat.jpg"}'
+
+Prints a line when all are there, and at the end how often the server ended a connection, as JSON.
+"""
+
+import asyncio
+import json
+import resource
+import socket
+import sys
+import time
+from contextlib import suppress
+from dataclasses import asdict, dataclass
+from enum import StrEnum
+from pathlib import Path
+
+import uvloop
+
+from benchmarks.connection import post
+from benchmarks.reliability.child import Child, tell_ready
+
+_RECEIVE_BYTES = 4096
+_BYTE_PERIOD_S = 1.0
+_WAITING_S = 0.02
+
+
+class Manner(StrEnum):
+    """How clients behave.
+
+    ``SLOW``: send a byte a second. ``IDLE``: say nothing, every other after a first request. ``VANISHING``: are there
+    once each, and go in the middle of their upload, while they wait or while they read. ``UNREAD``: never read their
+    answer.
+    """
+
+    SLOW = "slow"
+    IDLE = "idle"
+    VANISHING = "vanishing"
+    UNREAD = "unread"
+
+
+@dataclass(frozen=True, slots=True)
+class Crowd:
+    """Clients of one manner.
+
+    Attributes:
+        port: of a server on this machine.
+        manner: of all.
+        clients: that are there at a time; of those that vanish, in all.
+        seconds: for which they come again when the server has ended their connection.
+        path: that bodies are posted to.
+        body: file.
+    """
+
+    port: int
+    manner: str
+    clients: int
+    seconds: float
+    path: str
+    body: str
+
+
+class Gathering(Child):
+    """The process, while entered; ready when all are there."""
+
+    def __init__(self, crowd: Crowd) -> None:
+        super().__init__("crowd", asdict(crowd))
+
+
+async def run(crowd: Crowd) -> int:
+    """Behave so; how many connections the server has ended."""
+    return await _Run(crowd).run()
+
+
+class _Run:
+    def __init__(self, crowd: Crowd) -> None:
+        self._crowd = crowd
+        self._request = post(crowd.path, Path(crowd.body).read_bytes())
+        self._ended = 0
+        self._arrived = 0
+
+    async def run(self) -> int:
+        ends = time.monotonic() + self._crowd.seconds
+        async with asyncio.TaskGroup() as tasks:
+            for number in range(self._crowd.clients):
+                tasks.create_task(self._client(number, ends))
+        return self._ended
+
+    async def _client(self, number: int, ends: float) -> None:
+        if self._crowd.manner == Manner.VANISHING:
+            self._arrive()
+            await asyncio.sleep((number + 0.5) * self._crowd.seconds / self._crowd.clients)
+            await self._visit(number)
+            return
+        is_first = True
+        while (left_s := ends - time.monotonic()) > 0:
+            with suppress(TimeoutError):
+                async with asyncio.timeout(left_s):
+                    await self._visit(number, is_first=is_first)
+                    self._ended += 1
+            is_first = False
+
+    def _arrive(self) -> None:
+        self._arrived += 1
+        if self._arrived == self._crowd.clients:
+            tell_ready()
+
+    async def _visit(self, number: int, *, is_first: bool = False) -> None:
+        """One connection; returns when the server, or a client that vanishes, has ended it."""
+        try:
+            reader, writer = await _connect(self._crowd.port)
+        except OSError:
+            await asyncio.sleep(0.1)
+            return
+        if is_first:
+            self._arrive()
+        try:
+            with suppress(OSError, EOFError):
+                await self._behave(number, reader, writer)
+        finally:
+            writer.transport.abort()
+
+    async def _behave(self, number: int, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        match self._crowd.manner:
+            case Manner.SLOW:
+                await self._send_slowly(reader, writer)
+            case Manner.IDLE:
+                if number % 2:
+                    writer.write(b"GET /livez HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n")
+                await reader.read()
+            case Manner.VANISHING:
+                await self._vanish(number, reader, writer)
+            case Manner.UNREAD:
+                writer.write(self._request)
+                writer.transport.pause_reading()  # type: ignore[attr-defined]
+                await writer.wait_closed()
+
+    async def _send_slowly(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        end = self._request.index(b"\r\n\r\n") + 4
+        writer.write(self._request[:end])
+        ended = asyncio.create_task(reader.read())
+        for byte in self._request[end:]:
+            writer.write(bytes([byte]))
+            if (await asyncio.wait([ended], timeout=_BYTE_PERIOD_S))[0]:
+                break
+
+    async def _vanish(self, number: int, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        match number % 3:
+            case 0:
+                writer.write(self._request[: len(self._request) // 2])
+                await asyncio.sleep(_WAITING_S)
+            case 1:
+                writer.write(self._request)
+                await asyncio.sleep(_WAITING_S)
+            case _:
+                writer.write(self._request)
+                await reader.readexactly(1)
+
+
+async def _connect(port: int) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
+    """A connection into which little fits that is not read."""
+    connection = socket.socket()
+    try:
+        connection.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, _RECEIVE_BYTES)
+        connection.setblocking(False)
+        await asyncio.get_running_loop().sock_connect(connection, ("127.0.0.1", port))
+    except BaseException:
+        connection.close()
+        raise
+    return await asyncio.open_connection(sock=connection, limit=_RECEIVE_BYTES)
+
+
+def _raise_descriptor_limit() -> None:
+    """As far as this process may."""
+    _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
+
+
+if __name__ == "__main__":
+    _raise_descriptor_limit()
+    print(json.dumps(uvloop.run(run(Crowd(**json.loads(sys.argv[1]))))))

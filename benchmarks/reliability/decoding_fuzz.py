@@ -1,0 +1,163 @@
+"""Coverage-guided fuzzing of what reads strangers' bytes: nothing but a problem is raised, nothing crashes or hangs.
+
+    python -m pip install 'fcn-segmentation[fuzz]'
+    python -m benchmarks.reliability.decoding_fuzz --seconds 600
+
+``images`` reads image files as decoders do, ``uploads`` bodies of requests. atheris sees which branches of Python an
+input takes, the service's, Pillow's and the form parser's, and not those of the libraries in C below. It begins with
+the files of ``corpus/`` and a small one of every kind. What is found is kept in a folder; what of it covers more than
+the corpus is added to that by
+
+    python -m benchmarks.reliability.decoding_fuzz_target images benchmarks/reliability/corpus/images FOUND -merge=1
+"""
+
+import os
+import re
+import subprocess
+import sys
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from tempfile import TemporaryDirectory, mkdtemp
+
+from benchmarks.reliability.fuzz_seeds import seeds
+from benchmarks.reliability.proof import Finding, conclude, none_of, parser
+
+CORPUS = Path(__file__).parent / "corpus"
+TARGET_MODULE = "benchmarks.reliability.decoding_fuzz_target"
+
+_ROOT = Path(__file__).parents[2]
+_TARGETS = ("images", "uploads")
+_INPUT_TIMEOUT_S = 20
+_MAX_RESIDENT_MB = 1024
+_MAX_INPUT_BYTES = 1 << 14
+_MAX_CRASHES = 20
+"""After which a target is left alone."""
+
+_ENVIRONMENT = {"MALLOC_ARENA_MAX": "1", "OPENBLAS_NUM_THREADS": "1"}
+"""As decoders have it."""
+
+_EXECUTIONS = re.compile(r"number_of_executed_units: (\d+)")
+_PROGRESS = re.compile(r"cov: (\d+) ft: (\d+)")
+_PEAK = re.compile(r"peak_rss_mb: +(\d+)")
+_EXCEPTION = re.compile(r"Uncaught Python exception: ===\s+(.+)|(SUMMARY: .+)")
+
+_FORMS = {
+    "form": b'multipart/form-data; boundary=b\n--b\r\nContent-Disposition: form-data; name="image"; filename="a"\r\n'
+    b"Content-Type: image/png\r\n\r\nbytes\r\n--b--\r\n",
+    "bytes": b"image/jpeg\nbytes",
+}
+
+
+@dataclass(slots=True)
+class Campaign:
+    """What came of fuzzing a target.
+
+    Attributes:
+        executions: inputs that were tried.
+        branches: that were seen.
+        features: combinations and counts of them.
+        peak_mb: resident memory at most.
+        crashes: files with inputs that ended the process, and what was said then.
+    """
+
+    executions: int = 0
+    branches: int = 0
+    features: int = 0
+    peak_mb: int = 0
+    crashes: dict[str, str] = field(default_factory=dict)
+
+
+def fuzz(target: str, seconds: float, folder: Path, module: str = TARGET_MODULE) -> Campaign:
+    """Try inputs until the time is over; a target that ended is started again.
+
+    Args:
+        target: ``images`` or ``uploads``.
+        seconds: of it.
+        folder: inputs that ended a process are left there, and those that took new branches, in a folder of it.
+        module: that knows the target.
+    """
+    campaign, found = Campaign(), folder / f"{target}-found"
+    found.mkdir()
+    with TemporaryDirectory() as name:
+        begun = Path(name)
+        for kind, data in (seeds() if target == "images" else _FORMS).items():
+            (begun / kind).write_bytes(data)
+        deadline = time.monotonic() + seconds
+        while (left_s := deadline - time.monotonic()) >= 1 and len(campaign.crashes) < _MAX_CRASHES:
+            _run([module, target], (found, begun, CORPUS / target), left_s, folder, campaign)
+    return campaign
+
+
+def prove(targets: Sequence[str], seconds: float) -> list[Finding]:
+    """Fuzz some targets, one after the other."""
+    folder = Path(mkdtemp(prefix="decoding-fuzz-"))
+    print(f"what is found is in {folder}", file=sys.stderr)
+    findings = []
+    for target in targets:
+        campaign = fuzz(target, seconds, folder)
+        for path, said in campaign.crashes.items():
+            print(f"{path}: {said}", file=sys.stderr)
+        findings += [
+            Finding(f"{target}: inputs tried in {seconds:g} s", f"{campaign.executions:,}"),
+            Finding(f"{target}: branches, and features, seen", f"{campaign.branches:,}, {campaign.features:,}"),
+            Finding(f"{target}: resident memory at most", f"{campaign.peak_mb} MB"),
+            none_of(
+                f"{target}: crashes, hangs and other exceptions", len(campaign.crashes), list(campaign.crashes.values())
+            ),
+        ]
+    return findings
+
+
+def _run(program: Sequence[str], corpora: Sequence[Path], seconds: float, folder: Path, campaign: Campaign) -> None:
+    """Have a process try inputs until the time is over, or one ends it."""
+    known = set(folder.iterdir())
+    options = {
+        "max_total_time": int(seconds),
+        "timeout": _INPUT_TIMEOUT_S,
+        "rss_limit_mb": _MAX_RESIDENT_MB,
+        "max_len": _MAX_INPUT_BYTES,
+        "artifact_prefix": f"{folder}/{program[-1]}-",
+        "print_final_stats": 1,
+        "close_fd_mask": 2,  # libraries write there what they think of files
+    }
+    flags = [f"-{name}={value}" for name, value in options.items()]
+    command = [sys.executable, "-m", *program, *map(str, corpora), *flags]
+    done = subprocess.run(
+        command,
+        cwd=_ROOT,
+        env={**os.environ, **_ENVIRONMENT},
+        check=False,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        timeout=seconds + 10 * _INPUT_TIMEOUT_S,
+    )
+    log = done.stdout.decode("utf-8", "replace")
+    campaign.executions += int(_last(_EXECUTIONS, log)[0])
+    branches, features = _last(_PROGRESS, log)
+    campaign.branches = max(campaign.branches, int(branches))
+    campaign.features = max(campaign.features, int(features))
+    campaign.peak_mb = max(campaign.peak_mb, int(_last(_PEAK, log)[0]))
+    if done.returncode:
+        said = next((group for groups in _EXCEPTION.findall(log) for group in groups if group), log[-500:])
+        inputs = sorted(set(folder.iterdir()) - known)
+        campaign.crashes[str(inputs[0]) if inputs else f"run that ended with {done.returncode}"] = said
+
+
+def _last(pattern: re.Pattern[str], log: str) -> tuple[str, ...]:
+    """Groups of a pattern where it occurs last; zeros if it does not."""
+    found = list(pattern.finditer(log))
+    return found[-1].groups() if found else ("0",) * pattern.groups
+
+
+def main() -> int:
+    arguments = parser("decoding_fuzz", __doc__)
+    arguments.add_argument("--targets", nargs="+", choices=_TARGETS, default=_TARGETS, help="what is fuzzed (both)")
+    arguments.add_argument("--seconds", type=float, default=600, help="of each (600)")
+    options = arguments.parse_args()
+    return conclude(prove(options.targets, options.seconds))
+
+
+if __name__ == "__main__":
+    sys.exit(main())

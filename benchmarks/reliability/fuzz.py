@@ -1,0 +1,114 @@
+"""Bodies that nobody would send in earnest: no answer is a 5xx, nothing ends the service, no memory is left behind.
+
+    python -m benchmarks.reliability.fuzz --count 10000
+
+Sent are damaged files of every format, noise, forms and what is almost one, for all kinds of answers. The service takes
+images of no more than a million pixels here: larger ones are right, and would take the time of others. What is not
+answered as it should be, and what a decoder ended over, is kept in a folder, ready to be sent again.
+"""
+
+import asyncio
+import sys
+import time
+from collections.abc import Sequence
+from pathlib import Path
+from tempfile import mkdtemp
+
+from prometheus_client.parser import text_string_to_metric_families
+
+from benchmarks.connection import Connection
+from benchmarks.reliability.fuzz_answers import Answers, Incident, send
+from benchmarks.reliability.fuzz_requests import draw_requests
+from benchmarks.reliability.fuzz_seeds import seeds
+from benchmarks.reliability.proof import Finding, at_most, conclude, none_of, parser
+from benchmarks.reliability.resident import resident_bytes
+from benchmarks.service import OURS, started
+
+_SERVICE = OURS.with_environment(FCN_MAX_PIXELS="1000000", FCN_MAX_UPLOAD_BYTES=str(1 << 16), FCN_LOG_LEVEL="error")
+
+_SETTLING_S = 20.0
+"""Until memory has to be back, after the last answer."""
+
+_GROWTH_SHARE, _GROWTH_BYTES = 0.1, 32 << 20
+"""Of memory, that is no leak: what allocators keep is a matter of chance."""
+
+_METRICS = b"GET /metrics HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n"
+
+
+def prove(count: int, warm_up: int, clients: int, seed: int) -> list[Finding]:
+    """Start the service, send it all, and look at what has become of it.
+
+    Args:
+        count: of requests.
+        warm_up: other requests, that are sent before memory is looked at for the first time.
+        clients: that send them.
+        seed: of the requests.
+    """
+    files = list(seeds().values())
+    with started(_SERVICE, sys.executable, files[0]) as service:
+        process = service.process
+        asyncio.run(send(service.port, draw_requests(files, warm_up, f"{seed}-warm-up"), clients))
+        before_bytes = resident_bytes(process.pid)
+        start = time.perf_counter()
+        answers = asyncio.run(send(service.port, draw_requests(files, count, str(seed)), clients))
+        elapsed_s = time.perf_counter() - start
+        bound_bytes = before_bytes * (1 + _GROWTH_SHARE) + _GROWTH_BYTES
+        after_bytes = _settled_bytes(process.pid, bound_bytes)
+        ended = asyncio.run(_decoder_ends(service.port)) if process.poll() is None else "the service ended"
+        is_alive = process.poll() is None
+    _keep([*answers.faults, *answers.decoder_ends], seed)
+    return [
+        Finding("bodies sent", f"{count} of seed {seed}, {clients} at a time, in {elapsed_s:.0f} s"),
+        *_told(answers),
+        Finding("process at the end", "the same" if is_alive else "ended", "the same", is_alive),
+        Finding("decoders that ended over a body, and were replaced", ended),
+        Finding("resident memory before", f"{before_bytes / 1e6:.0f} MB, after {warm_up} other bodies"),
+        at_most("resident memory after", after_bytes / 1e6, bound_bytes / 1e6, "{:.0f} MB"),
+    ]
+
+
+def _told(answers: Answers) -> list[Finding]:
+    kinds = [Finding(f"answers: {kind}", str(times)) for kind, times in sorted(answers.counts.items())]
+    examples = [f"body {fault.number}: {fault.what}" for fault in answers.faults]
+    return [*kinds, none_of("5xx, no problem document, half an answer or none", len(answers.faults), examples)]
+
+
+def _settled_bytes(process: int, bound_bytes: float) -> int:
+    """Resident memory as soon as it is within its bound, or what it is in the end."""
+    deadline = time.monotonic() + _SETTLING_S
+    while (found := resident_bytes(process)) > bound_bytes and time.monotonic() < deadline:
+        time.sleep(0.5)
+    return found
+
+
+async def _decoder_ends(port: int) -> str:
+    """How many decoders have ended, by the service's own count."""
+    async with Connection(port) as connection:
+        text = (await connection.exchange(_METRICS)).body.decode()
+    families = {family.name: family for family in text_string_to_metric_families(text)}
+    samples = families["fcn_decoder_failures"].samples
+    return ", ".join(f"{one.value:.0f} {one.labels['kind']}" for one in samples if one.name.endswith("_total"))
+
+
+def _keep(incidents: Sequence[Incident], seed: int) -> None:
+    """Write requests to a folder, and say where."""
+    if not incidents:
+        return
+    folder = Path(mkdtemp(prefix=f"fuzz-{seed}-"))
+    for incident in incidents:
+        (folder / f"{incident.number}.http").write_bytes(incident.request)
+        print(f"{folder}/{incident.number}.http: {incident.what}", file=sys.stderr)
+
+
+def main() -> int:
+    arguments = parser("fuzz", __doc__)
+    arguments.add_argument("--count", type=int, default=10_000, help="of bodies (10000)")
+    arguments.add_argument("--warm-up", type=int, default=500, help="other bodies that are sent before (500)")
+    arguments.add_argument("--clients", type=int, default=8, help="that send them (8)")
+    arguments.add_argument("--seed", type=int, default=1, help="with the same one the bodies are the same (1)")
+    options = arguments.parse_args()
+    return conclude(prove(options.count, options.warm_up, options.clients, options.seed))
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,97 @@
+"""What a service answers to fuzzed requests, and whether that is right."""
+
+import asyncio
+import json
+from collections import Counter
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+
+from app.errors import PROBLEM_MEDIA_TYPE
+from benchmarks.connection import Connection, Reply, ReplyError
+from benchmarks.reliability.fuzz_requests import FuzzedRequest
+
+_TIMEOUT_S = 60.0
+_PNG_START, _PNG_END = b"\x89PNG\r\n\x1a\n", b"IEND\xaeB`\x82"
+_DECODER_ENDED = ("the decoder crashed", "it took longer than")
+"""What problems say whose cause is an image that a decoder ended over."""
+
+
+@dataclass(frozen=True, slots=True)
+class Incident:
+    """A request to look at.
+
+    Attributes:
+        number: of the request.
+        request: bytes that were sent.
+        what: was remarkable.
+    """
+
+    number: int
+    request: bytes
+    what: str
+
+
+@dataclass(slots=True)
+class Answers:
+    """What became of requests.
+
+    Attributes:
+        counts: of answers, by status and problem.
+        faults: requests that were not answered as they should.
+        decoder_ends: requests that decoders ended over; that is allowed, as others take their places.
+    """
+
+    counts: Counter[str] = field(default_factory=Counter)
+    faults: list[Incident] = field(default_factory=list)
+    decoder_ends: list[Incident] = field(default_factory=list)
+
+
+async def send(port: int, requests: Iterator[FuzzedRequest], clients: int) -> Answers:
+    """Send requests from several clients that each wait for their answer."""
+    answers, numbered = Answers(), enumerate(requests)
+
+    async def client() -> None:
+        async with Connection(port) as connection:
+            for number, request in numbered:
+                await _exchange(connection, number, request.wire, answers)
+
+    await asyncio.gather(*(client() for _ in range(clients)))
+    return answers
+
+
+def judge(reply: Reply) -> tuple[str, str]:
+    """What an answer is, by its status and problem, and what is wrong with it, if anything is."""
+    if reply.status == 200:
+        return "200", "" if _is_whole(reply) else f"a body that ends with {reply.body[-20:]!r}"
+    try:
+        problem = json.loads(reply.body)
+        kind = f"{reply.status} {problem['type'].removeprefix('/problems/')}"
+        is_right = reply.fields["content-type"] == PROBLEM_MEDIA_TYPE and problem["status"] == reply.status
+    except (KeyError, TypeError, ValueError):
+        kind, is_right = f"{reply.status}", False
+    if reply.status >= 500 or not is_right:
+        return kind, f"{reply.status} {reply.body[:200]!r}"
+    return kind, ""
+
+
+async def _exchange(connection: Connection, number: int, wire: bytes, answers: Answers) -> None:
+    try:
+        reply = await asyncio.wait_for(connection.exchange(wire), _TIMEOUT_S)
+    except (OSError, EOFError, ReplyError) as error:  # a time-out is an OSError
+        answers.faults.append(Incident(number, wire, f"no answer: {error!r}"))
+        return
+    kind, fault = judge(reply)
+    answers.counts[kind] += 1
+    if fault:
+        answers.faults.append(Incident(number, wire, fault))
+    if reply.status != 200 and any(words in reply.body.decode("utf-8", "replace") for words in _DECODER_ENDED):
+        answers.decoder_ends.append(Incident(number, wire, reply.body.decode("utf-8", "replace")))
+
+
+def _is_whole(reply: Reply) -> bool:
+    if reply.fields.get("content-type") == "image/png":
+        return reply.body.startswith(_PNG_START) and reply.body.endswith(_PNG_END)
+    try:
+        return bool(json.loads(reply.body))
+    except ValueError:
+        return False

@@ -1,0 +1,117 @@
+"""Small image files of every kind that the service reads, for mutations to begin with."""
+
+import struct
+import zlib
+from collections.abc import Mapping
+from functools import cache
+from io import BytesIO
+from pathlib import Path
+
+import numpy as np
+import pillow_heif
+from PIL import Image, features
+
+WIDTH, HEIGHT = 43, 37
+"""Of all of them; numbers that are easily found in their headers."""
+
+_PHOTOGRAPH = Path(__file__).parents[2] / "examples" / "cat.jpg"
+
+_ADAM7 = ((0, 0, 8, 8), (0, 4, 8, 8), (4, 0, 8, 4), (0, 2, 4, 4), (2, 0, 4, 2), (0, 1, 2, 2), (1, 0, 2, 1))
+"""PNG's passes: the first row and column of each, and the steps between its rows and columns."""
+
+
+@cache
+def seeds() -> Mapping[str, bytes]:
+    """Files by their names."""
+    pillow_heif.register_heif_opener()
+    picture = Image.open(_PHOTOGRAPH).convert("RGB").resize((WIDTH, HEIGHT))
+    return {**_jpegs(picture), **_pngs(picture), **_webps(picture), **_tiffs(picture), **_others(picture)}
+
+
+def _jpegs(picture: Image.Image) -> dict[str, bytes]:
+    exif = Image.Exif()
+    exif[274] = 6
+    return {
+        "jpeg": _file(picture, "JPEG"),
+        "jpeg-progressive": _file(picture, "JPEG", progressive=True),
+        "jpeg-grey": _file(picture.convert("L"), "JPEG"),
+        "jpeg-cmyk": _file(picture.convert("CMYK"), "JPEG"),
+        "jpeg-restarts": _file(picture, "JPEG", restart_marker_rows=1, subsampling=0, comment=b"a comment"),
+        "jpeg-exif": _file(picture, "JPEG", exif=exif, icc_profile=b"profile" * 9),
+        "mpo": _file(picture, "MPO", save_all=True, append_images=[picture]),
+    }
+
+
+def _pngs(picture: Image.Image) -> dict[str, bytes]:
+    transparent = picture.copy()
+    transparent.putalpha(128)
+    deep = np.asarray(picture.convert("L")).astype(np.uint16) * 257
+    modes = {f"png-{mode}": _file(picture.convert(mode), "PNG") for mode in ("1", "L", "P", "RGB", "LA")}
+    return {
+        **modes,
+        "png-RGBA": _file(transparent, "PNG"),
+        "png-16-bit": _file(Image.fromarray(deep), "PNG"),
+        "png-2-bit": _file(picture.quantize(4), "PNG", bits=2),
+        "png-transparent": _file(picture.convert("P"), "PNG", transparency=bytes(range(9))),
+        "png-interlaced": _interlaced_png(picture),
+        "png-animated": _file(picture, "PNG", save_all=True, append_images=[picture.rotate(9)]),
+    }
+
+
+def _webps(picture: Image.Image) -> dict[str, bytes]:
+    transparent = picture.copy()
+    transparent.putalpha(picture.convert("L"))
+    return {
+        "webp": _file(picture, "WEBP"),
+        "webp-alpha": _file(transparent, "WEBP", exif=Image.Exif()),
+        "webp-lossless": _file(transparent, "WEBP", lossless=True),
+        "webp-animated": _file(picture, "WEBP", save_all=True, append_images=[picture.rotate(9)]),
+    }
+
+
+def _tiffs(picture: Image.Image) -> dict[str, bytes]:
+    grey = np.asarray(picture.convert("L"))
+    compressions = ("raw", "tiff_lzw", "tiff_adobe_deflate", "packbits", "jpeg")
+    return {
+        **{f"tiff-{name}": _file(picture, "TIFF", compression=name) for name in compressions},
+        "tiff-group4": _file(picture.convert("1"), "TIFF", compression="group4"),
+        "tiff-palette": _file(picture.convert("P"), "TIFF"),
+        "tiff-cmyk": _file(picture.convert("CMYK"), "TIFF"),
+        "tiff-16-bit": _file(Image.fromarray(grey.astype(np.uint16) * 257), "TIFF"),
+        "tiff-float": _file(Image.fromarray(grey.astype(np.float32) / 255), "TIFF"),
+        "tiff-pages": _file(picture, "TIFF", save_all=True, append_images=[picture]),
+        "tiff-big": _file(picture, "TIFF", big_tiff=True),
+    }
+
+
+def _others(picture: Image.Image) -> dict[str, bytes]:
+    frames = [picture.rotate(angle).quantize(16) for angle in (0, 9, 18)]
+    return {
+        "bmp": _file(picture, "BMP"),
+        "bmp-palette": _file(picture.convert("P"), "BMP"),
+        "bmp-1": _file(picture.convert("1"), "BMP"),
+        "gif": _file(frames[0], "GIF"),
+        "gif-animated": _file(frames[0], "GIF", save_all=True, append_images=frames[1:], transparency=1, duration=50),
+        "heic": _file(picture, "HEIF"),
+        **({"avif": _file(picture, "AVIF", speed=10)} if features.check("avif") else {}),
+    }
+
+
+def _file(picture: Image.Image, file_format: str, **parameters: object) -> bytes:
+    buffer = BytesIO()
+    picture.save(buffer, file_format, **parameters)
+    return buffer.getvalue()
+
+
+def _interlaced_png(picture: Image.Image) -> bytes:
+    """As Pillow reads, and does not write."""
+    pixels = np.asarray(picture)
+    passes = [pixels[row::row_step, column::column_step] for row, column, row_step, column_step in _ADAM7]
+    rows = b"".join(b"\0" + row.tobytes() for one in passes for row in one)
+    header = struct.pack(">2I5B", picture.width, picture.height, 8, 2, 0, 0, 1)
+    chunks = ((b"IHDR", header), (b"IDAT", zlib.compress(rows)), (b"IEND", b""))
+    return b"\x89PNG\r\n\x1a\n" + b"".join(_png_chunk(name, data) for name, data in chunks)
+
+
+def _png_chunk(name: bytes, data: bytes) -> bytes:
+    return struct.pack(">I", len(data)) + name + data + struct.pack(">I", zlib.crc32(name + data))

@@ -1,0 +1,157 @@
+"""Whether the time of a key check tells anything of the keys.
+
+    python -m benchmarks.reliability.keys [--samples 20000]
+
+Of a file of a hundred keys the first and the last, and keys that it does not know: one that begins as a known one does,
+one that ends otherwise alone, and one that is like none. Asked in an order drawn by chance; of the check as such, and
+over HTTP, where keys that are known lack the scope, so that only the check is done. Two keys can be told apart if a
+sample of the one is slower than a sample of the other more or less often than every other time.
+"""
+
+import asyncio
+import random
+import secrets
+import statistics
+import sys
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from hashlib import sha256
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+import numpy as np
+
+from app.keys import Keys
+from benchmarks.connection import Connection
+from benchmarks.photograph import photograph
+from benchmarks.reliability.proof import Finding, conclude, none_of, parser
+from benchmarks.service import OURS, started
+
+KEYS = 100
+MOST = 0.03
+"""The farthest from a half that a share may be."""
+
+Samples = Mapping[str, list[float]]
+"""Microseconds by the name of a key."""
+
+
+@dataclass(frozen=True, slots=True)
+class KeyFile:
+    """Keys, and those that are tried.
+
+    Attributes:
+        path: of the file.
+        known: keys that it knows, by name.
+        unknown: keys that it does not know.
+    """
+
+    path: Path
+    known: dict[str, str]
+    unknown: dict[str, str]
+
+
+def write_keys(folder: Path) -> KeyFile:
+    """A file of keys with the scope ``segment``."""
+    keys = [secrets.token_urlsafe(32) for _ in range(KEYS)]
+    path = folder / "keys"
+    path.write_text("".join(f"client-{number} {sha256(key.encode()).hexdigest()}\n" for number, key in enumerate(keys)))
+    first, other = keys[0], secrets.token_urlsafe(32)
+    unknown = {
+        "begins as the first": first[:20] + other[20:],
+        "ends otherwise": first[:-1] + ("A" if first[-1] != "A" else "B"),
+        "like none": other,
+    }
+    return KeyFile(path, {"the first": first, "the last": keys[-1]}, unknown)
+
+
+def check_times(file: KeyFile, samples: int) -> Samples:
+    """Of the function that looks a key up."""
+    keys = Keys(file.path)
+    keys.reload()
+    tried = file.known | file.unknown
+    times: dict[str, list[float]] = {name: [] for name in tried}
+    for name in _order(list(tried), samples):
+        key = tried[name].encode().decode()  # anew: where a string lies in memory changes nanoseconds, too
+        begun = time.perf_counter_ns()
+        keys.find(key)
+        times[name].append((time.perf_counter_ns() - begun) / 1e3)
+    return times
+
+
+def request_times(file: KeyFile, samples: int) -> tuple[Samples, list[int]]:
+    """Of requests that need another scope than the keys have; and the statuses that are not as they must be."""
+    service = OURS.with_environment(FCN_KEYS=str(file.path), FCN_PROTECT_METRICS="true")
+    with_key = replace(service, key=file.known["the first"])
+    with started(with_key, sys.executable, photograph("cat")) as one:
+        return asyncio.run(_request_times(file, one.port, samples))
+
+
+async def _request_times(file: KeyFile, port: int, samples: int) -> tuple[Samples, list[int]]:
+    tried = file.known | file.unknown
+    times: dict[str, list[float]] = {name: [] for name in tried}
+    wrong = []
+    async with Connection(port) as connection:
+        for name in _order(list(tried), samples):
+            request = f"GET /metrics HTTP/1.1\r\nHost: 127.0.0.1\r\nX-API-Key: {tried[name]}\r\n\r\n".encode()
+            begun = time.perf_counter_ns()
+            reply = await connection.exchange(request)
+            times[name].append((time.perf_counter_ns() - begun) / 1e3)
+            if reply.status != (403 if name in file.known else 401):
+                wrong.append(reply.status)
+    return times, wrong
+
+
+def slower_share(samples: Sequence[float], others: Sequence[float]) -> float:
+    """How often a sample is greater than one of the others, equal ones counted by half; 0..1."""
+    ordered = np.sort(others)
+    below = np.searchsorted(ordered, samples, "left") + np.searchsorted(ordered, samples, "right")
+    return float(below.mean() / 2 / len(ordered))
+
+
+def findings(what: str, samples: Samples, groups: Sequence[Sequence[str]]) -> list[Finding]:
+    """Each key beside the first of its group.
+
+    Args:
+        what: was measured.
+        samples: by name.
+        groups: names of keys that must not be told apart.
+    """
+    rows = []
+    for first, *others in groups:
+        rows.append(Finding(f"{what}: {first}", f"median {statistics.median(samples[first]):.2f} µs"))
+        for name in others:
+            share = slower_share(samples[name], samples[first])
+            told = f"median {statistics.median(samples[name]):.2f} µs, slower in {share:.1%}"
+            must = f"slower in {0.5 - MOST:.0%} to {0.5 + MOST:.0%}"
+            rows.append(Finding(f"{what}: {name}", told, must, abs(share - 0.5) <= MOST))
+    return rows
+
+
+def _order(names: Sequence[str], samples: int) -> list[str]:
+    """Each name so often, in an order drawn by chance: what changes in the meantime favours nobody."""
+    order = list(names) * samples
+    random.Random(0).shuffle(order)
+    return order
+
+
+def main() -> int:
+    arguments = parser("keys", __doc__)
+    arguments.add_argument("--samples", type=int, default=20_000, help="of each key; over HTTP a tenth (20000)")
+    samples = arguments.parse_args().samples
+    with TemporaryDirectory() as folder:
+        file = write_keys(Path(folder))
+        checks = check_times(file, samples)
+        requests, wrong = request_times(file, samples // 10)
+    known, unknown = list(file.known), list(file.unknown)
+    return conclude(
+        [
+            *findings("check", checks, [known, unknown]),
+            *findings("over HTTP", requests, [known, unknown]),
+            none_of("statuses other than 403 of known keys and 401 of the others", len(wrong), wrong),
+        ]
+    )
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,114 @@
+"""The bound of memory that the service prints at its start, against clients that try to exceed it.
+
+    python -m benchmarks.reliability.memory [--seconds 120]
+
+Images of 100 megapixels, overlays and JSON of 25, the largest that ``tiling=whole`` takes, bodies as large as allowed,
+photographs at the limit of what counts as one; and clients that never read their answers, and that never end their
+uploads. All at once, again and again, for each of some settings.
+"""
+
+import sys
+from collections.abc import Mapping
+from contextlib import ExitStack
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+import numpy as np
+from PIL import Image
+
+from benchmarks.photograph import photograph
+from benchmarks.reliability.bodies import Kind, write_photograph
+from benchmarks.reliability.crowd import Crowd, Gathering, Manner
+from benchmarks.reliability.proof import Finding, at_most, conclude, none_of, parser
+from benchmarks.reliability.resident import MemoryWatch, promised_bytes, resident_bytes
+from benchmarks.reliability.traffic import Generator, Traffic
+from benchmarks.service import OURS, segment, started
+
+SETTINGS: Mapping[str, Mapping[str, str]] = {
+    "defaults": {},
+    "small": {
+        "FCN_IMAGE_MEMORY_BYTES": "400000000",
+        "FCN_BODY_MEMORY_BYTES": "50000000",
+        "FCN_MAX_UPLOAD_BYTES": "10000000",
+    },
+}
+CLIENTS = 24
+RUDE_CLIENTS = 24
+
+_HUNDRED_MEGAPIXELS = (8_660, 11_547)
+_TWENTY_FIVE_MEGAPIXELS = (4_330, 5_773)
+_LARGEST_WHOLE = (4_064, 4_096)
+_SMALLER = (2_048, 2_048)
+_LARGEST_PHOTOGRAPH = (1_024, 1_024)
+_NOISE_SIDE = 3_300
+"""Of a PNG of nearly 32 MiB that no compression makes smaller."""
+
+
+def kinds(folder: Path, *, hundred_megapixels: bool = True) -> list[Kind]:
+    """Requests that take much memory.
+
+    Args:
+        folder: for their bodies.
+        hundred_megapixels: whether the largest images are among them; to make them takes seconds.
+    """
+    middle, whole = write_photograph(folder, _TWENTY_FIVE_MEGAPIXELS), write_photograph(folder, _LARGEST_WHOLE)
+    smaller, largest_photograph = write_photograph(folder, _SMALLER), write_photograph(folder, _LARGEST_PHOTOGRAPH)
+    noise = folder / "noise.png"
+    pixels = np.random.default_rng(0).integers(0, 256, (_NOISE_SIDE, _NOISE_SIDE, 3), np.uint8)
+    Image.fromarray(pixels).save(noise, compress_level=1)
+    chosen = [
+        Kind("overlay of 25 MP", "/segment?format=overlay", middle),
+        Kind("rows of 25 MP", "/segment?format=json&mask=rows", middle),
+        Kind("rle of 25 MP", "/segment?format=json&mask=rle", middle),
+        Kind("whole", "/segment?tiling=whole", whole),
+        Kind("whole, smaller", "/segment?tiling=whole", smaller, 2),
+        Kind("rle of noise", "/segment?format=json&mask=rle", str(noise), 2),
+        Kind("largest photograph", "/segment?format=json&mask=rows", largest_photograph, 8),
+        Kind("photograph's overlay", "/segment?format=overlay", largest_photograph, 8),
+    ]
+    if hundred_megapixels:
+        giant = write_photograph(folder, _HUNDRED_MEGAPIXELS)
+        chosen += [
+            Kind("100 MP", "/segment", giant),
+            Kind("overlay of 100 MP", "/segment?format=overlay", giant),
+        ]
+    return chosen
+
+
+def findings(name: str, settings: Mapping[str, str], chosen: list[Kind], seconds: float) -> list[Finding]:
+    """Start the service with some settings and put it all on it."""
+    image = photograph("cat")
+    unread, upload = chosen[6], chosen[3]
+    with started(OURS.with_environment(**settings), sys.executable, image) as service, ExitStack() as stack:
+        promised = promised_bytes(service.log())
+        memory = stack.enter_context(MemoryWatch(service.process.pid))
+        at_first = resident_bytes(service.process.pid)
+        for manner, kind in ((Manner.UNREAD, unread), (Manner.SLOW, upload)):
+            crowd = Crowd(service.port, manner, RUDE_CLIENTS, seconds, kind.path, kind.body)
+            stack.enter_context(Gathering(crowd)).wait_until_ready()
+        traffic = Traffic(service.port, tuple(chosen), seconds, clients=CLIENTS, fresh=0.5, timeout_s=60)
+        observation = stack.enter_context(Generator(traffic)).observation()
+        segment(OURS, service.port, image)
+        is_running = service.process.poll() is None
+    unexpected = [each.status for each in observation.exchanges if each.status in (500, 502)]
+    return [
+        at_most(f"{name}: resident memory, peak", memory.peak_bytes / 1e6, promised / 1e6, "{:.0f} MB"),
+        Finding(f"{name}: at first", f"{at_first / 1e6:.0f} MB"),
+        Finding(f"{name}: answers", observation.statuses()),
+        none_of(f"{name}: answers of 500", len(unexpected)),
+        Finding(f"{name}: the service afterwards", "serves" if is_running else "ended", "serves", is_running),
+    ]
+
+
+def main() -> int:
+    arguments = parser("memory", __doc__)
+    arguments.add_argument("--seconds", type=float, default=120, help="for each of the settings (120)")
+    seconds = arguments.parse_args().seconds
+    with TemporaryDirectory() as folder:
+        chosen = kinds(Path(folder))
+        rows = [row for name, settings in SETTINGS.items() for row in findings(name, settings, chosen, seconds)]
+    return conclude(rows)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

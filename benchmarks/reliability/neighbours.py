@@ -1,0 +1,92 @@
+"""What an ordinary client notices of others that behave badly.
+
+    python -m benchmarks.reliability.neighbours [--seconds 20] [--rounds 3]
+
+One client sends a photograph again and again: alone, and beside 200 that send a byte of their upload a second, beside
+1,000 connections that say nothing, and while 100 clients come and go in the middle of their upload, while they wait or
+while they read their answer. In each round everything is measured once, so that a machine that changes favours nobody.
+"""
+
+import sys
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+from benchmarks.measurement import percentile
+from benchmarks.reliability.bodies import PHOTOGRAPH, Kind, write_photograph
+from benchmarks.reliability.crowd import Crowd, Gathering, Manner
+from benchmarks.reliability.proof import Finding, at_most, conclude, none_of, parser
+from benchmarks.reliability.traffic import Exchange, Traffic, observe
+from benchmarks.service import OURS, started
+
+MOST = 1.5
+
+_JSON = "/segment?format=json&mask=rows"
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """Who is there, and how long.
+
+    Attributes:
+        clients: of each manner.
+        seconds: of each measurement.
+        rounds: of all measurements.
+    """
+
+    clients: Mapping[Manner, int]
+    seconds: float
+    rounds: int
+
+
+def measure(plan: Plan, folder: Path) -> dict[str, list[Exchange]]:
+    """The ordinary client's requests: alone, and beside each manner."""
+    body = write_photograph(folder, PHOTOGRAPH)
+    exchanges: dict[str, list[Exchange]] = {name: [] for name in ("alone", *plan.clients)}
+    with started(OURS, sys.executable, Path(body).read_bytes()) as service:
+        ordinary = Traffic(service.port, (Kind("photograph", OURS.path, body),), plan.seconds, clients=1)
+        for _ in range(plan.rounds):
+            exchanges["alone"] += observe(ordinary).exchanges
+            for manner, clients in plan.clients.items():
+                stay_s = plan.seconds if manner is Manner.VANISHING else 2 * plan.seconds
+                crowd = Crowd(service.port, manner, clients, stay_s, _JSON, body)
+                with Gathering(crowd) as gathering:
+                    gathering.wait_until_ready()
+                    exchanges[manner] += observe(ordinary).exchanges
+    return exchanges
+
+
+def findings(plan: Plan, exchanges: Mapping[str, list[Exchange]]) -> list[Finding]:
+    """Of each manner."""
+    p50, p95 = ({name: _percentile(each, percent) for name, each in exchanges.items()} for percent in (50, 95))
+    rows = [Finding("alone", f"p50 {p50['alone']:.0f} ms, p95 {p95['alone']:.0f} ms of {len(exchanges['alone'])}")]
+    for manner, clients in plan.clients.items():
+        name = f"beside {clients} that are {manner}"
+        failed = [exchange.status for exchange in exchanges[manner] if exchange.status != 200]
+        told = f"p50 {p50[manner]:.0f} ms, p95 {p95[manner]:.0f} ms of {len(exchanges[manner])}"
+        rows += [
+            Finding(name, told),
+            at_most(f"{name}: p95 / p95 alone", p95[manner] / p95["alone"], MOST, "{:.2f}"),
+            none_of(f"{name}: requests that failed", len(failed), failed),
+        ]
+    return rows
+
+
+def _percentile(exchanges: list[Exchange], percent: float) -> float:
+    return percentile([exchange.whole_ms for exchange in exchanges if exchange.status == 200], percent)
+
+
+def main() -> int:
+    arguments = parser("neighbours", __doc__)
+    arguments.add_argument("--seconds", type=float, default=20, help="of each measurement (20)")
+    arguments.add_argument("--rounds", type=int, default=3, help="of all measurements (3)")
+    options = arguments.parse_args()
+    clients = {Manner.SLOW: 200, Manner.IDLE: 1000, Manner.VANISHING: 100}
+    plan = Plan(clients, options.seconds, options.rounds)
+    with TemporaryDirectory() as folder:
+        return conclude(findings(plan, measure(plan, Path(folder))))
+
+
+if __name__ == "__main__":
+    sys.exit(main())

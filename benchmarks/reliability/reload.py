@@ -1,0 +1,172 @@
+"""SIGHUP under load: new weights without a gap.
+
+    python -m benchmarks.reliability.reload [--repeats 50]
+
+Eight clients ask again and again while the weights file is replaced by another and back, with a signal each time. Both
+hold the same weights under another description, so that their digests differ and their masks must not. At the end comes
+a file that ends too early.
+"""
+
+import asyncio
+import hashlib
+import shutil
+import signal
+import sys
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from io import BytesIO
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+import numpy as np
+from PIL import Image
+
+from benchmarks.connection import post
+from benchmarks.photograph import NAMES, photograph
+from benchmarks.reliability.proof import Finding, at_most, conclude, none_of, parser
+from benchmarks.reliability.witness import Event, Witnesses
+from benchmarks.service import OURS, RunningService, started
+from model.checkpoint import Checkpoint
+from model.files import replacing
+from model.segmenter import DEFAULT_WEIGHTS
+
+CLIENTS = 8
+RELOAD_S = 30.0
+"""In which new weights must serve."""
+
+
+@dataclass(frozen=True, slots=True)
+class Weights:
+    """A file of weights.
+
+    Attributes:
+        path: of it.
+        digest: SHA-256 of it.
+    """
+
+    path: Path
+    digest: str
+
+    @classmethod
+    def of(cls, path: Path) -> "Weights":
+        return cls(path, hashlib.sha256(path.read_bytes()).hexdigest())
+
+
+@dataclass(frozen=True, slots=True)
+class Reloads:
+    """What the signals gave.
+
+    Attributes:
+        events: all requests.
+        taken_s: seconds from each signal to the first answer with the new weights.
+        old: answers that old weights made although the request began when new ones had already answered.
+        refused: whether the file that ends too early was refused, and what was there served on.
+    """
+
+    events: list[Event]
+    taken_s: list[float]
+    old: list[Event]
+    refused: bool
+
+
+def two_weights(folder: Path) -> list[Weights]:
+    """The file that ships, and one that differs in what it says of itself."""
+    shipped, other = folder / "shipped.safetensors", folder / "other.safetensors"
+    shutil.copy(DEFAULT_WEIGHTS, shipped)
+    checkpoint = Checkpoint.load(shipped)
+    replace(checkpoint, summary=replace(checkpoint.summary, name="another")).save(other)
+    return [Weights.of(shipped), Weights.of(other)]
+
+
+def reload(folder: Path, repeats: int) -> Reloads:
+    """Start a service and reload it so many times, under load."""
+    weights, served = two_weights(folder), folder / "served.safetensors"
+    shutil.copy(weights[0].path, served)
+    requests = [post(OURS.path, photograph(name)) for name in NAMES] * (CLIENTS // len(NAMES))
+    environment = OURS.with_environment(FCN_WEIGHTS=str(served))
+    with started(environment, sys.executable, photograph("cat")) as service:
+        return asyncio.run(_reload(service, weights, served, requests, repeats))
+
+
+async def _reload(
+    service: RunningService, weights: list[Weights], served: Path, requests: list[bytes], repeats: int
+) -> Reloads:
+    taken_s: list[float] = []
+    old: list[Event] = []
+    async with Witnesses(service.port, requests) as witnesses:
+        events = witnesses.events
+        await _wait_until(lambda: len(events) > CLIENTS)
+        for number in range(1, repeats + 1):
+            new = weights[number % 2]
+            _put(new.path.read_bytes(), served)
+            since, signal_at = len(events), time.perf_counter()
+            service.process.send_signal(signal.SIGHUP)
+            await _wait_until(lambda: any(event.digest == new.digest for event in events[since:]))  # noqa: B023
+            first = next(event for event in events[since:] if event.digest == new.digest)
+            taken_s.append(first.ended_at - signal_at)
+            await _wait_until(lambda: sum(event.began_at > first.ended_at for event in events) >= CLIENTS)  # noqa: B023
+            later = [event for event in events[since:] if event.began_at > first.ended_at]
+            old += [event for event in later if event.digest != new.digest]
+        _put(weights[0].path.read_bytes()[:-1000], served)
+        service.process.send_signal(signal.SIGHUP)
+        await _wait_until(lambda: "reload failed" in service.log())
+        since, serving = len(events), weights[repeats % 2].digest
+        await _wait_until(lambda: len(events) >= since + 2 * CLIENTS)
+        refused = all(event.digest == serving for event in events[since:])
+    return Reloads(events, taken_s, old, refused)
+
+
+def _put(data: bytes, served: Path) -> None:
+    with replacing(served) as part:
+        part.write_bytes(data)
+
+
+async def _wait_until(condition: Callable[[], bool]) -> None:
+    async with asyncio.timeout(2 * RELOAD_S):
+        while not condition():
+            await asyncio.sleep(0.02)
+
+
+def findings(reloads: Reloads, known: set[str]) -> list[Finding]:
+    """Of all signals.
+
+    Args:
+        reloads: what they gave.
+        known: digests of the weights.
+    """
+    failed = [event.status for event in reloads.events if event.status != 200]
+    strange = [event.digest for event in reloads.events if event.status == 200 and event.digest not in known]
+    masks = {(event.request % len(NAMES), _mask(event.body)) for event in reloads.events if event.status == 200}
+    others = len(masks) - len({request for request, _ in masks})
+    return [
+        Finding("signals, clients, requests", f"{len(reloads.taken_s)}, {CLIENTS}, {len(reloads.events)}"),
+        none_of("requests that failed", len(failed), failed),
+        none_of("answers of other weights than these two", len(strange), strange),
+        none_of("answers of the old weights after the new ones had answered", len(reloads.old)),
+        none_of("masks of one photograph that differ", others),
+        at_most("longest time until the new weights answered", max(reloads.taken_s), RELOAD_S, "{:.1f} s"),
+        Finding(
+            "a file that ends too early",
+            "refused, the old weights serve" if reloads.refused else "not refused",
+            "refused, the old weights serve",
+            reloads.refused,
+        ),
+    ]
+
+
+def _mask(png: bytes) -> bytes:
+    return hashlib.sha256(np.asarray(Image.open(BytesIO(png))).tobytes()).digest()
+
+
+def main() -> int:
+    arguments = parser("reload", __doc__)
+    arguments.add_argument("--repeats", type=int, default=50, help="signals (50)")
+    with TemporaryDirectory() as folder:
+        reloads = reload(Path(folder), arguments.parse_args().repeats)
+        known = {weights.digest for weights in two_weights(Path(folder))}
+    return conclude(findings(reloads, known))
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,113 @@
+"""Memory that a service has in use, with all the processes that it started (Linux)."""
+
+import re
+import threading
+import time
+from dataclasses import dataclass
+from pathlib import Path
+from types import TracebackType
+from typing import Self
+
+from benchmarks.reliability.process_tree import command_line, descendants
+
+_PERIOD_S = 0.1
+_BLOCK_BYTES = 512
+"""That ``stat`` counts in."""
+
+_BOUND = re.compile(r"memory: at most (\d+) MB")
+
+
+def resident_bytes(root: int) -> int:
+    """Of a process and all that it started, nothing counted twice: what decoders share with it, and files that exist
+    in memory alone, whether or not somebody maps them.
+    """
+    total = 0
+    files: dict[int, int] = {}
+    for process in descendants(root):
+        try:
+            fields = _status(process)
+            files |= _files_in_memory(process)
+        except (FileNotFoundError, ProcessLookupError):
+            continue  # it has ended
+        total += fields.get("RssAnon", 0) + fields.get("RssFile", 0)
+        if "app.decoder" not in command_line(process):
+            total += fields.get("RssShmem", 0)
+    return total + sum(files.values())
+
+
+def promised_bytes(log: str) -> int:
+    """The most that a service takes, as its log says at the start; of all its workers together."""
+    return sum(int(megabytes) for megabytes in _BOUND.findall(log)) * 10**6
+
+
+@dataclass(frozen=True, slots=True)
+class Sample:
+    """Memory at some time.
+
+    Attributes:
+        at_s: seconds since the first.
+        resident_bytes: then.
+    """
+
+    at_s: float
+    resident_bytes: int
+
+
+class MemoryWatch:
+    """Looks regularly, in a thread, while entered.
+
+    Args:
+        root: the process that is looked at, with all that it started.
+        period_s: from one look to the next.
+
+    Attributes:
+        samples: in order.
+    """
+
+    def __init__(self, root: int, period_s: float = _PERIOD_S) -> None:
+        self.samples: list[Sample] = []
+        self._root = root
+        self._period_s = period_s
+        self._ending = threading.Event()
+        self._thread = threading.Thread(target=self._run)
+
+    def __enter__(self) -> Self:
+        self._thread.start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._ending.set()
+        self._thread.join()
+
+    @property
+    def peak_bytes(self) -> int:
+        return max(sample.resident_bytes for sample in self.samples)
+
+    def _run(self) -> None:
+        start = time.monotonic()
+        while True:
+            self.samples.append(Sample(time.monotonic() - start, resident_bytes(self._root)))
+            if self._ending.wait(self._period_s):
+                return
+
+
+def _status(process: int) -> dict[str, int]:
+    """Sizes in bytes, by name."""
+    lines = Path(f"/proc/{process}/status").read_text().splitlines()
+    fields = (line.split() for line in lines if line.endswith("kB"))
+    return {name.removesuffix(":"): int(kilobytes) * 1024 for name, kilobytes, _ in fields}
+
+
+def _files_in_memory(process: int) -> dict[int, int]:
+    """Bytes of open files that no disk has, by inode."""
+    files = {}
+    for descriptor in Path(f"/proc/{process}/fd").iterdir():
+        try:
+            if str(descriptor.readlink()).startswith("/memfd:"):
+                facts = descriptor.stat()
+                files[facts.st_ino] = facts.st_blocks * _BLOCK_BYTES
+        except (FileNotFoundError, ProcessLookupError):
+            continue  # it was closed
+    return files

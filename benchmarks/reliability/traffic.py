@@ -1,0 +1,250 @@
+"""Mixed requests, and what became of each; a process of its own, only to this machine, bounded in time and count.
+
+    python -m benchmarks.reliability.traffic '{"port": 8000, "seconds": 10, "clients": 8, "kinds": [
+        {"name": "photograph", "path": "/segment", "body": "cat.jpg"}]}'
+
+Prints a line when it has sent all, and then an ``Observation`` as JSON.
+"""
+
+import asyncio
+import json
+import random
+import sys
+import time
+from collections import Counter
+from collections.abc import Callable, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import uvloop
+
+from benchmarks.arrivals import arrival_times
+from benchmarks.connection import Connection, Reply, ReplyError, post
+from benchmarks.measurement import percentile
+from benchmarks.reliability.bodies import Kind
+from benchmarks.reliability.child import Child, tell_ready
+
+_IDLE_S = 3.0
+"""A connection that was idle for so long is not used again: the server may be about to close it."""
+
+NO_ANSWER = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Traffic:
+    """What is sent.
+
+    Attributes:
+        port: of a server on this machine.
+        kinds: of requests; which one is sent when is drawn by chance, the same way every time.
+        seconds: after which nothing is sent any more.
+        clients: that each wait for their answer before they send again (closed loop).
+        rate: requests a second that arrive whether or not earlier ones are answered (open loop); 0 for a closed loop.
+        fresh: share of requests that have a connection of their own.
+        timeout_s: after which a client gives an answer up.
+        max_requests: the most that are sent.
+    """
+
+    port: int
+    kinds: tuple[Kind, ...]
+    seconds: float
+    clients: int = 8
+    rate: float = 0.0
+    fresh: float = 0.0
+    timeout_s: float = 120.0
+    max_requests: int = 1_000_000
+
+
+@dataclass(frozen=True, slots=True)
+class Exchange:
+    """One request.
+
+    Attributes:
+        kind: name of it.
+        status: of the answer; ``NO_ANSWER`` if there was none.
+        late_ms: delay with which the generator sent it.
+        head_ms: from when it was to be sent until the answer began.
+        whole_ms: until the answer was whole, or was given up.
+    """
+
+    kind: str
+    status: int
+    late_ms: float
+    head_ms: float
+    whole_ms: float
+
+
+@dataclass(frozen=True, slots=True)
+class Observation:
+    """What became of traffic.
+
+    Attributes:
+        exchanges: all requests.
+        seconds: of sending.
+        processor_s: seconds of processors' time that the generator itself took while it sent.
+        elapsed_s: from the first request to the last answer.
+    """
+
+    exchanges: tuple[Exchange, ...]
+    seconds: float
+    processor_s: float
+    elapsed_s: float
+
+    def of(self, kind: str) -> "Observation":
+        """The same of one kind alone."""
+        chosen = tuple(exchange for exchange in self.exchanges if exchange.kind == kind)
+        return Observation(chosen, self.seconds, self.processor_s, self.elapsed_s)
+
+    def accepted(self) -> list[Exchange]:
+        return [exchange for exchange in self.exchanges if exchange.status == 200]
+
+    def refused(self) -> list[Exchange]:
+        return [exchange for exchange in self.exchanges if exchange.status in (429, 503, 504)]
+
+    def others(self) -> list[Exchange]:
+        """Neither accepted nor refused."""
+        return [exchange for exchange in self.exchanges if exchange.status not in (200, 429, 503, 504)]
+
+    def statuses(self) -> str:
+        """How many answers had which, in words."""
+        counts = Counter(exchange.status for exchange in self.exchanges)
+        return ", ".join(f"{status or 'none'}: {count}" for status, count in sorted(counts.items()))
+
+    def late_ms(self, percent: float) -> float:
+        return percentile([exchange.late_ms for exchange in self.exchanges], percent)
+
+    @property
+    def throughput(self) -> float:
+        """Accepted requests a second."""
+        return len(self.accepted()) / self.elapsed_s
+
+    @property
+    def processors(self) -> float:
+        """Processors that the generator kept busy, on average."""
+        return self.processor_s / self.seconds
+
+
+class Generator(Child):
+    """The process, while entered; ready when nothing more is sent, whether or not all answers are there."""
+
+    def __init__(self, traffic: Traffic) -> None:
+        super().__init__("traffic", asdict(traffic))
+
+    def observation(self) -> Observation:
+        """Waits for the answers, too."""
+        fields = self.result()
+        exchanges = tuple(Exchange(*exchange) for exchange in fields.pop("exchanges"))
+        return Observation(exchanges, **fields)
+
+
+def observe(traffic: Traffic) -> Observation:
+    """Send it all in a process of its own, and wait for the answers."""
+    with Generator(traffic) as generator:
+        return generator.observation()
+
+
+async def run(traffic: Traffic, on_sent: Callable[[], None] = lambda: None) -> Observation:
+    """Send it all, and wait for the answers.
+
+    Args:
+        traffic: to send.
+        on_sent: is called when nothing more is sent.
+    """
+    return await (_OpenLoop if traffic.rate else _ClosedLoop)(traffic).run(on_sent)
+
+
+class _Loop:
+    def __init__(self, traffic: Traffic) -> None:
+        self.traffic = traffic
+        self._requests = {kind.name: post(kind.path, Path(kind.body).read_bytes()) for kind in traffic.kinds}
+        self._chance = random.Random(0)
+        self._idle: list[tuple[float, Connection]] = []
+        self._exchanges: list[Exchange] = []
+
+    async def run(self, on_sent: Callable[[], None]) -> Observation:
+        self.start, processor_start = time.perf_counter(), time.process_time()
+        async with asyncio.TaskGroup() as tasks:
+            await self.send(tasks)
+            seconds = time.perf_counter() - self.start
+            processor_s = time.process_time() - processor_start
+            on_sent()
+        elapsed_s = time.perf_counter() - self.start
+        for _, connection in self._idle:
+            connection.close()
+        return Observation(tuple(self._exchanges), seconds, processor_s, elapsed_s)
+
+    async def send(self, tasks: asyncio.TaskGroup) -> None:
+        """Returns when nothing more is sent; answers may be waited for in further tasks."""
+        raise NotImplementedError
+
+    async def exchange(self, intended: float) -> None:
+        """One request, that was to be sent at some time."""
+        (kind,) = self._chance.choices(self.traffic.kinds, [kind.weight for kind in self.traffic.kinds])
+        late_s = time.perf_counter() - intended
+        connection = self._connection()
+        reply = await self._reply(connection, kind)
+        now = time.perf_counter()
+        if self._chance.random() < self.traffic.fresh:
+            connection.close()
+        self._idle.append((now, connection))
+        status, head_at = (NO_ANSWER, now) if reply is None else (reply.status, reply.head_at)
+        times_ms = ((at - intended) * 1000 for at in (intended + late_s, head_at, now))
+        self._exchanges.append(Exchange(kind.name, status, *times_ms))
+
+    async def _reply(self, connection: Connection, kind: Kind) -> Reply | None:
+        try:
+            async with asyncio.timeout(self.traffic.timeout_s):
+                return await connection.exchange(self._requests[kind.name])
+        except (OSError, EOFError, ReplyError):  # a time-out is an OSError
+            return None
+
+    def _connection(self) -> Connection:
+        while self._idle:
+            since, connection = self._idle.pop()
+            if time.perf_counter() - since < _IDLE_S:
+                return connection
+            connection.close()
+        return Connection(self.traffic.port)
+
+
+class _ClosedLoop(_Loop):
+    async def send(self, tasks: asyncio.TaskGroup) -> None:
+        self._left = self.traffic.max_requests
+        ends = self.start + self.traffic.seconds
+        for _ in range(self.traffic.clients):
+            tasks.create_task(self._client(ends))
+        await asyncio.sleep(ends - time.perf_counter())
+
+    async def _client(self, ends: float) -> None:
+        while self._left > 0 and (now := time.perf_counter()) < ends:
+            self._left -= 1
+            await self.exchange(now)
+            if self._exchanges[-1].status == NO_ANSWER:
+                await asyncio.sleep(0.01)  # a server that is gone is not hammered
+
+
+class _OpenLoop(_Loop):
+    """Latencies count from when a request was to be sent: a server's pause counts for all who come meanwhile."""
+
+    async def send(self, tasks: asyncio.TaskGroup) -> None:
+        for at in arrival_times(self.traffic.rate, self.traffic.seconds, self.traffic.max_requests):
+            intended = self.start + at
+            if (wait_s := intended - time.perf_counter()) > 0:
+                await asyncio.sleep(wait_s)
+            tasks.create_task(self.exchange(intended))
+
+
+def _traffic(fields: dict[str, Any]) -> Traffic:
+    return Traffic(**fields | {"kinds": tuple(Kind(**kind) for kind in fields["kinds"])})
+
+
+def _as_lists(observation: Observation) -> dict[str, object]:
+    exchanges: Sequence[Exchange] = observation.exchanges
+    rows = [[each.kind, each.status, each.late_ms, each.head_ms, each.whole_ms] for each in exchanges]
+    return {**asdict(observation), "exchanges": rows}
+
+
+if __name__ == "__main__":
+    observed = uvloop.run(run(_traffic(json.loads(sys.argv[1])), tell_ready))
+    print(json.dumps(_as_lists(observed)))

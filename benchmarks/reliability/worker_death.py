@@ -1,0 +1,143 @@
+"""SIGKILL of one of two workers under load: its requests fail, no other does, and it is replaced.
+
+    python -m benchmarks.reliability.worker_death [--repeats 50]
+
+Eight clients ask again and again. The worker is stopped for a moment, so that its connections can be told for sure, and
+killed; then its successor is waited for. A worker that has served for ten seconds is replaced at once, one that has not
+after a pause: each is given those ten seconds.
+"""
+
+import asyncio
+import os
+import signal
+import sys
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+from benchmarks.connection import post
+from benchmarks.photograph import photograph
+from benchmarks.reliability.process_tree import connected_ports, state, workers
+from benchmarks.reliability.proof import Finding, at_most, conclude, none_of, parser
+from benchmarks.reliability.traffic import NO_ANSWER
+from benchmarks.reliability.witness import Event, Witnesses
+from benchmarks.service import OURS, RunningService, started
+
+CLIENTS = 8
+BACK_S = 15.0
+"""In which a successor must serve."""
+
+_STEADY_S = 11.0
+_SETTLING_S = 1.0
+"""Until a client has seen its connection break."""
+
+
+@dataclass(frozen=True, slots=True)
+class Death:
+    """One worker's.
+
+    Attributes:
+        killed_at: when, by ``time.perf_counter``.
+        back_s: seconds until its successor had taken a connection.
+        ports: clients' ends of the connections that it had.
+    """
+
+    killed_at: float
+    back_s: float
+    ports: frozenset[int]
+
+
+@dataclass(frozen=True, slots=True)
+class Deaths:
+    """All of them.
+
+    Attributes:
+        deaths: in order.
+        events: all requests.
+        exit_code: of the service, which SIGTERM has ended after that.
+    """
+
+    deaths: list[Death]
+    events: list[Event]
+    exit_code: int
+
+    def failed(self) -> list[Event]:
+        return [event for event in self.events if event.status != 200]
+
+    def elsewhere(self) -> list[Event]:
+        """Requests that failed although no worker was killed that had them."""
+        return [event for event in self.failed() if not any(_explains(death, event) for death in self.deaths)]
+
+
+def kill_workers(repeats: int) -> Deaths:
+    """Start a service with two workers, and kill one of them so many times."""
+    image = photograph("cat")
+    with started(OURS.with_environment(FCN_WORKERS="2"), sys.executable, image) as service:
+        deaths, events = asyncio.run(_kill_workers(service, [post(OURS.path, image)] * CLIENTS, repeats))
+        service.process.send_signal(signal.SIGTERM)
+        return Deaths(deaths, events, service.process.wait(60))
+
+
+async def _kill_workers(
+    service: RunningService, requests: Sequence[bytes], repeats: int
+) -> tuple[list[Death], list[Event]]:
+    supervisor = service.process.pid
+    deaths = []
+    async with Witnesses(service.port, requests) as witnesses:
+        await _wait_until(lambda: len(_serving(supervisor)) == 2)
+        for _ in range(repeats):
+            await asyncio.sleep(_STEADY_S)
+            deaths.append(await _kill(supervisor))
+            await asyncio.sleep(_SETTLING_S)
+    return deaths, witnesses.events
+
+
+async def _kill(supervisor: int) -> Death:
+    victim, survivor = workers(supervisor)
+    os.kill(victim, signal.SIGSTOP)
+    await _wait_until(lambda: state(victim) == "T")
+    ports = connected_ports(victim)
+    killed_at = time.perf_counter()
+    os.kill(victim, signal.SIGKILL)
+    await _wait_until(lambda: bool(_serving(supervisor) - {victim, survivor}))
+    return Death(killed_at, time.perf_counter() - killed_at, frozenset(ports))
+
+
+def _serving(supervisor: int) -> set[int]:
+    """Workers that have a connection."""
+    return {worker for worker in workers(supervisor) if connected_ports(worker)}
+
+
+def _explains(death: Death, event: Event) -> bool:
+    is_its = event.own_port in death.ports and event.status == NO_ANSWER
+    return is_its and death.killed_at <= event.ended_at <= death.killed_at + _SETTLING_S
+
+
+async def _wait_until(condition: Callable[[], bool]) -> None:
+    async with asyncio.timeout(2 * BACK_S):
+        while not condition():
+            await asyncio.sleep(0.05)
+
+
+def findings(deaths: Deaths) -> list[Finding]:
+    """Of all workers that were killed."""
+    failed, elsewhere = deaths.failed(), deaths.elsewhere()
+    longest_s = max(death.back_s for death in deaths.deaths)
+    return [
+        Finding("workers killed, clients, requests", f"{len(deaths.deaths)}, {CLIENTS}, {len(deaths.events)}"),
+        Finding("connections that they had", str(sum(len(death.ports) for death in deaths.deaths))),
+        Finding("requests on them, which failed by a reset", str(len(failed) - len(elsewhere))),
+        none_of("other requests that failed", len(elsewhere), [event.status for event in elsewhere]),
+        at_most("longest time until a successor served", longest_s, BACK_S, "{:.1f} s"),
+        Finding("exit code, on SIGTERM after all that", str(deaths.exit_code), "0", deaths.exit_code == 0),
+    ]
+
+
+def main() -> int:
+    arguments = parser("worker_death", __doc__)
+    arguments.add_argument("--repeats", type=int, default=50, help="workers that are killed (50)")
+    return conclude(findings(kill_workers(arguments.parse_args().repeats)))
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,53 @@
+"""Clients that send images to a service, one after the other, until they are told to stop."""
+
+import json
+from collections import Counter
+from collections.abc import Iterable
+from threading import Event, Thread
+from typing import Self
+
+import httpx2
+
+from tests.app.server_process import ServerProcess
+
+CLIENTS = 4
+
+
+class Load:
+    """Clients, each in a thread of its own, while entered.
+
+    Attributes:
+        outcomes: answers by status; 0 counts requests whose connection failed.
+    """
+
+    def __init__(self, server: ServerProcess, image: bytes) -> None:
+        self.outcomes: Counter[int] = Counter()
+        self._server = server
+        self._image = image
+        self._stopping = Event()
+        self._threads = [Thread(target=self._send) for _ in range(CLIENTS)]
+
+    def __enter__(self) -> Self:
+        for thread in self._threads:
+            thread.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._stopping.set()
+        for thread in self._threads:
+            thread.join()
+
+    def _send(self) -> None:
+        with self._server.client() as client:
+            while not self._stopping.is_set():
+                try:
+                    # Each on a connection of its own, so that all workers get some.
+                    response = client.post("/segment", content=self._image, headers={"Connection": "close"})
+                    self.outcomes[response.status_code] += 1
+                except httpx2.TransportError:
+                    self.outcomes[0] += 1
+
+
+def logged_statuses(log: Iterable[str]) -> Counter[int]:
+    """How often a service has answered POST /segment with which status, by its log."""
+    return Counter(json.loads(line)["status"] for line in log if '"path":"/segment"' in line)

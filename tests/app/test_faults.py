@@ -1,0 +1,164 @@
+"""What may be wrong around the service, and that it serves all the same."""
+
+import json
+import os
+import re
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+from collections.abc import Callable
+from contextlib import ExitStack
+from pathlib import Path
+
+import httpx2
+import pytest
+
+from model.segmenter import DEFAULT_WEIGHTS
+from tests.app.server_process import ServerProcess, environment, wait_until
+
+ROOT = Path(__file__).parents[2]
+
+Start = Callable[..., ServerProcess]
+
+_FAKETIME = next(Path("/usr/lib").glob("*/faketime/libfaketime.so.1"), None)
+
+_BARE_ROOT = r"""
+set -eu
+bare=$1 here=$2
+shift 2
+mount -t tmpfs tmpfs "$bare"
+for part in /usr /lib /lib64 /bin /sbin /etc /dev /proc $PARTS; do
+    if [ -e "$part" ]; then
+        mkdir -p "$bare$part"
+        mount --rbind "$part" "$bare$part"
+    fi
+done
+mkdir "$bare/full"
+mount -t tmpfs -o size=4k tmpfs "$bare/full"
+dd if=/dev/zero of="$bare/full/file" bs=1k count=8 2>/dev/null || true
+mount -o remount,ro "$bare"
+for part in /usr /etc $PARTS; do mount -o remount,bind,ro "$bare$part"; done
+unset HOME
+export TMPDIR=/full
+exec chroot "$bare" env --chdir "$here" setpriv --bounding-set=-all --inh-caps=-all "$@"
+"""
+"""Runs a command without privileges in a root of its own: read-only, with what it needs and no more, no /tmp, no HOME,
+and a full disk for temporary files."""
+
+
+def _can_mount() -> bool:
+    if shutil.which("unshare") is None or shutil.which("setpriv") is None:
+        return False
+    trial = ["unshare", "--mount", "mount", "-t", "tmpfs", "tmpfs", "/mnt"]
+    return subprocess.run(trial, check=False, capture_output=True).returncode == 0
+
+
+@pytest.mark.skipif(not _can_mount(), reason="only root may mount file systems")
+def test_a_read_only_disk_a_full_one_and_no_home_are_no_obstacle(
+    start_server: Start, tmp_path: Path, cat: bytes, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("PARTS", f"{sys.prefix} {sys.base_prefix} {ROOT}")
+    server = start_server("unshare", "--mount", "sh", "-c", _BARE_ROOT, "sh", str(tmp_path), str(ROOT))
+    with server.client() as client:
+        # Larger than what is usually kept in memory of a form.
+        assert client.post("/segment", files={"image": cat + bytes(2 << 20)}).status_code == 200
+    server.end()
+    assert server.process.returncode == 0
+
+
+def test_a_process_that_may_open_few_files_recovers_from_too_many_connections(start_server: Start, cat: bytes) -> None:
+    server = start_server("prlimit", "--nofile=96:96")
+    with ExitStack() as stack:
+        for _ in range(200):
+            stack.enter_context(socket.create_connection(("127.0.0.1", server.port)))
+        with server.client() as client, pytest.raises(httpx2.TransportError):
+            client.get("/livez").raise_for_status()
+    with server.client() as client:
+        wait_until(lambda: _answers(client, "/livez"))
+        assert client.post("/segment", files={"image": cat}).status_code == 200
+
+
+def test_idle_connections_may_be_more_than_the_soft_limit_of_descriptors(start_server: Start, cat: bytes) -> None:
+    server = start_server("prlimit", "--nofile=128:4096")
+    with ExitStack() as stack:
+        for _ in range(400):
+            stack.enter_context(socket.create_connection(("127.0.0.1", server.port)))
+        with server.client() as client:
+            assert client.post("/segment", content=cat).status_code == 200
+
+
+def test_nobody_needs_to_read_what_the_service_prints_and_logs(cat: bytes) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        port = listener.getsockname()[1]
+    reading, writing = os.pipe()
+    os.close(reading)
+    with Path("/dev/full").open("w") as full:
+        process = subprocess.Popen(
+            [sys.executable, "-m", "app"],
+            env=environment({"port": port}) | {"PYTHONUNBUFFERED": ""},
+            stdout=writing,
+            stderr=full,
+        )
+    os.close(writing)
+    with httpx2.Client(base_url=f"http://127.0.0.1:{port}") as client:
+        wait_until(lambda: _answers(client, "/readyz"), timeout_s=60)
+        assert client.post("/segment", content=cat).status_code == 200
+    process.send_signal(signal.SIGTERM)
+    assert process.wait(timeout=30) == 0
+
+
+@pytest.mark.skipif(_FAKETIME is None, reason="libfaketime is not installed")
+def test_a_clock_that_jumps_makes_no_negative_times(
+    start_server: Start, tmp_path: Path, cat: bytes, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    clock = tmp_path / "clock"
+    clock.write_text("+0")
+    for name, value in {
+        "LD_PRELOAD": str(_FAKETIME),
+        "FAKETIME_TIMESTAMP_FILE": str(clock),
+        "FAKETIME_NO_CACHE": "1",
+        "FAKETIME_DONT_FAKE_MONOTONIC": "1",
+    }.items():
+        monkeypatch.setitem(os.environ, name, value)
+    server = start_server()
+    with server.client() as client:
+        assert client.post("/segment", content=cat).status_code == 200
+        clock.write_text("-100d")
+        response = client.post("/segment", content=cat)
+        assert response.status_code == 200
+        durations = re.findall(r"dur=(\S+?)(?:,|$)", response.headers["server-timing"])
+        assert durations
+        assert all(0 <= float(duration) < 60_000 for duration in durations)
+        metrics = client.get("/metrics").text
+        sums = re.findall(r"^fcn_\w+_seconds_sum\S* (\S+)$", metrics, re.MULTILINE)
+        assert sums
+        assert all(0 <= float(seconds) < 60 for seconds in sums)
+    before, after = (json.loads(line)["time"] for line in server.end() if '"path":"/segment"' in line)
+    assert after < before
+
+
+@pytest.mark.skipif(shutil.which("setpriv") is None, reason="setpriv is not installed")
+def test_weights_that_may_not_be_read_end_the_start_with_a_sentence(tmp_path: Path) -> None:
+    file = tmp_path / "weights.safetensors"
+    shutil.copy(DEFAULT_WEIGHTS, file)
+    file.chmod(0)
+    result = subprocess.run(
+        ["setpriv", "--bounding-set=-all", "--inh-caps=-all", sys.executable, "-m", "app"],
+        env=environment({"weights": file}),
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+    assert result.returncode == 3
+    assert f"weights file {file} cannot be read: Permission denied" in result.stderr
+    assert "Traceback" not in result.stderr
+
+
+def _answers(client: httpx2.Client, path: str) -> bool:
+    try:
+        return client.get(path).status_code == 200
+    except httpx2.TransportError:
+        return False
