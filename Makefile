@@ -6,7 +6,7 @@ BIN := $(VENV)/bin
 INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt
 
 .DEFAULT_GOAL := help
-.PHONY: help serve test check format picture chroot-check clean
+.PHONY: help serve test check soak format picture chroot-check clean
 
 help: ## Show this list.
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
@@ -24,6 +24,9 @@ check: $(VENV)/.test
 	$(BIN)/lint-imports
 	$(BIN)/hadolint Dockerfile
 	$(BIN)/check-jsonschema --builtin-schema vendor.compose-spec docker-compose.yml
+
+soak: $(VENV)/.soak ## Prove reliability in the long forms (hours, Linux); see docs/reliability.md.
+	$(BIN)/python -m benchmarks.reliability.soak
 
 format: $(VENV)/.test ## Format the code.
 	$(BIN)/ruff format .
@@ -51,4 +54,8 @@ $(VENV)/.serve: $(VENV)/.made pyproject.toml constraints.txt
 
 $(VENV)/.test: $(VENV)/.serve
 	$(INSTALL) --editable '.[test]'
+	@touch $@
+
+$(VENV)/.soak: $(VENV)/.test
+	$(INSTALL) --editable '.[fuzz]'
 	@touch $@

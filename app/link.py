@@ -25,9 +25,13 @@ class Link:
 
     Args:
         descriptor: of the socket, which this object owns from now on.
+
+    Attributes:
+        has_ended: whether the supervisor is known to have ended.
     """
 
     def __init__(self, descriptor: int) -> None:
+        self.has_ended = False
         self._socket = socket.socket(fileno=descriptor)
         self._socket.setblocking(False)
         os.set_inheritable(descriptor, False)
@@ -43,6 +47,7 @@ class Link:
 
         def end() -> None:
             loop.remove_reader(self._socket)
+            self.has_ended = True
             callback()
 
         loop.add_reader(self._socket, end)

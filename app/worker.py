@@ -3,6 +3,8 @@
 The arguments are descriptors: of the socket to take connections from, and of the link to the supervisor.
 """
 
+import os
+import shutil
 import socket
 import sys
 
@@ -16,8 +18,12 @@ from app.standard_streams import standard_streams
 def main() -> None:
     """Serve until a signal, or until the supervisor ends."""
     with standard_streams():
-        listener, link = (int(argument) for argument in sys.argv[1:])
-        serve(read_settings(Settings), socket.socket(fileno=listener), Link(link))
+        listener, descriptor = (int(argument) for argument in sys.argv[1:])
+        link = Link(descriptor)
+        serve(read_settings(Settings), socket.socket(fileno=listener), link)
+        if link.has_ended:
+            # Nobody else is left to do it.
+            shutil.rmtree(os.environ["PROMETHEUS_MULTIPROC_DIR"], ignore_errors=True)
 
 
 if __name__ == "__main__":

@@ -5,10 +5,7 @@
 
 ``images`` reads image files as decoders do, ``uploads`` bodies of requests. atheris sees which branches of Python an
 input takes, the service's, Pillow's and the form parser's, and not those of the libraries in C below. It begins with
-the files of ``corpus/`` and a small one of every kind. What is found is kept in a folder; what of it covers more than
-the corpus is added to that by
-
-    python -m benchmarks.reliability.decoding_fuzz_target images benchmarks/reliability/corpus/images FOUND -merge=1
+the files of ``corpus/`` and a small one of every kind. What is found is kept in a folder.
 """
 
 import os
@@ -21,6 +18,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from tempfile import TemporaryDirectory, mkdtemp
 
+from benchmarks.reliability.decoding_targets import TARGETS
 from benchmarks.reliability.fuzz_seeds import seeds
 from benchmarks.reliability.proof import Finding, conclude, none_of, parser
 
@@ -28,7 +26,6 @@ CORPUS = Path(__file__).parent / "corpus"
 TARGET_MODULE = "benchmarks.reliability.decoding_fuzz_target"
 
 _ROOT = Path(__file__).parents[2]
-_TARGETS = ("images", "uploads")
 _INPUT_TIMEOUT_S = 20
 _MAX_RESIDENT_MB = 1024
 _MAX_INPUT_BYTES = 1 << 14
@@ -86,7 +83,7 @@ def fuzz(target: str, seconds: float, folder: Path, module: str = TARGET_MODULE)
             (begun / kind).write_bytes(data)
         deadline = time.monotonic() + seconds
         while (left_s := deadline - time.monotonic()) >= 1 and len(campaign.crashes) < _MAX_CRASHES:
-            _run([module, target], (found, begun, CORPUS / target), left_s, folder, campaign)
+            _run(module, target, (found, begun, CORPUS / target), left_s, folder, campaign)
     return campaign
 
 
@@ -110,7 +107,7 @@ def prove(targets: Sequence[str], seconds: float) -> list[Finding]:
     return findings
 
 
-def _run(program: Sequence[str], corpora: Sequence[Path], seconds: float, folder: Path, campaign: Campaign) -> None:
+def _run(module: str, target: str, corpora: Sequence[Path], seconds: float, folder: Path, campaign: Campaign) -> None:
     """Have a process try inputs until the time is over, or one ends it."""
     known = set(folder.iterdir())
     options = {
@@ -118,12 +115,12 @@ def _run(program: Sequence[str], corpora: Sequence[Path], seconds: float, folder
         "timeout": _INPUT_TIMEOUT_S,
         "rss_limit_mb": _MAX_RESIDENT_MB,
         "max_len": _MAX_INPUT_BYTES,
-        "artifact_prefix": f"{folder}/{program[-1]}-",
+        "artifact_prefix": f"{folder}/{target}-",
         "print_final_stats": 1,
         "close_fd_mask": 2,  # libraries write there what they think of files
     }
     flags = [f"-{name}={value}" for name, value in options.items()]
-    command = [sys.executable, "-m", *program, *map(str, corpora), *flags]
+    command = [sys.executable, "-m", module, f"--{target}", *map(str, corpora), *flags]
     done = subprocess.run(
         command,
         cwd=_ROOT,
@@ -153,7 +150,7 @@ def _last(pattern: re.Pattern[str], log: str) -> tuple[str, ...]:
 
 def main() -> int:
     arguments = parser("decoding_fuzz", __doc__)
-    arguments.add_argument("--targets", nargs="+", choices=_TARGETS, default=_TARGETS, help="what is fuzzed (both)")
+    arguments.add_argument("--targets", nargs="+", choices=TARGETS, default=list(TARGETS), help="what is fuzzed (both)")
     arguments.add_argument("--seconds", type=float, default=600, help="of each (600)")
     options = arguments.parse_args()
     return conclude(prove(options.targets, options.seconds))

@@ -1,74 +1,19 @@
-"""``python -m benchmarks.reliability.decoding_fuzz_target NAME ...``: what atheris calls with its inputs.
+"""``python -m benchmarks.reliability.decoding_fuzz_target --NAME ...``: has atheris try inputs on a target.
 
-The process ends when something other than a problem is raised; the other arguments are libFuzzer's.
+The process ends when one raises anything; the other arguments are libFuzzer's, which ignores the first, and gives it to
+processes that it starts.
 """
 
-import asyncio
 import sys
 import warnings
-from collections.abc import Callable
-from contextlib import suppress
-from io import BytesIO
 from random import Random
 
 import atheris
 
 with atheris.instrument_imports(include=["PIL", "app", "pillow_heif", "python_multipart", "starlette.formparsers"]):
-    import numpy as np
-    from fastapi import Request
-    from numpy.typing import NDArray
-    from starlette.types import Message
-
-    from app.allowance import TimeLimits, decoding_allowance, header_allowance
-    from app.decoder import limited
-    from app.images import blank, decode_image, read_header
-    from app.problems import IMAGE_DAMAGED, ProblemError
-    from app.uploads import UploadLimits, read_image_bytes
+    from benchmarks.reliability.decoding_targets import TARGETS
 
 from benchmarks.reliability.fuzz_mutations import mutant
-
-_MAX_PIXELS = 1_000_000
-_TIME_LIMITS = TimeLimits(header_s=60, image_s=60)
-"""Above libFuzzer's, which keeps the input."""
-
-_UPLOAD_LIMITS = UploadLimits(max_bytes=1 << 16, timeout_s=60, idle_timeout_s=60)
-
-_LOOP = asyncio.new_event_loop()
-
-
-def read_image(data: bytes) -> None:
-    """As decoders do, within the memory that they may take: the header, and the pixels if they are not too many."""
-    with suppress(ProblemError, MemoryError):
-        with limited(header_allowance(data, _MAX_PIXELS, _TIME_LIMITS)):
-            header = read_header(BytesIO(data), _MAX_PIXELS)
-        if header.pixels <= _MAX_PIXELS:
-            with limited(decoding_allowance(header, len(data), _TIME_LIMITS)):
-                decode_image(BytesIO(data), _allocator(header.pixels))
-
-
-def read_upload(data: bytes) -> None:
-    """A body behind a line with its media type; it arrives in two messages."""
-    content_type, _, body = data.partition(b"\n")
-    parts = [body[: len(body) // 2], body[len(body) // 2 :]]
-
-    async def receive() -> Message:
-        return {"type": "http.request", "body": parts.pop(0), "more_body": bool(parts)}
-
-    scope = {"type": "http", "method": "POST", "path": "/segment", "headers": [(b"content-type", content_type)]}
-    with suppress(ProblemError):
-        _LOOP.run_until_complete(read_image_bytes(Request(scope, receive), _UPLOAD_LIMITS, lambda _: None))
-
-
-TARGETS: dict[str, Callable[[bytes], None]] = {"images": read_image, "uploads": read_upload}
-
-
-def _allocator(pixels: int) -> Callable[[int, int], NDArray[np.uint8]]:
-    def allocate(height: int, width: int) -> NDArray[np.uint8]:
-        if height * width > pixels:
-            raise ProblemError(IMAGE_DAMAGED, "the image is larger than its header says")
-        return blank(height, width)
-
-    return allocate
 
 
 def _mutate(data: bytes, max_size: int, seed: int) -> bytes:
@@ -82,6 +27,6 @@ def _mutate(data: bytes, max_size: int, seed: int) -> bytes:
 
 if __name__ == "__main__":
     warnings.simplefilter("ignore")
-    name = sys.argv.pop(1)
-    atheris.Setup(sys.argv, TARGETS[name], custom_mutator=_mutate)
+    sys.argv[0] = f"{sys.executable} -m benchmarks.reliability.decoding_fuzz_target"  # as libFuzzer starts it again
+    atheris.Setup(sys.argv, TARGETS[sys.argv[1].removeprefix("--")], custom_mutator=_mutate)
     atheris.Fuzz()

@@ -8,6 +8,7 @@ uploads. All at once, again and again, for each of some settings.
 """
 
 import sys
+from collections import Counter
 from collections.abc import Mapping
 from contextlib import ExitStack
 from pathlib import Path
@@ -21,7 +22,7 @@ from benchmarks.reliability.bodies import Kind, write_photograph
 from benchmarks.reliability.crowd import Crowd, Gathering, Manner
 from benchmarks.reliability.proof import Finding, at_most, conclude, none_of, parser
 from benchmarks.reliability.resident import MemoryWatch, promised_bytes, resident_bytes
-from benchmarks.reliability.traffic import Generator, Traffic
+from benchmarks.reliability.traffic import Generator, Observation, Traffic
 from benchmarks.service import OURS, segment, started
 
 SETTINGS: Mapping[str, Mapping[str, str]] = {
@@ -44,41 +45,39 @@ _NOISE_SIDE = 3_300
 """Of a PNG of nearly 32 MiB that no compression makes smaller."""
 
 
-def kinds(folder: Path, *, hundred_megapixels: bool = True) -> list[Kind]:
+def kinds(folder: Path, shrink: float = 1.0) -> list[Kind]:
     """Requests that take much memory.
 
     Args:
         folder: for their bodies.
-        hundred_megapixels: whether the largest images are among them; to make them takes seconds.
+        shrink: factor of the sides of those that are no photographs; at 1 it takes some seconds to make them.
     """
-    middle, whole = write_photograph(folder, _TWENTY_FIVE_MEGAPIXELS), write_photograph(folder, _LARGEST_WHOLE)
-    smaller, largest_photograph = write_photograph(folder, _SMALLER), write_photograph(folder, _LARGEST_PHOTOGRAPH)
-    noise = folder / "noise.png"
-    pixels = np.random.default_rng(0).integers(0, 256, (_NOISE_SIDE, _NOISE_SIDE, 3), np.uint8)
-    Image.fromarray(pixels).save(noise, compress_level=1)
-    chosen = [
+
+    def large(side: tuple[int, int]) -> str:
+        return write_photograph(folder, (round(side[0] * shrink), round(side[1] * shrink)))
+
+    giant, middle, whole, smaller = map(large, (_HUNDRED_MEGAPIXELS, _TWENTY_FIVE_MEGAPIXELS, _LARGEST_WHOLE, _SMALLER))
+    largest_photograph = write_photograph(folder, _LARGEST_PHOTOGRAPH)
+    noise, side = folder / "noise.png", round(_NOISE_SIDE * shrink)
+    Image.fromarray(np.random.default_rng(0).integers(0, 256, (side, side, 3), np.uint8)).save(noise, compress_level=1)
+    return [
+        Kind("100 MP", OURS.path, giant),
+        Kind("overlay of 100 MP", "/segment?format=overlay", giant),
         Kind("overlay of 25 MP", "/segment?format=overlay", middle),
         Kind("rows of 25 MP", "/segment?format=json&mask=rows", middle),
         Kind("rle of 25 MP", "/segment?format=json&mask=rle", middle),
-        Kind("whole", "/segment?tiling=whole", whole),
-        Kind("whole, smaller", "/segment?tiling=whole", smaller, 2),
+        Kind("whole, 16 MP", "/segment?tiling=whole", whole),
+        Kind("whole, 4 MP", "/segment?tiling=whole", smaller, 2),
         Kind("rle of noise", "/segment?format=json&mask=rle", str(noise), 2),
-        Kind("largest photograph", "/segment?format=json&mask=rows", largest_photograph, 8),
-        Kind("photograph's overlay", "/segment?format=overlay", largest_photograph, 8),
+        Kind("overlay of the largest photograph", "/segment?format=overlay", largest_photograph, 8),
+        Kind("rows of the largest photograph", "/segment?format=json&mask=rows", largest_photograph, 8),
     ]
-    if hundred_megapixels:
-        giant = write_photograph(folder, _HUNDRED_MEGAPIXELS)
-        chosen += [
-            Kind("100 MP", "/segment", giant),
-            Kind("overlay of 100 MP", "/segment?format=overlay", giant),
-        ]
-    return chosen
 
 
 def findings(name: str, settings: Mapping[str, str], chosen: list[Kind], seconds: float) -> list[Finding]:
     """Start the service with some settings and put it all on it."""
     image = photograph("cat")
-    unread, upload = chosen[6], chosen[3]
+    upload, unread = chosen[0], chosen[-1]
     with started(OURS.with_environment(**settings), sys.executable, image) as service, ExitStack() as stack:
         promised = promised_bytes(service.log())
         memory = stack.enter_context(MemoryWatch(service.process.pid))
@@ -86,7 +85,9 @@ def findings(name: str, settings: Mapping[str, str], chosen: list[Kind], seconds
         for manner, kind in ((Manner.UNREAD, unread), (Manner.SLOW, upload)):
             crowd = Crowd(service.port, manner, RUDE_CLIENTS, seconds, kind.path, kind.body)
             stack.enter_context(Gathering(crowd)).wait_until_ready()
-        traffic = Traffic(service.port, tuple(chosen), seconds, clients=CLIENTS, fresh=0.5, timeout_s=60)
+        traffic = Traffic(
+            service.port, tuple(chosen), seconds, clients=CLIENTS, fresh=0.5, timeout_s=min(60, 2 * seconds)
+        )
         observation = stack.enter_context(Generator(traffic)).observation()
         segment(OURS, service.port, image)
         is_running = service.process.poll() is None
@@ -95,9 +96,15 @@ def findings(name: str, settings: Mapping[str, str], chosen: list[Kind], seconds
         at_most(f"{name}: resident memory, peak", memory.peak_bytes / 1e6, promised / 1e6, "{:.0f} MB"),
         Finding(f"{name}: at first", f"{at_first / 1e6:.0f} MB"),
         Finding(f"{name}: answers", observation.statuses()),
+        Finding(f"{name}: answered 200", _told_kinds(observation)),
         none_of(f"{name}: answers of 500", len(unexpected)),
         Finding(f"{name}: the service afterwards", "serves" if is_running else "ended", "serves", is_running),
     ]
+
+
+def _told_kinds(observation: Observation) -> str:
+    counts = Counter(exchange.kind for exchange in observation.accepted())
+    return ", ".join(f"{name}: {count}" for name, count in counts.most_common())
 
 
 def main() -> int:

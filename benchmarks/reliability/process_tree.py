@@ -1,6 +1,7 @@
 """Processes, what they started and what they are connected to (Linux)."""
 
 import os
+from contextlib import suppress
 from pathlib import Path
 
 _ESTABLISHED = "01"
@@ -43,14 +44,19 @@ def workers(supervisor: int) -> list[int]:
     return [process for process in sorted(descendants(supervisor)[1:]) if "app.worker" in command_line(process)]
 
 
+def open_files(process: int) -> dict[Path, str]:
+    """Paths of a process's descriptors, and what they are of; none if it has ended."""
+    files = {}
+    with suppress(FileNotFoundError, ProcessLookupError):
+        for descriptor in Path(f"/proc/{process}/fd").iterdir():
+            with suppress(FileNotFoundError):  # it was closed
+                files[descriptor] = str(descriptor.readlink())
+    return files
+
+
 def connected_ports(process: int) -> set[int]:
     """Of a server process's connections, the ports of the other ends; IPv4."""
-    sockets = set()
-    try:
-        for descriptor in Path(f"/proc/{process}/fd").iterdir():
-            sockets.add(str(descriptor.readlink()))
-    except (FileNotFoundError, ProcessLookupError):
-        return set()
+    sockets = set(open_files(process).values())
     # number, own address, other address, state, queues, timer, retransmissions, user, time-out, inode, ...
     rows = (line.split() for line in Path("/proc/net/tcp").read_text().splitlines()[1:])
     return {

@@ -3,12 +3,13 @@
 import re
 import threading
 import time
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
 from typing import Self
 
-from benchmarks.reliability.process_tree import command_line, descendants
+from benchmarks.reliability.process_tree import command_line, descendants, open_files
 
 _PERIOD_S = 0.1
 _BLOCK_BYTES = 512
@@ -103,11 +104,9 @@ def _status(process: int) -> dict[str, int]:
 def _files_in_memory(process: int) -> dict[int, int]:
     """Bytes of open files that no disk has, by inode."""
     files = {}
-    for descriptor in Path(f"/proc/{process}/fd").iterdir():
-        try:
-            if str(descriptor.readlink()).startswith("/memfd:"):
+    for descriptor, file in open_files(process).items():
+        with suppress(FileNotFoundError):  # it was closed
+            if file.startswith("/memfd:"):
                 facts = descriptor.stat()
                 files[facts.st_ino] = facts.st_blocks * _BLOCK_BYTES
-        except (FileNotFoundError, ProcessLookupError):
-            continue  # it was closed
     return files

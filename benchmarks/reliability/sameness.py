@@ -84,7 +84,7 @@ def predict(bodies: Sequence[bytes], settings: Mapping[str, Mapping[str, str]], 
         with started(OURS.with_environment(**variables), sys.executable, photograph("cat")) as service:
             for is_loaded in (False, True):
                 ways = [Way(name, is_loaded, tiling) for tiling in TILINGS]
-                cases = list(product(range(len(bodies)), ways)) * repeats
+                cases = [case for case in product(range(len(bodies)), ways) for _ in range(repeats)]
                 predictions += asyncio.run(_ask(service.port, bodies, cases, CLIENTS if is_loaded else 1))
     return predictions
 

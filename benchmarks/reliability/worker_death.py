@@ -24,7 +24,7 @@ from benchmarks.reliability.witness import Event, Witnesses
 from benchmarks.service import OURS, RunningService, started
 
 CLIENTS = 8
-BACK_S = 15.0
+BACK_S = 30.0
 """In which a successor must serve."""
 
 _STEADY_S = 11.0
@@ -69,24 +69,29 @@ class Deaths:
         return [event for event in self.failed() if not any(_explains(death, event) for death in self.deaths)]
 
 
-def kill_workers(repeats: int) -> Deaths:
-    """Start a service with two workers, and kill one of them so many times."""
+def kill_workers(repeats: int, steady_s: float = _STEADY_S) -> Deaths:
+    """Start a service with two workers, and kill one of them so many times.
+
+    Args:
+        repeats: workers that are killed.
+        steady_s: seconds that all have served before.
+    """
     image = photograph("cat")
     with started(OURS.with_environment(FCN_WORKERS="2"), sys.executable, image) as service:
-        deaths, events = asyncio.run(_kill_workers(service, [post(OURS.path, image)] * CLIENTS, repeats))
+        deaths, events = asyncio.run(_kill_workers(service, [post(OURS.path, image)] * CLIENTS, repeats, steady_s))
         service.process.send_signal(signal.SIGTERM)
         return Deaths(deaths, events, service.process.wait(60))
 
 
 async def _kill_workers(
-    service: RunningService, requests: Sequence[bytes], repeats: int
+    service: RunningService, requests: Sequence[bytes], repeats: int, steady_s: float
 ) -> tuple[list[Death], list[Event]]:
     supervisor = service.process.pid
     deaths = []
     async with Witnesses(service.port, requests) as witnesses:
         await _wait_until(lambda: len(_serving(supervisor)) == 2)
         for _ in range(repeats):
-            await asyncio.sleep(_STEADY_S)
+            await asyncio.sleep(steady_s)
             deaths.append(await _kill(supervisor))
             await asyncio.sleep(_SETTLING_S)
     return deaths, witnesses.events

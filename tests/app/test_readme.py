@@ -88,4 +88,4 @@ def test_the_picture_is_photograph_mask_and_overlay() -> None:
 def _cycled(statuses: str) -> list[int]:
     """The statuses of a row: one for all its problems, or one for each."""
     numbers = [int(status) for status in statuses.split(",")]
-    return numbers * 5 if len(numbers) == 1 else numbers
+    return numbers * len(PROBLEMS) if len(numbers) == 1 else numbers

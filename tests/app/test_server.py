@@ -152,16 +152,16 @@ def test_sigterm_under_load_loses_nothing_that_was_accepted(start_server: Start,
     assert statuses[200] == load.outcomes[200]
 
 
-def test_sigint_twice_ends_the_service_whatever_it_does(start_server: Start) -> None:
+def test_sigint_twice_ends_the_service_whatever_it_does(start_server: Start, cat: bytes) -> None:
     server = start_server()
-    big = server.upload(_big_jpeg())
+    upload = server.unfinished_upload(cat, sent=1000)
     _wait_for_unfinished(server, 1)
     server.process.send_signal(signal.SIGINT)
     with server.client() as client:
         _wait_until(lambda: client.get("/readyz").status_code == 503)
     server.process.send_signal(signal.SIGINT)
     server.process.wait(timeout=10)
-    big.close()
+    upload.close()
 
 
 def test_sighup_serves_the_weights_file_as_it_is_now(start_server: Start, tmp_path: Path, cat: bytes) -> None:

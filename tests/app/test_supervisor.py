@@ -16,8 +16,9 @@ ROOT = Path(__file__).parents[2]
 
 _SUPERVISE = """
 import sys
-from app import supervisor
+from app import measures_folder, supervisor
 from app.process_settings import ProcessSettings
+measures_folder._IN_MEMORY = sys.argv[1]
 supervisor._SILENCE_S = 1.0
 sys.exit(supervisor.supervise(ProcessSettings(), "tests.app.idle_worker"))
 """
@@ -26,9 +27,9 @@ sys.exit(supervisor.supervise(ProcessSettings(), "tests.app.idle_worker"))
 class Supervised:
     """A supervisor of workers that serve nothing."""
 
-    def __init__(self, conduct: str) -> None:
+    def __init__(self, conduct: str, measures: Path) -> None:
         self.process = subprocess.Popen(
-            [sys.executable, "-c", _SUPERVISE],
+            [sys.executable, "-c", _SUPERVISE, str(measures)],
             env=environment({"workers": 2, "log_format": "text"}) | {"IDLE_WORKER": conduct},
             cwd=ROOT,
             stdout=subprocess.PIPE,
@@ -64,11 +65,11 @@ StartServer = Callable[..., ServerProcess]
 
 
 @pytest.fixture
-def supervise() -> Iterator[Supervise]:
+def supervise(tmp_path: Path) -> Iterator[Supervise]:
     started: list[Supervised] = []
 
     def start(conduct: str) -> Supervised:
-        started.append(Supervised(conduct))
+        started.append(Supervised(conduct, tmp_path))
         return started[-1]
 
     yield start

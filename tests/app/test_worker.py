@@ -7,14 +7,16 @@ from app.link import Message
 from tests.app.server_process import Upload, environment
 
 
-def test_a_worker_without_its_supervisor_finishes_what_it_has_accepted_and_ends(cat: bytes) -> None:
+def test_a_worker_without_its_supervisor_finishes_what_it_has_accepted_and_ends(tmp_path: Path, cat: bytes) -> None:
+    measures = tmp_path / "measures"
+    measures.mkdir()
     supervisor, link = socket.socketpair()
     listener = socket.create_server(("127.0.0.1", 0))
     port = listener.getsockname()[1]
     descriptors = [listener.fileno(), link.fileno()]
     worker = subprocess.Popen(
         [sys.executable, "-m", "app.worker", *map(str, descriptors)],
-        env=environment({"workers": 2}),
+        env=environment({"workers": 2}) | {"PROMETHEUS_MULTIPROC_DIR": str(measures)},
         pass_fds=descriptors,
         cwd=Path(__file__).parents[2],
     )
@@ -30,6 +32,7 @@ def test_a_worker_without_its_supervisor_finishes_what_it_has_accepted_and_ends(
     assert response.startswith(b"HTTP/1.1 200")
     assert worker.wait(timeout=20) == 0
     assert not _is_listening(port)
+    assert not measures.exists()
 
 
 def _is_listening(port: int) -> bool:

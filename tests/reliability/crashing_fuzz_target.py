@@ -11,6 +11,5 @@ def read(data: bytes) -> None:
 
 
 if __name__ == "__main__":
-    del sys.argv[1]
     atheris.Setup(sys.argv, read)
     atheris.Fuzz()

@@ -1,0 +1,11 @@
+from pathlib import Path
+
+from benchmarks.reliability.reload import findings, reload, two_weights
+
+
+def test_new_weights_come_without_a_gap(tmp_path: Path) -> None:
+    known = {weights.digest for weights in two_weights(tmp_path)}
+    assert len(known) == 2
+    seen = reload(tmp_path, repeats=1)
+    assert {event.digest for event in seen.events} == known
+    assert [finding for finding in findings(seen, known) if not finding.holds] == []
