@@ -81,7 +81,8 @@ def price(height: int, width: int, decode_bytes: int, options: Options, limits: 
     """What an image costs.
 
     Args:
-        height, width: of the image.
+        height: of the image.
+        width: likewise.
         decode_bytes: of memory that decoding it takes.
         options: that the client asked for.
         limits: how images are cut.

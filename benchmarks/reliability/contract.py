@@ -22,6 +22,7 @@ from benchmarks.service import OURS, started
 
 _ROOT = Path(__file__).parents[2]
 _TIME_LIMIT_S = 3600
+_REQUEST_TIMEOUT_S = 60
 
 _KEY = "a-key-for-everything"
 
@@ -59,6 +60,7 @@ def _report(port: int, examples: int, seed: int, excluded: str, folder: Path) ->
     command = [
         *(sys.executable, "-m", "schemathesis.cli", "--config-file", str(configuration)),
         *("run", f"http://127.0.0.1:{port}/openapi.json", "--checks", "all", "--continue-on-failure", "--no-color"),
+        *("--request-timeout", str(_REQUEST_TIMEOUT_S)),
         *("--header", f"Authorization: Bearer {_KEY}", "--max-examples", str(examples), "--seed", str(seed)),
         *(("--exclude-path", excluded) if excluded else ()),
         *("--generation-database", "none", "--report", "json", "--report-json-path", str(path)),

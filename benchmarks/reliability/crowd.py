@@ -19,25 +19,28 @@ from pathlib import Path
 
 import uvloop
 
-from benchmarks.connection import post
+from benchmarks.connection import Connection, post
 from benchmarks.reliability.child import Child, tell_ready
 
 _RECEIVE_BYTES = 4096
 _BYTE_PERIOD_S = 1.0
 _WAITING_S = 0.02
+_ARRIVAL_S = 5.0
+"""In which all idle ones come, so that the server does not end all their connections at the same moment."""
 
 
 class Manner(StrEnum):
     """How clients behave.
 
-    ``SLOW``: send a byte a second. ``IDLE``: say nothing, every other after a first request. ``VANISHING``: are there
-    once each, and go in the middle of their upload, while they wait or while they read. ``UNREAD``: never read their
-    answer.
+    ``SLOW``: send a byte a second. ``IDLE``: say nothing, every other after a first request. ``VANISHING``: come once
+    each, and go in the middle of their upload, while they wait or while they read. ``STAYING``: come as those do, and
+    read their whole answer. ``UNREAD``: never read their answer.
     """
 
     SLOW = "slow"
     IDLE = "idle"
     VANISHING = "vanishing"
+    STAYING = "staying"
     UNREAD = "unread"
 
 
@@ -48,7 +51,7 @@ class Crowd:
     Attributes:
         port: of a server on this machine.
         manner: of all.
-        clients: that are there at a time; of those that vanish, in all.
+        clients: that are there at a time; of those that come once, in all.
         seconds: for which they come again when the server has ended their connection.
         path: that bodies are posted to.
         body: file.
@@ -89,11 +92,14 @@ class _Run:
         return self._ended
 
     async def _client(self, number: int, ends: float) -> None:
-        if self._crowd.manner == Manner.VANISHING:
+        place = (number + 0.5) / self._crowd.clients
+        if self._crowd.manner in (Manner.VANISHING, Manner.STAYING):
             self._arrive()
-            await asyncio.sleep((number + 0.5) * self._crowd.seconds / self._crowd.clients)
-            await self._visit(number)
+            await asyncio.sleep(place * self._crowd.seconds)
+            await (self._visit(number) if self._crowd.manner == Manner.VANISHING else self._stay())
             return
+        if self._crowd.manner == Manner.IDLE:
+            await asyncio.sleep(place * min(_ARRIVAL_S, self._crowd.seconds / 2))
         is_first = True
         while (left_s := ends - time.monotonic()) > 0:
             with suppress(TimeoutError):
@@ -101,6 +107,11 @@ class _Run:
                     await self._visit(number, is_first=is_first)
                     self._ended += 1
             is_first = False
+
+    async def _stay(self) -> None:
+        with suppress(OSError, EOFError):
+            async with Connection(self._crowd.port) as connection:
+                await connection.exchange(self._request)
 
     def _arrive(self) -> None:
         self._arrived += 1
@@ -140,11 +151,12 @@ class _Run:
     async def _send_slowly(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         end = self._request.index(b"\r\n\r\n") + 4
         writer.write(self._request[:end])
-        ended = asyncio.create_task(reader.read())
         for byte in self._request[end:]:
             writer.write(bytes([byte]))
-            if (await asyncio.wait([ended], timeout=_BYTE_PERIOD_S))[0]:
-                break
+            with suppress(TimeoutError):
+                async with asyncio.timeout(_BYTE_PERIOD_S):
+                    await reader.read()
+                    break
 
     async def _vanish(self, number: int, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         match number % 3:

@@ -67,10 +67,10 @@ def kinds(folder: Path, shrink: float = 1.0) -> list[Kind]:
         Kind("rows of 25 MP", "/segment?format=json&mask=rows", middle),
         Kind("rle of 25 MP", "/segment?format=json&mask=rle", middle),
         Kind("whole, 16 MP", "/segment?tiling=whole", whole),
-        Kind("whole, 4 MP", "/segment?tiling=whole", smaller, 2),
-        Kind("rle of noise", "/segment?format=json&mask=rle", str(noise), 2),
-        Kind("overlay of the largest photograph", "/segment?format=overlay", largest_photograph, 8),
-        Kind("rows of the largest photograph", "/segment?format=json&mask=rows", largest_photograph, 8),
+        Kind("whole, 4 MP", "/segment?tiling=whole", smaller),
+        Kind("rle of noise", "/segment?format=json&mask=rle", str(noise)),
+        Kind("overlay of the largest photograph", "/segment?format=overlay", largest_photograph, 2),
+        Kind("rows of the largest photograph", "/segment?format=json&mask=rows", largest_photograph, 2),
     ]
 
 

@@ -31,28 +31,34 @@ _LARGE_WEIGHT = 0.5
 _DAMAGED_WEIGHT = 1.0
 
 
-def kinds(folder: Path) -> tuple[Kind, ...]:
-    """Photographs of each size with each answer; damaged files, whose names begin with ``damaged``."""
+def kinds(folder: Path, large_size: tuple[int, int]) -> tuple[Kind, ...]:
+    """Photographs of each size with each answer, and a larger image; damaged files, named so."""
     whole = [
         Kind(f"{width} x {height}, {answer}", f"/segment?{answer}", write_photograph(folder, (height, width)))
         for height, width in _SIZES
         for answer in _ANSWERS
     ]
     large = [
-        Kind(f"large, {answer}", f"/segment?{answer}", write_photograph(folder, _LARGE), _LARGE_WEIGHT)
+        Kind(f"large, {answer}", f"/segment?{answer}", write_photograph(folder, large_size), _LARGE_WEIGHT)
         for answer in _ANSWERS
     ]
     damaged = [Kind(f"damaged, {Path(path).stem}", OURS.path, path, _DAMAGED_WEIGHT) for path in write_damaged(folder)]
     return (*whole, *large, *damaged)
 
 
-def saturate(folder: Path, seconds: float) -> tuple[Observation, list[Sample]]:
-    """Start the service and keep it busy; what became of the requests, and its memory meanwhile."""
+def saturate(folder: Path, seconds: float, large_size: tuple[int, int] = _LARGE) -> tuple[Observation, list[Sample]]:
+    """Start the service and keep it busy; what became of the requests, and its memory meanwhile.
+
+    Args:
+        folder: for the files that are sent.
+        seconds: of the load.
+        large_size: height and width of the images that are no photographs.
+    """
     with (
         started(OURS, sys.executable, photograph("cat")) as service,
         MemoryWatch(service.process.pid, period_s=min(2.0, seconds / 100)) as memory,
     ):
-        observation = observe(Traffic(service.port, kinds(folder), seconds, clients=CLIENTS, fresh=0.2))
+        observation = observe(Traffic(service.port, kinds(folder, large_size), seconds, clients=CLIENTS, fresh=0.2))
     return observation, memory.samples
 
 

@@ -2,8 +2,8 @@
 
     python -m benchmarks.reliability.soak [NAME ...]
 
-About two and a half hours on two cores. Nothing else should run on the machine. Each proof is bounded in time, puts load
-on this machine alone, and is stopped with all that it has started if it does not end by itself.
+Some hours on two cores, on which nothing else should run. Each proof is bounded in time, puts load on this machine
+alone, and is stopped, with all that it has started, if it does not end by itself.
 """
 
 import subprocess
@@ -41,7 +41,7 @@ PROOFS: Mapping[str, LongForm] = {
     "termination": LongForm(("--repeats", "50"), 3600),
     "reload": LongForm(("--repeats", "50"), 1800),
     "worker_death": LongForm(("--repeats", "50"), 3600),
-    "neighbours": LongForm(("--seconds", "20", "--rounds", "5"), 1800),
+    "neighbours": LongForm(("--seconds", "60", "--rounds", "2"), 1800),
     "sameness": LongForm(("--repeats", "5"), 1800),
     "keys": LongForm(("--samples", "20000"), 600),
 }

@@ -28,6 +28,9 @@ from benchmarks.reliability.child import Child, tell_ready
 _IDLE_S = 3.0
 """A connection that was idle for so long is not used again: the server may be about to close it."""
 
+_PAUSE_S = 0.1
+"""Of a client in a closed loop that was not accepted."""
+
 NO_ANSWER = 0
 
 
@@ -220,8 +223,8 @@ class _ClosedLoop(_Loop):
         while self._left > 0 and (now := time.perf_counter()) < ends:
             self._left -= 1
             await self.exchange(now)
-            if self._exchanges[-1].status == NO_ANSWER:
-                await asyncio.sleep(0.01)  # a server that is gone is not hammered
+            if self._exchanges[-1].status in (NO_ANSWER, 429, 503, 504):
+                await asyncio.sleep(_PAUSE_S)
 
 
 class _OpenLoop(_Loop):

@@ -16,6 +16,7 @@ def test_a_client_that_notices_too_much_is_found() -> None:
     def of(*latencies_ms: float) -> list[Exchange]:
         return [Exchange("photograph", 200, 0.0, latency_ms, latency_ms) for latency_ms in latencies_ms]
 
-    plan = Plan({Manner.SLOW: 1, Manner.IDLE: 1}, seconds=1, rounds=1)
-    found = findings(plan, {"alone": of(100, 100), Manner.SLOW: of(100, 151), Manner.IDLE: of(100, 149)})
+    seen = {"alone": of(100, 100), Manner.SLOW: of(100, 151), Manner.IDLE: of(100, 149), Manner.STAYING: of(199)}
+    plan = Plan({Manner.SLOW: 1, Manner.IDLE: 1, Manner.STAYING: 1}, seconds=1, rounds=1)
+    found = findings(plan, seen)
     assert [finding.seen for finding in found if not finding.holds] == ["1.51"]

@@ -6,7 +6,7 @@ from benchmarks.reliability.overload import USUAL, findings, overload
 
 def test_too_many_requests_are_refused_at_once_and_the_others_answered_in_time(tmp_path: Path) -> None:
     kind = Kind("photograph", "/segment", write_photograph(tmp_path, PHOTOGRAPH))
-    seen = overload([kind], seconds=3, allowed=USUAL)
+    seen = overload([kind], seconds=2, allowed=USUAL)
     assert len(seen.observation.refused()) > len(seen.observation.accepted()) > 0
     assert [finding for finding in findings("photographs", seen, USUAL) if not finding.holds] == []
     assert 0 < seen.fair_capacity <= seen.capacity.throughput

@@ -6,7 +6,7 @@ from benchmarks.reliability.traffic import Exchange, Observation
 
 
 def test_mixed_requests_are_answered_as_they_should(tmp_path: Path) -> None:
-    observation, samples = saturate(tmp_path, seconds=3)
+    observation, samples = saturate(tmp_path, seconds=2, large_size=(1056, 1056))
     *rows, _ = findings(observation, samples)  # of growth so short a time tells nothing
     assert [finding for finding in rows if not finding.holds] == []
     assert len(observation.accepted()) > 10
