@@ -3,8 +3,8 @@
 import signal
 import sys
 
+from app.process.standard_streams import standard_streams
 from app.process_settings import ProcessSettings, read_settings
-from app.standard_streams import standard_streams
 
 
 def main() -> None:
@@ -14,10 +14,10 @@ def main() -> None:
         settings = read_settings(ProcessSettings)
         # PyTorch takes seconds to import, and much memory, and a supervisor does without.
         if settings.workers > 1:
-            from app.supervisor import supervise  # noqa: PLC0415
+            from app.process.supervisor import supervise  # noqa: PLC0415
 
             sys.exit(supervise(settings))
-        from app.server import serve  # noqa: PLC0415
+        from app.process.server import serve  # noqa: PLC0415
         from app.settings import Settings  # noqa: PLC0415
 
         serve(read_settings(Settings))

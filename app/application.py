@@ -14,20 +14,20 @@ from fastapi.staticfiles import StaticFiles
 from fastapi_offline import FastAPIOffline
 
 from app import __version__
-from app.access import KEY_HEADER, describe_access
+from app.access.keys import Keys
+from app.access.rate import RateLimit
+from app.access.requirements import KEY_HEADER, describe_access
+from app.access.security_headers import SecurityHeadersMiddleware
 from app.errors import install_error_handlers
-from app.heap import give_back_free_memory
-from app.keys import Keys
-from app.metrics import Metrics
-from app.middleware import BriefStartupFailure, ObservationMiddleware
 from app.openapi import describe_problems
-from app.rate import RateLimit
 from app.routes import admin, catalogue, operations, page, segment
-from app.security_headers import SecurityHeadersMiddleware
-from app.service import Service
+from app.scheduling.heap import give_back_free_memory
+from app.scheduling.service import Service
+from app.scheduling.threads import start_threads
 from app.settings import Settings
-from app.threads import start_threads
-from app.tracing import TELEMETRY, sending_spans
+from app.telling.metrics import Metrics
+from app.telling.middleware import BriefStartupFailure, ObservationMiddleware
+from app.telling.tracing import TELEMETRY, sending_spans
 from model.segmenter import Segmenter
 from model.tiling import TilingLimits
 

@@ -4,10 +4,10 @@ from typing import Annotated, cast
 
 from fastapi import Depends, Request
 
-from app.metrics import Metrics
 from app.problems import NOT_READY, ProblemError
-from app.service import Service
+from app.scheduling.service import Service
 from app.settings import Settings
+from app.telling.metrics import Metrics
 
 
 async def _settings(request: Request) -> Settings:

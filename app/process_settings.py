@@ -6,7 +6,7 @@ from typing import TypeVar
 from pydantic import Field, ValidationError
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
-from app.logs import LogFormat
+from app.telling.logs import LogFormat
 
 _Settings = TypeVar("_Settings", bound=BaseSettings)
 

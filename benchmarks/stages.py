@@ -18,7 +18,7 @@ import torch
 from numpy.typing import NDArray
 from PIL import Image
 
-from app.images import decode_image
+from app.decoding.images import decode_image
 from app.rendering import MaskEncoding, render_json, render_overlay, render_png
 from benchmarks.machine import describe_machine
 from benchmarks.photograph import NAMES, photograph

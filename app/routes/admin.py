@@ -3,11 +3,11 @@
 from fastapi import APIRouter, Request
 
 from app import problems
-from app.access import require
-from app.keys import KeyScope, KeysError
+from app.access.keys import KeyScope, KeysError
+from app.access.requirements import require
 from app.openapi import problem_responses
 from app.problems import RELOAD_FAILED, ProblemError
-from app.reloading import reload
+from app.process.reloading import reload
 from app.schemas import ReloadDocument
 from model.errors import SegmentationError
 

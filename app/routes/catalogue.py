@@ -5,10 +5,10 @@ from typing import Annotated
 from fastapi import APIRouter, Path
 
 from app import problems
-from app.access import require
+from app.access.keys import KeyScope
+from app.access.requirements import require
+from app.decoding.images import FORMATS
 from app.dependencies import ServiceDependency, SettingsDependency
-from app.images import FORMATS
-from app.keys import KeyScope
 from app.openapi import problem_responses
 from app.problems import PROBLEMS, ProblemError
 from app.schemas import (

@@ -4,13 +4,13 @@ from fastapi import APIRouter, Request, Response
 from prometheus_client import CONTENT_TYPE_LATEST
 
 from app import problems
-from app.access import require
+from app.access.keys import KeyScope
+from app.access.requirements import require
 from app.dependencies import MetricsDependency, ServiceDependency
-from app.keys import KeyScope
 from app.openapi import problem_responses
 from app.problems import DEVICE_FAILED, DRAINING, ProblemError
+from app.scheduling.service import Service
 from app.schemas import HealthDocument
-from app.service import Service
 
 PROBES = ("/livez", "/readyz", "/health", "/metrics")
 """Asked every few seconds, and no news: in the log only if it is to hold everything, and not traced."""

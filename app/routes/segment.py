@@ -11,13 +11,13 @@ from starlette.responses import StreamingResponse
 from starlette.types import Receive, Scope, Send
 
 from app import problems
-from app.access import limit_rate, require
+from app.access.keys import KeyScope
+from app.access.requirements import limit_rate, require
 from app.dependencies import ServiceDependency, SettingsDependency
-from app.jobs import Answer, Job
-from app.keys import KeyScope
 from app.negotiation import negotiate
 from app.openapi import problem_responses
-from app.options import Options
+from app.scheduling.jobs import Answer, Job
+from app.scheduling.options import Options
 from app.schemas import SegmentationDocument, SegmentQuery
 from app.uploads import FIELD, UploadLimits, read_image_bytes
 

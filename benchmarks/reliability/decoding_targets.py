@@ -10,9 +10,9 @@ from fastapi import Request
 from numpy.typing import NDArray
 from starlette.types import Message
 
-from app.allowance import TimeLimits, decoding_allowance, header_allowance
-from app.decoder import limited
-from app.images import blank, decode_image, read_header
+from app.decoding.allowance import TimeLimits, decoding_allowance, header_allowance
+from app.decoding.decoder import limited
+from app.decoding.images import blank, decode_image, read_header
 from app.problems import IMAGE_DAMAGED, ProblemError
 from app.uploads import UploadLimits, read_image_bytes
 

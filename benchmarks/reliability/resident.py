@@ -31,7 +31,7 @@ def resident_bytes(root: int) -> int:
         except (FileNotFoundError, ProcessLookupError):
             continue  # it has ended
         total += fields.get("RssAnon", 0) + fields.get("RssFile", 0)
-        if "app.decoder" not in command_line(process):
+        if "app.decoding.decoder" not in command_line(process):
             total += fields.get("RssShmem", 0)
     return total + sum(files.values())
 

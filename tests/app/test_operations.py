@@ -3,8 +3,8 @@ from fastapi import FastAPI
 from starlette.testclient import TestClient
 
 from app.problems import DEVICE_FAILED
-from tests.app.exposition import Exposition
 from tests.app.problems import require_problem
+from tests.app.telling.exposition import Exposition
 
 
 def test_probes_answer_when_ready(client: TestClient) -> None:

@@ -13,7 +13,7 @@ from starlette.testclient import TestClient
 
 from app import problems
 from app.application import create_app
-from app.images import decode_image
+from app.decoding.images import decode_image
 from app.rendering import blend
 from app.rle import decode_rle
 from app.settings import Settings
@@ -260,7 +260,7 @@ def test_a_fault_of_the_service_is_a_problem_with_the_requests_id(
     def fail(*_: object) -> None:
         raise RuntimeError("broken on purpose")
 
-    monkeypatch.setattr("app.jobs.Job.decode", fail)
+    monkeypatch.setattr("app.scheduling.jobs.Job.decode", fail)
     response = client.post("/segment", content=cat, headers=JPEG)
     document = require_problem(response, problems.INTERNAL)
     assert response.headers["x-request-id"] in document["detail"]

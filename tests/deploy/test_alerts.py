@@ -10,7 +10,7 @@ from starlette.testclient import TestClient
 
 from app.application import create_app
 from app.settings import Settings
-from tests.app.exposition import Exposition
+from tests.app.telling.exposition import Exposition
 
 PROMETHEUS = Path(__file__).parents[2] / "deploy/prometheus"
 RULES: list[dict[str, Any]] = [

@@ -3,7 +3,7 @@ from random import Random
 
 import pytest
 
-from app.images import decode_image, read_header
+from app.decoding.images import decode_image, read_header
 from benchmarks.connection import Reply
 from benchmarks.reliability.fuzz import prove
 from benchmarks.reliability.fuzz_answers import judge

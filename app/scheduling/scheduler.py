@@ -1,0 +1,243 @@
+"""Decides what the device computes next, of all requests."""
+
+import logging
+import threading
+from collections import deque
+from collections.abc import Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from app.problems import DEVICE_FAILED, OUT_OF_MEMORY, ProblemError
+from app.scheduling.health import Health
+from app.scheduling.threads import start_threads, start_threads_of_one_core
+from app.telling.metrics import Metrics
+from model.errors import SegmentationError
+from model.networks.fcn import aligned
+from model.segmentation import Band, Segmentation
+from model.segmenter import Segmenter
+from model.tiling import Tiling
+
+_logger = logging.getLogger("app")
+
+
+class Abandoned(Exception):  # noqa: N818 (no error: nobody waits for the result any more)
+    """Work was left out because nobody waits for it."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _Photograph:
+    """An image that waits to be predicted in one pass."""
+
+    segmenter: Segmenter
+    image: NDArray[np.uint8]
+    confidence: bool
+    abandoned: threading.Event
+    result: "Future[Segmentation]" = field(default_factory=Future)
+
+    @property
+    def size(self) -> tuple[int, int]:
+        return aligned(self.image.shape[0]), aligned(self.image.shape[1])
+
+    def is_like(self, other: "_Photograph") -> bool:
+        """Whether both can be predicted together."""
+        return (self.segmenter, self.size, self.confidence) == (other.segmenter, other.size, other.confidence)
+
+    def is_wanted(self) -> bool:
+        """Whether somebody waits for the result still; from now on it can't be cancelled."""
+        if not self.result.set_running_or_notify_cancel():
+            return False
+        if self.abandoned.is_set():
+            self.result.set_exception(Abandoned())
+            return False
+        return True
+
+
+class Scheduler:
+    """Decides what is computed when, and by which threads.
+
+    Photographs, which one pass predicts, are predicted in the order of asking: one with all cores if no other is
+    there, else each on a core of its own, side by side, which does more in the same time. On a GPU those of one size
+    that wait are predicted together. Larger images are predicted a band at a time, in turn; their thread makes way for
+    the photographs', so that these hardly notice them, and gets what is left and no less than a quarter.
+
+    Args:
+        all_cores: one thread, that predicts with all cores: the one that has loaded and warmed up the segmenter, for
+            OpenMP slows down as soon as two threads have helpers of their own.
+        metrics: counts.
+        batch_pixels: of photographs predicted together; 0 if they are predicted side by side.
+        cores: of a CPU, that photographs are predicted on side by side.
+    """
+
+    def __init__(self, all_cores: ThreadPoolExecutor, metrics: Metrics, batch_pixels: int = 0, cores: int = 1) -> None:
+        self.health = Health()
+        self._metrics = metrics
+        self._batch_pixels = batch_pixels
+        self._core_count = 1 if batch_pixels else cores
+        self._busy_cores = 0
+        self._waiting: deque[_Photograph] = deque()
+        self._lock = threading.RLock()
+        self._is_open = True
+        self._all_cores = all_cores
+        self._one_core = start_threads_of_one_core("one-core", self._core_count)
+        self._slow: ThreadPoolExecutor | None = None
+        self._large_images = 0
+
+    def segment(
+        self,
+        segmenter: Segmenter,
+        image: NDArray[np.uint8],
+        abandoned: threading.Event,
+        *,
+        confidence: bool = False,
+    ) -> "Future[Segmentation]":
+        """Predict a photograph when its turn has come.
+
+        Args:
+            segmenter: predicts.
+            image: (height, width, 3), uint8 RGB.
+            abandoned: set when nobody waits for it any more; if it is then, the future ends with ``Abandoned``.
+            confidence: also give the winning classes' probabilities.
+
+        Returns:
+            The prediction, or a ProblemError if the device failed.
+        """
+        photograph = _Photograph(segmenter, image, confidence, abandoned)
+        with self._lock:
+            self._waiting.append(photograph)
+            self._start()
+        return photograph.result
+
+    def bands(
+        self,
+        segmenter: Segmenter,
+        image: NDArray[np.uint8],
+        tiling: Tiling,
+        abandoned: threading.Event,
+        *,
+        confidence: bool = False,
+    ) -> Iterator[Band]:
+        """Predict an image band by band; waits for a turn for each.
+
+        Raises:
+            TilingError: it cannot be predicted that way.
+            Abandoned: nobody waited for it when its turn came.
+            ProblemError: the device failed.
+        """
+        bands = segmenter.bands(image, tiling=tiling, confidence=confidence)
+
+        def take() -> Band | None:
+            if abandoned.is_set():
+                raise Abandoned
+            with self._told_faults():
+                return next(bands, None)
+
+        with self._slow_thread() as thread:
+            while (band := thread.submit(take).result()) is not None:
+                yield band
+
+    def close(self) -> None:
+        """Give up what has not started."""
+        with self._lock:
+            self._is_open = False
+            self._start()
+            for threads in (self._all_cores, self._one_core, self._slow):
+                if threads is not None:
+                    threads.shutdown(wait=False, cancel_futures=True)
+
+    @contextmanager
+    def _slow_thread(self) -> Iterator[ThreadPoolExecutor]:
+        """The thread of large images. It is there while there are any: see ``all_cores``."""
+        with self._lock:
+            if self._slow is None:
+                self._slow = start_threads("slow", 1, make_way=True)
+            slow = self._slow
+            self._large_images += 1
+        try:
+            yield slow
+        finally:
+            with self._lock:
+                self._large_images -= 1
+                if not self._large_images:
+                    slow.shutdown(wait=False)
+                    self._slow = None
+
+    def _start(self) -> None:
+        """Start what there are cores for."""
+        while self._waiting and not self._is_open:
+            self._waiting.popleft().result.cancel()
+        while self._waiting and self._busy_cores < self._core_count:
+            is_alone = self._core_count == 1 or (self._busy_cores == 0 and len(self._waiting) == 1)
+            batch = self._take_batch()
+            if not batch:
+                continue
+            threads, cores = (self._all_cores, self._core_count) if is_alone else (self._one_core, 1)
+            self._busy_cores += cores
+            threads.submit(self._predict, batch, cores)
+
+    def _take_batch(self) -> list[_Photograph]:
+        """The photograph that has waited longest, and on a GPU others like it; none if nobody waits for it."""
+        first = self._waiting.popleft()
+        batch = [first]
+        height, width = first.size
+        while len(batch) < self._batch_pixels // (height * width):
+            like = next((other for other in self._waiting if other.is_like(first)), None)
+            if like is None:
+                break
+            self._waiting.remove(like)
+            batch.append(like)
+        return [photograph for photograph in batch if photograph.is_wanted()]
+
+    def _predict(self, batch: list[_Photograph], cores: int) -> None:
+        self._metrics.batch_images.observe(len(batch))
+        outcomes = self._outcomes(batch)
+        with self._lock:
+            self._busy_cores -= cores
+            self._start()
+        for photograph, outcome in zip(batch, outcomes, strict=True):
+            if isinstance(outcome, BaseException):
+                photograph.result.set_exception(outcome)
+            else:
+                photograph.result.set_result(outcome)
+
+    def _outcomes(self, batch: Sequence[_Photograph]) -> list[Segmentation | BaseException]:
+        """Of one pass if the device has memory for it, else of halves."""
+        first = batch[0]
+        images = [photograph.image for photograph in batch]
+        try:
+            with self._told_faults():
+                return [*first.segmenter.segment_together(images, confidence=first.confidence)]
+        except BaseException as error:
+            is_too_large = isinstance(error, ProblemError) and error.problem is OUT_OF_MEMORY and len(batch) > 1
+            if not is_too_large:
+                return [error] * len(batch)
+        half = len(batch) // 2
+        return [*self._outcomes(batch[:half]), *self._outcomes(batch[half:])]
+
+    @contextmanager
+    def _told_faults(self) -> Iterator[None]:
+        """What the device does wrong, counted and told to the client; faults of images pass."""
+        try:
+            yield
+        except (SegmentationError, StopIteration):
+            raise
+        except Exception as error:
+            if _is_out_of_memory(error):
+                self._metrics.out_of_memory.inc()
+                _logger.warning("the device is out of memory: %s", error)
+                torch.cuda.empty_cache()
+                detail = "the device has no memory left for the image; try again"
+                raise ProblemError(OUT_OF_MEMORY, detail, {"Retry-After": "1"}) from error
+            self._metrics.device_failures.inc()
+            self.health.failed(error)
+            raise ProblemError(DEVICE_FAILED, "the device failed; try again", {"Retry-After": "1"}) from error
+        self.health.succeeded()
+
+
+def _is_out_of_memory(error: Exception) -> bool:
+    """For a CPU's memory PyTorch has no exception of its own."""
+    return isinstance(error, (torch.OutOfMemoryError, MemoryError)) or "can't allocate memory" in str(error)

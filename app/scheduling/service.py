@@ -1,0 +1,393 @@
+"""Admits requests, runs their jobs in bounded threads, and ends in order."""
+
+import asyncio
+import threading
+from collections.abc import AsyncIterator, Callable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import contextmanager, suppress
+from typing import Any, TypeVar
+
+import torch
+
+from app.decoding.decoders import Decoders
+from app.problems import DEADLINE, DRAINING, ProblemError
+from app.scheduling.delivery import Delivery
+from app.scheduling.heap import give_back_free_memory
+from app.scheduling.jobs import Answer, Deliver, Job
+from app.scheduling.lanes import Lane, refusal
+from app.scheduling.memory import Memory, MemoryFullError, Reservation
+from app.scheduling.memory_bound import MemoryBound
+from app.scheduling.pace import Pace
+from app.scheduling.pricing import Price, Size
+from app.scheduling.scheduler import Scheduler
+from app.scheduling.threads import start_threads, start_threads_of_one_core
+from app.settings import Settings
+from app.telling.metrics import Metrics
+from model.segmenter import Segmenter
+
+_Result = TypeVar("_Result")
+
+_LARGE_AT_ONCE = 8
+"""Threads; how many large images there really are, the memory decides."""
+
+_CUDA_BATCH_PIXELS = 1 << 23
+"""Pixels of a batch on a GPU, unless set: some forty photographs."""
+
+
+class BrokenOff(Exception):  # noqa: N818 (what there was to say to the client has been said)
+    """An answer ends before its end: its first parts were sent when something stood in the way of the others."""
+
+
+class Place:
+    """A request's right to be worked on, and the memory it holds. The right is given back when its work has ended,
+    neither before, when its client has gone, nor after, when its client still reads; the memory when both are over.
+
+    Attributes:
+        body: memory of the request's body, and of a photograph's answer.
+        image: memory of the image and all that is made of it.
+        job: the request's.
+        answer: waits for the job.
+        step: the step of the job that is in a thread, or waits for one.
+        result: what came of it.
+    """
+
+    def __init__(self, body: Reservation) -> None:
+        self.body = body
+        self.image: Reservation | None = None
+        self.job: Job | None = None
+        self.answer: asyncio.Task[Answer] | None = None
+        self.step: Future[Any] | None = None
+        self.result: Answer | None = None
+        self.is_taken = True
+        self.is_left = False
+
+    def free(self) -> None:
+        """Give the memory back, if nobody works on the request nor reads its answer any more."""
+        if self.is_left and not self.is_taken:
+            self.body.close()
+            if self.image is not None:
+                self.image.close()
+
+
+class Service:
+    """One segmenter and the requests that want it. All methods run in the event loop's thread.
+
+    Args:
+        settings: limits.
+        segmenter: predicts.
+        all_cores: the thread that has loaded it.
+        metrics: counts.
+        load: a segmenter of the weights file as it is now; raises SegmentationError.
+        seconds_per_pixel: that the segmenter takes.
+    """
+
+    def __init__(
+        self,
+        settings: Settings,
+        segmenter: Segmenter,
+        all_cores: ThreadPoolExecutor,
+        metrics: Metrics,
+        load: Callable[[], Segmenter],
+        seconds_per_pixel: float,
+    ) -> None:
+        self.segmenter = segmenter
+        self.draining = False
+        self._settings = settings
+        self._metrics = metrics
+        self._load = load
+        self._reloading = asyncio.Lock()
+        batch_pixels = settings.batch_pixels or (_CUDA_BATCH_PIXELS if segmenter.device.type == "cuda" else 0)
+        self._scheduler = Scheduler(all_cores, metrics, batch_pixels, torch.get_num_threads())
+        self._threads = {
+            Size.PHOTOGRAPH: start_threads("photograph", settings.concurrency),
+            Size.LARGE: start_threads("large", _LARGE_AT_ONCE, make_way=True),
+        }
+        self._decoders = {
+            Size.PHOTOGRAPH: Decoders(settings.concurrency, settings.max_pixels, on_failure=metrics.decoder_failed),
+            Size.LARGE: Decoders(1, settings.max_pixels, make_way=True, on_failure=metrics.decoder_failed),
+        }
+        self.bound = MemoryBound.of(settings, batch_pixels, torch.get_num_threads())
+        self._bodies = Memory(self.bound.body_bytes)
+        self._places = settings.concurrency + settings.queue_length
+        self._lanes = {
+            Size.PHOTOGRAPH: Lane(
+                self._places,
+                Memory(self.bound.photograph_bytes),
+                Pace(seconds_per_pixel),
+                settings.deadline_s,
+            ),
+            Size.LARGE: Lane(
+                max(1, self._places // 4),
+                Memory(self.bound.large_bytes),
+                Pace(seconds_per_pixel),
+                settings.deadline_s,
+            ),
+        }
+        self._unfinished = 0
+        self._in_queue = 0
+        self._idle = asyncio.Event()
+        self._idle.set()
+        self._tell_loaded()
+        self._tell()
+
+    @property
+    def failure(self) -> str | None:
+        """Why the process should be ended; None while it works."""
+        return self._scheduler.health.failure
+
+    def start_decoders(self) -> None:
+        """Start the processes that the first photographs would wait for.
+
+        Raises:
+            ProblemError: they cannot be started.
+        """
+        self._decoders[Size.PHOTOGRAPH].start()
+
+    @contextmanager
+    def admit(self) -> Iterator[Place]:
+        """A place for a request, from its head to the end of its answer; leaving it abandons what is not finished.
+
+        Raises:
+            ProblemError: the service is draining, or the queue is full.
+        """
+        if self.draining:
+            raise ProblemError(DRAINING, "the service is shutting down", {"Retry-After": "1", "Connection": "close"})
+        self._require_room()
+        place = Place(self._bodies.empty_reservation())
+        self._unfinished += 1
+        self._idle.clear()
+        self._tell()
+        try:
+            yield place
+        finally:
+            self._leave(place)
+            place.is_left = True
+            place.free()
+            self._tell()
+
+    def hold(self, place: Place, more_bytes: int) -> None:
+        """Take memory for a part of a request's body, which has arrived.
+
+        Raises:
+            ProblemError: there is none.
+        """
+        try:
+            place.body.grow(more_bytes)
+        except MemoryFullError as error:
+            detail = f"the bodies that are held have {self._bodies.limit_bytes} bytes, and no more are allowed"
+            raise refusal(detail, self._lanes[Size.PHOTOGRAPH].wait_s) from error
+        self._metrics.body_bytes.set(self._bodies.reserved_bytes)
+
+    async def run(self, job: Job, place: Place, gone: "asyncio.Task[None]") -> Answer | AsyncIterator[bytes] | None:
+        """Do a job.
+
+        Args:
+            job: to do.
+            place: the request's.
+            gone: ends when the client goes.
+
+        Returns:
+            The answer; or, if it is delivered while it is being made, its parts; or None if the client went first.
+
+        Raises:
+            ProblemError, TilingError: the image cannot be segmented, or not in time.
+        """
+        self._require_room()
+        delivery = Delivery()
+        place.job = job
+        self._in_queue += 1
+        place.answer = answer = asyncio.create_task(self._work(job, place, delivery))
+        answer.add_done_callback(lambda _: self._leave(place))
+        started = asyncio.create_task(delivery.started.wait())
+        try:
+            waited_for: set[asyncio.Task[Any]] = {answer, gone, started}
+            await asyncio.wait(waited_for, timeout=self._settings.deadline_s, return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            started.cancel()
+        if answer.done():
+            result = answer.result()
+            if not delivery.started.is_set():
+                self._count(result, place)
+                return result
+        if gone.done():
+            self._metrics.abandoned.inc()
+            return None
+        if delivery.started.is_set():
+            return self._parts(answer, place, delivery, gone)
+        raise ProblemError(DEADLINE, f"the answer was not ready within {self._settings.deadline_s:g} s")
+
+    async def reload(self) -> str:
+        """Serve the weights file as it is now. Requests that are in work, or wait, are answered with the old weights.
+
+        Returns:
+            The SHA-256 of the file.
+
+        Raises:
+            SegmentationError: it cannot be used; the old weights serve on.
+        """
+        async with self._reloading:
+            # One core, so that there is no second team of OpenMP's threads.
+            loader = start_threads_of_one_core("reload", 1)
+            try:
+                segmenter = await asyncio.wrap_future(loader.submit(self._load))
+                await self._warm(segmenter)
+                await asyncio.wrap_future(loader.submit(give_back_free_memory))
+            except Exception:
+                self._metrics.reloads.labels("failure").inc()
+                raise
+            finally:
+                loader.shutdown(wait=False)
+            self.segmenter = segmenter
+            self._metrics.reloads.labels("success").inc()
+            self._tell_loaded()
+            return segmenter.checkpoint.digest
+
+    async def drain(self) -> None:
+        """Take nothing new; wait until everything accepted is finished, at most ``drain_timeout_s``."""
+        self.draining = True
+        try:
+            async with asyncio.timeout(self._settings.drain_timeout_s):
+                await self._idle.wait()
+        except TimeoutError:
+            pass
+
+    def close(self) -> None:
+        """Give up what has not started; threads end with the step or band they are in."""
+        for threads in self._threads.values():
+            threads.shutdown(wait=False, cancel_futures=True)
+        self._scheduler.close()
+        for decoders in self._decoders.values():
+            decoders.close()
+
+    async def _work(self, job: Job, place: Place, delivery: Delivery) -> Answer:
+        opening = self._threads[Size.PHOTOGRAPH].submit(job.open, self._decoders[Size.PHOTOGRAPH])
+        price = await self._take(place, opening)
+        lane = self._lanes[price.size]
+        with lane.enter(price, lambda: job.progress) as ticket:
+            self._tell()
+            place.image = await lane.memory.reserve(price.peak_bytes)
+            self._tell()
+            if price.size is Size.PHOTOGRAPH:
+                answer = await self._segment_photograph(job, place)
+            else:
+                answer = await self._segment_large(job, place, price, delivery)
+            ticket.is_done = True
+        return answer
+
+    async def _segment_photograph(self, job: Job, place: Place) -> Answer:
+        threads = self._threads[Size.PHOTOGRAPH]
+        image = await self._take(place, threads.submit(job.decode, self._decoders[Size.PHOTOGRAPH]))
+        segmentation = await self._take(place, job.predict(image, self._scheduler))
+        answer = await self._take(place, threads.submit(job.encode, image, segmentation))
+        place.body.resize(len(answer.body))
+        assert place.image is not None
+        place.image.close()
+        return answer
+
+    async def _segment_large(self, job: Job, place: Place, price: Price, delivery: Delivery) -> Answer:
+        """In threads of its own: photographs never wait for a large image's decoding or encoding."""
+        decoders, threads = self._decoders[Size.LARGE], self._threads[Size.LARGE]
+        answer = await self._take(place, threads.submit(_run, job, decoders, self._scheduler, delivery.put))
+        assert place.image is not None
+        place.image.resize(len(answer.body) or price.answer_bytes)
+        return answer
+
+    async def _warm(self, segmenter: Segmenter) -> None:
+        golden = segmenter.checkpoint.golden
+        assert golden is not None
+        await asyncio.wrap_future(self._scheduler.segment(segmenter, golden.image, threading.Event()))
+
+    async def _parts(
+        self, answer: "asyncio.Task[Answer]", place: Place, delivery: Delivery, gone: "asyncio.Task[None]"
+    ) -> AsyncIterator[bytes]:
+        """The deadline is for each part: how long all of them take is for the client to say, by the image's size."""
+        for ending in (answer, gone):
+            ending.add_done_callback(lambda _: delivery.end())
+        while (part := await self._next_part(delivery)) is not None:
+            yield part
+        if not answer.done():
+            self._metrics.abandoned.inc()
+            return
+        try:
+            self._count(answer.result(), place)
+        except ProblemError as error:
+            self._metrics.broken_off.inc()
+            raise BrokenOff(error.detail) from error
+
+    async def _next_part(self, delivery: Delivery) -> bytes | None:
+        try:
+            async with asyncio.timeout(self._settings.deadline_s):
+                return await delivery.next()
+        except TimeoutError as error:
+            self._metrics.broken_off.inc()
+            raise BrokenOff(f"its next part was not ready within {self._settings.deadline_s:g} s") from error
+
+    async def _take(self, place: Place, step: "Future[_Result]") -> _Result:
+        place.step = step
+        return await asyncio.wrap_future(step)
+
+    def _require_room(self) -> None:
+        if self._in_queue >= self._places:
+            detail = f"{self._in_queue} requests are in work or waiting, and {self._places} may"
+            raise refusal(detail, self._lanes[Size.PHOTOGRAPH].wait_s)
+
+    def _count(self, answer: Answer, place: Place) -> None:
+        place.result = answer
+        self._metrics.observe_stages(answer.stages)
+        self._metrics.pixels.inc(answer.pixels)
+        self._metrics.megapixels.observe(answer.pixels / 1e6)
+
+    def _leave(self, place: Place) -> None:
+        """Give a place back as soon as no thread works on it; what has not started is given up."""
+        if place.job is not None and place.answer is not None:
+            place.job.abandoned.set()
+            place.answer.cancel()
+            # Nobody may be left to hear of a failure, and asyncio would complain of that.
+            _ = place.answer.cancelled() or (place.answer.done() and place.answer.exception())
+        if place.step is None or place.step.done():
+            self._give_back(place)
+            return
+        # A thread cannot be stopped: while it works, it takes part of the machine, and so of the queue.
+        loop = asyncio.get_running_loop()
+
+        def give_back(_: Future[Any]) -> None:
+            with suppress(RuntimeError):  # the loop has ended, and with it the count
+                loop.call_soon_threadsafe(self._give_back, place)
+
+        place.step.add_done_callback(give_back)
+
+    def _give_back(self, place: Place) -> None:
+        if not place.is_taken:
+            return
+        place.is_taken = False
+        self._unfinished -= 1
+        if place.job is not None:
+            self._in_queue -= 1
+            place.job.close()
+        place.free()
+        if not self._unfinished:
+            self._idle.set()
+        self._tell()
+
+    def _tell_loaded(self) -> None:
+        checkpoint = self.segmenter.checkpoint
+        precision, device = self.segmenter.precision, self.segmenter.device
+        self._metrics.loaded(sha256=checkpoint.digest, precision=precision, device=device)
+
+    def _tell(self) -> None:
+        """What the metrics show of the queue."""
+        metrics, memories = self._metrics, [lane.memory for lane in self._lanes.values()]
+        metrics.unfinished.set(self._unfinished)
+        metrics.body_bytes.set(self._bodies.reserved_bytes)
+        metrics.memory_reserved.set(sum(memory.reserved_bytes for memory in memories))
+        metrics.memory_limit.set(sum(memory.limit_bytes for memory in memories))
+        for size, lane in self._lanes.items():
+            metrics.waiting.labels(size.value).set(lane.requests)
+            metrics.waiting_seconds.labels(size.value).set(lane.wait_s)
+
+
+def _run(job: Job, decoders: Decoders, scheduler: Scheduler, deliver: Deliver) -> Answer:
+    try:
+        return job.run(decoders, scheduler, deliver)
+    finally:
+        give_back_free_memory()

@@ -1,0 +1,279 @@
+import asyncio
+import threading
+from collections.abc import AsyncIterator, Callable, Iterator
+from dataclasses import replace
+from io import BytesIO
+from typing import Any
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from app.problems import DEADLINE, QUEUE_FULL, ProblemError
+from app.rendering import MaskEncoding, OutputFormat
+from app.scheduling.jobs import Answer, Job
+from app.scheduling.options import Options
+from app.scheduling.service import BrokenOff, Service
+from app.scheduling.threads import start_threads
+from app.settings import Settings
+from app.telling.metrics import Metrics
+from model.checkpoint import Golden
+from model.errors import CheckpointError
+from model.segmentation import NO_TIME, Band
+from model.segmenter import Segmenter
+from model.tiling import Tiling
+from tests.model.random_checkpoint import random_checkpoint
+
+WIDTH, HEIGHT = 40, 50
+SEGMENTER = Segmenter(random_checkpoint(), "cpu")
+
+
+def _job(tiling: Tiling = Tiling.OVERLAP) -> Job:
+    """Predicted in bands, whatever its size, unless told otherwise."""
+    buffer = BytesIO()
+    Image.new("RGB", (WIDTH, HEIGHT)).save(buffer, "PNG")
+    options = Options(OutputFormat.PNG, MaskEncoding.NONE, tiling, 0.5)
+    return Job(buffer.getvalue(), options, SEGMENTER, max_pixels=10**6)
+
+
+_started: list[Service] = []
+
+
+@pytest.fixture(autouse=True)
+def _end_services() -> Iterator[None]:
+    yield
+    while _started:
+        _started.pop().close()
+
+
+def _service(
+    load: Callable[[], Segmenter] = lambda: SEGMENTER, seconds_per_pixel: float = 1e-6, **settings: Any
+) -> Service:
+    all_cores = start_threads("all-cores", 1)
+    service = Service(Settings(**settings), SEGMENTER, all_cores, Metrics(), load, seconds_per_pixel)
+    _started.append(service)
+    return service
+
+
+def _slow_service(monkeypatch: pytest.MonkeyPatch, more: threading.Event, **settings: Any) -> Service:
+    """A service that knows the first row at once, and the others when it may."""
+    service = _service(**settings)
+
+    def bands(*_: object, confidence: bool) -> Iterator[Band]:
+        yield Band(np.zeros((1, WIDTH), dtype=np.uint8), NO_TIME)
+        assert more.wait(30)
+        yield Band(np.zeros((HEIGHT - 1, WIDTH), dtype=np.uint8), NO_TIME)
+
+    monkeypatch.setattr(service._scheduler, "bands", bands)
+    return service
+
+
+def _measure(service: Service, name: str) -> float:
+    value = service._metrics.registry.get_sample_value(name)
+    assert value is not None
+    return value
+
+
+def _unfinished(service: Service) -> float:
+    return _measure(service, "fcn_unfinished_requests")
+
+
+async def _wait(event: asyncio.Event) -> None:
+    await event.wait()
+
+
+async def _wait_until_idle(service: Service) -> None:
+    async with asyncio.timeout(30):
+        while _unfinished(service):
+            await asyncio.sleep(0.001)
+
+
+def test_an_answer_whose_next_part_comes_too_late_is_broken_off(monkeypatch: pytest.MonkeyPatch) -> None:
+    more = threading.Event()
+    service = _slow_service(monkeypatch, more, deadline_s=3)
+
+    async def ask() -> None:
+        gone = asyncio.create_task(asyncio.sleep(60))
+        with service.admit() as place:
+            parts = await service.run(_job(), place, gone)
+            assert isinstance(parts, AsyncIterator)
+            assert (await anext(parts)).startswith(b"\x89PNG")
+            with pytest.raises(BrokenOff, match=r"its next part was not ready within 3 s"):
+                await anext(parts)
+        assert _unfinished(service) == 1  # the thread still works
+        more.set()
+        await _wait_until_idle(service)
+        gone.cancel()
+
+    asyncio.run(ask())
+    assert _measure(service, "fcn_broken_off_total") == 1
+
+
+def test_a_client_that_reads_slowly_holds_no_place_once_the_work_is_done(monkeypatch: pytest.MonkeyPatch) -> None:
+    more = threading.Event()
+    service = _slow_service(monkeypatch, more)
+
+    async def ask() -> bytes:
+        gone = asyncio.create_task(asyncio.sleep(60))
+        with service.admit() as place:
+            parts = await service.run(_job(), place, gone)
+            assert isinstance(parts, AsyncIterator)
+            assert _unfinished(service) == 1
+            more.set()
+            await _wait_until_idle(service)
+            file = b"".join([part async for part in parts])
+        assert _unfinished(service) == 0
+        gone.cancel()
+        return file
+
+    picture = Image.open(BytesIO(asyncio.run(ask())))
+    assert picture.size == (WIDTH, HEIGHT)
+    picture.load()
+
+
+def test_a_client_that_goes_between_parts_is_counted_and_its_work_abandoned(monkeypatch: pytest.MonkeyPatch) -> None:
+    more = threading.Event()
+    service = _slow_service(monkeypatch, more)
+    job = _job()
+
+    async def ask() -> None:
+        leave = asyncio.Event()
+        gone = asyncio.create_task(_wait(leave))
+        with service.admit() as place:
+            parts = await service.run(job, place, gone)
+            assert isinstance(parts, AsyncIterator)
+            leave.set()
+            assert len([part async for part in parts]) == 1
+        assert job.abandoned.is_set()
+        more.set()
+        await _wait_until_idle(service)
+
+    asyncio.run(ask())
+    assert _measure(service, "fcn_abandoned_total") == 1
+
+
+async def _mask(service: Service, job: Job) -> bytes:
+    """The answer of a photograph."""
+    gone = asyncio.create_task(asyncio.sleep(60))
+    with service.admit() as place:
+        answer = await service.run(job, place, gone)
+        assert isinstance(answer, Answer)
+        gone.cancel()
+        return answer.body
+
+
+def test_bodies_that_arrive_take_no_place_in_the_queue() -> None:
+    service = _service(concurrency=1, queue_length=0)
+
+    async def ask() -> None:
+        with service.admit(), service.admit(), service.admit():
+            assert _unfinished(service) == 3
+            assert await _mask(service, _job(Tiling.AUTO))
+
+    asyncio.run(ask())
+
+
+def test_bodies_share_the_memory_that_there_is_for_them() -> None:
+    service = _service(body_memory_bytes=1000)
+
+    async def ask() -> None:
+        with service.admit() as one, service.admit() as other:
+            service.hold(one, 600)
+            with pytest.raises(ProblemError, match="1000 bytes, and no more are allowed; try again in 1 s") as refused:
+                service.hold(other, 401)
+            assert refused.value.problem is QUEUE_FULL
+            service.hold(other, 400)
+            assert _measure(service, "fcn_body_bytes") == 1000
+        assert _measure(service, "fcn_body_bytes") == 0
+
+    asyncio.run(ask())
+
+
+def test_the_queue_is_looked_at_again_when_the_body_is_there(monkeypatch: pytest.MonkeyPatch) -> None:
+    more = threading.Event()
+    service = _slow_service(monkeypatch, more, concurrency=1, queue_length=0)
+
+    async def ask() -> None:
+        gone = asyncio.create_task(asyncio.sleep(60))
+        with service.admit() as one, service.admit() as other:
+            assert isinstance(await service.run(_job(), one, gone), AsyncIterator)
+            with pytest.raises(ProblemError) as refused:
+                await service.run(_job(), other, gone)
+            assert refused.value.problem is QUEUE_FULL
+            more.set()
+        await _wait_until_idle(service)
+        gone.cancel()
+
+    asyncio.run(ask())
+
+
+def test_the_memory_of_a_large_image_is_held_until_its_answer_is_read(monkeypatch: pytest.MonkeyPatch) -> None:
+    more = threading.Event()
+    service = _slow_service(monkeypatch, more)
+
+    def reserved() -> float:
+        return _measure(service, "fcn_memory_reserved_bytes")
+
+    async def ask() -> None:
+        gone = asyncio.create_task(asyncio.sleep(60))
+        with service.admit() as place:
+            service.hold(place, 1000)
+            parts = await service.run(_job(), place, gone)
+            assert isinstance(parts, AsyncIterator)
+            working = reserved()
+            more.set()
+            await _wait_until_idle(service)
+            assert 0 < reserved() < working
+            assert _measure(service, "fcn_body_bytes") == 1000
+            assert [part async for part in parts]
+        assert reserved() == 0
+        assert _measure(service, "fcn_body_bytes") == 0
+        gone.cancel()
+
+    asyncio.run(ask())
+
+
+def test_an_image_that_would_be_late_is_refused_at_once() -> None:
+    service = _service(seconds_per_pixel=1e-3, deadline_s=5)
+
+    async def ask() -> None:
+        with pytest.raises(ProblemError, match=r"would take about \d+ s, after 0 s of work that wait; 5 s") as refused:
+            await _mask(service, _job(Tiling.AUTO))
+        assert refused.value.problem is DEADLINE
+
+    asyncio.run(ask())
+    assert _measure(service, "fcn_memory_reserved_bytes") == 0
+
+
+def test_a_reload_changes_the_weights_of_requests_that_come_after_it() -> None:
+    golden = Golden(np.zeros((32, 32, 3), dtype=np.uint8), np.zeros((32, 32), dtype=np.uint8))
+    other = Segmenter(replace(random_checkpoint(seed=1), digest="new", golden=golden), "cpu")
+    service = _service(load=lambda: other)
+
+    async def ask() -> None:
+        before, old = _job(Tiling.AUTO), await _mask(service, _job(Tiling.AUTO))
+        assert await service.reload() == "new"
+        assert service.segmenter is other
+        assert await _mask(service, before) == old
+        after = _job(Tiling.AUTO)
+        after.segmenter = service.segmenter
+        assert await _mask(service, after) != old
+
+    asyncio.run(ask())
+    assert service._metrics.registry.get_sample_value("fcn_reloads_total", {"result": "success"}) == 1
+
+
+def test_weights_that_cannot_be_used_leave_the_old_ones() -> None:
+    def load() -> Segmenter:
+        raise CheckpointError("weights file x is damaged")
+
+    service = _service(load=load)
+
+    async def ask() -> None:
+        with pytest.raises(CheckpointError, match="x is damaged"):
+            await service.reload()
+        assert await _mask(service, _job(Tiling.AUTO))
+
+    asyncio.run(ask())
+    assert service.segmenter is SEGMENTER
+    assert service._metrics.registry.get_sample_value("fcn_reloads_total", {"result": "failure"}) == 1
