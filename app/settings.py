@@ -107,8 +107,8 @@ class Settings(ProcessSettings):
     )
     keys: Path | None = Field(
         None,
-        description="File of API keys, a line each, made by `python -m app.access.keys`; without it whoever reaches the "
-        "port may use the service, and nobody `/admin`.",
+        description="File of API keys, a line each, made by `python -m app.access.keys`; without it whoever reaches "
+        "the port may use the service, and nobody `/admin`.",
     )
     protect_metrics: bool = Field(False, description="Whether `/metrics` needs a key with the scope `metrics`.")
     rate_per_s: float = Field(
