@@ -46,8 +46,14 @@ _TAGS = [
 ]
 
 
-def create_app(settings: Settings) -> FastAPI:
-    """The application. The weights are loaded, checked and warmed up when it starts, not here."""
+def create_app(settings: Settings, *, load_in_background: bool = False) -> FastAPI:
+    """The application. The weights are loaded, checked and warmed up when it starts, not here.
+
+    Args:
+        settings: of the service.
+        load_in_background: whether it has started before the weights are loaded, and answers 503 until then; whoever
+            starts it waits for ``app.state.loading``.
+    """
     app = FastAPIOffline(
         title="FCN segmentation",
         version=__version__,
@@ -59,6 +65,7 @@ def create_app(settings: Settings) -> FastAPI:
     app.state.settings = settings
     app.state.metrics = Metrics()
     app.state.service = None
+    app.state.load_in_background = load_in_background
     app.state.keys = Keys(settings.keys) if settings.keys else None
     app.state.rate_limit = RateLimit(settings.rate_per_s, settings.rate_burst) if settings.rate_per_s else None
     install_error_handlers(app)
@@ -84,6 +91,18 @@ def create_app(settings: Settings) -> FastAPI:
 
 @asynccontextmanager
 async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
+    app.state.loading = asyncio.create_task(_start_service(app))
+    if not app.state.load_in_background:
+        await app.state.loading
+    sampling = asyncio.create_task(app.state.metrics.sample_regularly())
+    with sending_spans():
+        yield
+    sampling.cancel()
+    if app.state.service is not None:
+        app.state.service.close()
+
+
+async def _start_service(app: FastAPI) -> None:
     settings: Settings = app.state.settings
     if app.state.keys is not None:
         app.state.keys.reload()
@@ -94,11 +113,6 @@ async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
     _logger.info("memory: %s", service.bound)
     app.state.metrics.memory_bound.set(service.bound.total_bytes)
     app.state.service = service
-    sampling = asyncio.create_task(app.state.metrics.sample_regularly())
-    with sending_spans():
-        yield
-    sampling.cancel()
-    service.close()
 
 
 def _prepare(settings: Settings) -> tuple[Segmenter, float]:

@@ -45,7 +45,7 @@ class Settings(ProcessSettings):
         "pixel in some thousands. `int8` takes two fifths on CPUs with VNNI, of weights exported with `--calibrate`, "
         "and moves four pixels in a thousand.",
     )
-    threads: int = Field(0, ge=0, description="CPU threads of the network; 0 is all cores, divided among the workers.")
+    threads: int = Field(0, ge=0, description="CPU threads of the network, divided among the workers; 0 is all cores.")
     concurrency: Positive = Field(
         2, description="Requests in work at once: one on the device, the others being decoded or encoded."
     )
@@ -109,6 +109,11 @@ class Settings(ProcessSettings):
         None,
         description="File of API keys, a line each, made by `python -m app.access.keys`; without it whoever reaches "
         "the port may use the service, and nobody `/admin`.",
+    )
+    trusted_proxies: str = Field(
+        "",
+        description="Addresses of proxies, with commas between, whose `X-Forwarded-For` tells whose request it is; "
+        "`*` for all.",
     )
     protect_metrics: bool = Field(False, description="Whether `/metrics` needs a key with the scope `metrics`.")
     rate_per_s: float = Field(

@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncGenerator, Callable
-from contextlib import suppress
+from contextlib import closing, suppress
 from dataclasses import dataclass
 
 from fastapi import Request
@@ -35,6 +35,11 @@ class _InMemoryParser(MultiPartParser):
 
     spool_max_size = 2**40
 
+    def close(self) -> None:
+        """Free the files, those of parts that did not end among them."""
+        for file in self._files_to_close_on_error:
+            file.close()
+
 
 @dataclass(frozen=True, slots=True)
 class UploadLimits:
@@ -49,6 +54,12 @@ class UploadLimits:
     max_bytes: int
     timeout_s: float
     idle_timeout_s: float
+
+
+def announced_bytes(request: Request) -> int:
+    """The length of a body, as its head tells; 0 if it does not."""
+    announced = request.headers.get("content-length", "")
+    return int(announced) if announced.isdigit() else 0
 
 
 async def read_image_bytes(request: Request, limits: UploadLimits, hold: Callable[[int], None]) -> bytes:
@@ -81,18 +92,17 @@ async def read_image_bytes(request: Request, limits: UploadLimits, hold: Callabl
 async def _read_multipart(request: Request, limits: UploadLimits, hold: Callable[[int], None]) -> bytes:
     body = _bounded(request, limits.max_bytes + _MULTIPART_ALLOWANCE, limits, hold)
     parser = _InMemoryParser(request.headers, body, max_files=1, max_fields=8)
-    try:
-        form = await parser.parse()
-    # Codecs of a charset that the client names raise plain UnicodeError.
-    except (MultiPartException, UnicodeError) as error:
-        raise ProblemError(BODY_MALFORMED, f"the multipart body cannot be parsed: {error}") from error
-    upload = form.get(FIELD)
-    if not isinstance(upload, UploadFile):
-        await form.close()
-        fault = "is missing" if upload is None else "is text, not a file"
-        raise ProblemError(INVALID_REQUEST, f"the multipart field {FIELD} {fault}")
-    data = await upload.read()
-    await form.close()
+    with closing(parser):
+        try:
+            form = await parser.parse()
+        # Codecs of a charset that the client names raise plain UnicodeError.
+        except (MultiPartException, UnicodeError) as error:
+            raise ProblemError(BODY_MALFORMED, f"the multipart body cannot be parsed: {error}") from error
+        upload = form.get(FIELD)
+        if not isinstance(upload, UploadFile):
+            fault = "is missing" if upload is None else "is text, not a file"
+            raise ProblemError(INVALID_REQUEST, f"the multipart field {FIELD} {fault}")
+        data = await upload.read()
     if len(data) > limits.max_bytes:
         raise _too_large(limits.max_bytes)
     return data
@@ -102,8 +112,7 @@ async def _bounded(
     request: Request, max_bytes: int, limits: UploadLimits, hold: Callable[[int], None]
 ) -> AsyncGenerator[bytes, None]:
     """The body's chunks; stops as soon as they, or the length announced, are more than allowed."""
-    announced = request.headers.get("content-length", "")
-    if announced.isdigit() and int(announced) > max_bytes:
+    if announced_bytes(request) > max_bytes:
         await _discard(request)
         raise _too_large(max_bytes)
     received, more = 0, True

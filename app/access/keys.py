@@ -64,13 +64,25 @@ class Keys:
         Raises:
             KeysError: it is missing or malformed; the keys stay what they were.
         """
+        self.replace(self.read())
+
+    def replace(self, keys: tuple[Key, ...]) -> None:
+        """From now on these are the keys."""
+        self._keys = keys
+
+    def read(self) -> tuple[Key, ...]:
+        """The keys that are in the file now.
+
+        Raises:
+            KeysError: it is missing or malformed.
+        """
         try:
             text = self._path.read_text()
         except (OSError, UnicodeError) as error:
             reason = error.strerror if isinstance(error, OSError) else "it is not text"
             raise KeysError(f"the keys in {self._path} cannot be read: {reason}") from error
         try:
-            self._keys = parse_keys(text)
+            return parse_keys(text)
         except KeysError as error:
             raise KeysError(f"the keys in {self._path} cannot be used: {error}") from error
 

@@ -13,6 +13,8 @@ from app.settings import Settings
 
 KEY_HEADER = "X-API-Key"
 
+_ADDRESS_LENGTH = 64
+
 # No query parameter: it would be in the logs of everything on the way.
 _BEARER = HTTPBearer(scheme_name="bearer", description="An API key as a bearer token.", auto_error=False)
 _HEADER = APIKeyHeader(name=KEY_HEADER, scheme_name="header", description="An API key.", auto_error=False)
@@ -84,7 +86,8 @@ async def _limit_rate(request: Request) -> None:
     limit: RateLimit | None = request.app.state.rate_limit
     if limit is None:
         return
-    address = request.client.host if request.client else "unknown"
+    # What a proxy forwards may be anything.
+    address = request.client.host[:_ADDRESS_LENGTH] if request.client else "unknown"
     wait_s = math.ceil(limit.take(getattr(request.state, "client", address)))
     if wait_s:
         detail = f"this client sends more requests than it may; try again in {wait_s} s"

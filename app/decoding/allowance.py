@@ -57,7 +57,7 @@ class TimeLimits:
         patience: seconds that may pass for each of them, as others may have the processors.
     """
 
-    header_s: int = 5
+    header_s: int = 2
     image_s: int = 5
     megapixel_s: float = 0.25
     patience: int = 5
@@ -93,13 +93,18 @@ def decoding_bytes(header: Header, file_bytes: int) -> int:
     """Estimate of the memory that decoding takes at its peak, the file and the result among it."""
     kind = 0 if header.mode in _GREY else 1 if header.mode in _COLOR else 2
     bytes_per_pixel = _BYTES_PER_COSTLY_PIXEL if header.is_costly else _BYTES_PER_PIXEL
-    return _OVERHEAD_BYTES + _FILES * file_bytes + header.pixels * bytes_per_pixel[header.format][kind]
+    return header_bytes(file_bytes) + header.pixels * bytes_per_pixel[header.format][kind]
+
+
+def header_bytes(file_bytes: int) -> int:
+    """Estimate of the memory that reading a header takes at its peak, for files can be nearly all header."""
+    return _OVERHEAD_BYTES + _FILES * file_bytes
 
 
 def header_allowance(data: bytes, max_pixels: int, limits: TimeLimits) -> Allowance:
     """For reading the header of a file."""
     canvas_bytes = _WEBP_BYTES_PER_PIXEL * max_pixels if data[8:12] == b"WEBP" else 0
-    memory_bytes = _OVERHEAD_BYTES + _FILES * len(data) + canvas_bytes
+    memory_bytes = header_bytes(len(data)) + canvas_bytes
     return Allowance(_ADDRESS_BYTES + memory_bytes, limits.header_s, limits.header_s * limits.patience)
 
 

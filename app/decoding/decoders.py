@@ -154,8 +154,12 @@ class Decoders:
         header = self._try(lambda decoder: decoder.read_header(file, allowance))
         return Picture(header, file, len(data))
 
-    def decode(self, picture: Picture) -> NDArray[np.uint8]:
+    def decode(self, picture: Picture, require_audience: Callable[[], None] = lambda: None) -> NDArray[np.uint8]:
         """Decode an image whose header these or other decoders have read.
+
+        Args:
+            picture: to decode.
+            require_audience: is called when its turn has come; what it raises ends the work.
 
         Returns:
             (height, width, 3), uint8 RGB, read-only.
@@ -165,7 +169,12 @@ class Decoders:
         """
         pixels = picture.header.pixels
         allowance = decoding_allowance(picture.header, picture.file_bytes, self._limits)
-        return self._try(lambda decoder: decoder.decode_image(picture.file, pixels, allowance))
+
+        def decode(decoder: Decoder) -> NDArray[np.uint8]:
+            require_audience()
+            return decoder.decode_image(picture.file, pixels, allowance)
+
+        return self._try(decode)
 
     def close(self) -> None:
         """End all, whatever they are doing."""

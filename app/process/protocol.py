@@ -31,6 +31,9 @@ MAX_AHEAD = 64
 _REFUSED_AT_ONCE = 64
 """Connections above the limit that are told so; more are closed without a word."""
 
+_PROGRESS_BYTES = 1 << 14
+"""That a client has to read of an answer within the time; with fewer it would hold the answer's memory for hours."""
+
 _LINGER_S = 2.0
 """That a client is given to read why it was refused: if the connection were closed while it sends it might not."""
 
@@ -142,7 +145,7 @@ class HttpProtocol(HttpToolsProtocol):
         if self._head_since is not None and now - self._head_since > self._settings.head_timeout_s:
             self._end_late_head()
         unread_bytes = self._count_unread()
-        if unread_bytes == 0 or unread_bytes != self._unread_bytes:
+        if unread_bytes == 0 or abs(unread_bytes - self._unread_bytes) >= _PROGRESS_BYTES:
             self._unread_bytes, self._unread_since = unread_bytes, now
         elif now - self._unread_since > self._settings.send_timeout_s:
             self._metrics.send_timeouts.inc()

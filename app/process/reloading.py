@@ -33,7 +33,7 @@ async def reload(app: FastAPI) -> Reloaded:
 
     Raises:
         KeysError: the keys cannot be used; nothing has changed.
-        SegmentationError: the weights cannot be used; the old ones serve on, with the new keys.
+        SegmentationError: the weights cannot be used; nothing has changed.
         ProblemError: the service is starting or shutting down.
     """
     reloaded = await _reload_here(app)
@@ -67,6 +67,13 @@ async def _reload_here(app: FastAPI) -> Reloaded:
         raise ProblemError(NOT_READY, "the service is starting")
     if service.draining:
         raise ProblemError(DRAINING, "the service is shutting down")
-    if keys is not None:
-        keys.reload()
-    return Reloaded(await service.reload(), 0 if keys is None else len(keys))
+    if keys is None:
+        return Reloaded(await service.reload(), 0)
+    try:
+        new_keys = keys.read()
+    except KeysError:
+        app.state.metrics.reloads.labels("failure").inc()
+        raise
+    sha256 = await service.reload()
+    keys.replace(new_keys)
+    return Reloaded(sha256, len(keys))

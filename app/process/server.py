@@ -1,16 +1,21 @@
 """Runs the application under uvicorn, and ends it in order."""
 
 import asyncio
+import logging
 import math
 import os
 import signal
 import socket
+import sys
+import time
 from types import FrameType
 
 import uvicorn
 from fastapi import FastAPI
 
+from app.access.keys import KeysError
 from app.application import create_app
+from app.problems import ProblemError
 from app.process.announcement import announce
 from app.process.descriptors import raise_descriptor_limit
 from app.process.link import Link, Message
@@ -19,9 +24,20 @@ from app.process.reloading import reload_on
 from app.scheduling.service import Service
 from app.settings import Settings
 from app.telling.logs import log_config
+from model.errors import SegmentationError
+
+_CANNOT_START = 3
+_DEVICE_FAILED = 1
+"""Exit codes."""
+
+_GIVEN_UP_S = 10.0
+"""That the device is given to work again."""
 
 _TENDING_S = 0.5
 """Between two looks at the connections."""
+
+
+_logger = logging.getLogger("app")
 
 
 class Server(uvicorn.Server):
@@ -43,6 +59,8 @@ class Server(uvicorn.Server):
         self._loop: asyncio.AbstractEventLoop | None = None
         self._draining: asyncio.Task[None] | None = None
         self._tasks: list[asyncio.Task[None]] = []
+        self._failed_since: float | None = None
+        self.exit_code = 0
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         self._loop = asyncio.get_running_loop()
@@ -51,15 +69,30 @@ class Server(uvicorn.Server):
         if self._link is not None:
             self._link.on_end(self._end)
         await super().startup(sockets)
-        if self.started:
+        if not self.started:
+            return
+        if not await self._has_loaded() or self.should_exit:
+            self.should_exit = True
+            await self.shutdown(sockets)
+        else:
             self._tasks += [asyncio.create_task(task) for task in (reload_on(hangup, self._app), self._tend())]
             if self._link is not None:
                 self._link.tell(Message.READY)
             else:
                 announce(self.servers[0].sockets[0])
 
+    async def _has_loaded(self) -> bool:
+        """Wait for the weights; requests that come meanwhile are told to come again."""
+        try:
+            await self._app.state.loading
+        except (KeysError, SegmentationError, ProblemError) as error:
+            _logger.error("cannot start: %s", error)
+            self.exit_code = _CANNOT_START
+            return False
+        return True
+
     def handle_exit(self, sig: int, frame: FrameType | None) -> None:  # noqa: ARG002 (uvicorn's signature)
-        if self._loop is None or not self.started:
+        if self._loop is None or self._app.state.service is None:
             self.should_exit = True
         elif self._draining is None:
             self._loop.call_soon_threadsafe(self._start_drain)
@@ -73,14 +106,19 @@ class Server(uvicorn.Server):
                 assert isinstance(connection, HttpProtocol)
                 connection.enforce_time_limits()
             if self._link is not None:
-                self._tell_supervisor(self._link)
+                self._link.tell(Message.ALIVE)
+            self._end_if_failed()
             await asyncio.sleep(_TENDING_S)
 
-    def _tell_supervisor(self, link: Link) -> None:
-        link.tell(Message.ALIVE)
-        service: Service = self._app.state.service
-        if service.failure is not None:
-            # Probes of its life reach any worker; so this one makes room for a new one itself.
+    def _end_if_failed(self) -> None:
+        """Make room for a new process: not everything that starts one looks at probes, and they may reach another."""
+        service: Service | None = self._app.state.service
+        if service is None or service.failure is None:
+            self._failed_since = None
+        elif self._failed_since is None:
+            self._failed_since = time.monotonic()
+        elif time.monotonic() - self._failed_since > _GIVEN_UP_S:
+            self.exit_code = _DEVICE_FAILED
             self.should_exit = True
 
     def _start_drain(self) -> None:
@@ -106,10 +144,11 @@ def serve(settings: Settings, listener: socket.socket | None = None, link: Link 
         link: to the supervisor of the workers.
     """
     raise_descriptor_limit()
-    if settings.workers > 1 and not settings.threads:
-        cores = len(os.sched_getaffinity(0))
-        settings = settings.model_copy(update={"threads": max(1, cores // settings.workers)})
-    app = create_app(settings)
+    if settings.workers > 1:
+        threads = settings.threads or len(os.sched_getaffinity(0))
+        settings = settings.model_copy(update={"threads": max(1, threads // settings.workers)})
+    # Of several workers one that is not ready leaves requests to the others.
+    app = create_app(settings, load_in_background=link is None)
     app.state.link = link
     config = uvicorn.Config(
         app,
@@ -121,6 +160,11 @@ def serve(settings: Settings, listener: socket.socket | None = None, link: Link 
         access_log=False,  # the application tells more
         lifespan="on",
         server_header=False,
+        proxy_headers=bool(settings.trusted_proxies),
+        forwarded_allow_ips=settings.trusted_proxies,
         timeout_graceful_shutdown=math.ceil(settings.drain_timeout_s),  # for answers that are still being sent
     )
-    Server(config, app, link).run(None if listener is None else [listener])
+    server = Server(config, app, link)
+    server.run(None if listener is None else [listener])
+    if server.exit_code:
+        sys.exit(server.exit_code)

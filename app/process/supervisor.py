@@ -35,6 +35,9 @@ _LONGEST_PAUSE_S = 30.0
 _SILENCE_S = 60.0
 """After which a worker, which says twice a second that its event loop turns, is taken to hang."""
 
+_START_S = 300.0
+"""After which a worker that is not ready is taken to hang."""
+
 _logger = logging.getLogger("app")
 
 
@@ -101,7 +104,7 @@ class Worker:
 
     def end(self) -> None:
         """Have it finish what it has accepted, and end."""
-        self._signal(signal.SIGTERM)
+        self._signal(signal.SIGTERM if self.is_ready else signal.SIGKILL)
 
     def kill(self) -> None:
         """End it."""
@@ -119,10 +122,11 @@ class Worker:
 
     async def _next_message(self) -> bytes:
         try:
-            async with asyncio.timeout(_SILENCE_S if self.is_ready else None):
+            patience_s = _SILENCE_S if self.is_ready else _START_S
+            async with asyncio.timeout(patience_s):
                 return await self._reader.read(1)
         except TimeoutError:
-            _logger.error("worker %d has been silent for %g s, and is ended", self.process_id, _SILENCE_S)
+            _logger.error("worker %d has been silent for %g s, and is ended", self.process_id, patience_s)
             self.kill()
             return await self._reader.read(1)
 

@@ -19,7 +19,7 @@ from app.openapi import problem_responses
 from app.scheduling.jobs import Answer, Job
 from app.scheduling.options import Options
 from app.schemas import SegmentationDocument, SegmentQuery
-from app.uploads import FIELD, UploadLimits, read_image_bytes
+from app.uploads import FIELD, UploadLimits, announced_bytes, read_image_bytes
 
 router = APIRouter(tags=["segmentation"])
 
@@ -126,7 +126,7 @@ async def segment(
     output = query.format or negotiate(request.headers.get("accept"))
     limits = UploadLimits(settings.max_upload_bytes, settings.upload_timeout_s, settings.upload_idle_timeout_s)
     with ExitStack() as stack:
-        request.state.place = place = stack.enter_context(service.admit())
+        request.state.place = place = stack.enter_context(service.admit(announced_bytes(request)))
         data = await read_image_bytes(request, limits, partial(service.hold, place))
         options = Options(output, query.mask, query.tiling, query.alpha)
         job = Job(data, options, service.segmenter, settings.max_pixels)

@@ -16,7 +16,7 @@ class Health:
         self._lock = threading.Lock()
         self._in_a_row = 0
         self.failure: str | None = None
-        """Why the device is given up; None while it is not. The orchestrator ends the process then."""
+        """Why the device is given up; None while it is not. The process ends then, if that does not change soon."""
 
     def succeeded(self) -> None:
         """The device has done what was asked of it."""

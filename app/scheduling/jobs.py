@@ -94,10 +94,9 @@ class Job:
         Raises:
             ProblemError: the image is damaged.
         """
-        self._require_audience()
         started = time.perf_counter()
         assert self._picture is not None
-        image = decoders.decode(self._picture)
+        image = decoders.decode(self._picture, self._require_audience)
         self._picture.close()
         self._decode_s += time.perf_counter() - started
         return image

@@ -9,6 +9,12 @@ from app.scheduling.memory import Memory
 from app.scheduling.pace import Pace
 from app.scheduling.pricing import Price
 
+_FIRST_MEAN_PIXELS = float(1 << 18)
+"""Of a request's work, until some have come."""
+
+_NEWEST = 0.1
+"""Weight of the newest request in the mean."""
+
 
 class Lane:
     """Belongs to the event loop's thread.
@@ -18,24 +24,45 @@ class Lane:
         memory: for their images and answers.
         pace: how fast the lane goes.
         deadline_s: within which each has to be done.
+
+    Attributes:
+        memory: for their images and answers.
+        unopened: requests whose images' headers are not read yet, and that will come here, as far as one can tell.
     """
 
     def __init__(self, places: int, memory: Memory, pace: Pace, deadline_s: float) -> None:
         self.memory = memory
+        self.unopened = 0
         self._places = places
         self._pace = pace
         self._deadline_s = deadline_s
         self._tickets: set[Ticket] = set()
+        self._mean_pixels = _FIRST_MEAN_PIXELS
 
     @property
     def requests(self) -> int:
         """Number of requests in work or waiting."""
-        return len(self._tickets)
+        return len(self._tickets) + self.unopened
 
     @property
     def wait_s(self) -> float:
         """Estimated seconds until all that is in the lane is done."""
-        return sum(ticket.remaining_pixels for ticket in self._tickets) * self._pace.seconds_per_pixel
+        known = sum(ticket.remaining_pixels for ticket in self._tickets)
+        return (known + self.unopened * self._mean_pixels) * self._pace.seconds_per_pixel
+
+    def require_room(self) -> None:
+        """Raises ProblemError if another request could not wait."""
+        if self.requests >= self._places:
+            raise refusal(f"{self.requests} requests are in work or waiting, and {self._places} may", self.wait_s)
+
+    @contextmanager
+    def expecting(self) -> Iterator[None]:
+        """While a request's header is being read."""
+        self.unopened += 1
+        try:
+            yield
+        finally:
+            self.unopened -= 1
 
     @contextmanager
     def enter(self, price: Price, progress: Callable[[], float]) -> Iterator["Ticket"]:
@@ -49,12 +76,11 @@ class Lane:
             ProblemError: the lane is full, the request could not be done in time or is too large for the memory.
         """
         self._require_memory(price)
-        if self.requests >= self._places:
-            detail = f"{self.requests} such images are in work or waiting, and {self._places} may"
-            raise refusal(detail, self.wait_s)
+        self.require_room()
         self._require_time(price)
         ticket = Ticket(price, progress)
         self._tickets.add(ticket)
+        self._mean_pixels += _NEWEST * (price.work_pixels - self._mean_pixels)
         self._pace.begin()
         try:
             yield ticket

@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 
+from app.decoding.allowance import header_bytes
 from app.scheduling.pricing import WHOLE_BYTES
 from app.settings import Settings
 
@@ -11,8 +12,11 @@ _PHOTOGRAPHS = 32
 _PHOTOGRAPH_BYTES = 16
 """Of a photograph's pixel, decoding and answer included."""
 
-_BASE_BYTES = 1_300_000_000
-"""Python, PyTorch and its libraries, the network, what the allocator keeps; and the decoders' processes."""
+_BASE_BYTES = 1_100_000_000
+"""Python, PyTorch and its libraries, the network, while it is replaced too, and what the allocator keeps."""
+
+_DECODER_BYTES = 40_000_000
+"""Of a decoder's process that is idle."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,7 +24,8 @@ class MemoryBound:
     """Bytes of resident memory, at most.
 
     Attributes:
-        base_bytes: of the program, the network and the decoders.
+        base_bytes: of the program and the network.
+        decoder_bytes: of decoders that are idle, or read a header.
         working_bytes: of what the network computes.
         body_bytes: of requests' bodies and unsent answers.
         photograph_bytes: of photographs.
@@ -28,38 +33,48 @@ class MemoryBound:
     """
 
     base_bytes: int
+    decoder_bytes: int
     working_bytes: int
     body_bytes: int
     photograph_bytes: int
     large_bytes: int
 
     @classmethod
-    def of(cls, settings: Settings, batch_pixels: int, cores: int) -> "MemoryBound":
+    def of(
+        cls, settings: Settings, decoders: int, headers: int, batch_pixels: int, cores: int, *, is_cuda: bool
+    ) -> "MemoryBound":
         """The bound that settings make.
 
         Args:
             settings: of the service.
+            decoders: processes.
+            headers: that are read at once.
             batch_pixels: of photographs that are predicted together; 0 if they are predicted side by side.
             cores: that they are predicted on, side by side.
+            is_cuda: whether the network computes in a memory of its own.
         """
-        at_once = batch_pixels or cores * settings.photograph_pixels
+        at_once = 0 if is_cuda else batch_pixels or cores * settings.photograph_pixels
+        largest_header_bytes = header_bytes(settings.max_upload_bytes)
+        photographs = max(_PHOTOGRAPHS * settings.photograph_pixels, 2 * batch_pixels)
         return cls(
             base_bytes=_BASE_BYTES,
+            decoder_bytes=decoders * _DECODER_BYTES + headers * largest_header_bytes,
             working_bytes=WHOLE_BYTES * at_once,
             body_bytes=settings.body_memory_bytes,
-            photograph_bytes=_PHOTOGRAPH_BYTES * max(_PHOTOGRAPHS * settings.photograph_pixels, 2 * batch_pixels),
+            photograph_bytes=max(_PHOTOGRAPH_BYTES * photographs, 2 * largest_header_bytes),
             large_bytes=settings.image_memory_bytes,
         )
 
     @property
     def total_bytes(self) -> int:
-        """A body is twice there while its parts are joined."""
+        """Bodies count twice: their parts are joined, and answers take what they need even where it is not free."""
         images = self.photograph_bytes + self.large_bytes
-        return self.base_bytes + self.working_bytes + 2 * self.body_bytes + images
+        return self.base_bytes + self.decoder_bytes + self.working_bytes + 2 * self.body_bytes + images
 
     def __str__(self) -> str:
         parts = {
             "program and network": self.base_bytes + self.working_bytes,
+            "decoders": self.decoder_bytes,
             "bodies": 2 * self.body_bytes,
             "photographs": self.photograph_bytes,
             "larger images": self.large_bytes,

@@ -46,4 +46,4 @@ class Pace:
         if pixels:
             self._seconds = _REMEMBERED * self._seconds + now - self._since
             self._pixels = _REMEMBERED * self._pixels + pixels
-        self._since = now
+            self._since = now

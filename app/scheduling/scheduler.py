@@ -108,6 +108,8 @@ class Scheduler:
         """
         photograph = _Photograph(segmenter, image, confidence, abandoned)
         with self._lock:
+            # Those that nobody waits for any more would be left out in their turn; their pixels are not to wait for it.
+            self._waiting = deque(other for other in self._waiting if not other.result.cancelled())
             self._waiting.append(photograph)
             self._start()
         return photograph.result

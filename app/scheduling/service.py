@@ -28,7 +28,12 @@ from model.segmenter import Segmenter
 _Result = TypeVar("_Result")
 
 _LARGE_AT_ONCE = 8
-"""Threads; how many large images there really are, the memory decides."""
+"""That have a thread; how many of them are decoded, the memory decides."""
+
+_HEADERS_AT_ONCE = 2
+
+_LIKELY_BYTES = 0.5
+"""Of a photograph's pixel in a file, at most; most have less, and large images have more in all."""
 
 _CUDA_BATCH_PIXELS = 1 << 23
 """Pixels of a batch on a GPU, unless set: some forty photographs."""
@@ -67,6 +72,9 @@ class Place:
             self.body.close()
             if self.image is not None:
                 self.image.close()
+            # An exception knows the frames that it went through, and they the request: only what is forgotten here is
+            # free at once, with the image.
+            self.job = self.answer = self.step = self.image = None
 
 
 class Service:
@@ -96,8 +104,11 @@ class Service:
         self._metrics = metrics
         self._load = load
         self._reloading = asyncio.Lock()
-        batch_pixels = settings.batch_pixels or (_CUDA_BATCH_PIXELS if segmenter.device.type == "cuda" else 0)
+        is_cuda = segmenter.device.type == "cuda"
+        batch_pixels = settings.batch_pixels or (_CUDA_BATCH_PIXELS if is_cuda else 0)
         self._scheduler = Scheduler(all_cores, metrics, batch_pixels, torch.get_num_threads())
+        self._header_threads = start_threads("header", _HEADERS_AT_ONCE)
+        self._header_decoders = Decoders(_HEADERS_AT_ONCE, settings.max_pixels, on_failure=metrics.decoder_failed)
         self._threads = {
             Size.PHOTOGRAPH: start_threads("photograph", settings.concurrency),
             Size.LARGE: start_threads("large", _LARGE_AT_ONCE, make_way=True),
@@ -106,25 +117,27 @@ class Service:
             Size.PHOTOGRAPH: Decoders(settings.concurrency, settings.max_pixels, on_failure=metrics.decoder_failed),
             Size.LARGE: Decoders(1, settings.max_pixels, make_way=True, on_failure=metrics.decoder_failed),
         }
-        self.bound = MemoryBound.of(settings, batch_pixels, torch.get_num_threads())
+        decoders = _HEADERS_AT_ONCE + settings.concurrency + 1
+        self.bound = MemoryBound.of(
+            settings, decoders, _HEADERS_AT_ONCE, batch_pixels, torch.get_num_threads(), is_cuda=is_cuda
+        )
         self._bodies = Memory(self.bound.body_bytes)
-        self._places = settings.concurrency + settings.queue_length
+        places = settings.concurrency + settings.queue_length
         self._lanes = {
             Size.PHOTOGRAPH: Lane(
-                self._places,
+                places,
                 Memory(self.bound.photograph_bytes),
                 Pace(seconds_per_pixel),
                 settings.deadline_s,
             ),
             Size.LARGE: Lane(
-                max(1, self._places // 4),
+                min(_LARGE_AT_ONCE, max(1, places // 4)),
                 Memory(self.bound.large_bytes),
                 Pace(seconds_per_pixel),
                 settings.deadline_s,
             ),
         }
         self._unfinished = 0
-        self._in_queue = 0
         self._idle = asyncio.Event()
         self._idle.set()
         self._tell_loaded()
@@ -141,18 +154,22 @@ class Service:
         Raises:
             ProblemError: they cannot be started.
         """
+        self._header_decoders.start()
         self._decoders[Size.PHOTOGRAPH].start()
 
     @contextmanager
-    def admit(self) -> Iterator[Place]:
+    def admit(self, announced_bytes: int = 0) -> Iterator[Place]:
         """A place for a request, from its head to the end of its answer; leaving it abandons what is not finished.
+
+        Args:
+            announced_bytes: of its body; 0 if it does not tell.
 
         Raises:
             ProblemError: the service is draining, or the queue is full.
         """
         if self.draining:
             raise ProblemError(DRAINING, "the service is shutting down", {"Retry-After": "1", "Connection": "close"})
-        self._require_room()
+        self._likely_lane(announced_bytes).require_room()
         place = Place(self._bodies.empty_reservation())
         self._unfinished += 1
         self._idle.clear()
@@ -192,29 +209,35 @@ class Service:
         Raises:
             ProblemError, TilingError: the image cannot be segmented, or not in time.
         """
-        self._require_room()
+        lane = self._likely_lane(place.body.size_bytes)
+        lane.require_room()
         delivery = Delivery()
         place.job = job
-        self._in_queue += 1
-        place.answer = answer = asyncio.create_task(self._work(job, place, delivery))
+        place.answer = answer = asyncio.create_task(self._work(job, place, lane, delivery))
         answer.add_done_callback(lambda _: self._leave(place))
-        started = asyncio.create_task(delivery.started.wait())
         try:
-            waited_for: set[asyncio.Task[Any]] = {answer, gone, started}
+            await self._wait_for_any(answer, gone, delivery)
+            if answer.done():
+                result = answer.result()
+                if not delivery.started.is_set():
+                    self._count(result, place)
+                    return result
+            if gone.done():
+                self._metrics.abandoned.inc()
+                return None
+            if delivery.started.is_set():
+                return self._parts(answer, place, delivery, gone)
+            raise ProblemError(DEADLINE, f"the answer was not ready within {self._settings.deadline_s:g} s")
+        finally:
+            del answer  # or an exception would know this frame, and it the exception, until they are collected
+
+    async def _wait_for_any(self, answer: "asyncio.Task[Answer]", gone: "asyncio.Task[None]", parts: Delivery) -> None:
+        started = asyncio.create_task(parts.started.wait())
+        waited_for: set[asyncio.Task[Any]] = {answer, gone, started}
+        try:
             await asyncio.wait(waited_for, timeout=self._settings.deadline_s, return_when=asyncio.FIRST_COMPLETED)
         finally:
             started.cancel()
-        if answer.done():
-            result = answer.result()
-            if not delivery.started.is_set():
-                self._count(result, place)
-                return result
-        if gone.done():
-            self._metrics.abandoned.inc()
-            return None
-        if delivery.started.is_set():
-            return self._parts(answer, place, delivery, gone)
-        raise ProblemError(DEADLINE, f"the answer was not ready within {self._settings.deadline_s:g} s")
 
     async def reload(self) -> str:
         """Serve the weights file as it is now. Requests that are in work, or wait, are answered with the old weights.
@@ -253,15 +276,16 @@ class Service:
 
     def close(self) -> None:
         """Give up what has not started; threads end with the step or band they are in."""
-        for threads in self._threads.values():
+        for threads in (self._header_threads, *self._threads.values()):
             threads.shutdown(wait=False, cancel_futures=True)
         self._scheduler.close()
-        for decoders in self._decoders.values():
+        for decoders in (self._header_decoders, *self._decoders.values()):
             decoders.close()
 
-    async def _work(self, job: Job, place: Place, delivery: Delivery) -> Answer:
-        opening = self._threads[Size.PHOTOGRAPH].submit(job.open, self._decoders[Size.PHOTOGRAPH])
-        price = await self._take(place, opening)
+    async def _work(self, job: Job, place: Place, likely_lane: Lane, delivery: Delivery) -> Answer:
+        with likely_lane.expecting():
+            self._tell()
+            price = await self._take(place, self._header_threads.submit(job.open, self._header_decoders))
         lane = self._lanes[price.size]
         with lane.enter(price, lambda: job.progress) as ticket:
             self._tell()
@@ -324,12 +348,15 @@ class Service:
 
     async def _take(self, place: Place, step: "Future[_Result]") -> _Result:
         place.step = step
-        return await asyncio.wrap_future(step)
+        try:
+            return await asyncio.wrap_future(step)
+        finally:
+            del step  # as in ``run``
 
-    def _require_room(self) -> None:
-        if self._in_queue >= self._places:
-            detail = f"{self._in_queue} requests are in work or waiting, and {self._places} may"
-            raise refusal(detail, self._lanes[Size.PHOTOGRAPH].wait_s)
+    def _likely_lane(self, size_bytes: int) -> Lane:
+        """Where a body of this size will wait; its image's header, read later, tells for sure."""
+        is_likely_large = size_bytes > self._settings.photograph_pixels * _LIKELY_BYTES
+        return self._lanes[Size.LARGE if is_likely_large else Size.PHOTOGRAPH]
 
     def _count(self, answer: Answer, place: Place) -> None:
         place.result = answer
@@ -362,7 +389,6 @@ class Service:
         place.is_taken = False
         self._unfinished -= 1
         if place.job is not None:
-            self._in_queue -= 1
             place.job.close()
         place.free()
         if not self._unfinished:
@@ -376,14 +402,14 @@ class Service:
 
     def _tell(self) -> None:
         """What the metrics show of the queue."""
-        metrics, memories = self._metrics, [lane.memory for lane in self._lanes.values()]
+        metrics = self._metrics
         metrics.unfinished.set(self._unfinished)
         metrics.body_bytes.set(self._bodies.reserved_bytes)
-        metrics.memory_reserved.set(sum(memory.reserved_bytes for memory in memories))
-        metrics.memory_limit.set(sum(memory.limit_bytes for memory in memories))
         for size, lane in self._lanes.items():
             metrics.waiting.labels(size.value).set(lane.requests)
             metrics.waiting_seconds.labels(size.value).set(lane.wait_s)
+            metrics.memory_reserved.labels(size.value).set(lane.memory.reserved_bytes)
+            metrics.memory_limit.labels(size.value).set(lane.memory.limit_bytes)
 
 
 def _run(job: Job, decoders: Decoders, scheduler: Scheduler, deliver: Deliver) -> Answer:

@@ -55,6 +55,8 @@ def log_config(form: LogFormat, level: str) -> dict[str, Any]:
         "disable_existing_loggers": False,
         "formatters": {"line": {"()": TextFormatter if is_text else JsonFormatter}},
         "handlers": {"stderr": {"class": "logging.StreamHandler", "formatter": "line", "stream": "ext://sys.stderr"}},
+        # asyncio and others say little, and should say it in the same form.
+        "root": {"handlers": ["stderr"], "level": "WARNING"},
         # The last two say why traces can't be sent.
         "loggers": dict.fromkeys(("uvicorn", "app", "fastapi", "opentelemetry"), logger),
     }

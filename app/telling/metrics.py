@@ -58,8 +58,8 @@ class Metrics:
         self.unfinished = self._gauge("fcn_unfinished_requests", "Requests accepted and not finished.")
         self.waiting = self._gauge("fcn_waiting_requests", "Requests in work or waiting.", "lane")
         self.waiting_seconds = self._gauge("fcn_waiting_seconds", "Estimated work of those requests.", "lane")
-        self.memory_reserved = self._gauge("fcn_memory_reserved_bytes", "Memory that admitted images may take.")
-        self.memory_limit = self._gauge("fcn_memory_limit_bytes", "Memory that images may take together.")
+        self.memory_reserved = self._gauge("fcn_memory_reserved_bytes", "Memory that admitted images may take.", "lane")
+        self.memory_limit = self._gauge("fcn_memory_limit_bytes", "Memory that images may take together.", "lane")
         self.body_bytes = self._gauge("fcn_body_bytes", "Bodies received and held.")
         self.resident = self._gauge("fcn_resident_bytes", "Resident memory of the workers and their decoders.")
         self.memory_bound = self._gauge("fcn_memory_bound_bytes", "Resident memory that the settings allow them.")
@@ -121,7 +121,10 @@ class Metrics:
             return generate_latest(self.registry)
         together = CollectorRegistry()
         MultiProcessCollector(together, self._workers_folder)  # type: ignore[no-untyped-call]
-        return generate_latest(together)
+        try:
+            return generate_latest(together)
+        except FileNotFoundError:  # meanwhile a worker that could not start was forgotten
+            return generate_latest(together)
 
     def _begin(self) -> None:
         """Series whose labels are known begin at zero, so that their first increase is seen as one."""

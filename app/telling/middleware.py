@@ -5,7 +5,7 @@ import re
 import sys
 import time
 import uuid
-from http import HTTPMethod
+from http import HTTPMethod, HTTPStatus
 
 from starlette.datastructures import Headers, MutableHeaders
 from starlette.requests import ClientDisconnect
@@ -54,15 +54,14 @@ class ObservationMiddleware:
                 response = ProblemResponse(INTERNAL, f"the service failed; request {request.id} in its log says how")
                 await response(scope, request.receive, request.send)
         self._count(request)
-        level = logging.DEBUG if request.route in PROBES else logging.INFO
+        level = logging.INFO if request.is_news else logging.DEBUG
         _logger.log(level, "request", extra={FIELDS: request.fields()})
 
     def _count(self, request: "_ObservedRequest") -> None:
         if request.status is not None:
             self._metrics.requests.labels(request.method, request.route, request.status).inc()
             self._metrics.request_seconds.labels(request.route).observe(request.seconds)
-        # That a probe is told to wait is no refusal.
-        if request.problem is not None and request.route not in PROBES:
+        if request.problem is not None and request.is_news:
             self._metrics.refusals.labels(request.problem.slug).inc()
 
 
@@ -111,6 +110,11 @@ class _ObservedRequest:
         return route
 
     @property
+    def is_news(self) -> bool:
+        """Probes are asked every few seconds, and may be told to wait; that somebody may not ask them is news."""
+        return self.route not in PROBES or self.status in (HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBIDDEN)
+
+    @property
     def seconds(self) -> float:
         return time.perf_counter() - self._started
 
@@ -131,6 +135,7 @@ class _ObservedRequest:
         fields: dict[str, object] = {
             "id": self.id,
             "client": self._state.get("client"),
+            "address": client[0][:_MAX_LOGGED_PATH] if (client := self._scope.get("client")) else None,
             "method": self.method,
             "path": self._scope["raw_path"].decode("latin-1")[:_MAX_LOGGED_PATH],
             "status": self.status,

@@ -27,7 +27,7 @@ TARGET_MODULE = "benchmarks.reliability.decoding_fuzz_target"
 
 _ROOT = Path(__file__).parents[2]
 _INPUT_TIMEOUT_S = 20
-_MAX_RESIDENT_MB = 1024
+_MAX_ALLOCATED_MB = 1024
 _MAX_INPUT_BYTES = 1 << 14
 _MAX_CRASHES = 20
 """After which a target is left alone."""
@@ -113,7 +113,9 @@ def _run(module: str, target: str, corpora: Sequence[Path], seconds: float, fold
     options = {
         "max_total_time": int(seconds),
         "timeout": _INPUT_TIMEOUT_S,
-        "rss_limit_mb": _MAX_RESIDENT_MB,
+        # Not of resident memory: a process takes over the peak of the one that starts it.
+        "rss_limit_mb": 0,
+        "malloc_limit_mb": _MAX_ALLOCATED_MB,
         "max_len": _MAX_INPUT_BYTES,
         "artifact_prefix": f"{folder}/{target}-",
         "print_final_stats": 1,

@@ -19,21 +19,21 @@ _BOUND = re.compile(r"memory: at most (\d+) MB")
 
 
 def resident_bytes(root: int) -> int:
-    """Of a process and all that it started, nothing counted twice: what decoders share with it, and files that exist
-    in memory alone, whether or not somebody maps them.
+    """Of a process and all that it started, nothing counted twice: files that exist in memory alone are shared with
+    decoders, and count whether or not somebody maps them.
     """
-    total = 0
+    own = mapped = 0
     files: dict[int, int] = {}
     for process in descendants(root):
         try:
             fields = _status(process)
-            files |= _files_in_memory(process)
         except (FileNotFoundError, ProcessLookupError):
             continue  # it has ended
-        total += fields.get("RssAnon", 0) + fields.get("RssFile", 0)
+        own += fields.get("RssAnon", 0) + fields.get("RssFile", 0)
         if "app.decoding.decoder" not in command_line(process):
-            total += fields.get("RssShmem", 0)
-    return total + sum(files.values())
+            mapped += fields.get("RssShmem", 0)
+        files |= _files_in_memory(process)
+    return own + max(mapped, sum(files.values()))
 
 
 def promised_bytes(log: str) -> int:

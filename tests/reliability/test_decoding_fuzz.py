@@ -38,8 +38,6 @@ def test_images_of_the_corpus_are_read_or_refused(decoders: Decoders, failures: 
     assert failures == []
 
 
-# Starlette leaves files of parts that do not end to the garbage collector; they are in memory alone.
-@pytest.mark.filterwarnings("ignore:Exception ignored in. <function SpooledTemporaryFile.__del__")
 @pytest.mark.parametrize("path", inputs("uploads"), ids=lambda path: path.name)
 def test_uploads_of_the_corpus_are_read_or_refused(path: Path) -> None:
     read_upload(path.read_bytes())

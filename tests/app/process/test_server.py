@@ -5,6 +5,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from functools import cache
 from io import BytesIO
@@ -84,16 +85,25 @@ def test_the_first_rows_of_a_large_image_are_sent_before_the_last_are_known(star
 
 
 def test_a_full_queue_refuses_with_an_honest_wait(start_server: Start, cat: bytes) -> None:
-    server = start_server(concurrency=1, queue_length=0)
-    big = server.upload(_big_jpeg())
-    with server.client() as client:
-        _wait_until(lambda: client.post("/segment", content=cat).status_code == 429)
-        response = client.post("/segment", content=cat)
-        require_problem(response, problems.QUEUE_FULL)
-        assert int(response.headers["retry-after"]) >= 1
-        big.close()
-        _wait_for_unfinished(server, 0)
+    server = start_server(concurrency=1, queue_length=1)
+    with server.client() as client, ThreadPoolExecutor(8) as threads:
+        responses = list(threads.map(lambda _: client.post("/segment", content=cat), range(24)))
+        refused = [response for response in responses if response.status_code != 200]
+        assert 0 < len(refused) < len(responses)
+        for response in refused:
+            require_problem(response, problems.QUEUE_FULL)
+            assert int(response.headers["retry-after"]) >= 1
         assert client.post("/segment", content=cat).status_code == 200
+
+
+def test_large_images_have_places_of_their_own(start_server: Start, cat: bytes) -> None:
+    server = start_server(concurrency=1, queue_length=0)
+    big = _big_jpeg()
+    first = server.upload(big)
+    with server.client() as client:
+        _wait_until(lambda: client.post("/segment", content=big).status_code == 429)
+        assert client.post("/segment", content=cat).status_code == 200
+    first.close()
 
 
 def test_uploads_that_are_under_way_keep_nobody_out(start_server: Start, cat: bytes) -> None:

@@ -50,6 +50,24 @@ def test_memory_depends_on_what_is_asked_for() -> None:
     assert _price(4000, 4000).answer_bytes < _price(4000, 4000).work_bytes
 
 
+@pytest.mark.parametrize(
+    ("size", "tiling", "output", "expected"),
+    [
+        ((4000, 4000), Tiling.AUTO, OutputFormat.PNG, True),
+        ((4000, 4000), Tiling.EXACT, OutputFormat.CONFIDENCE, True),
+        ((4000, 4000), Tiling.AUTO, OutputFormat.OVERLAY, False),
+        ((4000, 4000), Tiling.WHOLE, OutputFormat.PNG, False),
+        ((4000, 4000), Tiling.OVERLAP, OutputFormat.PNG, False),
+        ((1000, 40_000), Tiling.AUTO, OutputFormat.PNG, False),
+        ((300, 300), Tiling.AUTO, OutputFormat.PNG, False),
+    ],
+)
+def test_what_is_sent_while_it_is_made(
+    size: tuple[int, int], tiling: Tiling, output: OutputFormat, expected: bool
+) -> None:
+    assert _price(*size, tiling, output).is_streamed is expected
+
+
 def test_decoding_may_be_what_takes_the_most_memory() -> None:
     options = Options(OutputFormat.PNG, MaskEncoding.NONE, Tiling.AUTO, 0.5)
     cost = price(100, 100, 10**9, options, TilingLimits(), max_pixels=10**8)

@@ -161,6 +161,16 @@ def test_work_that_nobody_waits_for_is_left_out(segmenter: HeldSegmenter) -> Non
     assert segmenter.batches == [[SMALL], [SMALL]]
 
 
+def test_photographs_that_were_given_up_do_not_wait_with_their_pixels(segmenter: HeldSegmenter) -> None:
+    queue = Queue(segmenter)
+    for _ in range(50):
+        queue.ask(_noise(*SMALL)).cancel()
+    last = queue.ask(_noise(*SMALL))
+    assert len(queue.scheduler._waiting) == 1
+    segmenter.let.set()
+    last.result(30)
+
+
 def test_a_fault_reaches_everyone_in_the_batch_and_ends_nothing_else(
     segmenter: HeldSegmenter,
 ) -> None:

@@ -1,8 +1,12 @@
 import asyncio
+import gc
+import sys
 import threading
 from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import suppress
 from dataclasses import replace
 from io import BytesIO
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -25,6 +29,8 @@ from model.tiling import Tiling
 from tests.model.random_checkpoint import random_checkpoint
 
 WIDTH, HEIGHT = 40, 50
+LARGE_BYTES = 1 << 20
+"""Of a body that is likely a large image's."""
 SEGMENTER = Segmenter(random_checkpoint(), "cpu")
 
 
@@ -72,6 +78,11 @@ def _measure(service: Service, name: str) -> float:
     value = service._metrics.registry.get_sample_value(name)
     assert value is not None
     return value
+
+
+def _reserved(service: Service) -> float:
+    value = service._metrics.registry.get_sample_value
+    return sum(value("fcn_memory_reserved_bytes", {"lane": lane}) or 0 for lane in ("photograph", "large"))
 
 
 def _unfinished(service: Service) -> float:
@@ -195,11 +206,16 @@ def test_the_queue_is_looked_at_again_when_the_body_is_there(monkeypatch: pytest
 
     async def ask() -> None:
         gone = asyncio.create_task(asyncio.sleep(60))
-        with service.admit() as one, service.admit() as other:
+        with service.admit(LARGE_BYTES) as one, service.admit(LARGE_BYTES) as other:
+            for place in (one, other):
+                service.hold(place, LARGE_BYTES)
             assert isinstance(await service.run(_job(), one, gone), AsyncIterator)
             with pytest.raises(ProblemError) as refused:
                 await service.run(_job(), other, gone)
             assert refused.value.problem is QUEUE_FULL
+            with pytest.raises(ProblemError), service.admit(LARGE_BYTES):
+                pass
+            assert await _mask(service, _job(Tiling.AUTO)), "photographs have places of their own"
             more.set()
         await _wait_until_idle(service)
         gone.cancel()
@@ -212,7 +228,7 @@ def test_the_memory_of_a_large_image_is_held_until_its_answer_is_read(monkeypatc
     service = _slow_service(monkeypatch, more)
 
     def reserved() -> float:
-        return _measure(service, "fcn_memory_reserved_bytes")
+        return _reserved(service)
 
     async def ask() -> None:
         gone = asyncio.create_task(asyncio.sleep(60))
@@ -242,7 +258,7 @@ def test_an_image_that_would_be_late_is_refused_at_once() -> None:
         assert refused.value.problem is DEADLINE
 
     asyncio.run(ask())
-    assert _measure(service, "fcn_memory_reserved_bytes") == 0
+    assert _reserved(service) == 0
 
 
 def test_a_reload_changes_the_weights_of_requests_that_come_after_it() -> None:
@@ -277,3 +293,60 @@ def test_weights_that_cannot_be_used_leave_the_old_ones() -> None:
     asyncio.run(ask())
     assert service.segmenter is SEGMENTER
     assert service._metrics.registry.get_sample_value("fcn_reloads_total", {"result": "failure"}) == 1
+
+
+def test_who_is_refused_in_a_burst_is_told_of_those_whose_images_are_not_opened_yet() -> None:
+    service = _service(seconds_per_pixel=1e-5, concurrency=2, queue_length=8)
+
+    async def ask() -> None:
+        answers = [asyncio.create_task(_mask(service, _job(Tiling.AUTO))) for _ in range(10)]
+        for _ in range(5):
+            await asyncio.sleep(0)
+        with pytest.raises(ProblemError) as refused, service.admit():
+            pass
+        assert refused.value.headers is not None
+        assert int(refused.value.headers["Retry-After"]) > 10
+        await asyncio.gather(*answers)
+
+    asyncio.run(ask())
+
+
+def _memory_files() -> int:
+    """Open and mapped."""
+    count = Path("/proc/self/maps").read_text().count("memfd:")
+    for descriptor in Path("/proc/self/fd").iterdir():
+        with suppress(OSError):  # that of the folder
+            count += "memfd:" in str(descriptor.readlink())
+    return count
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="elsewhere images are decoded in the process")
+@pytest.mark.parametrize("is_image", [True, False])
+@pytest.mark.parametrize("goes", [True, False])
+def test_what_requests_hold_is_free_when_they_have_ended(*, is_image: bool, goes: bool) -> None:
+    service = _service()
+
+    async def ask() -> None:
+        gone = asyncio.create_task(asyncio.sleep(0 if goes else 60))
+        job = _job() if is_image else Job(b"no image", _job()._options, SEGMENTER, 10**6)
+        with suppress(ProblemError), service.admit() as place:
+            answer = await service.run(job, place, gone)
+            if isinstance(answer, AsyncIterator):
+                async for _ in answer:
+                    pass
+        gone.cancel()
+
+    async def check() -> None:
+        for _ in range(5):
+            await ask()
+        await _wait_until_idle(service)
+        async with asyncio.timeout(10):
+            while _memory_files():
+                await asyncio.sleep(0.001)
+
+    gc.collect()
+    gc.disable()
+    try:
+        asyncio.run(check())
+    finally:
+        gc.enable()
