@@ -18,7 +18,7 @@ def test_every_proof_can_be_run() -> None:
 
 
 def test_every_fault_of_the_page_has_its_test() -> None:
-    named = re.findall(r"`(test_\w+\.py)::(test_\w+)`", PAGE)
+    named = re.findall(r"`([\w/]+\.py)::(test_\w+)`", PAGE)
     assert len(named) > 20
     for file, test in named:
         assert f"def {test}(" in (ROOT / "tests" / "app" / file).read_text(), test

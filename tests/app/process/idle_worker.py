@@ -41,7 +41,8 @@ async def main() -> None:
 
 
 def _tell(what: str) -> None:
-    print(what, os.getpid(), flush=True)
+    # In one piece: several workers write to the same pipe.
+    os.write(sys.stdout.fileno(), f"{what} {os.getpid()}\n".encode())
 
 
 asyncio.run(main())
