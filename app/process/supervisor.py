@@ -104,7 +104,7 @@ class Worker:
 
     def end(self) -> None:
         """Have it finish what it has accepted, and end."""
-        self._signal(signal.SIGTERM if self.is_ready else signal.SIGKILL)
+        self._signal(signal.SIGTERM)
 
     def kill(self) -> None:
         """End it."""
