@@ -20,7 +20,7 @@ from pathlib import Path
 import uvloop
 
 from benchmarks.connection import Connection, post
-from benchmarks.reliability.child import Child, tell_ready
+from benchmarks.reliability.child import Child, tell_ready, tell_result
 
 _RECEIVE_BYTES = 4096
 _BYTE_PERIOD_S = 1.0
@@ -192,4 +192,4 @@ def _raise_descriptor_limit() -> None:
 
 if __name__ == "__main__":
     _raise_descriptor_limit()
-    print(json.dumps(uvloop.run(run(Crowd(**json.loads(sys.argv[1]))))))
+    tell_result(uvloop.run(run(Crowd(**json.loads(sys.argv[1])))))

@@ -23,7 +23,7 @@ from benchmarks.arrivals import arrival_times
 from benchmarks.connection import Connection, Reply, ReplyError, post
 from benchmarks.measurement import percentile
 from benchmarks.reliability.bodies import Kind
-from benchmarks.reliability.child import Child, tell_ready
+from benchmarks.reliability.child import Child, tell_ready, tell_result
 
 _IDLE_S = 3.0
 """A connection that was idle for so long is not used again: the server may be about to close it."""
@@ -250,4 +250,4 @@ def _as_lists(observation: Observation) -> dict[str, object]:
 
 if __name__ == "__main__":
     observed = uvloop.run(run(_traffic(json.loads(sys.argv[1])), tell_ready))
-    print(json.dumps(_as_lists(observed)))
+    tell_result(_as_lists(observed))
