@@ -18,7 +18,7 @@ from app.scheduling.lanes import Lane, refusal
 from app.scheduling.memory import Memory, MemoryFullError, Reservation
 from app.scheduling.memory_bound import MemoryBound
 from app.scheduling.pace import Pace
-from app.scheduling.pricing import Price, Size
+from app.scheduling.pricing import Size
 from app.scheduling.scheduler import Scheduler
 from app.scheduling.threads import start_threads, start_threads_of_one_core
 from app.settings import Settings
@@ -289,12 +289,15 @@ class Service:
         lane = self._lanes[price.size]
         with lane.enter(price, lambda: job.progress) as ticket:
             self._tell()
-            place.image = await lane.memory.reserve(price.peak_bytes)
+            place.image = memory = await lane.memory.reserve(price.peak_bytes)
             self._tell()
             if price.size is Size.PHOTOGRAPH:
                 answer = await self._segment_photograph(job, place)
+                place.body.resize(len(answer.body))
+                memory.close()
             else:
-                answer = await self._segment_large(job, place, price, delivery)
+                answer = await self._segment_large(job, place, delivery)
+                memory.resize(len(answer.body) or price.answer_bytes)
             ticket.is_done = True
         return answer
 
@@ -302,19 +305,12 @@ class Service:
         threads = self._threads[Size.PHOTOGRAPH]
         image = await self._take(place, threads.submit(job.decode, self._decoders[Size.PHOTOGRAPH]))
         segmentation = await self._take(place, job.predict(image, self._scheduler))
-        answer = await self._take(place, threads.submit(job.encode, image, segmentation))
-        place.body.resize(len(answer.body))
-        assert place.image is not None
-        place.image.close()
-        return answer
+        return await self._take(place, threads.submit(job.encode, image, segmentation))
 
-    async def _segment_large(self, job: Job, place: Place, price: Price, delivery: Delivery) -> Answer:
+    async def _segment_large(self, job: Job, place: Place, delivery: Delivery) -> Answer:
         """In threads of its own: photographs never wait for a large image's decoding or encoding."""
         decoders, threads = self._decoders[Size.LARGE], self._threads[Size.LARGE]
-        answer = await self._take(place, threads.submit(_run, job, decoders, self._scheduler, delivery.put))
-        assert place.image is not None
-        place.image.resize(len(answer.body) or price.answer_bytes)
-        return answer
+        return await self._take(place, threads.submit(_run, job, decoders, self._scheduler, delivery.put))
 
     async def _warm(self, segmenter: Segmenter) -> None:
         golden = segmenter.checkpoint.golden
@@ -374,7 +370,7 @@ class Service:
         if place.step is None or place.step.done():
             self._give_back(place)
             return
-        # A thread cannot be stopped: while it works, it takes part of the machine, and so of the queue.
+        # A thread cannot be stopped: while it works, it takes part of the machine, and holds the image.
         loop = asyncio.get_running_loop()
 
         def give_back(_: Future[Any]) -> None:
