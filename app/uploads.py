@@ -35,6 +35,12 @@ class _InMemoryParser(MultiPartParser):
 
     spool_max_size = 2**40
 
+    @property
+    def is_cut_off(self) -> bool:
+        """Whether a file began and did not end."""
+        whole = sum(isinstance(value, UploadFile) for _, value in self.items)
+        return len(self._files_to_close_on_error) > whole
+
     def close(self) -> None:
         """Free the files, those of parts that did not end among them."""
         for file in self._files_to_close_on_error:
@@ -98,6 +104,8 @@ async def _read_multipart(request: Request, limits: UploadLimits, hold: Callable
         # Codecs of a charset that the client names raise plain UnicodeError.
         except (MultiPartException, UnicodeError) as error:
             raise ProblemError(BODY_MALFORMED, f"the multipart body cannot be parsed: {error}") from error
+        if parser.is_cut_off:
+            raise ProblemError(BODY_MALFORMED, "the multipart body ends before its file does")
         upload = form.get(FIELD)
         if not isinstance(upload, UploadFile):
             fault = "is missing" if upload is None else "is text, not a file"

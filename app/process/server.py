@@ -7,6 +7,7 @@ import os
 import signal
 import socket
 import sys
+import threading
 import time
 from types import FrameType
 
@@ -32,6 +33,9 @@ _DEVICE_FAILED = 1
 
 _GIVEN_UP_S = 10.0
 """That the device is given to work again."""
+
+_LAST_BAND_S = 10.0
+"""That a band in work may take when all else has ended."""
 
 _TENDING_S = 0.5
 """Between two looks at the connections."""
@@ -166,5 +170,13 @@ def serve(settings: Settings, listener: socket.socket | None = None, link: Link 
     )
     server = Server(config, app, link)
     server.run(None if listener is None else [listener])
+    end_within(_LAST_BAND_S, server.exit_code)
     if server.exit_code:
         sys.exit(server.exit_code)
+
+
+def end_within(seconds: float, exit_code: int) -> None:
+    """End the process when its threads have ended, and no later: Python waits for the step that each is in."""
+    end = threading.Timer(seconds, os._exit, (exit_code,))
+    end.daemon = True
+    end.start()

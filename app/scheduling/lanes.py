@@ -86,7 +86,7 @@ class Lane:
             yield ticket
         finally:
             self._tickets.remove(ticket)
-            self._pace.end(price.work_pixels if ticket.is_done else 0)
+            self._pace.end(ticket.done_pixels)
 
     def _require_time(self, price: Price) -> None:
         """The deadline is for the answer's first part: where that is told before the last is known, it need not wait
@@ -124,8 +124,13 @@ class Ticket:
         self._progress = progress
 
     @property
-    def remaining_pixels(self) -> float:
-        return self._work_pixels * (1 - self._progress())
+    def done_pixels(self) -> int:
+        """Of its work, finished or given up."""
+        return self._work_pixels if self.is_done else int(self._work_pixels * self._progress())
+
+    @property
+    def remaining_pixels(self) -> int:
+        return self._work_pixels - self.done_pixels
 
 
 def refusal(detail: str, wait_s: float) -> ProblemError:

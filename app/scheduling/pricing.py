@@ -106,7 +106,7 @@ def price(height: int, width: int, decode_bytes: int, options: Options, limits: 
         decode_bytes,
         padded * held,
         padded * answer_bytes,
-        options.output.is_streamed and way is Tiling.EXACT and not limits.should_transpose(height, width),
+        options.output.is_streamed and limits.is_streamed(height, width, options.tiling),
     )
 
 

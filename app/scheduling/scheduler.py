@@ -5,7 +5,7 @@ import threading
 from collections import deque
 from collections.abc import Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -62,8 +62,9 @@ class Scheduler:
 
     Photographs, which one pass predicts, are predicted in the order of asking: one with all cores if no other is
     there, else each on a core of its own, side by side, which does more in the same time. On a GPU those of one size
-    that wait are predicted together. Larger images are predicted a band at a time, in turn; their thread makes way for
-    the photographs', so that these hardly notice them, and gets what is left and no less than a quarter.
+    that wait are predicted together. Larger images are predicted a band at a time, in turn, but for their first rows,
+    which they make one after another: in turn, all of them would have none for long. Their thread makes way for the
+    photographs', so that these hardly notice them, and gets what is left and no less than a quarter.
 
     Args:
         all_cores: one thread, that predicts with all cores: the one that has loaded and warmed up the segmenter, for
@@ -85,6 +86,7 @@ class Scheduler:
         self._all_cores = all_cores
         self._one_core = start_threads_of_one_core("one-core", self._core_count)
         self._slow: ThreadPoolExecutor | None = None
+        self._first_rows = threading.Lock()
         self._large_images = 0
 
     def segment(
@@ -131,6 +133,7 @@ class Scheduler:
             ProblemError: the device failed.
         """
         bands = segmenter.bands(image, tiling=tiling, confidence=confidence)
+        is_streamed = segmenter.limits.is_streamed(image.shape[0], image.shape[1], tiling)
 
         def take() -> Band | None:
             if abandoned.is_set():
@@ -138,8 +141,12 @@ class Scheduler:
             with self._told_faults():
                 return next(bands, None)
 
-        with self._slow_thread() as thread:
+        with self._slow_thread() as thread, ExitStack() as first_rows:
+            if is_streamed:
+                first_rows.enter_context(self._first_rows)
             while (band := thread.submit(take).result()) is not None:
+                if len(band.mask):
+                    first_rows.close()
                 yield band
 
     def close(self) -> None:

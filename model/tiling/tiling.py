@@ -69,6 +69,10 @@ class TilingLimits:
             )
         return tiling
 
+    def is_streamed(self, height: int, width: int, tiling: Tiling) -> bool:
+        """Whether an image's first rows are told long before the last ones are."""
+        return self.choose(height, width, tiling) is Tiling.EXACT and not self.should_transpose(height, width)
+
     def band_rows(self, width: int) -> int:
         """Rows of a band of an image of this width, a multiple of 32."""
         return max(ALIGNMENT, self.band_pixels // aligned(width) // ALIGNMENT * ALIGNMENT)

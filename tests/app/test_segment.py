@@ -158,6 +158,10 @@ def test_a_form_with_text_in_the_field_is_invalid(client: TestClient) -> None:
             "multipart/form-data; boundary=b; charset=undefined",
             b'--b\r\nContent-Disposition: form-data; name="image"; filename="x"\r\n\r\nx\r\n--b--\r\n',
         ),
+        (
+            "multipart/form-data; boundary=b",
+            b'--b\r\nContent-Disposition: form-data; name="image"; filename="x"\r\n\r\ncut o',
+        ),
         ("multipart/form-data; boundary=b", b"--b\r\nnonsense\r\n\r\n--b--"),
         ("multipart/form-data; boundary=b", b"--b\r\nContent-Disposition: form-data\r\n\r\nx\r\n--b--\r\n"),
     ],

@@ -77,8 +77,8 @@ def test_the_first_rows_of_a_large_image_are_sent_before_the_last_are_known(star
     server = start_server()
     with server.client() as client, client.stream("POST", "/segment", content=_big_jpeg()) as response:
         assert response.status_code == 200
-        first = next(response.iter_bytes())
-        assert first.startswith(b"\x89PNG")
+        parts = response.iter_bytes()  # nobody's iterator is closed, and the connection with it
+        assert next(parts).startswith(b"\x89PNG")
         assert "fcn_unfinished_requests 1.0" in _metrics(server)
     _wait_for_unfinished(server, 0)  # the client has gone
     assert "fcn_abandoned_total 1.0" in _metrics(server)
@@ -270,6 +270,16 @@ def test_sigterm_gives_up_an_image_that_outlasts_the_drain(start_server: Start) 
     server.process.send_signal(signal.SIGTERM)
     assert server.process.wait(timeout=60) == 0
     big.close()
+
+
+def test_a_thread_that_does_not_end_does_not_keep_the_process() -> None:
+    lines = (
+        "import concurrent.futures, time",
+        "from app.process.server import end_within",
+        "concurrent.futures.ThreadPoolExecutor(1).submit(time.sleep, 300)",
+        "end_within(0.5, 7)",
+    )
+    assert subprocess.run([sys.executable, "-c", "\n".join(lines)], timeout=60, check=False).returncode == 7
 
 
 def test_no_home_and_no_writable_disk_are_needed(

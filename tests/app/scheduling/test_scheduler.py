@@ -138,7 +138,7 @@ def test_on_a_cpu_photographs_that_wait_are_predicted_side_by_side(segmenter: He
 def test_the_thread_of_large_images_is_there_while_there_are_any(segmenter: HeldSegmenter) -> None:
     scheduler = _scheduler()
     one, other = (_bands(scheduler, segmenter, _noise(*LARGE)) for _ in range(2))
-    next(one)
+    next(band for band in one if len(band.mask))
     next(other)
     list(one)
     assert scheduler._large_images == 1
@@ -205,6 +205,18 @@ def test_large_images_take_turns_band_by_band(segmenter: HeldSegmenter) -> None:
     half = len(order) // 2
     assert order.count("a") == order.count("b") == half >= 5
     assert {"a", "b"} <= set(order[:half]) & set(order[half:])
+
+
+def test_large_images_make_their_first_rows_one_after_another(segmenter: HeldSegmenter) -> None:
+    scheduler = _scheduler()
+    first, second = (_bands(scheduler, segmenter, _noise(*LARGE)) for _ in range(2))
+    assert not len(next(first).mask)
+    with ThreadPoolExecutor(1) as thread:
+        waiting = thread.submit(next, second)
+        with pytest.raises(TimeoutError):
+            waiting.result(0.2)
+        assert any(len(band.mask) for band in first)
+        assert not len(waiting.result(30).mask)
 
 
 def test_a_large_image_that_nobody_waits_for_stops_after_the_band_at_hand(segmenter: HeldSegmenter) -> None:
