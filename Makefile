@@ -6,7 +6,7 @@ BIN := $(VENV)/bin
 INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt
 
 .DEFAULT_GOAL := help
-.PHONY: help serve test check audit soak format picture chroot-check clean
+.PHONY: help serve test check audit docs soak format picture chroot-check clean
 
 help: ## Show this list.
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
@@ -29,6 +29,9 @@ check: $(VENV)/.test
 audit: $(VENV)/.test ## Look the pinned versions up among the known vulnerabilities (asks the package index).
 	$(INSTALL) pip-audit
 	$(BIN)/pip-audit --requirement constraints.txt --no-deps --disable-pip
+
+docs: $(VENV)/.test ## Build the documentation into site/; it needs no internet.
+	NO_MKDOCS_2_WARNING=1 $(BIN)/python -m mkdocs build --strict
 
 soak: $(VENV)/.soak ## Prove reliability in the long forms (hours, Linux); see docs/reliability.md.
 	$(BIN)/python -m benchmarks.reliability.soak
@@ -53,7 +56,7 @@ $(VENV)/.made:
 	$(PYTHON) -m venv $(VENV)
 	@touch $@
 
-$(VENV)/.serve: $(VENV)/.made pyproject.toml constraints.txt
+$(VENV)/.serve: $(VENV)/.made pyproject.toml constraints.txt app/__init__.py
 	$(INSTALL) --editable .
 	@touch $@
 
@@ -61,6 +64,9 @@ $(VENV)/.test: $(VENV)/.serve
 	$(INSTALL) --editable '.[test]'
 	@touch $@
 
-$(VENV)/.soak: $(VENV)/.test
+$(VENV)/.docs: $(VENV)/.test ## Build the documentation into site/; it needs no internet.
+	NO_MKDOCS_2_WARNING=1 $(BIN)/python -m mkdocs build --strict
+
+soak: $(VENV)/.test
 	$(INSTALL) --editable '.[fuzz]'
 	@touch $@

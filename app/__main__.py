@@ -1,26 +1,18 @@
-"""``python -m app``: serve, with settings from the environment."""
+"""``python -m app``: serve, with settings from the environment; with arguments, the command line ``fcn-segment``."""
 
-import signal
 import sys
-
-from app.process.standard_streams import standard_streams
-from app.process_settings import ProcessSettings, read_settings
 
 
 def main() -> None:
-    with standard_streams():
-        # Until there is somebody to heed it; by default it ends the process.
-        signal.signal(signal.SIGHUP, signal.SIG_IGN)
-        settings = read_settings(ProcessSettings)
-        # PyTorch takes seconds to import, and much memory, and a supervisor does without.
-        if settings.workers > 1:
-            from app.process.supervisor import supervise  # noqa: PLC0415
+    # Who only serves does without the libraries of the command line.
+    if len(sys.argv) == 1:
+        from app.cli.start import start  # noqa: PLC0415
 
-            sys.exit(supervise(settings))
-        from app.process.server import serve  # noqa: PLC0415
-        from app.settings import Settings  # noqa: PLC0415
+        start()
+    else:
+        from app.cli.main import main as run_command  # noqa: PLC0415
 
-        serve(read_settings(Settings))
+        run_command()
 
 
 if __name__ == "__main__":

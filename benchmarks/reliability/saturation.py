@@ -73,7 +73,7 @@ def findings(observation: Observation, samples: Sequence[Sample]) -> list[Findin
     """Of all requests and of the memory."""
     whole = [each for each in observation.exchanges if not each.kind.startswith("damaged")]
     damaged = [each for each in observation.exchanges if each.kind.startswith("damaged")]
-    failed = [each.status for each in whole if each.status != 200]
+    failed = [f"{each.kind}: {each.status} after {each.whole_ms / 1e3:.0f} s" for each in whole if each.status != 200]
     strange = [each.status for each in damaged if each.status not in (200, 400)]
     medians = [median_of_tenth(samples, tenth) for tenth in range(TENTHS)]
     series = ", ".join(f"{median / 1e6:.0f}" for median in medians)

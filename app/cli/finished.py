@@ -1,0 +1,100 @@
+"""Reads from an answer what it says: of files that are there already, and of bodies that a service has sent."""
+
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from io import BytesIO
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import orjson
+from PIL import Image
+
+from app.cli.engine import FormatName
+from app.cli.errors import FileError
+from app.cli.outcome import NamedClass, Outcome, Tally
+from app.rendering import DIGEST_KEY
+from model.segmentation import ClassShare
+
+_ROWS_AT_ONCE = 256
+
+# What was accepted as an image is not too large for a mask; Pillow's own limit is lower.
+Image.MAX_IMAGE_PIXELS = None
+
+
+def read_outcome(body: bytes, form: FormatName, classes: Mapping[int, NamedClass]) -> Outcome:
+    """What an answer tells: of overlays and confidences only the size.
+
+    Raises:
+        FileError: it is no such answer.
+    """
+    with _trusting(form):
+        if form == "json":
+            return outcome_of(orjson.loads(body))
+        with Image.open(BytesIO(body), formats=["PNG"]) as picture:
+            if form == "png":
+                return Outcome(picture.height, picture.width, _tally(picture).shares(classes))
+            return Outcome(picture.height, picture.width, None)
+
+
+def read_finished(path: Path, form: FormatName, classes: Mapping[int, NamedClass], digest: str) -> Outcome:
+    """What a file tells that an earlier run has written.
+
+    Args:
+        path: of the file.
+        form: that it has.
+        classes: of the weights, by their indices.
+        digest: of the weights that it must be made with.
+
+    Raises:
+        FileError: it is no such file.
+    """
+    advice = "move it away, or make it anew with --overwrite"
+    try:
+        body = path.read_bytes()
+    except OSError as error:
+        raise FileError(f"{path} is there and cannot be read: {error.strerror}") from error
+    try:
+        written_with = _digest(body, form)
+        outcome = read_outcome(body, form, classes) if written_with == digest else None
+    except FileError as error:
+        raise FileError(f"{path} is there and is not ours: {error}; {advice}") from error
+    if outcome is None:
+        raise FileError(f"{path} is there and was not made with these weights; {advice}")
+    return outcome
+
+
+def outcome_of(document: dict[str, Any]) -> Outcome:
+    """That of a ``SegmentationDocument``."""
+    shares = tuple(
+        ClassShare(found["index"], found["name"], tuple(found["color"]), found["pixels"], found["fraction"])
+        for found in document["classes"]
+    )
+    return Outcome(document["height"], document["width"], shares)
+
+
+def _digest(body: bytes, form: FormatName) -> str:
+    with _trusting(form):
+        if form == "json":
+            return str(orjson.loads(body)["checkpoint"])
+        with Image.open(BytesIO(body), formats=["PNG"]) as picture:
+            return str(picture.info.get(DIGEST_KEY, ""))
+
+
+@contextmanager
+def _trusting(form: FormatName) -> Iterator[None]:
+    """Read an answer as if it were whole and of a format; what is not raises FileError."""
+    try:
+        yield
+    except (OSError, ValueError, KeyError, TypeError, SyntaxError) as error:
+        raise FileError(f"this is no whole answer in the format {form}: {error}") from error
+
+
+def _tally(picture: Image.Image) -> Tally:
+    if picture.mode != "P":
+        raise ValueError(f"its pixels are {picture.mode}, not class indices")
+    tally = Tally()
+    for top in range(0, picture.height, _ROWS_AT_ONCE):
+        rows = picture.crop((0, top, picture.width, min(top + _ROWS_AT_ONCE, picture.height)))
+        tally.add(np.asarray(rows))
+    return tally

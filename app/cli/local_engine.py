@@ -1,0 +1,144 @@
+"""Segments images in this process, with the service's own decoders and writers."""
+
+import logging
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from types import TracebackType
+from typing import Self
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from app.cli.engine import Advance, Request, Write
+from app.cli.errors import CannotStartError, FileError
+from app.cli.outcome import NamedClass, Outcome, Tally
+from app.decoding.decoders import Decoders
+from app.png import PngWriter
+from app.problems import ProblemError
+from app.rendering import (
+    MaskEncoding,
+    OutputFormat,
+    confidence_writer,
+    mask_writer,
+    render_json,
+    render_overlay,
+)
+from app.scheduling.options import Options
+from app.scheduling.pricing import price
+from app.settings import Settings
+from model.errors import SegmentationError
+from model.segmentation import Band, collect
+from model.segmenter import Segmenter
+from model.tiling import Tiling, TilingLimits
+
+
+def load_segmenter(settings: Settings) -> Segmenter:
+    """The segmenter that a service with these settings would have.
+
+    Raises:
+        CannotStartError: weights or device cannot be used.
+    """
+    if settings.threads:
+        torch.set_num_threads(settings.threads)
+    limits = TilingLimits(
+        band_pixels=settings.band_pixels,
+        photograph_pixels=settings.photograph_pixels,
+        max_whole_pixels=settings.max_whole_pixels,
+    )
+    try:
+        return Segmenter.load(settings.weights, settings.device, limits, settings.precision)
+    except SegmentationError as error:
+        raise CannotStartError(str(error)) from error
+
+
+class LocalEngine:
+    """A network, decoders that take their images from files that may crash them, and one thread for the device.
+
+    Args:
+        settings: weights, device, precision and limits.
+        request: what is wanted of every image.
+        count: of images in work at once.
+
+    Raises:
+        CannotStartError: weights or device cannot be used.
+    """
+
+    def __init__(self, settings: Settings, request: Request, count: int) -> None:
+        self._options = Options(
+            OutputFormat(request.format), MaskEncoding(request.mask), Tiling(request.tiling), request.alpha
+        )
+        self._max_pixels = settings.max_pixels
+        # One thread, and so one team of OpenMP's threads, whoever asks.
+        self._device = ThreadPoolExecutor(1, "device")
+        self._segmenter = self._device.submit(load_segmenter, settings).result()
+        logging.getLogger("app").addHandler(logging.NullHandler())  # what decoders log, errors say as well
+        self._decoders = Decoders(count, settings.max_pixels)
+        labels = self._segmenter.checkpoint.labels
+        self.digest = self._segmenter.checkpoint.digest
+        named = zip(labels.names, labels.colors, strict=True)
+        self.classes = {index: NamedClass(name, color) for index, (name, color) in enumerate(named)}
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._device.shutdown()
+        self._decoders.close()
+
+    def segment(self, data: bytes, write: Write, advance: Advance) -> Outcome:
+        try:
+            return self._segment(self._decode(data), write, advance)
+        except ProblemError as error:
+            raise FileError(error.detail) from error
+        except SegmentationError as error:
+            raise FileError(str(error)) from error
+        except MemoryError as error:
+            raise FileError("there is too little memory for the image") from error
+        except RuntimeError as error:  # PyTorch's, a failed allocation among them
+            raise FileError(f"the device failed: {str(error).splitlines()[0]}") from error
+
+    def _decode(self, data: bytes) -> NDArray[np.uint8]:
+        picture = self._decoders.open(data)
+        try:
+            limits = self._segmenter.limits
+            price(picture.height, picture.width, picture.decode_bytes, self._options, limits, self._max_pixels)
+            return self._decoders.decode(picture)
+        finally:
+            picture.close()
+
+    def _segment(self, image: NDArray[np.uint8], write: Write, advance: Advance) -> Outcome:
+        tally = Tally()
+        bands = self._bands(image, tally, advance)
+        if self._options.output.is_streamed:
+            writer = self._writer(*image.shape[:2])
+            for band in bands:
+                rows = band.mask if band.confidence is None else band.confidence
+                if len(rows):
+                    write(writer.write(rows))
+        else:
+            write(self._render(image, bands))
+        height, width = image.shape[:2]
+        return Outcome(height, width, tally.shares(self.classes))
+
+    def _bands(self, image: NDArray[np.uint8], tally: Tally, advance: Advance) -> Iterator[Band]:
+        wants_confidence = self._options.output is OutputFormat.CONFIDENCE
+        bands = self._segmenter.bands(image, tiling=self._options.tiling, confidence=wants_confidence)
+        advance(0.0)
+        while (band := self._device.submit(next, bands, None).result()) is not None:
+            tally.add(band.mask)
+            advance(len(band.mask) / len(image))
+            yield band
+
+    def _writer(self, height: int, width: int) -> PngWriter:
+        if self._options.output is OutputFormat.CONFIDENCE:
+            return confidence_writer(height, width, self.digest)
+        return mask_writer(height, width, self._segmenter.checkpoint.labels, self.digest)
+
+    def _render(self, image: NDArray[np.uint8], bands: Iterator[Band]) -> bytes:
+        segmentation = collect(bands, image.shape[:2], self._segmenter.checkpoint.labels, confidence=False)
+        if self._options.output is OutputFormat.OVERLAY:
+            return render_overlay(image, segmentation, self._options.alpha, self.digest)
+        return render_json(segmentation, self._options.mask, self.digest)

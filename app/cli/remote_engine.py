@@ -1,0 +1,74 @@
+"""Has images segmented by a running service."""
+
+from pathlib import Path
+from types import TracebackType
+from typing import Self
+
+import orjson
+
+from app.cli.engine import Advance, Request, Write
+from app.cli.errors import FileError, ServiceGoneError
+from app.cli.finished import outcome_of, read_outcome
+from app.cli.outcome import NamedClass, Outcome
+from app.cli.service import asking, connect
+from app.client import ClientError, ConnectionFailed, ServiceProblem
+
+
+class RemoteEngine:
+    """A service, by its client.
+
+    Args:
+        url: of the service.
+        key_file: with the service's key.
+        request: what is wanted of every image.
+
+    Raises:
+        CannotStartError: the service does not answer, or not us.
+    """
+
+    def __init__(self, url: str, key_file: Path | None, request: Request) -> None:
+        self._request = request
+        # Who has mistyped the address is not to wait; a service that has answered once is waited for.
+        with asking(), connect(url, key_file, retries=0) as client:
+            self.digest = str(client.model()["sha256"])
+            self.classes = {known.index: NamedClass(known.name, known.color) for known in client.classes()}
+        self._client = connect(url, key_file)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._client.close()
+
+    def segment(self, data: bytes, write: Write, advance: Advance) -> Outcome:
+        try:
+            return self._segment(data, write, advance)
+        except ServiceProblem as error:
+            raise FileError(error.detail or error.title) from error
+        except ConnectionFailed as error:
+            if not self._client.is_ready():
+                raise ServiceGoneError(f"the service answers no more: {error}") from error
+            raise FileError(str(error)) from error
+        except ClientError as error:
+            raise FileError(str(error)) from error
+
+    def _segment(self, data: bytes, write: Write, advance: Advance) -> Outcome:
+        wanted = self._request
+        is_json, is_overlay = wanted.format == "json", wanted.format == "overlay"
+        body = self._client.segment_bytes(
+            data,
+            format=wanted.format,
+            tiling=wanted.tiling,
+            alpha=wanted.alpha if is_overlay else None,
+            mask=wanted.mask if is_json else None,
+        )
+        outcome = read_outcome(body, wanted.format, self.classes)
+        if outcome.classes is None and wanted.wants_classes:
+            advance(0.5)
+            told = self._client.segment_bytes(data, format="json", tiling=wanted.tiling, mask="none")
+            outcome = outcome_of(orjson.loads(told))
+        advance(0.0)
+        write(body)
+        return outcome

@@ -1,0 +1,159 @@
+"""What a run has done, for people and for scripts."""
+
+import json
+import threading
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from typing import Any
+
+from app.cli.errors import ExitCode
+from app.cli.outcome import Outcome
+
+
+@dataclass(frozen=True, slots=True)
+class Success:
+    """A file whose answer is there.
+
+    Attributes:
+        file: as it was named.
+        output: the answer's.
+        outcome: what is in it; None of a file that was skipped and not looked at.
+        seconds: that it took; 0 if it was skipped.
+    """
+
+    file: str
+    output: str
+    outcome: Outcome | None
+    seconds: float = 0.0
+
+
+@dataclass(frozen=True, slots=True)
+class Failure:
+    """A file that has no answer, and why."""
+
+    file: str
+    reason: str
+
+
+class Report:
+    """Filled while files are in work, by several threads.
+
+    Args:
+        files: as they were named, in their order.
+        failures: that are known already.
+
+    Attributes:
+        digest: of the weights; None if there was nothing to do.
+        done: in this run.
+        skipped: by this run, for they were done before.
+        failures: with their reasons.
+        seconds: that the run took.
+        interrupted: whether somebody ended it.
+        error: why it ended early; None if it did not.
+    """
+
+    def __init__(self, files: Sequence[str], failures: Sequence[Failure] = ()) -> None:
+        self.total = len(files)
+        self.digest: str | None = None
+        self.done: list[Success] = []
+        self.skipped: list[Success] = []
+        self.failures = list(failures)
+        self.seconds = 0.0
+        self.interrupted = False
+        self.error: str | None = None
+        self._lock = threading.Lock()
+        self._order = {file: place for place, file in enumerate(files)}
+
+    def add(self, result: Success | Failure, *, is_skipped: bool = False) -> None:
+        """Note what came of a file."""
+        with self._lock:
+            if isinstance(result, Failure):
+                self.failures.append(result)
+            else:
+                (self.skipped if is_skipped else self.done).append(result)
+
+    def close(self, seconds: float) -> None:
+        """All that was to be done is done, or given up."""
+        self.seconds = seconds
+        for results in (self.done, self.skipped, self.failures):
+            results.sort(key=self._place)
+
+    @property
+    def successes(self) -> list[Success]:
+        """Of this run and of those before, in the files' order."""
+        return sorted([*self.done, *self.skipped], key=self._place)
+
+    @property
+    def remaining(self) -> int:
+        """Number of files that were not tried."""
+        tried = {result.file for results in (self.done, self.skipped, self.failures) for result in results}
+        return self.total - len(tried & self._order.keys())
+
+    @property
+    def exit_code(self) -> ExitCode:
+        if self.interrupted:
+            return ExitCode.INTERRUPTED
+        if self.error is not None:
+            return ExitCode.CANNOT_START
+        return ExitCode.SOME_FAILED if self.failures else ExitCode.DONE
+
+    def _place(self, result: Success | Failure) -> int:
+        return self._order.get(result.file, -1)
+
+    def document(self) -> str:
+        """JSON, for scripts."""
+        told: dict[str, Any] = {
+            "done": [_told(success) for success in self.done],
+            "skipped": [{"file": success.file, "output": success.output} for success in self.skipped],
+            "failed": [asdict(failure) for failure in self.failures],
+            "remaining": self.remaining,
+            "interrupted": self.interrupted,
+            "error": self.error,
+            "checkpoint": self.digest,
+            "seconds": round(self.seconds, 3),
+        }
+        return json.dumps(told, indent=2)
+
+    def failure_lines(self) -> list[str]:
+        """For people: what is not done, and why."""
+        return [printable(f"failed: {failure.file}: {failure.reason}") for failure in self.failures]
+
+    def summary(self) -> str:
+        """For people, a line or two."""
+        counts = f"{len(self.done)} done, {len(self.skipped)} skipped, {len(self.failures)} failed"
+        lines = [f"{counts} in {self.seconds:.1f} s"] if self.total or self.failures else ["there are no images"]
+        if len(self.done) == 1 and self.total == 1:
+            lines.insert(0, _sentence(self.done[0]))
+        if self.skipped:
+            lines.append("skipped are answers that were there already; --overwrite makes them anew")
+        if self.interrupted or self.error is not None:
+            reason = "interrupted" if self.error is None else self.error
+            lines.append(f"{reason}: {self.remaining} of {self.total} are left; the same command goes on with them")
+        return printable("\n".join(lines))
+
+
+def printable(text: str) -> str:
+    """Names of files may hold what would move a terminal's cursor."""
+    return "".join(letter if letter.isprintable() or letter == "\n" else ascii(letter)[1:-1] for letter in text)
+
+
+def _told(success: Success) -> dict[str, Any]:
+    outcome = success.outcome
+    assert outcome is not None
+    shares = None if outcome.classes is None else [asdict(share) for share in outcome.classes]
+    return {
+        "file": success.file,
+        "output": success.output,
+        "width": outcome.width,
+        "height": outcome.height,
+        "classes": shares,
+        "seconds": round(success.seconds, 3),
+    }
+
+
+def _sentence(success: Success) -> str:
+    outcome = success.outcome
+    assert outcome is not None
+    shares = sorted(outcome.classes or (), key=lambda share: -share.pixels)
+    found = "".join(f", {share.name} {share.fraction:.1%}" for share in shares)
+    return f"{success.file} -> {success.output}: {outcome.width} x {outcome.height} pixels{found}"

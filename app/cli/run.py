@@ -1,0 +1,162 @@
+"""Works through images, several at once, and keeps what is done whatever comes."""
+
+import sys
+import threading
+import time
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from queue import Empty, SimpleQueue
+from types import TracebackType
+from typing import BinaryIO, Self
+
+from app.cli.engine import Engine, FormatName
+from app.cli.errors import FileError, ServiceGoneError
+from app.cli.finished import read_finished
+from app.cli.outcome import Outcome
+from app.cli.report import Failure, Report, Success
+from app.cli.targets import STANDARD_OUTPUT, Task
+from model.files import replacing
+
+_END_S = 5.0
+"""That steps in work may take after Ctrl-C; they leave no file behind that looks done."""
+
+
+class _Stopped(BaseException):
+    """Ends the work at hand: not to be taken for its failure."""
+
+
+class Run:
+    """One pass over a number of images.
+
+    Args:
+        engine: segments.
+        form: of the answers; those that are finished are read.
+        report: is filled.
+        advance: is called with the files, and parts of one, that are done since the last call.
+    """
+
+    def __init__(self, engine: Engine, form: FormatName, report: Report, advance: Callable[[float], None]) -> None:
+        self._engine = engine
+        self._form = form
+        self._report = report
+        self._report.digest = engine.digest
+        self._advance = advance
+        self._tasks: SimpleQueue[Task] = SimpleQueue()
+        self._ends: SimpleQueue[Exception | None] = SimpleQueue()
+        self._stop = threading.Event()
+
+    def run(self, tasks: Sequence[Task], jobs: int) -> None:
+        """Do all tasks, ``jobs`` of them at once. Ctrl-C ends it in order, and the report says so."""
+        for task in tasks:
+            self._tasks.put(task)
+        # Daemons: one that waits for a service does not keep the process when everybody else has gone.
+        threads = [threading.Thread(target=self._work, daemon=True) for _ in range(min(jobs, len(tasks)))]
+        started = time.monotonic()
+        try:
+            for thread in threads:
+                thread.start()
+            for _ in threads:
+                self._heed(self._ends.get())
+        except KeyboardInterrupt:
+            self._report.interrupted = True
+        finally:
+            self._stop.set()
+            end = time.monotonic() + _END_S
+            for thread in threads:
+                thread.join(max(0.0, end - time.monotonic()))
+            self._report.close(time.monotonic() - started)
+
+    def _heed(self, error: Exception | None) -> None:
+        """What a thread has ended with."""
+        if isinstance(error, ServiceGoneError):
+            self._report.error = self._report.error or str(error)
+        elif error is not None:
+            raise error
+
+    def _work(self) -> None:
+        try:
+            while not self._stop.is_set():
+                self._do(self._tasks.get_nowait())
+        except (Empty, _Stopped):
+            self._ends.put(None)
+        except Exception as error:
+            self._stop.set()
+            self._ends.put(error)
+        else:
+            self._ends.put(None)
+
+    def _do(self, task: Task) -> None:
+        started = time.monotonic()
+        advanced = 0.0
+
+        def advance(share: float) -> None:
+            nonlocal advanced
+            if self._stop.is_set():
+                raise _Stopped
+            advanced += share
+            self._advance(share)
+
+        try:
+            if task.is_finished:
+                outcome = read_finished(task.target, self._form, self._engine.classes, self._engine.digest)
+                self._report.add(Success(task.file, str(task.target), outcome), is_skipped=True)
+            else:
+                outcome = self._segment(task, advance)
+                self._report.add(Success(task.file, str(task.target), outcome, time.monotonic() - started))
+        except FileError as error:
+            if self._stop.is_set():
+                raise _Stopped from error
+            self._report.add(Failure(task.file, str(error)))
+        self._advance(1 - advanced)
+
+    def _segment(self, task: Task, advance: Callable[[float], None]) -> Outcome:
+        advance(0.0)
+        data = task.source.read()
+        if task.target == STANDARD_OUTPUT:
+            outcome = self._engine.segment(data, _write_out, advance)
+            _flush_out()
+            return outcome
+        try:
+            task.target.parent.mkdir(parents=True, exist_ok=True)
+            with replacing(task.target) as unfinished, _LateFile(unfinished) as file:
+                return self._engine.segment(data, file.write, advance)
+        except OSError as error:
+            raise FileError(f"{task.target} cannot be written: {error.strerror}") from error
+
+
+class _LateFile:
+    """A file that is made when there is something to write: what fails before leaves nothing."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        self._file: BinaryIO | None = None
+
+    def __enter__(self) -> Self:
+        return self
+
+    def write(self, part: bytes) -> None:
+        if self._file is None:
+            self._file = self._path.open("wb")
+        self._file.write(part)
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if self._file is not None:
+            self._file.close()
+
+
+def _write_out(part: bytes) -> None:
+    rest = memoryview(part)
+    try:
+        while rest:  # without a buffer, as PYTHONUNBUFFERED has it, less may be written than was given
+            rest = rest[sys.stdout.buffer.write(rest) :]
+    except OSError as error:
+        raise FileError(f"standard output cannot be written: {error.strerror}") from error
+
+
+def _flush_out() -> None:
+    try:
+        sys.stdout.buffer.flush()
+    except OSError as error:
+        raise FileError(f"standard output cannot be written: {error.strerror}") from error

@@ -1,0 +1,24 @@
+"""Starts the service, with settings from the environment."""
+
+import signal
+import sys
+
+from app.process.standard_streams import standard_streams
+from app.process_settings import ProcessSettings, read_settings
+
+
+def start() -> None:
+    """Serve until a signal; ends the process with the service's exit code."""
+    with standard_streams():
+        # Until there is somebody to heed it; by default it ends the process.
+        signal.signal(signal.SIGHUP, signal.SIG_IGN)
+        settings = read_settings(ProcessSettings)
+        # PyTorch takes seconds to import, and much memory, and a supervisor does without.
+        if settings.workers > 1:
+            from app.process.supervisor import supervise  # noqa: PLC0415
+
+            sys.exit(supervise(settings))
+        from app.process.server import serve  # noqa: PLC0415
+        from app.settings import Settings  # noqa: PLC0415
+
+        serve(read_settings(Settings))

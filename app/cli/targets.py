@@ -1,0 +1,109 @@
+"""Where answers go."""
+
+import math
+import os
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Self
+
+import typer
+
+from app.cli.engine import FormatName
+from app.cli.sources import STANDARD_INPUT, Search, Source, is_image_name
+
+STANDARD_OUTPUT = Path("-")
+
+_SUFFIX_OF_FORMAT: dict[FormatName, str] = {
+    "png": ".png",
+    "json": ".json",
+    "overlay": ".overlay.png",
+    "confidence": ".confidence.png",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Task:
+    """An image and where its answer goes.
+
+    Attributes:
+        source: the image.
+        target: a file, or ``-`` for standard output.
+        is_finished: whether the answer is there already.
+    """
+
+    source: Source
+    target: Path
+    is_finished: bool = False
+
+    @property
+    def file(self) -> str:
+        """The image's name, for people and scripts."""
+        return str(self.source.path)
+
+    def looked_up(self) -> Self:
+        """The same, finished if the answer is there and not older than the image."""
+        try:
+            made = self.target.stat().st_mtime if self.target.is_file() else -math.inf
+            is_new = self.source.path == STANDARD_INPUT or made >= self.source.path.stat().st_mtime
+        except OSError:
+            return self
+        return replace(self, is_finished=made > -math.inf and is_new)
+
+
+def is_file_name(output: Path, paths: Sequence[Path], form: FormatName) -> bool:
+    """Whether ``-o`` names a file, for the one image there is, and not a folder.
+
+    Raises:
+        typer.BadParameter: a file for several images, or for another format.
+    """
+    is_one = len(paths) == 1 and not paths[0].is_dir()
+    if output.is_dir() or not (output.is_file() or is_image_name(output) or output.suffix.lower() == ".json"):
+        return False
+    suffix = f".{_SUFFIX_OF_FORMAT[form].rpartition('.')[2]}"
+    if is_one and output.suffix.lower() != suffix:
+        raise typer.BadParameter(f"{output} is no name for --format {form}, which makes {suffix} files")
+    if output.is_file() and not is_one:
+        raise typer.BadParameter(f"{output} is a file; the answers of several images need a folder")
+    return is_one
+
+
+def is_searched(target: Path, folder: Path, output: Path) -> bool:
+    """Whether a later run would find an answer while it searches a folder of images, ``output`` being left out."""
+    inside, searched = os.path.abspath(target), os.path.abspath(folder)  # noqa: PTH100 (Path.absolute keeps ..)
+    left_out = os.path.abspath(output)  # noqa: PTH100
+    if Path(left_out) != Path(searched) and Path(left_out).is_relative_to(searched):
+        return False
+    return Path(inside).is_relative_to(searched)
+
+
+def assign_targets(found: Search, folder: Path, form: FormatName) -> list[Task]:
+    """A file of its own below ``folder`` for each image's answer: the path below the folder that all images lie in, and
+    another suffix. Images that differ only in their suffix keep it: the masks of ``a.jpg`` and ``a.png`` are
+    ``a.jpg.png`` and ``a.png.png``.
+    """
+    whole = [_path_below(source, found.base) for source in found.sources]
+    names = [path.with_suffix("") for path in whole]
+    while collisions := _collisions(names, whole):
+        for index in collisions:
+            names[index] = whole[index]
+    suffix = _SUFFIX_OF_FORMAT[form]
+    return [
+        Task(source, folder / name.with_name(name.name + suffix))
+        for source, name in zip(found.sources, names, strict=True)
+    ]
+
+
+def _collisions(names: list[Path], whole: list[Path]) -> list[int]:
+    """Of names that are there more than once: those that can still be made longer."""
+    # As some file systems see them.
+    folded = [str(name).casefold() for name in names]
+    counts = Counter(folded)
+    return [index for index, name in enumerate(folded) if counts[name] > 1 and names[index] != whole[index]]
+
+
+def _path_below(source: Source, base: Path) -> Path:
+    if source.path == STANDARD_INPUT:
+        return Path("stdin")
+    return Path(os.path.relpath(source.path, base))

@@ -1,0 +1,172 @@
+"""What both clients do, as steps."""
+
+import logging
+from dataclasses import dataclass, field
+from typing import Any, Literal, TypeAlias
+
+import httpx2
+
+from app import __version__
+from app.client import answers, images
+from app.client.answers import JSON, PNG
+from app.client.errors import ConnectionFailed, ServiceUnavailable, TimedOut, UnexpectedAnswer
+from app.client.images import ImageInput
+from app.client.masks import decode_mask
+from app.client.retries import Retries
+from app.client.segmentation import ClassInfo, Segmentation, shares
+from app.client.steps import Answer, Call, Pause, Request, Steps
+from app.client.timeouts import Deadline, Timeouts
+
+Format: TypeAlias = Literal["png", "json", "overlay", "confidence"]
+MaskEncoding: TypeAlias = Literal["rows", "rle", "png", "none"]
+Tiling: TypeAlias = Literal["auto", "whole", "exact", "overlap"]
+
+_MASKS_WITHOUT_NAMES = 3
+
+_log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class Core:
+    """The service's HTTP interface.
+
+    Attributes:
+        timeouts: of every call.
+        retries: of every call.
+    """
+
+    timeouts: Timeouts
+    retries: Retries
+    _classes: dict[str, tuple[ClassInfo, ...]] = field(default_factory=dict, repr=False)
+    """By the digest of their checkpoint."""
+
+    def segment(self, image: ImageInput, tiling: Tiling | None) -> Steps[Segmentation]:
+        """The mask travels as the service's palette PNG, and the classes' names on their own, once for each checkpoint.
+
+        A JSON document with the same PNG in base64 would bring both at once, but it is sent when it is whole: a large
+        image would have to be ready within the service's deadline, and the service would have to hold its mask, which
+        it prices. The PNG of a large image leaves while it is being made, in memory that does not grow with the image.
+        """
+        data = images.encode(image)
+        deadline = Deadline(self.timeouts.total_s)
+        for _ in range(_MASKS_WITHOUT_NAMES):
+            answer = yield from self._post(data, _given(format="png", tiling=tiling), PNG, deadline)
+            digest = answers.digest(answer)
+            classes = yield from self._classes_of(digest, deadline)
+            if classes is not None:
+                mask = decode_mask(answer.body)
+                request_id = answer.headers.get(answers.REQUEST_ID_HEADER)
+                found = shares(mask, classes)
+                return Segmentation(mask, found, digest, request_id, answers.stages(answer), data)
+        raise UnexpectedAnswer("the service's weights are not the same from one request to the next")
+
+    def segment_bytes(
+        self,
+        image: ImageInput,
+        format: Format,  # noqa: A002 (the parameter's name in the service)
+        mask: MaskEncoding | None,
+        tiling: Tiling | None,
+        alpha: float | None,
+    ) -> Steps[bytes]:
+        parameters = _given(format=format, mask=mask, tiling=tiling, alpha=alpha)
+        media_type = JSON if format == "json" else PNG
+        answer = yield from self._post(images.encode(image), parameters, media_type, Deadline(self.timeouts.total_s))
+        return answer.body
+
+    def classes(self) -> Steps[tuple[ClassInfo, ...]]:
+        return (yield from self._ask_classes(Deadline(self.timeouts.total_s)))
+
+    def model(self) -> Steps[dict[str, Any]]:
+        answer = yield from self._ask(Request("GET", "/model"), JSON, Deadline(self.timeouts.total_s))
+        return answers.document(answer)
+
+    def is_ready(self) -> Steps[bool]:
+        try:
+            yield from self._ask_once(Request("GET", "/readyz"), JSON, Deadline(self.timeouts.total_s))
+        except (ServiceUnavailable, ConnectionFailed, TimedOut):
+            return False
+        return True
+
+    def _classes_of(self, digest: str, deadline: Deadline) -> Steps[tuple[ClassInfo, ...] | None]:
+        """The classes of a checkpoint; None if the service has another one now."""
+        if digest not in self._classes:
+            classes = yield from self._ask_classes(deadline)
+            # After the classes: if the weights were replaced before them, this tells.
+            answer = yield from self._ask(Request("GET", "/model"), JSON, deadline)
+            if answers.document(answer).get("sha256") != digest:
+                return None
+            self._classes[digest] = classes
+        return self._classes[digest]
+
+    def _ask_classes(self, deadline: Deadline) -> Steps[tuple[ClassInfo, ...]]:
+        answer = yield from self._ask(Request("GET", "/classes"), JSON, deadline)
+        try:
+            return tuple(
+                ClassInfo(int(told["index"]), str(told["name"]), _color(told["color"]))
+                for told in answers.document(answer)["classes"]
+            )
+        except (KeyError, TypeError, ValueError) as error:
+            raise UnexpectedAnswer(f"the answer is no table of classes: {error}") from error
+
+    def _post(self, data: bytes, parameters: dict[str, str], media_type: str, deadline: Deadline) -> Steps[Answer]:
+        return (yield from self._ask(Request("POST", "/segment", parameters, data), media_type, deadline))
+
+    def _ask(self, request: Request, media_type: str, deadline: Deadline) -> Steps[Answer]:
+        """A whole answer, after as many tries as it takes and as there may be."""
+        tried = 0
+        while True:
+            try:
+                return (yield from self._ask_once(request, media_type, deadline))
+            except (ServiceUnavailable, ConnectionFailed) as error:
+                pause_s = self.retries.pause_s(error, tried)
+                if tried >= self.retries.number or pause_s >= deadline.left_s:
+                    raise
+                tried += 1
+                _log.info("%s; retry %d of %d in %.1f s", error, tried, self.retries.number, pause_s)
+            yield Pause(pause_s)
+
+    def _ask_once(self, request: Request, media_type: str, deadline: Deadline) -> Steps[Answer]:
+        deadline.require()
+        answer = yield Call(request, self.timeouts, deadline)
+        assert answer is not None
+        answers.require_whole(answer, media_type)
+        return answer
+
+
+def require_address(url: str) -> str:
+    """The service's address, if it is one.
+
+    Raises:
+        ValueError: it is none.
+    """
+    try:
+        parsed = httpx2.URL(url)
+    except httpx2.InvalidURL as error:
+        raise ValueError(f"{url!r} is no address: {error}") from error
+    if parsed.scheme not in ("http", "https") or not parsed.host:
+        raise ValueError(f"{url!r} is no address of a service: http://HOST:PORT is one")
+    return url
+
+
+def headers(key: str | None) -> dict[bytes, bytes]:
+    """Those of every request.
+
+    Raises:
+        ValueError: the key has characters that no header carries, as the line break at a file's end.
+    """
+    own = {b"User-Agent": f"fcn-segmentation/{__version__}".encode()}
+    if key is None:
+        return own
+    if not key or not key.isprintable() or key != key.strip():
+        raise ValueError("the key is empty, or has line breaks or other characters that no header carries")
+    return {**own, b"Authorization": f"Bearer {key}".encode()}
+
+
+def _given(**parameters: object) -> dict[str, str]:
+    """Those that are not None; for the others the service's defaults hold."""
+    return {name: str(value) for name, value in parameters.items() if value is not None}
+
+
+def _color(told: list[int]) -> tuple[int, int, int]:
+    red, green, blue = told
+    return red, green, blue

@@ -1,0 +1,37 @@
+"""Masks: from the service's PNG to class indices."""
+
+from io import BytesIO
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import PngImagePlugin
+
+from app.client.errors import UnexpectedAnswer
+
+_ROWS_AT_ONCE = 256
+
+
+def decode_mask(png: bytes) -> NDArray[np.uint8]:
+    """The class indices in a palette PNG that is whole: (height, width), uint8.
+
+    Raises:
+        UnexpectedAnswer: it is damaged, or another kind of picture.
+    """
+    try:
+        # Image.open() would warn of 100 megapixels, which are a common size here, and refuse twice as many.
+        picture = PngImagePlugin.PngImageFile(BytesIO(png))
+        if picture.mode != "P":
+            raise UnexpectedAnswer(f"the mask is a PNG of mode {picture.mode}, not one with a palette")
+        return np.array(picture)
+    except (OSError, SyntaxError, ValueError) as error:  # of Pillow
+        raise UnexpectedAnswer(f"the mask cannot be decoded: {error}") from error
+
+
+def count_pixels(mask: NDArray[np.uint8]) -> list[int]:
+    """Number of pixels of each of the 256 indices."""
+    # In bands of rows: counting takes eight bytes a pixel.
+    bands = (mask[top : top + _ROWS_AT_ONCE] for top in range(0, len(mask), _ROWS_AT_ONCE))
+    counts: list[int] = sum(
+        (np.bincount(band.ravel(), minlength=256) for band in bands), start=np.zeros(256, dtype=np.int64)
+    ).tolist()
+    return counts

@@ -1,0 +1,131 @@
+"""What a client does, apart from doing it: generators that ask for calls and pauses, and are told their outcomes.
+
+Whoever runs them, with threads or with asyncio, needs to know nothing else of the service.
+"""
+
+from collections.abc import Generator, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from typing import Any, Generic, TypeAlias, TypeVar
+
+import httpx2
+
+from app.client.errors import ClientError, ConnectionFailed, TimedOut, UnexpectedAnswer
+from app.client.timeouts import Deadline, Timeouts
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """What is asked of the service.
+
+    Attributes:
+        method: of HTTP.
+        path: below the service's address.
+        params: of the query.
+        content: the body, all of it, so that it can be sent again; None for none.
+    """
+
+    method: str
+    path: str
+    params: Mapping[str, str] = field(default_factory=dict)
+    content: bytes | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Call:
+    """A request to be made once, now."""
+
+    request: Request
+    timeouts: Timeouts
+    deadline: Deadline
+
+    @property
+    def arguments(self) -> dict[str, Any]:
+        """Those of the HTTP library's method ``stream``."""
+        # What the bytes are decides, not what they are called.
+        headers = None if self.request.content is None else {"Content-Type": "application/octet-stream"}
+        return {
+            "method": self.request.method,
+            "url": self.request.path,
+            "params": self.request.params,
+            "content": self.request.content,
+            "headers": headers,
+            "timeout": self._timeout,
+        }
+
+    @contextmanager
+    def failures_named(self) -> Iterator[None]:
+        """Makes the HTTP library's errors our own."""
+        try:
+            yield
+        except httpx2.ConnectTimeout as error:
+            raise ConnectionFailed(f"no connection within connect_s = {self.timeouts.connect_s:g} s") from error
+        except httpx2.TimeoutException as error:
+            self.deadline.require()
+            raise TimedOut(self._overdue(error)) from error
+        except httpx2.DecodingError as error:
+            raise UnexpectedAnswer(f"the answer cannot be decoded: {error}") from error
+        except httpx2.RequestError as error:
+            raise ConnectionFailed(f"{self.request.method} {self.request.path}: {_words(error)}") from error
+
+    @property
+    def _timeout(self) -> httpx2.Timeout:
+        bound = self.deadline.bound
+        return httpx2.Timeout(
+            connect=bound(self.timeouts.connect_s),
+            write=bound(self.timeouts.send_s),
+            read=bound(self.timeouts.answer_s),
+            pool=bound(self.timeouts.total_s),
+        )
+
+    def _overdue(self, error: httpx2.TimeoutException) -> str:
+        match error:
+            case httpx2.WriteTimeout():
+                return f"the service took no part of the image within send_s = {self.timeouts.send_s:g} s"
+            case httpx2.ReadTimeout():
+                return f"no part of an answer came within answer_s = {self.timeouts.answer_s:g} s"
+        return "no connection became free"
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """A response with all of its body."""
+
+    status: int
+    headers: httpx2.Headers
+    body: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class Pause:
+    """Time to let pass."""
+
+    seconds: float
+
+
+@dataclass(frozen=True, slots=True)
+class Done(Generic[T]):
+    """The end, with its result."""
+
+    value: T
+
+
+Step: TypeAlias = Call | Pause
+Outcome: TypeAlias = Answer | ClientError | None
+"""Of a call its answer or why there is none; None of a pause, and before the first step."""
+
+Steps: TypeAlias = Generator[Step, Answer | None, T]
+
+
+def advance(steps: Steps[T], outcome: Outcome) -> Step | Done[T]:
+    """The step that follows this outcome of the last one."""
+    try:
+        return steps.throw(outcome) if isinstance(outcome, ClientError) else steps.send(outcome)
+    except StopIteration as end:
+        return Done(end.value)
+
+
+def _words(error: Exception) -> str:
+    return str(error) or type(error).__name__

@@ -1,0 +1,34 @@
+// The curl command that does what the page does.
+
+/** Stands for the key, which is never shown. */
+export const KEY_PLACEHOLDER = "$FCN_API_KEY";
+
+const ENDINGS = { png: "-mask.png", json: ".json", overlay: "-overlay.png" };
+
+/**
+ * @param {string} fileName of the image
+ * @param {string} address that it is posted to
+ * @param {"png" | "json" | "overlay"} answer
+ * @param {boolean} needsKey
+ */
+export function curlCommand(fileName, address, answer, needsKey) {
+  const lines = [`curl -F ${formField(fileName)}`];
+  if (needsKey) lines.push(`-H "X-API-Key: ${KEY_PLACEHOLDER}"`);
+  lines.push(quoted(address), `-o ${quoted(`${stem(fileName)}${ENDINGS[answer]}`)}`);
+  return lines.join(" \\\n  ");
+}
+
+/** A file's name without its ending. */
+export function stem(fileName) {
+  return fileName.replace(/(?<=.)\.[^.]*$/, "");
+}
+
+function formField(fileName) {
+  if (/^[\w.-]+$/.test(fileName)) return `image=@${fileName}`;
+  // curl's own quotes within the shell's: without them a comma or semicolon would end the name.
+  return quoted(`image=@"${fileName.replace(/["\\]/g, "\\$&")}"`);
+}
+
+function quoted(text) {
+  return /^[\w.-]+$/.test(text) && !text.startsWith("-") ? text : `'${text.replaceAll("'", "'\\''")}'`;
+}

@@ -1,0 +1,60 @@
+"""Links between pages, and out of ``docs/`` into the rest of the checkout.
+
+The site has the pages, and under ``repository/`` every other file of the checkout that one of them links to: links work
+there as they do in a checkout, with no address of any host.
+"""
+
+import os
+import posixpath
+import re
+from collections.abc import Iterator
+from pathlib import Path
+
+ROOT = Path(__file__).parents[2]
+DOCS = ROOT / "docs"
+OUTSIDE = "repository"
+
+_LINK = re.compile(r"(?<=\]\()(?![a-z]+:|#|/)([^)#\s]+)(?=[)#])")
+
+
+def linked_files(pages: list[Path]) -> dict[str, Path]:
+    """The files outside of ``docs/`` that pages link to, and those that these link to, by their places in the site."""
+    found: dict[str, Path] = {}
+    waiting = list(pages)
+    while waiting:
+        for target in _targets(waiting.pop()):
+            place = _place(target)
+            if not target.is_relative_to(DOCS) and place not in found:
+                found[place] = target
+                waiting += [target] if target.suffix == ".md" else []
+    return found
+
+
+def rewrite(markdown: str, source: Path) -> str:
+    """A page's links as the site has them; ``source`` is its file in the checkout."""
+    here = posixpath.dirname(_place(source))
+
+    def rewritten(match: re.Match[str]) -> str:
+        target = _target(match[1], source)
+        return match[1] if target is None else posixpath.relpath(_place(target), here or ".")
+
+    return _LINK.sub(rewritten, markdown)
+
+
+def _targets(page: Path) -> Iterator[Path]:
+    for match in _LINK.finditer(page.read_text()):
+        target = _target(match[1], page)
+        if target is not None:
+            yield target
+
+
+def _target(link: str, source: Path) -> Path | None:
+    """The file of the checkout that a link leads to."""
+    target = Path(os.path.normpath(source.parent / link))
+    return target if target.is_relative_to(ROOT) and target.is_file() else None
+
+
+def _place(path: Path) -> str:
+    """Where a file of the checkout is in the site."""
+    inside = path.is_relative_to(DOCS)
+    return path.relative_to(DOCS).as_posix() if inside else f"{OUTSIDE}/{path.relative_to(ROOT).as_posix()}"

@@ -1,0 +1,54 @@
+"""The events of mkdocs that are listened to. Run mkdocs as ``python -m mkdocs``, from the checkout's root."""
+
+from collections.abc import Callable
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+from mkdocs.config.defaults import MkDocsConfig
+from mkdocs.structure.files import File, Files
+from mkdocs.structure.pages import Page
+
+from app.application import create_app
+from app.settings import Settings
+from docs.hooks import http_reference
+from docs.hooks.command_reference import commands
+from docs.hooks.links import DOCS, OUTSIDE, ROOT, linked_files, rewrite
+
+
+def on_files(files: Files, *, config: MkDocsConfig) -> Files:
+    """Bring along what the pages link to outside of ``docs/``."""
+    pages = [DOCS / file.src_uri for file in files.documentation_pages()]
+    for place, path in linked_files(pages).items():
+        files.append(File.generated(config, place, abs_src_path=str(path)))
+    return files
+
+
+def on_page_markdown(markdown: str, *, page: Page, config: MkDocsConfig, files: Files) -> str:  # noqa: ARG001
+    """Put links right, and the references into their places."""
+    place = page.file.src_uri
+    source = ROOT / place.removeprefix(f"{OUTSIDE}/") if place.startswith(f"{OUTSIDE}/") else DOCS / place
+    return _filled(rewrite(markdown, Path(source)))
+
+
+def _filled(markdown: str) -> str:
+    for name, made in _PARTS.items():
+        mark = f"<!-- made: {name} -->"
+        if mark in markdown:
+            markdown = markdown.replace(mark, made())
+    return markdown
+
+
+@cache
+def _openapi() -> dict[str, Any]:
+    return create_app(Settings()).openapi()
+
+
+_PARTS: dict[str, Callable[[], str]] = {
+    "operations": lambda: http_reference.operations(_openapi()),
+    "schemas": lambda: http_reference.schemas(_openapi()),
+    "problems": http_reference.problems,
+    "fcn-segment": lambda: commands("app.cli.main", "fcn-segment"),
+    "training": lambda: commands("training.__main__", "python -m training"),
+}
+"""What a page asks for by a comment."""

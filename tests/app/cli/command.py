@@ -1,0 +1,56 @@
+"""The real command, in a process of its own."""
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+# What the script that pip installs does.
+SCRIPT = "import sys; sys.argv[0] = 'fcn-segment'; from app.cli.main import main; sys.exit(main())"
+COMMAND = (sys.executable, "-c", SCRIPT)
+ROOT = Path(__file__).parents[3]
+
+
+def environment(**variables: str) -> dict[str, str]:
+    """This process's, with the project where Python finds it, and no key of anybody's."""
+    own = {name: value for name, value in os.environ.items() if not name.startswith("FCN_")}
+    return {**own, "PYTHONPATH": str(ROOT), "COLUMNS": "100", **variables}
+
+
+def start(*arguments: object, cwd: Path, command: tuple[str, ...] = COMMAND) -> "subprocess.Popen[bytes]":
+    """Start the command; its output can be read from its pipes."""
+    return subprocess.Popen(
+        [*command, *map(str, arguments)],
+        cwd=cwd,
+        env=environment(),
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+    )
+
+
+def run(
+    *arguments: object,
+    cwd: Path,
+    input: bytes = b"",  # noqa: A002 (subprocess's name)
+    command: tuple[str, ...] = COMMAND,
+    **variables: str,
+) -> "subprocess.CompletedProcess[bytes]":
+    """Run the command to its end."""
+    return subprocess.run(
+        [*command, *map(str, arguments)],
+        cwd=cwd,
+        env=environment(**variables),
+        input=input,
+        capture_output=True,
+        check=False,
+        timeout=300,
+    )
+
+
+def report_of(result: "subprocess.CompletedProcess[bytes]") -> dict[str, Any]:
+    """The document that ``--json`` has printed, which must be all that standard output holds."""
+    document: dict[str, Any] = json.loads(result.stdout)
+    return document

@@ -1,0 +1,316 @@
+import csv
+import json
+import os
+import signal
+import sys
+import time
+from pathlib import Path
+
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+from PIL import Image
+from pyarrow import parquet
+
+from app.cli.table import COLUMNS
+from app.rle import decode_rle
+from model.labels import VOC
+from model.segmenter import Segmenter
+from tests.app.cli.command import ROOT, report_of, run, start
+from tests.app.server_process import wait_until
+
+TARGETS = {
+    "photos/cat.jpg": "masks/cat.jpg.png",
+    "photos/cat.png": "masks/cat.png.png",
+    "photos/inner/astronaut.jpg": "masks/inner/astronaut.png",
+    "photos/inner/cat.jpg": "masks/inner/cat.png",
+}
+
+
+@pytest.fixture(scope="module")
+def truth() -> dict[str, NDArray[np.uint8]]:
+    """What the network itself says of the photographs, by their names."""
+    segmenter = Segmenter.load(device="cpu")
+    masks = {}
+    for name in ("cat.jpg", "astronaut.jpg"):
+        with Image.open(ROOT / "examples" / name) as picture:
+            masks[name] = segmenter.segment(np.array(picture.convert("RGB"))).mask
+    return masks
+
+
+def mask_of(path: Path) -> NDArray[np.uint8]:
+    with Image.open(path) as picture:
+        assert picture.mode == "P"
+        return np.array(picture)
+
+
+def shares_of(mask: NDArray[np.uint8]) -> list[tuple[int, str, int]]:
+    counts = np.bincount(mask.ravel(), minlength=256)
+    return [(index, VOC.names[index], int(counts[index])) for index in np.flatnonzero(counts).tolist()]
+
+
+def files_below(folder: Path) -> set[str]:
+    return {str(path.relative_to(folder.parent)) for path in folder.rglob("*") if path.is_file()}
+
+
+def test_a_folder_becomes_masks_and_a_bad_file_is_named_at_the_end(
+    folder: Path, truth: dict[str, NDArray[np.uint8]]
+) -> None:
+    result = run("image", "photos", "-o", "masks", "--table", "shares.csv", "--json", cwd=folder)
+    assert result.returncode == 1
+    report = report_of(result)
+    assert {done["file"]: done["output"] for done in report["done"]} == TARGETS
+    (failure,) = report["failed"]
+    assert failure["file"] == "photos/broken.jpg"
+    assert "truncated" in failure["reason"]
+    assert b"failed: photos/broken.jpg: the JPEG image" in result.stderr
+    assert report["skipped"] == []
+    assert files_below(folder / "masks") == set(TARGETS.values())
+    for source, target in TARGETS.items():
+        expected = truth[Path(source).with_suffix(".jpg").name]
+        assert (mask_of(folder / target) == expected).mean() > 0.995
+        assert source.endswith(".png") or (mask_of(folder / target) == expected).all()
+    with (folder / "shares.csv").open(newline="") as file:
+        header, *rows = csv.reader(file)
+    assert tuple(header) == COLUMNS
+    assert {row[0] for row in rows} == set(TARGETS)
+    for source, target in TARGETS.items():
+        mask = mask_of(folder / target)
+        told = [row for row in rows if row[0] == source]
+        assert [(int(row[3]), row[4], int(row[5])) for row in told] == shares_of(mask)
+        assert {(int(row[2]), int(row[1])) for row in told} == {mask.shape}
+        assert [float(row[6]) for row in told] == [int(row[5]) / mask.size for row in told]
+        (done,) = [done for done in report["done"] if done["file"] == source]
+        assert (done["height"], done["width"]) == mask.shape
+        found = [(share["index"], share["name"], share["pixels"]) for share in done["classes"]]
+        assert found == shares_of(mask)
+
+
+def test_a_second_run_skips_what_is_done_and_its_table_is_complete_all_the_same(folder: Path) -> None:
+    (folder / "photos/broken.jpg").unlink()
+    (folder / "photos/inner/cat.jpg").rename(folder / "later.jpg")
+    first = run("image", "photos", "-o", "masks", cwd=folder)
+    assert first.returncode == 0
+    assert first.stdout == b""
+    assert b"3 done, 0 skipped, 0 failed" in first.stderr
+    (folder / "later.jpg").rename(folder / "photos/inner/cat.jpg")
+    made = {target: (folder / target).stat().st_mtime_ns for target in TARGETS.values() if "inner/cat" not in target}
+    second = run("image", "photos", "-o", "masks", "--table", "deep/shares.csv", "--json", cwd=folder)
+    assert second.returncode == 0
+    report = report_of(second)
+    assert [done["file"] for done in report["done"]] == ["photos/inner/cat.jpg"]
+    assert [skipped["file"] for skipped in report["skipped"]] == sorted(set(TARGETS) - {"photos/inner/cat.jpg"})
+    assert {target: (folder / target).stat().st_mtime_ns for target in made} == made
+    with (folder / "deep/shares.csv").open(newline="") as file:
+        rows = list(csv.DictReader(file))
+    assert list(dict.fromkeys(row["file"] for row in rows)) == sorted(TARGETS)
+    for source, target in TARGETS.items():
+        told = [row for row in rows if row["file"] == source]
+        found = [(int(row["class_index"]), row["class_name"], int(row["pixels"])) for row in told]
+        assert found == shares_of(mask_of(folder / target))
+
+
+def test_nothing_to_do_loads_no_weights_and_a_newer_image_is_done_again(folder: Path) -> None:
+    (folder / "masks").mkdir()
+    target = folder / "masks/cat.png"
+    target.write_bytes(b"an earlier answer")
+    arguments = ("image", "photos/cat.jpg", "-o", "masks", "--json")
+    skipped = run(*arguments, "--weights", "nowhere", cwd=folder)
+    assert skipped.returncode == 0
+    assert report_of(skipped)["skipped"] == [{"file": "photos/cat.jpg", "output": "masks/cat.png"}]
+    assert report_of(skipped)["checkpoint"] is None
+    later = target.stat().st_mtime + 10
+    os.utime(folder / "photos/cat.jpg", (later, later))
+    assert report_of(run(*arguments, cwd=folder))["skipped"] == []
+    assert mask_of(target).shape == (300, 451)
+
+
+def test_what_lies_there_and_is_no_answer_is_neither_replaced_nor_counted(folder: Path) -> None:
+    (folder / "masks").mkdir()
+    foreign = folder / "masks/cat.png"
+    with Image.open(folder / "photos/cat.jpg") as picture:
+        picture.save(foreign)
+    before = foreign.read_bytes()
+    arguments = ("image", "photos/cat.jpg", "-o", "masks", "--table", "shares.csv", "--json")
+    result = run(*arguments, cwd=folder)
+    assert result.returncode == 1
+    (failure,) = report_of(result)["failed"]
+    assert "masks/cat.png is there and was not made with these weights" in failure["reason"]
+    assert foreign.read_bytes() == before
+    assert run(*arguments, "--overwrite", cwd=folder).returncode == 0
+    assert mask_of(foreign).shape == (300, 451)
+
+
+@pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGINT])
+def test_after_an_end_in_the_middle_the_same_command_goes_on(folder: Path, large: Path, number: signal.Signals) -> None:
+    (folder / "photos/broken.jpg").unlink()
+    large.rename(folder / "photos/inner/zebra.jpg")
+    arguments = ("image", "photos", "-o", "masks", "--jobs", 1)
+    process = start(*arguments, cwd=folder)
+    unfinished = folder / "masks/inner/zebra.png.part"
+    wait_until(unfinished.exists, timeout_s=120)
+    process.send_signal(number)
+    _, errors = process.communicate(timeout=60)
+    assert set(TARGETS.values()) == files_below(folder / "masks") - {"masks/inner/zebra.png.part"}
+    if number == signal.SIGINT:
+        assert process.returncode == 130
+        assert b"interrupted: 1 of 5 are left; the same command goes on with them" in errors
+        assert not unfinished.exists()
+    else:
+        assert process.returncode == -signal.SIGKILL
+        assert unfinished.exists()
+    report = report_of(run(*arguments, "--json", cwd=folder))
+    assert [done["file"] for done in report["done"]] == ["photos/inner/zebra.jpg"]
+    assert len(report["skipped"]) == len(TARGETS)
+    assert mask_of(folder / "masks/inner/zebra.png").shape == (1600, 2400)
+    assert not unfinished.exists()
+
+
+def test_standard_input_becomes_standard_output_and_nothing_else_is_there(
+    tmp_path: Path, truth: dict[str, NDArray[np.uint8]]
+) -> None:
+    photograph = (ROOT / "examples/cat.jpg").read_bytes()
+    result = run("image", "-", "-o", "-", cwd=tmp_path, input=photograph)
+    assert result.returncode == 0
+    (tmp_path / "mask.png").write_bytes(result.stdout)
+    assert (mask_of(tmp_path / "mask.png") == truth["cat.jpg"]).all()
+    assert b"451 x 300 pixels, cat 79.7%, background 20.3%" in result.stderr
+
+
+def test_a_bad_image_leaves_standard_output_empty(tmp_path: Path) -> None:
+    result = run("image", "-", "-o", "-", cwd=tmp_path, input=b"%PDF-1.4 no image")
+    assert (result.returncode, result.stdout) == (1, b"")
+    assert b"failed: -: the body is a PDF document" in result.stderr
+
+
+def test_a_reader_of_standard_output_that_goes_away_is_a_failure_and_no_crash(tmp_path: Path) -> None:
+    process = start("image", ROOT / "examples/astronaut.jpg", "-o", "-", "--format", "overlay", cwd=tmp_path)
+    assert process.stdout is not None
+    assert process.stdout.read(8) == b"\x89PNG\r\n\x1a\n"
+    process.stdout.close()
+    process.stdout = None
+    _, errors = process.communicate(timeout=120)
+    assert process.returncode == 1
+    assert b"standard output cannot be written: Broken pipe" in errors
+    assert b"Traceback" not in errors
+
+
+def test_every_format_has_a_name_of_its_own_and_what_the_service_would_say(
+    folder: Path, truth: dict[str, NDArray[np.uint8]]
+) -> None:
+    source = folder / "photos/cat.jpg"
+    for form in ("json", "overlay", "confidence"):
+        extra = ("--mask", "rle", "--tiling", "exact") if form == "json" else ("--alpha", "1")
+        assert run("image", source, "-o", "out", "--format", form, *extra, cwd=folder).returncode == 0
+    assert files_below(folder / "out") == {"out/cat.json", "out/cat.overlay.png", "out/cat.confidence.png"}
+    document = json.loads((folder / "out/cat.json").read_bytes())
+    (cat,) = [mask for mask in document["mask"] if mask["index"] == 8]
+    assert (decode_rle(cat["counts"], *cat["size"]) == (truth["cat.jpg"] == 8)).mean() > 0.999
+    with Image.open(folder / "out/cat.overlay.png") as picture:
+        assert (np.array(picture)[truth["cat.jpg"] == 8] == VOC.colors[8]).all()
+    with Image.open(folder / "out/cat.confidence.png") as picture:
+        assert picture.mode == "L"
+        assert np.array(picture).mean() > 128
+
+
+def test_a_table_of_overlays_is_complete_although_overlays_do_not_tell(folder: Path) -> None:
+    arguments = ("image", "photos/cat.jpg", "-o", "out", "--format", "overlay", "--json")
+    assert len(report_of(run(*arguments, cwd=folder))["done"]) == 1
+    assert len(report_of(run(*arguments, cwd=folder))["skipped"]) == 1
+    again = report_of(run(*arguments, "--table", "shares.csv", cwd=folder))
+    assert len(again["done"]) == 1
+    with (folder / "shares.csv").open(newline="") as file:
+        assert [row["class_name"] for row in csv.DictReader(file)] == ["background", "cat"]
+
+
+def test_one_image_may_be_written_to_a_file_that_is_named(folder: Path) -> None:
+    for _ in range(2):
+        result = run("image", "photos/cat.jpg", "-o", "new/mask.png", "--json", cwd=folder)
+        assert [done["output"] for done in report_of(result)["done"]] == ["new/mask.png"]
+    assert mask_of(folder / "new/mask.png").shape == (300, 451)
+
+
+def test_a_parquet_table_holds_what_the_masks_hold(folder: Path) -> None:
+    assert run("image", "photos", "-o", "masks", "--table", "shares.parquet", cwd=folder).returncode == 1
+    table = parquet.read_table(folder / "shares.parquet")
+    assert tuple(table.column_names) == COLUMNS
+    rows = table.to_pylist()
+    for source, target in TARGETS.items():
+        mask = mask_of(folder / target)
+        told = [row for row in rows if row["file"] == source]
+        assert [(row["class_index"], row["class_name"], row["pixels"]) for row in told] == shares_of(mask)
+        assert {(row["height"], row["width"]) for row in told} == {mask.shape}
+
+
+@pytest.mark.parametrize(
+    ("arguments", "complaint"),
+    [
+        (["photos"], "Missing option"),
+        (["photos", "-o", "photos"], "would lie among the images"),
+        (["photos", "-o", "-"], "answer of one image"),
+        (["photos/cat.png", "-o", "photos"], "take the place of the image"),
+        (["photos/cat.jpg", "-o", "mask.png", "--format", "json"], "no name for --format json"),
+        (["photos", "-o", "photos/cat.jpg"], "is a file"),
+        (["photos", "-o", "masks", "--table", "shares.xlsx"], ".csv or .parquet"),
+        (["photos/cat.jpg", "-o", "-", "--json"], "standard output is either"),
+        (["photos", "-o", "masks", "--format", "jpeg"], "jpeg"),
+        (["photos", "-o", "masks", "--url", "nonsense"], "nonsense"),
+        (["photos", "-o", "masks", "--url", "http://localhost:1", "--device", "cpu"], "--device is for computing here"),
+        (["photos", "-o", "masks", "--key-file", "photos/notes.txt"], "--key-file is for the service"),
+    ],
+)
+def test_wrong_usage_is_said_and_nothing_is_written(folder: Path, arguments: list[str], complaint: str) -> None:
+    before = files_below(folder)
+    result = run("image", *arguments, cwd=folder)
+    assert result.returncode == 2
+    assert complaint in " ".join(result.stderr.decode().replace("│", " ").split())
+    assert result.stdout == b""
+    assert files_below(folder) == before
+
+
+@pytest.mark.parametrize(
+    ("arguments", "complaint"),
+    [
+        (["--weights", "nowhere.safetensors"], "there is no weights file nowhere.safetensors"),
+        (["--device", "abacus"], "device 'abacus' cannot be used"),
+        (["--url", "http://127.0.0.1:9"], "there is no service"),
+    ],
+)
+def test_what_cannot_start_ends_with_code_3_and_a_sentence(folder: Path, arguments: list[str], complaint: str) -> None:
+    started = time.monotonic()
+    result = run("image", "photos", "-o", "masks", *arguments, cwd=folder)
+    assert result.returncode == 3
+    (line,) = result.stderr.decode().splitlines()
+    assert line.startswith("error: ")
+    assert complaint in line
+    assert not (folder / "masks").exists()
+    assert time.monotonic() - started < 60
+
+
+def test_without_pyarrow_a_parquet_table_is_refused_before_the_work(folder: Path) -> None:
+    blocked = "import sys; sys.modules['pyarrow'] = None; sys.argv[0] = 'fcn-segment'; "
+    script = blocked + "from app.cli.main import main; main()"
+    command = (sys.executable, "-c", script)
+    result = run("image", "photos", "-o", "masks", "--table", "shares.parquet", cwd=folder, command=command)
+    assert result.returncode == 3
+    assert b"pip install 'fcn-segmentation[table]', or take shares.csv" in result.stderr
+    assert not (folder / "masks").exists()
+
+
+def test_limits_come_from_the_environment_and_options_beat_it(folder: Path) -> None:
+    result = run("image", "photos/cat.jpg", "-o", "out", cwd=folder, FCN_MAX_PIXELS="1000")
+    assert result.returncode == 1
+    assert b"451 x 300 = 135300 pixels; 1000 are allowed" in result.stderr
+    assert run("classes", "--json", cwd=folder, FCN_WEIGHTS="nowhere").returncode == 3
+    shipped = ROOT / "model/weights/voc.safetensors"
+    assert run("classes", "--json", "--weights", shipped, cwd=folder, FCN_WEIGHTS="nowhere").returncode == 0
+
+
+def test_a_file_that_is_not_there_fails_and_the_others_are_done(folder: Path) -> None:
+    result = run("image", "photos/cat.jpg", "photos/no.jpg", "-o", "out", "--json", cwd=folder)
+    assert result.returncode == 1
+    report = report_of(result)
+    assert report["failed"] == [
+        {"file": "photos/no.jpg", "reason": "the file cannot be read: No such file or directory"}
+    ]
+    assert [done["output"] for done in report["done"]] == ["out/cat.png"]

@@ -1,0 +1,36 @@
+import asyncio
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
+from typing import Any, cast
+
+import pytest
+
+from app.client import AsyncClient, Client
+
+Connect = Callable[..., Client]
+
+
+class BlockingAsyncClient:
+    """An ``AsyncClient`` with the methods of ``Client``, so that each test holds for both."""
+
+    def __init__(self, *arguments: Any, **options: Any) -> None:
+        self._runner = asyncio.Runner()
+        self._client = AsyncClient(*arguments, **options)
+
+    def __getattr__(self, name: str) -> Callable[..., object]:
+        method = getattr(self._client, name)
+        return lambda *arguments, **options: self._runner.run(method(*arguments, **options))
+
+    def __enter__(self) -> "BlockingAsyncClient":
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        with self._runner:
+            self._runner.run(self._client.close())
+
+
+@pytest.fixture(params=[Client, BlockingAsyncClient], ids=["threads", "asyncio"])
+def connect(request: pytest.FixtureRequest) -> Iterator[Connect]:
+    """Makes clients, of either kind; they are closed with the test."""
+    with ExitStack() as stack:
+        yield lambda *arguments, **options: cast("Client", stack.enter_context(request.param(*arguments, **options)))
