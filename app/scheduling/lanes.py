@@ -9,8 +9,8 @@ from app.scheduling.memory import Memory
 from app.scheduling.pace import Pace
 from app.scheduling.pricing import Price
 
-_FIRST_MEAN_PIXELS = float(1 << 18)
-"""Of a request's work, until some have come."""
+_FIRST_MEAN_PIXELS = 384 * 512.0
+"""Of a request's work, until some have come: a usual photograph's."""
 
 _NEWEST = 0.1
 """Weight of the newest request in the mean."""

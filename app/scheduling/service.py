@@ -4,7 +4,7 @@ import asyncio
 import threading
 from collections.abc import AsyncIterator, Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
-from contextlib import contextmanager, suppress
+from contextlib import ExitStack, contextmanager, suppress
 from typing import Any, TypeVar
 
 import torch
@@ -211,9 +211,12 @@ class Service:
         """
         lane = self._likely_lane(place.body.size_bytes)
         lane.require_room()
+        expected = ExitStack()
+        expected.enter_context(lane.expecting())  # at once: a task begins later, and others come before
         delivery = Delivery()
         place.job = job
-        place.answer = answer = asyncio.create_task(self._work(job, place, lane, delivery))
+        place.answer = answer = asyncio.create_task(self._work(job, place, expected, delivery))
+        answer.add_done_callback(lambda _: expected.close())
         answer.add_done_callback(lambda _: self._leave(place))
         try:
             await self._wait_for_any(answer, gone, delivery)
@@ -282,8 +285,8 @@ class Service:
         for decoders in (self._header_decoders, *self._decoders.values()):
             decoders.close()
 
-    async def _work(self, job: Job, place: Place, likely_lane: Lane, delivery: Delivery) -> Answer:
-        with likely_lane.expecting():
+    async def _work(self, job: Job, place: Place, expected: ExitStack, delivery: Delivery) -> Answer:
+        with expected:
             self._tell()
             price = await self._take(place, self._header_threads.submit(job.open, self._header_decoders))
         lane = self._lanes[price.size]
