@@ -64,9 +64,6 @@ $(VENV)/.test: $(VENV)/.serve
 	$(INSTALL) --editable '.[test]'
 	@touch $@
 
-$(VENV)/.docs: $(VENV)/.test ## Build the documentation into site/; it needs no internet.
-	NO_MKDOCS_2_WARNING=1 $(BIN)/python -m mkdocs build --strict
-
-soak: $(VENV)/.test
+$(VENV)/.soak: $(VENV)/.test
 	$(INSTALL) --editable '.[fuzz]'
 	@touch $@
