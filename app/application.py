@@ -11,7 +11,6 @@ import numpy as np
 import torch
 from fastapi import FastAPI
 from fastapi.middleware.cors import CORSMiddleware
-from fastapi.staticfiles import StaticFiles
 from fastapi_offline import FastAPIOffline
 
 from app import __version__
@@ -77,7 +76,7 @@ def create_app(settings: Settings, *, load_in_background: bool = False) -> FastA
     describe_access(app, settings)
     for group in (segment, catalogue, operations, admin, page):
         app.include_router(group.router)
-    app.mount("/static", StaticFiles(directory=page.STATIC), name="static")
+    app.mount("/static", page.PageFiles(), name="static")
     app.add_middleware(ObservationMiddleware, metrics=app.state.metrics)
     if settings.cors_origins:
         # Around all that answers: without these headers pages elsewhere could not read errors.

@@ -1,16 +1,34 @@
 """``GET /``: the page for people."""
 
 from pathlib import Path
+from typing import Any
 
 from fastapi import APIRouter
 from fastapi.responses import FileResponse
+from fastapi.staticfiles import StaticFiles
+from starlette.responses import Response
 
-STATIC = Path(__file__).parent.parent / "static"
+_STATIC = Path(__file__).parent.parent / "static"
+
+# Or a browser would take some modules of the page from before an upgrade, and some from after it.
+_ASK_AGAIN = {"Cache-Control": "no-cache"}
 
 router = APIRouter(include_in_schema=False)
 
 
+class PageFiles(StaticFiles):
+    """What the page is made of."""
+
+    def __init__(self) -> None:
+        super().__init__(directory=_STATIC)
+
+    def file_response(self, *args: Any, **kwargs: Any) -> Response:
+        response = super().file_response(*args, **kwargs)
+        response.headers.update(_ASK_AGAIN)
+        return response
+
+
 @router.get("/")
 async def page() -> FileResponse:
-    """A form that sends an image and shows its mask."""
-    return FileResponse(STATIC / "index.html", media_type="text/html")
+    """Sends an image and shows its mask."""
+    return FileResponse(_STATIC / "index.html", media_type="text/html", headers=_ASK_AGAIN)
