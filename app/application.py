@@ -19,6 +19,7 @@ from app.access.rate import RateLimit
 from app.access.requirements import KEY_HEADER, describe_access
 from app.access.security_headers import SecurityHeadersMiddleware
 from app.errors import install_error_handlers
+from app.loading import load_segmenter
 from app.openapi import describe_problems
 from app.routes import admin, catalogue, operations, page, segment
 from app.scheduling.heap import give_back_free_memory
@@ -29,7 +30,6 @@ from app.telling.metrics import Metrics
 from app.telling.middleware import BriefStartupFailure, ObservationMiddleware
 from app.telling.tracing import TELEMETRY, sending_spans
 from model.segmenter import Segmenter
-from model.tiling import TilingLimits
 
 _logger = logging.getLogger("app")
 
@@ -111,7 +111,9 @@ async def _start_service(app: FastAPI) -> None:
         app.state.keys.reload()
     all_cores = start_threads("all-cores", 1)
     segmenter, seconds_per_pixel = await asyncio.wrap_future(all_cores.submit(_prepare, settings))
-    service = Service(settings, segmenter, all_cores, app.state.metrics, partial(_load, settings), seconds_per_pixel)
+    service = Service(
+        settings, segmenter, all_cores, app.state.metrics, partial(load_segmenter, settings), seconds_per_pixel
+    )
     service.start_decoders()
     _logger.info("memory: %s", service.bound)
     app.state.metrics.memory_bound.set(service.bound.total_bytes)
@@ -122,7 +124,7 @@ def _prepare(settings: Settings) -> tuple[Segmenter, float]:
     """The segmenter, and the seconds that it takes for a pixel."""
     if settings.threads:
         torch.set_num_threads(settings.threads)
-    segmenter = _load(settings)
+    segmenter = load_segmenter(settings)
     seconds_per_pixel = min(_seconds_per_pixel(segmenter) for _ in range(2))  # the first finds no memory in place
     give_back_free_memory()  # what was in use while the weights were read
     return segmenter, seconds_per_pixel
@@ -134,13 +136,3 @@ def _seconds_per_pixel(segmenter: Segmenter) -> float:
     started = time.perf_counter()
     mask = segmenter.segment(photograph).mask
     return (time.perf_counter() - started) / mask.size
-
-
-def _load(settings: Settings) -> Segmenter:
-    """Its golden image goes through the network, which warms it up."""
-    limits = TilingLimits(
-        band_pixels=settings.band_pixels,
-        photograph_pixels=settings.photograph_pixels,
-        max_whole_pixels=settings.max_whole_pixels,
-    )
-    return Segmenter.load(settings.weights, settings.device, limits, settings.precision)

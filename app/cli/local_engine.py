@@ -14,6 +14,7 @@ from app.cli.engine import Advance, Request, Write
 from app.cli.errors import CannotStartError, FileError
 from app.cli.outcome import NamedClass, Outcome, Tally
 from app.decoding.decoders import Decoders
+from app.loading import load_segmenter
 from app.png import PngWriter
 from app.problems import ProblemError
 from app.rendering import (
@@ -30,10 +31,10 @@ from app.settings import Settings
 from model.errors import SegmentationError
 from model.segmentation import Band, collect
 from model.segmenter import Segmenter
-from model.tiling import Tiling, TilingLimits
+from model.tiling import Tiling
 
 
-def load_segmenter(settings: Settings) -> Segmenter:
+def require_segmenter(settings: Settings) -> Segmenter:
     """The segmenter that a service with these settings would have.
 
     Raises:
@@ -41,13 +42,8 @@ def load_segmenter(settings: Settings) -> Segmenter:
     """
     if settings.threads:
         torch.set_num_threads(settings.threads)
-    limits = TilingLimits(
-        band_pixels=settings.band_pixels,
-        photograph_pixels=settings.photograph_pixels,
-        max_whole_pixels=settings.max_whole_pixels,
-    )
     try:
-        return Segmenter.load(settings.weights, settings.device, limits, settings.precision)
+        return load_segmenter(settings)
     except SegmentationError as error:
         raise CannotStartError(str(error)) from error
 
@@ -71,7 +67,7 @@ class LocalEngine:
         self._max_pixels = settings.max_pixels
         # One thread, and so one team of OpenMP's threads, whoever asks.
         self._device = ThreadPoolExecutor(1, "device")
-        self._segmenter = self._device.submit(load_segmenter, settings).result()
+        self._segmenter = self._device.submit(require_segmenter, settings).result()
         logging.getLogger("app").addHandler(logging.NullHandler())  # what decoders log, errors say as well
         self._decoders = Decoders(count, settings.max_pixels)
         labels = self._segmenter.checkpoint.labels

@@ -3,13 +3,11 @@
 from typing import Any
 
 from app.cli.errors import CannotStartError
-from app.cli.local_engine import load_segmenter
-from app.decoding.images import FORMATS
-from app.schemas import ClassDocument, ClassesDocument, LimitsDocument, ModelDocument
+from app.cli.local_engine import require_segmenter
+from app.documents import classes_document, model_document
 from app.settings import Settings
 from model.checkpoint import Checkpoint
 from model.errors import SegmentationError
-from model.labels import IGNORE_INDEX, Labels
 
 
 def local_classes(settings: Settings) -> dict[str, Any]:
@@ -19,7 +17,7 @@ def local_classes(settings: Settings) -> dict[str, Any]:
         CannotStartError: the weights cannot be used.
     """
     try:
-        return _classes(Checkpoint.load(settings.weights).labels)
+        return classes_document(Checkpoint.load(settings.weights).labels).model_dump(mode="json")
     except SegmentationError as error:
         raise CannotStartError(str(error)) from error
 
@@ -30,35 +28,6 @@ def local_model(settings: Settings) -> dict[str, Any]:
     Raises:
         CannotStartError: weights or device cannot be used.
     """
-    segmenter = load_segmenter(settings)
-    checkpoint, summary = segmenter.checkpoint, segmenter.checkpoint.summary
-    document = ModelDocument(
-        name=summary.name,
-        architecture=checkpoint.config.architecture,
-        backbone_blocks=checkpoint.config.blocks,
-        sha256=checkpoint.digest,
-        num_classes=checkpoint.config.num_classes,
-        trained_on=summary.trained_on,
-        training=summary.training,
-        scores=summary.scores,
-        licenses=summary.licenses,
-        device=str(segmenter.device),
-        precision=settings.precision,
-        band_pixels=segmenter.limits.band_pixels,
-        limits=LimitsDocument(
-            max_upload_bytes=settings.max_upload_bytes,
-            max_pixels=settings.max_pixels,
-            max_whole_pixels=settings.max_whole_pixels,
-            formats=list(FORMATS),
-        ),
-    )
-    return {**document.model_dump(mode="json"), **_classes(checkpoint.labels)}
-
-
-def _classes(labels: Labels) -> dict[str, Any]:
-    named = zip((*labels.names, "void"), (*labels.colors, labels.void_color), strict=True)
-    found = [
-        ClassDocument(index=index if index < len(labels) else IGNORE_INDEX, name=name, color=color)
-        for index, (name, color) in enumerate(named)
-    ]
-    return ClassesDocument(classes=found).model_dump(mode="json")
+    segmenter = require_segmenter(settings)
+    classes = classes_document(segmenter.checkpoint.labels)
+    return {**model_document(segmenter, settings).model_dump(mode="json"), **classes.model_dump(mode="json")}
