@@ -21,6 +21,7 @@ from training.model_card import scores_table
 ROOT = Path(__file__).parents[2]
 README = (ROOT / "README.md").read_text()
 CURL_COMMANDS = re.findall(r"^curl .*$", README, re.MULTILINE)
+PYTHON_EXAMPLES = re.findall(r"```python\n(.*?)```", README, re.DOTALL)
 
 
 def section(name: str) -> str:
@@ -47,12 +48,12 @@ def test_there_are_curl_commands() -> None:
     assert len(CURL_COMMANDS) == 5
 
 
-def test_the_python_example_works_as_it_stands(server: ServerProcess) -> None:
-    match = re.search(r"```python\n(.*?)```", README, re.DOTALL)
-    assert match
-    program = match[1].replace("http://127.0.0.1:8000", server.url) + "print(mask.shape, (mask == 8).mean() > 0.4)"
-    result = subprocess.run([sys.executable, "-c", program], cwd=ROOT, capture_output=True, text=True, check=True)
-    assert result.stdout == "(300, 451) True\n"
+@pytest.mark.parametrize("example", PYTHON_EXAMPLES)
+def test_each_python_example_gives_the_mask_that_it_tells(server: ServerProcess, tmp_path: Path, example: str) -> None:
+    (tmp_path / "examples").symlink_to(ROOT / "examples")
+    program = example.replace("http://127.0.0.1:8000", server.url) + "print(mask.shape, (mask == 8).mean() > 0.4)"
+    result = subprocess.run([sys.executable, "-c", program], cwd=tmp_path, capture_output=True, text=True, check=True)
+    assert result.stdout.endswith("(300, 451) True\n")
 
 
 def test_the_settings_table_is_that_of_the_settings() -> None:

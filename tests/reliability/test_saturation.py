@@ -27,4 +27,4 @@ def test_answers_that_are_wrong_are_found() -> None:
     samples = [Sample(float(second), 1000) for second in range(101)]
     exchanges = (Exchange("large", 429, 0, 1, 1), Exchange("damaged, half", 500, 0, 1, 1))
     found = findings(Observation(exchanges, 100, 1, 100), samples)
-    assert [finding.seen for finding in found if not finding.holds] == ["1 (429)", "1 (500)"]
+    assert [finding.seen for finding in found if not finding.holds] == ["1 (large: 429 after 0 s)", "1 (500)"]
