@@ -7,8 +7,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
-# What the script that pip installs does; and Ctrl-C is heeded even where whoever runs the tests in the background has it
-# ignored.
+# What the script that pip installs does; and Ctrl-C is heeded even where tests run in the background, which ignores it.
 SCRIPT = (
     "import signal, sys; signal.signal(signal.SIGINT, signal.default_int_handler); "
     "sys.argv[0] = 'fcn-segment'; from app.cli.main import main; sys.exit(main())"
