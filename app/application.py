@@ -23,6 +23,7 @@ from app.loading import load_segmenter
 from app.openapi import describe_problems
 from app.routes import admin, catalogue, operations, page, segment
 from app.scheduling.heap import give_back_free_memory
+from app.scheduling.pricing import USUAL_PHOTOGRAPH
 from app.scheduling.service import Service
 from app.scheduling.threads import start_threads
 from app.settings import Settings
@@ -32,9 +33,6 @@ from app.telling.tracing import TELEMETRY, sending_spans
 from model.segmenter import Segmenter
 
 _logger = logging.getLogger("app")
-
-_PHOTOGRAPH = 384, 512
-"""Height and width of a usual one."""
 
 _DESCRIPTION = """Semantic segmentation over HTTP: send an image of any size, get the class of every pixel.
 
@@ -132,7 +130,7 @@ def _prepare(settings: Settings) -> tuple[Segmenter, float]:
 
 def _seconds_per_pixel(segmenter: Segmenter) -> float:
     """Of a photograph."""
-    photograph = np.zeros((*_PHOTOGRAPH, 3), dtype=np.uint8)
+    photograph = np.zeros((*USUAL_PHOTOGRAPH, 3), dtype=np.uint8)
     started = time.perf_counter()
     mask = segmenter.segment(photograph).mask
     return (time.perf_counter() - started) / mask.size

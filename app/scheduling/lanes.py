@@ -7,10 +7,10 @@ from contextlib import contextmanager
 from app.problems import DEADLINE, QUEUE_FULL, TOO_COSTLY, ProblemError
 from app.scheduling.memory import Memory
 from app.scheduling.pace import Pace
-from app.scheduling.pricing import Price
+from app.scheduling.pricing import USUAL_PHOTOGRAPH, Price
 
-_FIRST_MEAN_PIXELS = 384 * 512.0
-"""Of a request's work, until some have come: a usual photograph's."""
+_FIRST_MEAN_PIXELS = float(math.prod(USUAL_PHOTOGRAPH))
+"""Of a request's work, until some have come."""
 
 _NEWEST = 0.1
 """Weight of the newest request in the mean."""

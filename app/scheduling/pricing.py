@@ -9,6 +9,9 @@ from app.scheduling.options import Options
 from model.networks.fcn import ALIGNMENT, aligned
 from model.tiling import Tiling, TilingLimits, overlapping_rectangles
 
+USUAL_PHOTOGRAPH = 384, 512
+"""Height and width, as the network sees it: what stands for all until some have come."""
+
 _OVERHEAD_PIXELS = 1 << 14
 """What any image costs besides its pixels, in pixels."""
 

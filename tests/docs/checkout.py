@@ -7,7 +7,7 @@ from pathlib import Path
 
 ROOT = Path(__file__).parents[2]
 
-_NEEDED_NOWHERE = ("benchmarks/reliability/corpus/", ".ruff_cache/")
+_NEEDED_NOWHERE = "benchmarks/reliability/corpus/"
 
 
 def copy_checkout(folder: Path) -> Path:
