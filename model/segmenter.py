@@ -1,7 +1,7 @@
 """Segments images: the one object that serving, scoring and scripts use."""
 
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -126,13 +126,20 @@ class Segmenter:
         width = image.shape[1]
         return (_band(piece, width) for piece in pieces)
 
-    def segment_together(self, images: Sequence[NDArray[np.uint8]], *, confidence: bool = False) -> list[Segmentation]:
+    def segment_together(
+        self,
+        images: Sequence[NDArray[np.uint8]],
+        *,
+        confidence: bool = False,
+        interrupt: Callable[[], None] | None = None,
+    ) -> list[Segmentation]:
         """Predict several images in one pass: a GPU takes little more time for them than for one.
 
         Args:
             images: at least one, (height, width, 3) uint8 RGB; of the same size once their sides are rounded up to
                 multiples of 32.
             confidence: also give the winning classes' probabilities.
+            interrupt: is called before each of the network's layers; what it raises ends the work there.
 
         Raises:
             ImageError: an array is no such image, or the sizes differ.
@@ -143,7 +150,7 @@ class Segmenter:
         if len(sizes) != 1:
             raise ImageError(f"images of one size are predicted together, not of {sorted(sizes)}")
         ((height, width),) = sizes
-        course = self._course(height, winners_and_confidence if confidence else winners)
+        course = self._course(height, winners_and_confidence if confidence else winners, interrupt=interrupt)
         whole = Rectangle(0, 0, height, width)
         (piece,) = course.push([self._cut(image, whole) for image in images])
         assert piece.pixels is not None
@@ -240,12 +247,13 @@ class Segmenter:
     def _make_transposed_program(self) -> Program:
         return self._prepared(trace_scores(self._build()).transposed())
 
-    def _course(self, height: int, reading: Reading, *, across: bool = False) -> Course:
+    def _course(
+        self, height: int, reading: Reading, *, across: bool = False, interrupt: Callable[[], None] | None = None
+    ) -> Course:
         program = self._transposed_program() if across else self._program
         decoder = Decoder(self._upsampling, reading, program.total(height), across=across)
-        return Course(
-            self.checkpoint.preprocessing, Stream(program, height), decoder, self.device, self.precision.dtype
-        )
+        stream = Stream(program, height, interrupt)
+        return Course(self.checkpoint.preprocessing, stream, decoder, self.device, self.precision.dtype)
 
     def _cut(self, image: NDArray[np.uint8], place: Rectangle) -> NDArray[np.uint8]:
         """The pixels of a rectangle, padded with the mean colour where it reaches beyond the image."""

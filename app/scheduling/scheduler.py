@@ -102,7 +102,8 @@ class Scheduler:
         Args:
             segmenter: predicts.
             image: (height, width, 3), uint8 RGB.
-            abandoned: set when nobody waits for it any more; if it is then, the future ends with ``Abandoned``.
+            abandoned: set when nobody waits for it any more; the future then ends with ``Abandoned``, and work on it
+                stops between two layers.
             confidence: also give the winning classes' probabilities.
 
         Returns:
@@ -217,9 +218,15 @@ class Scheduler:
         """Of one pass if the device has memory for it, else of halves."""
         first = batch[0]
         images = [photograph.image for photograph in batch]
+
+        def require_audience() -> None:
+            if all(photograph.abandoned.is_set() for photograph in batch):
+                raise Abandoned
+
         try:
             with self._told_faults():
-                return [*first.segmenter.segment_together(images, confidence=first.confidence)]
+                segmenter, confidence = first.segmenter, first.confidence
+                return [*segmenter.segment_together(images, confidence=confidence, interrupt=require_audience)]
         except BaseException as error:
             is_too_large = isinstance(error, ProblemError) and error.problem is OUT_OF_MEMORY and len(batch) > 1
             if not is_too_large:
@@ -232,7 +239,7 @@ class Scheduler:
         """What the device does wrong, counted and told to the client; faults of images pass."""
         try:
             yield
-        except (SegmentationError, StopIteration):
+        except (Abandoned, SegmentationError, StopIteration):
             raise
         except Exception as error:
             if _is_out_of_memory(error):

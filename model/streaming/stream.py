@@ -1,6 +1,7 @@
 """One image's way through a program."""
 
 import math
+from collections.abc import Callable
 
 import torch
 from torch import Tensor
@@ -27,10 +28,12 @@ class Stream:
     Args:
         program: what to do.
         rows: of the whole image.
+        interrupt: is called before each step; what it raises ends the work there.
     """
 
-    def __init__(self, program: Program, rows: int) -> None:
+    def __init__(self, program: Program, rows: int, interrupt: Callable[[], None] | None = None) -> None:
         self._steps = program.steps
+        self._interrupt = interrupt
         self._share = 0.0
         self._values = [_Value(total) for total in program.totals(rows)]
         for number, step in enumerate(program.steps, start=1):
@@ -63,6 +66,8 @@ class Stream:
 
     def _compute(self, number: int) -> bool:
         """Compute the next rows of a value, and let go of what nobody needs any more."""
+        if self._interrupt is not None:
+            self._interrupt()
         step, value = self._steps[number - 1], self._values[number]
         sources = [self._values[source] for source in step.inputs]
         pairs = list(zip(sources, step.operation.geometries, strict=True))

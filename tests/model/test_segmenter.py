@@ -1,3 +1,4 @@
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from functools import cache, partial
 from itertools import islice
@@ -150,6 +151,27 @@ def test_images_predicted_together_are_predicted_as_each_alone() -> None:
         alone = _segmenter().segment(image, tiling=Tiling.WHOLE, confidence=True)
         np.testing.assert_array_equal(result.mask, alone.mask)
         np.testing.assert_array_equal(result.confidence, alone.confidence)
+
+
+def test_a_prediction_can_be_interrupted_before_any_layer() -> None:
+    class Stop(Exception):  # noqa: N818 (no error)
+        pass
+
+    def stop_at(number: int) -> Callable[[], None]:
+        calls = iter(range(number, -1, -1))
+
+        def interrupt() -> None:
+            if next(calls) == 0:
+                raise Stop
+
+        return interrupt
+
+    segmenter, image = _segmenter(), _noise(64, 96)
+    for number in (0, 1, 10):
+        with pytest.raises(Stop):
+            segmenter.segment_together([image], interrupt=stop_at(number))
+    (whole,) = segmenter.segment_together([image], interrupt=stop_at(1_000))
+    np.testing.assert_array_equal(whole.mask, segmenter.segment(image, tiling=Tiling.WHOLE).mask)
 
 
 def test_images_of_different_sizes_are_not_predicted_together() -> None:

@@ -40,14 +40,20 @@ class HeldSegmenter(Segmenter):
         self._at_once = 0
         self._lock = threading.Lock()
 
-    def segment_together(self, images: Sequence[NDArray[np.uint8]], *, confidence: bool = False) -> list[Segmentation]:
+    def segment_together(
+        self,
+        images: Sequence[NDArray[np.uint8]],
+        *,
+        confidence: bool = False,
+        interrupt: Callable[[], None] | None = None,
+    ) -> list[Segmentation]:
         with self._lock:
             self.batches.append([image.shape[:2] for image in images])
             self._at_once += 1
             self.most_at_once = max(self.most_at_once, self._at_once)
         try:
             assert self.let.wait(30)
-            return super().segment_together(images, confidence=confidence)
+            return super().segment_together(images, confidence=confidence, interrupt=interrupt)
         finally:
             with self._lock:
                 self._at_once -= 1
@@ -161,6 +167,30 @@ def test_work_that_nobody_waits_for_is_left_out(segmenter: HeldSegmenter) -> Non
     assert segmenter.batches == [[SMALL], [SMALL]]
 
 
+def test_work_that_nobody_waits_for_any_more_ends_between_two_layers(segmenter: HeldSegmenter) -> None:
+    scheduler, abandoned = _scheduler(), threading.Event()
+    gone = scheduler.segment(segmenter, _noise(*SMALL), abandoned)
+    _wait_until(lambda: len(segmenter.batches) == 1)
+    abandoned.set()
+    segmenter.let.set()
+    with pytest.raises(Abandoned):
+        gone.result(30)
+    scheduler.segment(segmenter, _noise(*SMALL), threading.Event()).result(30)
+    assert scheduler.health._in_a_row == 0
+
+
+def test_a_batch_is_predicted_for_those_that_wait(segmenter: HeldSegmenter) -> None:
+    queue = Queue(segmenter, batch_pixels=1 << 20)
+    abandoned = threading.Event()
+    queue.ask(_noise(*SMALL), abandoned)
+    stays = queue.ask(_noise(*SMALL))
+    segmenter.let.set()
+    _wait_until(lambda: len(segmenter.batches) == 2)
+    abandoned.set()
+    stays.result(30)
+    assert segmenter.batches == [[SMALL], [SMALL, SMALL]]
+
+
 def test_photographs_that_were_given_up_do_not_wait_with_their_pixels(segmenter: HeldSegmenter) -> None:
     queue = Queue(segmenter)
     for _ in range(50):
@@ -266,8 +296,14 @@ class FailingSegmenter(HeldSegmenter):
         super().__init__()
         self._fault = fault
 
-    def segment_together(self, images: Sequence[NDArray[np.uint8]], *, confidence: bool = False) -> list[Segmentation]:
-        results = super().segment_together(images, confidence=confidence)
+    def segment_together(
+        self,
+        images: Sequence[NDArray[np.uint8]],
+        *,
+        confidence: bool = False,
+        interrupt: Callable[[], None] | None = None,
+    ) -> list[Segmentation]:
+        results = super().segment_together(images, confidence=confidence, interrupt=interrupt)
         if (fault := self._fault(len(images))) is not None:
             raise fault
         return results
