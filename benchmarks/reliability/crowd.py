@@ -24,7 +24,9 @@ from benchmarks.reliability.child import Child, tell_ready, tell_result
 
 _RECEIVE_BYTES = 4096
 _BYTE_PERIOD_S = 1.0
-_WAITING_S = 0.02
+_WAITING_S = (0.02, 0.05, 0.08, 0.11, 0.14)
+"""After which clients go that wait for a photograph's mask."""
+
 _ARRIVAL_S = 5.0
 """In which all idle ones come, so that the server does not end all their connections at the same moment."""
 
@@ -33,15 +35,20 @@ class Manner(StrEnum):
     """How clients behave.
 
     ``SLOW``: send a byte a second. ``IDLE``: say nothing, every other after a first request. ``VANISHING``: come once
-    each, and go in the middle of their upload, while they wait or while they read. ``STAYING``: come as those do, and
-    read their whole answer. ``UNREAD``: never read their answer.
+    each, and go in the middle of their upload or while they wait. ``READING``: come once each, and go when the answer
+    begins. ``STAYING``: come as those do, and read their whole answer. ``UNREAD``: never read their answer.
     """
 
     SLOW = "slow"
     IDLE = "idle"
     VANISHING = "vanishing"
+    READING = "reading"
     STAYING = "staying"
     UNREAD = "unread"
+
+
+ONCE = (Manner.VANISHING, Manner.READING, Manner.STAYING)
+"""Manners of those that come once each, spread over the time."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,10 +100,10 @@ class _Run:
 
     async def _client(self, number: int, ends: float) -> None:
         place = (number + 0.5) / self._crowd.clients
-        if self._crowd.manner in (Manner.VANISHING, Manner.STAYING):
+        if self._crowd.manner in ONCE:
             self._arrive()
             await asyncio.sleep(place * self._crowd.seconds)
-            await (self._visit(number) if self._crowd.manner == Manner.VANISHING else self._stay())
+            await (self._stay() if self._crowd.manner == Manner.STAYING else self._visit(number))
             return
         if self._crowd.manner == Manner.IDLE:
             await asyncio.sleep(place * min(_ARRIVAL_S, self._crowd.seconds / 2))
@@ -142,7 +149,10 @@ class _Run:
                     writer.write(b"GET /livez HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n")
                 await reader.read()
             case Manner.VANISHING:
-                await self._vanish(number, reader, writer)
+                await self._vanish(number, writer)
+            case Manner.READING:
+                writer.write(self._request)
+                await reader.readexactly(1)
             case Manner.UNREAD:
                 writer.write(self._request)
                 writer.transport.pause_reading()  # type: ignore[attr-defined]
@@ -158,17 +168,10 @@ class _Run:
                     await reader.read()
                     break
 
-    async def _vanish(self, number: int, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        match number % 3:
-            case 0:
-                writer.write(self._request[: len(self._request) // 2])
-                await asyncio.sleep(_WAITING_S)
-            case 1:
-                writer.write(self._request)
-                await asyncio.sleep(_WAITING_S)
-            case _:
-                writer.write(self._request)
-                await reader.readexactly(1)
+    async def _vanish(self, number: int, writer: asyncio.StreamWriter) -> None:
+        times, is_whole = divmod(number, 2)
+        writer.write(self._request if is_whole else self._request[: len(self._request) // 2])
+        await asyncio.sleep(_WAITING_S[times % len(_WAITING_S)])
 
 
 async def _connect(port: int) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:

@@ -6,7 +6,7 @@ from benchmarks.reliability.traffic import Exchange
 
 
 def test_an_ordinary_client_is_answered_whoever_else_is_there(tmp_path: Path) -> None:
-    clients = {Manner.SLOW: 50, Manner.IDLE: 200, Manner.VANISHING: 15, Manner.UNREAD: 2}
+    clients = {Manner.SLOW: 50, Manner.IDLE: 200, Manner.VANISHING: 10, Manner.READING: 5, Manner.UNREAD: 2}
     exchanges = measure(Plan(clients, seconds=1, rounds=1), tmp_path)
     assert all(exchanges.values())
     assert {exchange.status for each in exchanges.values() for exchange in each} == {200}
