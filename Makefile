@@ -6,7 +6,7 @@ BIN := $(VENV)/bin
 INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt
 
 .DEFAULT_GOAL := help
-.PHONY: help serve test check audit docs soak format picture chroot-check clean
+.PHONY: help serve test test-ecosystem check audit docs soak format picture chroot-check clean
 
 help: ## Show this list.
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
@@ -15,7 +15,10 @@ serve: $(VENV)/.serve ## Set up, and start the service with the weights that shi
 	@exec $(BIN)/python -m app
 
 test: check ## Set up, check format, style, types and layers, and run all tests.
-	$(BIN)/python -m pytest --cov --cov-report=term:skip-covered
+	$(BIN)/python -m pytest --ignore=tests/ecosystem --cov --cov-report=term:skip-covered
+
+test-ecosystem: $(VENV)/.ecosystem ## Set up, and test with the real peers: Ray, Kubernetes' tools, tritonclient, pycocotools and others.
+	PATH="$(abspath $(BIN)):$$PATH" $(BIN)/python -m pytest tests/ecosystem
 
 check: $(VENV)/.test
 	$(BIN)/ruff format --check .
@@ -62,6 +65,11 @@ $(VENV)/.serve: $(VENV)/.made pyproject.toml constraints.txt app/__init__.py
 
 $(VENV)/.test: $(VENV)/.serve
 	$(INSTALL) --editable '.[test]'
+	@touch $@
+
+$(VENV)/.ecosystem: $(VENV)/.test
+	$(INSTALL) --editable '.[ecosystem]'
+	$(BIN)/python -m tests.ecosystem.programs $(BIN)
 	@touch $@
 
 $(VENV)/.soak: $(VENV)/.test
