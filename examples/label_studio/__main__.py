@@ -1,0 +1,31 @@
+"""Start the backend: ``python -m examples.label_studio``."""
+
+import argparse
+import os
+
+import uvicorn
+
+from app.client import Client
+from examples.label_studio.backend import create_backend
+from examples.label_studio.files import Files
+
+
+def main() -> None:
+    """Serve until Ctrl-C; the key of Label Studio is that of LABEL_STUDIO_API_KEY."""
+    parser = argparse.ArgumentParser(prog="python -m examples.label_studio", description=__doc__)
+    parser.add_argument("--url", default="http://127.0.0.1:8000", help="of the service (default: %(default)s)")
+    parser.add_argument(
+        "--label-studio", default="http://127.0.0.1:8080", help="where it keeps the images (default: %(default)s)"
+    )
+    parser.add_argument("--host", default="127.0.0.1", help="address to listen on (default: %(default)s)")
+    parser.add_argument("--port", type=int, default=9090, help="port to listen on (default: %(default)s)")
+    options = parser.parse_args()
+    key = os.environ.get("LABEL_STUDIO_API_KEY")
+    if not key:
+        parser.error("LABEL_STUDIO_API_KEY is to be an access token of Label Studio: Account & Settings shows it")
+    with Client(options.url) as client, Files(options.label_studio, key) as files:
+        uvicorn.run(create_backend(client, files), host=options.host, port=options.port)
+
+
+if __name__ == "__main__":
+    main()

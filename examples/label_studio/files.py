@@ -1,0 +1,55 @@
+"""Images that Label Studio keeps."""
+
+from types import TracebackType
+from typing import Self
+
+import httpx2
+
+_TIMEOUT_S = 60
+
+
+class Files:
+    """Reads files of one Label Studio, and of no other address: tasks are written by many hands.
+
+    Args:
+        url: of Label Studio, as `http://127.0.0.1:8080`.
+        key: an access token: a personal one, which is changed for one that holds some minutes, or a legacy one.
+    """
+
+    def __init__(self, url: str, key: str) -> None:
+        self._key = key
+        self._http = httpx2.Client(base_url=url, timeout=_TIMEOUT_S, follow_redirects=True)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._http.close()
+
+    def read(self, address: object) -> bytes:
+        """A task's image.
+
+        Args:
+            address: as the task has it: a path, as `/data/upload/1/cat.jpg`, or an address with Label Studio's.
+
+        Raises:
+            ValueError: it is none of Label Studio's.
+            httpx2.HTTPError: it cannot be had.
+        """
+        base = self._http.base_url
+        url = base.join(str(address))
+        if (url.scheme, url.host, url.port) != (base.scheme, base.host, base.port):
+            raise ValueError(f"{address} is not kept by {base}")
+        response = self._http.get(url, headers={"Authorization": self._authorization()})
+        response.raise_for_status()
+        return response.content
+
+    def _authorization(self) -> str:
+        is_personal = self._key.count(".") == 2  # a JSON web token
+        if not is_personal:
+            return f"Token {self._key}"
+        response = self._http.post("/api/token/refresh", json={"refresh": self._key})
+        response.raise_for_status()
+        return f"Bearer {response.json()['access']}"

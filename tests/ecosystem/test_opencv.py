@@ -1,0 +1,49 @@
+from io import BytesIO
+from pathlib import Path
+
+import cv2
+import numpy as np
+from PIL import Image
+
+from app.client import Client
+from tests.app.server_process import ServerProcess
+from tests.ecosystem.masks_example import run_example
+
+
+def test_the_outline_goes_round_the_cat_and_changes_nothing_else(
+    server: ServerProcess, cat: bytes, tmp_path: Path
+) -> None:
+    run_example("with_opencv", server.url, tmp_path)
+    outlined = cv2.imread(str(tmp_path / "outlined.png"))
+    photograph = cv2.imread(str(tmp_path / "examples/cat.jpg"))
+    assert outlined is not None
+    assert photograph is not None
+
+    with Client(server.url) as client:
+        mask = (client.segment(cat).mask == 8).astype(np.uint8)
+    kernel = np.ones((5, 5), np.uint8)
+    inside = cv2.erode(np.pad(mask, 4), kernel)[4:-4, 4:-4]  # the cat goes on to the image's edges
+    near_border = cv2.dilate(mask, kernel) != inside
+    yellow = (outlined == (0, 255, 255)).all(axis=2)
+    assert yellow.sum() > 500
+    assert near_border[yellow].all()
+    np.testing.assert_array_equal(outlined[~yellow], photograph[~yellow])
+
+
+def test_filled_outlines_are_the_mask(server: ServerProcess, cat: bytes) -> None:
+    with Client(server.url) as client:
+        mask = (client.segment(cat).mask == 8).astype(np.uint8)
+    outlines, _ = cv2.findContours(mask, cv2.RETR_CCOMP, cv2.CHAIN_APPROX_SIMPLE)
+    filled = cv2.drawContours(np.zeros_like(mask), outlines, -1, color=1, thickness=cv2.FILLED)
+    assert (filled & mask).sum() / (filled | mask).sum() > 0.99
+
+
+def test_imread_gives_the_png_s_colours_and_not_its_indices(server: ServerProcess, cat: bytes) -> None:
+    with Client(server.url) as client:
+        png = client.segment_bytes(cat, "png")
+    read = cv2.imdecode(np.frombuffer(png, np.uint8), cv2.IMREAD_UNCHANGED)
+    with Image.open(BytesIO(png)) as picture:
+        indices, colors = np.array(picture), np.array(picture.convert("RGB"))
+    assert set(np.unique(indices).tolist()) == {0, 8}
+    assert read is not None
+    np.testing.assert_array_equal(read[..., :3], colors[..., ::-1])
