@@ -17,7 +17,7 @@ serve: $(VENV)/.serve ## Set up, and start the service with the weights that shi
 test: check ## Set up, check format, style, types and layers, and run all tests.
 	$(BIN)/python -m pytest --ignore=tests/ecosystem --cov --cov-report=term:skip-covered
 
-test-ecosystem: $(VENV)/.ecosystem ## Set up, and test with the real peers: Ray, Kubernetes' tools, tritonclient, pycocotools and others.
+test-ecosystem: $(VENV)/.ecosystem $(VENV)/.label-studio $(VENV)/.labelme ## Set up, and test with the real peers: Ray, Kubernetes' tools, tritonclient, pycocotools and others.
 	PATH="$(abspath $(BIN)):$$PATH" $(BIN)/python -m pytest tests/ecosystem
 
 check: $(VENV)/.test
@@ -70,6 +70,12 @@ $(VENV)/.test: $(VENV)/.serve
 $(VENV)/.ecosystem: $(VENV)/.test
 	$(INSTALL) --editable '.[ecosystem]'
 	$(BIN)/python -m tests.ecosystem.programs $(BIN)
+	@touch $@
+
+# Their requirements contradict ours, so each has an environment of its own.
+$(VENV)/.label-studio $(VENV)/.labelme: $(VENV)/.%: $(VENV)/.made tests/ecosystem/requirements-%.txt
+	$(PYTHON) -m venv $(VENV)/$*
+	$(VENV)/$*/bin/python -m pip install --quiet --disable-pip-version-check --requirement tests/ecosystem/requirements-$*.txt
 	@touch $@
 
 $(VENV)/.soak: $(VENV)/.test

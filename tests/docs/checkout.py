@@ -7,6 +7,9 @@ from pathlib import Path
 
 ROOT = Path(__file__).parents[2]
 
+_STAMPS = (".made", ".serve", ".test", ".soak", ".ecosystem", ".label-studio", ".labelme")
+"""That make leaves when it has set something up."""
+
 _NEEDED_NOWHERE = "benchmarks/reliability/corpus/"
 
 
@@ -19,7 +22,7 @@ def copy_checkout(folder: Path) -> Path:
     environment = folder / ".venv"
     environment.mkdir()
     for entry in Path(sys.prefix).iterdir():
-        if entry.name not in (".made", ".serve", ".test", ".soak"):
+        if entry.name not in _STAMPS:
             (environment / entry.name).symlink_to(entry)
     # Newer than pyproject.toml and constraints.txt: make installs nothing.
     for stamp in (".made", ".serve", ".test"):
