@@ -1,0 +1,236 @@
+"""What a core carries: photographs a second, and what each costs in processors' time, memory and bytes.
+
+    python -m benchmarks.scaling [--seconds 15] [--precisions float32 int8] [--cores 2]
+
+The service runs as one process on one core, as one process on all of them, and as a worker a core. Each is asked by
+clients that wait for their answers (a closed loop), first for photographs, then for images of 32 x 32: what those cost
+beyond their prediction, which is told apart, is what a request costs whatever computes its mask, a GPU too.
+
+Processors' time is told beside rates, for it suffers less from what else runs on the machine.
+"""
+
+import argparse
+import os
+import statistics
+import sys
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from io import BytesIO
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from urllib.request import urlopen
+
+import torch
+from PIL import Image
+
+from app.rendering import MaskEncoding, render_json, render_png
+from benchmarks.http import generate
+from benchmarks.load import Load
+from benchmarks.machine import describe_machine
+from benchmarks.measurement import Measurement
+from benchmarks.photograph import photograph
+from benchmarks.reliability.process_tree import command_line, descendants, processor_seconds
+from benchmarks.service import OURS, RunningService, Service, segment, started
+from benchmarks.stages import decode
+from model.precision import Precision
+from model.segmenter import Segmenter
+
+CLIENTS_A_CORE = 4
+SMALL = 32
+WARM_UP_S = 2.0
+CALLS = 50
+
+
+@dataclass(frozen=True, slots=True)
+class Layout:
+    """How the service is laid out over cores.
+
+    Attributes:
+        cores: that it may use, from the first on.
+        workers: processes that serve, each on as many threads as there are cores for it.
+        precision: of the network.
+    """
+
+    cores: int
+    workers: int
+    precision: Precision
+
+    @property
+    def name(self) -> str:
+        cores = "1 core" if self.cores == 1 else f"{self.cores} cores"
+        processes = "1 process" if self.workers == 1 else f"{self.workers} processes"
+        return f"{processes}, {cores}, {self.precision}"
+
+    def service(self) -> Service:
+        """Bound to its cores by taskset."""
+        return replace(
+            OURS.with_environment(
+                FCN_THREADS=str(self.cores), FCN_WORKERS=str(self.workers), FCN_PRECISION=self.precision
+            ),
+            name=self.name,
+            arguments=("--cpu-list", f"0-{self.cores - 1}", sys.executable, *OURS.arguments),
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Cost:
+    """What one kind of request costs a layout.
+
+    Attributes:
+        measurement: of the load.
+        service_ms: processors' time a request, of the processes that serve.
+        decoder_ms: the same of those that decode.
+        resident_mb: memory afterwards, of all of them.
+    """
+
+    measurement: Measurement
+    service_ms: float
+    decoder_ms: float
+    resident_mb: float
+
+    @property
+    def row(self) -> str:
+        seen = self.measurement
+        total_ms = self.service_ms + self.decoder_ms
+        return (
+            f"{seen.throughput:.1f} | {seen.percentile(50):.0f} | {seen.percentile(95):.0f} | {self.service_ms:.2f} | "
+            f"{self.decoder_ms:.2f} | {1000 / total_ms:.1f} | {self.resident_mb:.0f} | {seen.failures}"
+        )
+
+
+def layouts(cores: int, precision: Precision) -> list[Layout]:
+    """One process on one core, on all, and a worker a core."""
+    one = Layout(1, 1, precision)
+    return [one] if cores == 1 else [one, Layout(cores, 1, precision), Layout(cores, cores, precision)]
+
+
+def small_image() -> bytes:
+    buffer = BytesIO()
+    Image.new("RGB", (SMALL, SMALL), (90, 120, 60)).save(buffer, "JPEG", quality=90)
+    return buffer.getvalue()
+
+
+def cost(one: RunningService, load: Load) -> Cost:
+    """Put a load on a service, after it has been warmed up by the same."""
+    generate(replace(load, seconds=WARM_UP_S))
+    service_s, decoder_s = _spent(one)
+    measured = generate(load)
+    service_after_s, decoder_after_s = _spent(one)
+    requests = len(measured.latencies_ms) + measured.failures
+    return Cost(
+        measured,
+        1000 * (service_after_s - service_s) / requests,
+        1000 * (decoder_after_s - decoder_s) / requests,
+        _resident_bytes(one.port) / 1e6,
+    )
+
+
+def _spent(one: RunningService) -> tuple[float, float]:
+    """Seconds of processors' time, of the processes that serve and of those that decode."""
+    decoders = [process for process in descendants(one.process.pid) if "app.decoding.decoder" in command_line(process)]
+    decoder_s = sum(processor_seconds(process) for process in decoders)
+    return processor_seconds(one.process.pid) - decoder_s, decoder_s
+
+
+def _resident_bytes(port: int) -> float:
+    with urlopen(f"http://127.0.0.1:{port}/metrics", timeout=10) as answer:
+        lines = answer.read().decode().splitlines()
+    return sum(float(line.split()[1]) for line in lines if line.startswith("fcn_resident_bytes "))
+
+
+def processor_ms(work: Callable[[], object], calls: int = CALLS) -> float:
+    """Processors' time of a call in this process, in milliseconds; the median of some."""
+    times = []
+    for _ in range(calls):
+        began = time.process_time()
+        work()
+        times.append(time.process_time() - began)
+    return 1000 * statistics.median(times)
+
+
+def parts(data: bytes, small: bytes) -> dict[str, float]:
+    """Milliseconds of one core for what is done with a photograph, and to predict a small image, by name."""
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    segmenter = Segmenter.load(device="cpu")
+    image, small_image = decode(data), decode(small)
+    result = segmenter.segment(image)
+    digest = segmenter.checkpoint.digest
+    found = {
+        "decode the JPEG": processor_ms(lambda: decode(data)),
+        "predict the mask, float32": processor_ms(lambda: segmenter.segment(image), calls=7),
+        "encode the mask as PNG": processor_ms(lambda: render_png(result, digest)),
+        "encode it as JSON, rle": processor_ms(lambda: render_json(result, MaskEncoding.RLE, digest)),
+        "encode it as JSON, rows": processor_ms(lambda: render_json(result, MaskEncoding.ROWS, digest)),
+        f"predict the mask of {SMALL} x {SMALL}, float32": processor_ms(lambda: segmenter.segment(small_image)),
+    }
+    torch.set_num_threads(threads)
+    return found
+
+
+def rendered_costs(costs: Sequence[tuple[Layout, Cost]]) -> str:
+    """As Markdown."""
+    head = (
+        "| service | requests/s | p50, ms | p95, ms | processor ms a request: serving | decoding | "
+        "requests a second of processor | resident MB | failures |"
+    )
+    lines = [head, "| --- |" + " --- |" * 8]
+    lines += [f"| {layout.name} | {found.row} |" for layout, found in costs]
+    return "\n".join(lines)
+
+
+def traffic(bytes_in: int, bytes_out: int, rates: Sequence[float]) -> str:
+    """Bytes of a photograph and its answer, and what they make at some rates, as Markdown."""
+    lines = ["| | a request, bytes | " + " | ".join(f"at {rate:,.0f}/s, MB/s" for rate in rates) + " |"]
+    lines.append("| --- |" + " --- |" * (len(rates) + 1))
+    for name, size in (("in", bytes_in), ("out", bytes_out)):
+        lines.append(f"| {name} | {size} | " + " | ".join(f"{rate * size / 1e6:.1f}" for rate in rates) + " |")
+    return "\n".join(lines)
+
+
+def measure(layout: Layout, files: dict[str, Path], seconds: float) -> tuple[dict[str, Cost], int]:
+    """Costs of each file, by its name, and the bytes of the photograph's answer."""
+    image = files["photograph"].read_bytes()
+    service = layout.service()
+    with started(service, "taskset", image) as one:
+        answer = segment(service, one.port, image)
+        load = Load(one.port, service.path, "", seconds, CLIENTS_A_CORE * layout.cores)
+        costs = {name: cost(one, replace(load, body=str(file))) for name, file in files.items()}
+    return costs, len(answer)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--seconds", type=float, default=15, help="of each load (%(default)s)")
+    parser.add_argument("--cores", type=int, default=len(os.sched_getaffinity(0)), help="at most (%(default)s)")
+    parser.add_argument(
+        "--precisions", type=Precision, nargs="+", choices=list(Precision), default=[Precision.FLOAT32, Precision.INT8]
+    )
+    arguments = parser.parse_args()
+    image = photograph("cat")
+    found: list[tuple[Layout, dict[str, Cost]]] = []
+    answer_bytes = 0
+    with TemporaryDirectory() as folder:
+        files = {name: Path(folder) / f"{name}.jpg" for name in ("photograph", "small")}
+        files["photograph"].write_bytes(image)
+        files["small"].write_bytes(small_image())
+        for precision in arguments.precisions:
+            for layout in layouts(arguments.cores, precision):
+                print(layout.name, file=sys.stderr, flush=True)
+                costs, answer_bytes = measure(layout, files, arguments.seconds)
+                found.append((layout, costs))
+    print(", ".join(f"{name}: {value}" for name, value in describe_machine().items()))
+    print(f"\nPhotographs of 500 x 375, {CLIENTS_A_CORE} clients a core:\n")
+    print(rendered_costs([(layout, costs["photograph"]) for layout, costs in found]))
+    print(f"\nImages of {SMALL} x {SMALL}:\n")
+    print(rendered_costs([(layout, costs["small"]) for layout, costs in found]))
+    print("\nIn process, on one core:\n\n| what | processor ms |\n| --- | --- |")
+    for name, milliseconds in parts(image, small_image()).items():
+        print(f"| {name} | {milliseconds:.2f} |")
+    best = max(costs["photograph"].measurement.throughput for _, costs in found)
+    print(f"\n{traffic(len(image), answer_bytes, [best, 1000, 10_000])}")
+
+
+if __name__ == "__main__":
+    main()
