@@ -1,0 +1,77 @@
+"""Debian's nginx with the configuration that compose gives to the pinned one."""
+
+import re
+import shutil
+import socket
+import subprocess
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import Self
+
+import pytest
+
+from tests.app.server_process import ServerProcess, wait_until
+
+FOLDER = Path(__file__).parents[2] / "deploy/nginx"
+PROGRAM = shutil.which("nginx", path="/usr/sbin:/usr/bin:/usr/local/sbin:/usr/local/bin")
+
+needs_nginx = pytest.mark.skipif(PROGRAM is None, reason="nginx is not installed (Debian: nginx)")
+
+
+class Proxy(ServerProcess):
+    """nginx in front of services, on a free port; ready when entered.
+
+    Args:
+        folder: for its files.
+        ports: of the services.
+        changes: words of the configuration, and what the test has in place of each.
+    """
+
+    def __init__(self, folder: Path, ports: Iterable[int], changes: Mapping[str, str]) -> None:
+        super().__init__()
+        self.port = _free_port()
+        self._folder = folder
+        text = (FOLDER / "nginx.conf").read_text()
+        for old, new in {"listen 8080;": f"listen 127.0.0.1:{self.port};", **changes}.items():
+            assert text.count(old) == 1, old
+            text = text.replace(old, new)
+        (folder / "nginx.conf").write_text(text)
+        (folder / "replicas.conf").write_text(_replicas(ports))
+
+    def __enter__(self) -> Self:
+        assert PROGRAM is not None
+        # Workers of one who is root would be nobody, who can't read a test's folder.
+        directives = "daemon off; user root;"
+        command = [PROGRAM, "-e", "stderr", "-p", self._folder, "-c", self._folder / "nginx.conf", "-g", directives]
+        with (self._folder / "log").open("w") as log:
+            self.process = subprocess.Popen([str(word) for word in command], stdout=log, stderr=log, text=True)
+        wait_until(lambda: self.process.poll() is not None or _answers(self.port))
+        assert self.process.poll() is None, self.text
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        if self.process.poll() is None:
+            self.process.terminate()
+            self.process.wait(timeout=20)
+
+    @property
+    def text(self) -> str:
+        """What it has logged."""
+        return (self._folder / "log").read_text()
+
+
+def _replicas(ports: Iterable[int]) -> str:
+    """The services in place of the container that compose's file names; all that it says of it holds for each."""
+    (parameters,) = re.findall(r"^server replica:8000 resolve (.*);$", (FOLDER / "replicas.conf").read_text(), re.M)
+    return "".join(f"server 127.0.0.1:{port} {parameters};\n" for port in ports)
+
+
+def _free_port() -> int:
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        port: int = listener.getsockname()[1]
+        return port
+
+
+def _answers(port: int) -> bool:
+    with socket.socket() as connection:
+        return connection.connect_ex(("127.0.0.1", port)) == 0

@@ -1,0 +1,147 @@
+"""A real Prometheus, with the configuration of compose, reads a real service and is asked what the dashboard asks."""
+
+import math
+import os
+import shutil
+import socket
+import subprocess
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import httpx2
+import pytest
+import yaml
+
+from tests.app.load import Load
+from tests.app.server_process import ServerProcess, wait_until
+from tests.deploy.dashboard import QUERIES, Query
+
+PROMETHEUS = Path(__file__).parents[2] / "deploy/prometheus"
+WINDOW = "10s"
+
+pytestmark = pytest.mark.skipif(
+    shutil.which("prometheus") is None, reason="prometheus is not installed (Debian: prometheus)"
+)
+
+
+class Prometheus:
+    """Prometheus beside a service, as far as possible with compose's configuration.
+
+    Args:
+        folder: for its files.
+        service: in place of what compose's names stand for.
+    """
+
+    def __init__(self, folder: Path, service: ServerProcess) -> None:
+        shutil.copytree(PROMETHEUS, folder, dirs_exist_ok=True)
+        configuration = yaml.safe_load((folder / "prometheus.yml").read_text())
+        # Seconds in place of quarters of a minute.
+        configuration["global"] = dict.fromkeys(configuration["global"], "1s")
+        (job,) = configuration["scrape_configs"]
+        del job["dns_sd_configs"]
+        job["static_configs"] = [{"targets": [f"127.0.0.1:{service.port}"]}]
+        (folder / "prometheus.yml").write_text(yaml.safe_dump(configuration))
+        with socket.create_server(("127.0.0.1", 0)) as listener:
+            address = f"127.0.0.1:{listener.getsockname()[1]}"
+        with (folder / "log").open("w") as log:
+            self.process = subprocess.Popen(
+                [
+                    "prometheus",
+                    f"--config.file={folder / 'prometheus.yml'}",
+                    f"--storage.tsdb.path={folder / 'data'}",
+                    f"--web.listen-address={address}",
+                ],
+                stdout=log,
+                stderr=log,
+                env={**os.environ, "GOMAXPROCS": "1"},
+            )
+        self._client = httpx2.Client(base_url=f"http://{address}")
+
+    def end(self) -> None:
+        self._client.close()
+        self.process.terminate()
+        self.process.wait(timeout=20)
+
+    def is_ready(self) -> bool:
+        assert self.process.poll() is None
+        try:
+            return self._client.get("/-/ready").status_code == 200
+        except httpx2.TransportError:
+            return False
+
+    def ask(self, path: str, **parameters: str) -> Any:
+        document = self._client.get(path, params=parameters).json()
+        assert document["status"] == "success", document
+        return document["data"]
+
+    def values(self, expression: str) -> list[float]:
+        """What a query gives now, of each series."""
+        found = self.ask("/api/v1/query", query=expression)
+        assert found["resultType"] == "vector", expression
+        return [float(series["value"][1]) for series in found["result"]]
+
+
+@pytest.fixture(scope="module")
+def prometheus(tmp_path_factory: pytest.TempPathFactory, server: ServerProcess, cat: bytes) -> Iterator[Prometheus]:
+    """It has read the service several times, which is asked for segmentations meanwhile."""
+    prometheus = Prometheus(tmp_path_factory.mktemp("prometheus"), server)
+    try:
+        wait_until(prometheus.is_ready, timeout_s=60)
+        with Load(server, cat):
+            wait_until(lambda: prometheus.values(f"rate(fcn_batch_images_count[{WINDOW}])") > [0], timeout_s=60)
+            yield prometheus
+    finally:
+        prometheus.end()
+
+
+def test_the_service_is_found_by_the_job_that_alerts_name(prometheus: Prometheus) -> None:
+    (target,) = prometheus.ask("/api/v1/targets")["activeTargets"]
+    assert target["labels"]["job"] == "segmentation"
+    assert (target["health"], target["lastError"]) == ("up", "")
+
+
+def test_all_alerts_are_loaded_and_none_fires(prometheus: Prometheus) -> None:
+    rules = [rule for group in prometheus.ask("/api/v1/rules")["groups"] for rule in group["rules"]]
+    expected = yaml.safe_load((PROMETHEUS / "alerts.yml").read_text())["groups"]
+    assert {rule["name"] for rule in rules} == {rule["alert"] for group in expected for rule in group["rules"]}
+    wait_until(lambda: all(rule["health"] == "ok" for rule in _rules(prometheus)))
+    assert [rule["name"] for rule in _rules(prometheus) if rule["state"] == "firing"] == []
+
+
+def _rules(prometheus: Prometheus) -> list[dict[str, Any]]:
+    return [rule for group in prometheus.ask("/api/v1/rules")["groups"] for rule in group["rules"]]
+
+
+@pytest.mark.parametrize(
+    "query", [query for query in QUERIES if query.panel != "Starts"], ids=lambda query: query.panel
+)
+def test_each_query_of_the_dashboard_has_an_answer(prometheus: Prometheus, query: Query) -> None:
+    def values() -> list[float]:
+        return prometheus.values(query.over(WINDOW))
+
+    # Quantiles of what did not happen are no numbers; there is load, so each thing that is measured happens.
+    wait_until(lambda: bool(values()) and any(map(math.isfinite, values())))
+
+
+def test_a_start_is_marked_once_it_is_one(prometheus: Prometheus) -> None:
+    (starts,) = [query for query in QUERIES if query.panel == "Starts"]
+    assert prometheus.values(starts.over(WINDOW)) == []
+    assert prometheus.values(starts.over(WINDOW).replace(" > 0", "")) == [0]
+
+
+def test_what_the_dashboard_says_is_what_happens(prometheus: Prometheus) -> None:
+    def value(panel: str, number: int = 0) -> float:
+        query = [query for query in QUERIES if query.panel == panel][number]
+        (found,) = prometheus.values(query.over(WINDOW))
+        return found
+
+    assert value("Services") == 1
+    assert value("Alerts") == 0
+    assert value("Server errors") == 0
+    assert value("Segmentations") > 0
+    # A photograph of 451 x 300.
+    assert value("Pixels") == pytest.approx(value("Segmentations") * 451 * 300 / 1e6, rel=0.5)
+    assert 0.1 < value("Sizes of images") < 0.25
+    assert value("Resident, and its bound") < value("Resident, and its bound", 1)
+    assert 0 < value("Answers of /segment") <= value("Answers of /segment", 1) <= value("Answers of /segment", 2)
