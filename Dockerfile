@@ -1,38 +1,96 @@
 # The service with its weights. It needs no network, no HOME and no writable disk to run.
 #
-# The image runs on CUDA, and on the CPU where there is no GPU. For a much smaller image without CUDA, hand over the
-# address of PyTorch's CPU index; the selector on PyTorch's "Get started" page prints it (choose Pip and CPU):
-#     docker build --build-arg TORCH_INDEX_URL=... .
-FROM python:3.11-slim AS build
+#     docker build .                                    the service, for CUDA, and the CPU where there is no GPU
+#     docker build --build-arg TORCH_INDEX_URL=... .    the same without CUDA, a quarter of the size: hand over PyTorch's
+#                                                       CPU index (its "Get started" page prints it: Pip, CPU)
+#     docker build --target train .                     the service and training
+#     docker build --target build .                     all libraries, nothing left out, and pip
+#
+# docs/container.md says what is in it. To fix the base to the byte, write its digest behind the tag, as
+# python:3.11.15-slim-bookworm@sha256:...; `docker buildx imagetools inspect python:3.11.15-slim-bookworm` prints it.
+FROM python:3.11.15-slim-bookworm AS base
+
+ENV PATH=/opt/venv/bin:$PATH
+# The base's standard library comes without compiled modules. Where the disk can't be written every start would compile
+# them, and every health check.
+RUN library=$(python -c "import sysconfig; print(sysconfig.get_path('stdlib'))") && \
+    python -m compileall -q --invalidation-mode unchecked-hash \
+        -x '/(ensurepip|idlelib|lib2to3|site-packages|dist-packages|test|tkinter|turtledemo)/' "$library"
+
+FROM base AS build
 
 ARG TORCH_INDEX_URL=""
-ENV PATH=/opt/venv/bin:$PATH
 WORKDIR /src
 RUN python -m venv /opt/venv
 
-# PyTorch has a layer of its own: a change of the code does not install it again. Its dependencies come with the
-# second step, because the CPU index lacks the versions that the constraints ask for.
+# PyTorch has a step of its own: other requirements may change without installing it again. Its dependencies come with
+# the second step, because the CPU index lacks the versions that the constraints ask for.
 COPY constraints.txt ./
 RUN pip install --no-cache-dir --constraint constraints.txt \
-        ${TORCH_INDEX_URL:+--no-deps --index-url "$TORCH_INDEX_URL"} torch torchvision
+        ${TORCH_INDEX_URL:+--no-deps --index-url "$TORCH_INDEX_URL"} torch
 
-COPY pyproject.toml README.md LICENSE ./
+COPY pyproject.toml ./
+RUN python -c "import tomllib; print(*tomllib.load(open('pyproject.toml', 'rb'))['project']['dependencies'], sep='\n')" \
+        > requirements.txt && \
+    pip install --no-cache-dir --constraint constraints.txt --requirement requirements.txt
+
+# The libraries of the service without what only makes programs (compilers, headers, static libraries, pip), without
+# tests, and without those of CUDA's libraries whose names no other library holds. Modules stay compiled whatever becomes
+# of the files' times.
+FROM build AS libraries
+
+WORKDIR /opt/venv/lib/python3.11/site-packages
+RUN pip uninstall --yes triton setuptools pip && \
+    rm -rf torch/bin/protoc* torch/share nvidia/*/include nvidia/*/lib/*.alt.so* nvidia/*/lib/libcusolverMg.* && \
+    find . \( -path ./torch/include -o -type d -name tests \) -prune -exec rm -rf {} + && \
+    find . \( -name '*.a' -o -name '*.bc' \) -delete && \
+    python -m compileall -q -f -j 0 --invalidation-mode unchecked-hash -x "/torch/testing/_internal/" .
+
+# The service itself, apart from its libraries: a change of it changes a small layer.
+FROM base AS code
+
+WORKDIR /srv
 COPY app app/
 COPY model model/
-RUN pip install --no-cache-dir --constraint constraints.txt .
+RUN python -m compileall -q --invalidation-mode unchecked-hash .
 
-FROM python:3.11-slim
+FROM base AS runtime
 
-ENV PATH=/opt/venv/bin:$PATH \
-    PYTHONDONTWRITEBYTECODE=1 \
+ENV PYTHONDONTWRITEBYTECODE=1 \
+    PYTHONPATH=/srv \
     PYTHONUNBUFFERED=1 \
     FCN_HOST=0.0.0.0 \
     FCN_PORT=8000
 RUN groupadd --gid 10001 fcn && \
     useradd --uid 10001 --gid 10001 --no-create-home --home-dir /nonexistent --shell /usr/sbin/nologin fcn
-COPY --from=build /opt/venv /opt/venv
 WORKDIR /srv
 USER 10001:10001
+
+FROM build AS training-libraries
+
+RUN pip install --no-cache-dir --constraint constraints.txt \
+        ${TORCH_INDEX_URL:+--no-deps --index-url "$TORCH_INDEX_URL"} torchvision
+RUN python -c "import tomllib; print(*tomllib.load(open('pyproject.toml', 'rb'))['project']['optional-dependencies']['train'], sep='\n')" \
+        > requirements.txt && \
+    pip install --no-cache-dir --constraint constraints.txt --requirement requirements.txt
+
+FROM code AS training-code
+
+COPY training training/
+RUN python -m compileall -q --invalidation-mode unchecked-hash training
+
+FROM runtime AS train
+
+# Matplotlib writes its cache there.
+ENV MPLCONFIGDIR=/tmp
+COPY --from=training-libraries /opt/venv /opt/venv
+COPY --from=training-code /srv /srv
+CMD ["python", "-m", "training", "--help"]
+
+FROM runtime AS serve
+
+COPY --from=libraries /opt/venv /opt/venv
+COPY --from=code /srv /srv
 EXPOSE 8000
 STOPSIGNAL SIGTERM
 HEALTHCHECK --interval=15s --timeout=5s --start-period=120s --retries=3 \
