@@ -1,0 +1,175 @@
+"""A folder of many thousands of images, by all machines of a Ray cluster.
+
+    python -m deploy.ray.batch FOLDER --output OUT [--concurrency N] [--format png]
+
+What is done stays done, whatever ends the run: the same command goes on. A file that cannot be segmented, and a process
+that dies, end nothing.
+"""
+
+import logging
+import math
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Annotated, Any
+
+import ray
+import ray.data
+import typer
+
+from app.cli.engine import FormatName, MaskName, Request, TilingName
+from app.cli.errors import ExitCode
+from app.cli.options import DeviceOption, PrecisionOption, WeightsOption, set_settings
+from app.cli.outcome import Outcome
+from app.cli.plan import make_plan
+from app.cli.report import Failure, Report, Success
+from app.cli.targets import Task
+from app.process_settings import read_settings
+from app.settings import Settings
+from deploy.ray.file_segmenter import FileSegmenter, Row
+from deploy.ray.whole_files import WholeFiles
+from model.checkpoint import Checkpoint
+from model.errors import SegmentationError
+from model.files import replacing
+
+_FILES_A_BLOCK = 16
+"""Few enough that a process that dies costs little."""
+
+
+class Batch:
+    """One pass over files.
+
+    Args:
+        settings: of the network.
+        request: what is wanted of every image.
+        output: folder of all answers.
+        concurrency: number of actors, each with a network.
+        report: is filled.
+    """
+
+    def __init__(self, settings: Settings, request: Request, output: Path, concurrency: int, report: Report) -> None:
+        self._settings = settings
+        self._request = request
+        self._output = output
+        self._concurrency = concurrency
+        self._report = report
+
+    def run(self, tasks: list[Task]) -> None:
+        """Do all of them."""
+        files = {task.file: task for task in tasks}
+        for row in self._rows(tasks):
+            self._add(files[row["file"]], row)
+
+    def _rows(self, tasks: list[Task]) -> Iterator[Row]:
+        items = [{"file": task.file, "target": str(task.target)} for task in tasks]
+        blocks = math.ceil(len(items) / _FILES_A_BLOCK)
+        # What Ray Data does by default: an actor that dies is started again, and has its blocks again.
+        done = ray.data.from_items(items, override_num_blocks=blocks).map_batches(
+            FileSegmenter,
+            fn_constructor_args=(self._settings, self._request, self._output),
+            batch_size=None,
+            compute=ray.data.ActorPoolStrategy(size=min(self._concurrency, blocks)),
+            num_cpus=self._settings.threads,
+            num_gpus=int(self._settings.device.startswith("cuda")),
+        )
+        yield from done.iter_rows()
+
+    def _add(self, task: Task, row: Row) -> None:
+        if row["reason"]:
+            self._report.add(Failure(task.file, row["reason"]))
+        else:
+            outcome = Outcome(row["height"], row["width"], None)
+            self._report.add(Success(task.file, str(task.target), outcome, row["seconds"]))
+
+
+def batch(
+    folder: Annotated[Path, typer.Argument(exists=True, file_okay=False, help="Images, and folders of them.")],
+    output: Annotated[
+        Path, typer.Option("--output", "-o", file_okay=False, help="Folder for the answers, that all machines see.")
+    ],
+    concurrency: Annotated[
+        int | None, typer.Option(min=1, show_default="all CPUs of the cluster", help="Networks at work.")
+    ] = None,
+    form: Annotated[FormatName, typer.Option("--format", help="Of the answers.")] = "png",
+    mask: Annotated[MaskName, typer.Option(help="How JSON carries the mask.")] = "rows",
+    tiling: Annotated[TilingName, typer.Option(help="How images are cut.")] = "auto",
+    overwrite: Annotated[bool, typer.Option("--overwrite", help="Make answers anew that are there already.")] = False,
+    report_file: Annotated[
+        Path | None, typer.Option("--report", dir_okay=False, help="JSON of what was done, and why what was not.")
+    ] = None,
+    address: Annotated[
+        str, typer.Option(help="Of a Ray cluster; `local` starts one that ends with the run.")
+    ] = "local",
+    weights: WeightsOption = None,
+    device: DeviceOption = None,
+    precision: PrecisionOption = None,
+) -> None:
+    """Segment a folder on a Ray cluster. FCN_THREADS is the number of CPUs of each network, 1 if it is not set."""
+    set_settings(weights=weights, device=device, precision=precision)
+    settings = read_settings(Settings)
+    settings = settings.model_copy(update={"threads": settings.threads or 1})
+    folder, output = folder.absolute(), output.absolute()
+    plan = make_plan([folder], output, form, is_recursive=True)
+    tasks = plan.tasks if overwrite else [task.looked_up() for task in plan.tasks]
+    report = Report([task.file for task in tasks], plan.failures)
+    report.digest = _digest(settings.weights)
+    for task in tasks:
+        if task.is_finished:
+            report.add(Success(task.file, str(task.target), None), is_skipped=True)
+    left = [task for task in tasks if not task.is_finished]
+    files = WholeFiles(output)
+    files.clean()
+    started = time.monotonic()
+    if left:
+        _connect(address)
+        most = max(1, _cpus() // settings.threads)
+        request = Request(form, mask, tiling, alpha=0.5, wants_classes=False)
+        try:
+            Batch(settings, request, output, concurrency or most, report).run(left)
+        except KeyboardInterrupt:
+            report.interrupted = True
+        finally:
+            ray.shutdown()
+            files.clean()
+    report.close(time.monotonic() - started)
+    _tell(report, report_file)
+    raise typer.Exit(report.exit_code)
+
+
+def _digest(weights: Path) -> str:
+    """Of the weights, which had better be wrong here than in every actor."""
+    try:
+        return Checkpoint.load(weights).digest
+    except SegmentationError as error:
+        typer.echo(f"error: {error}", err=True)
+        raise typer.Exit(ExitCode.CANNOT_START) from error
+
+
+def _cpus() -> int:
+    """Of the cluster."""
+    resources: Any = ray.cluster_resources
+    return int(resources()["CPU"])
+
+
+def _connect(address: str) -> None:
+    ray.init(
+        address,
+        log_to_driver=False,
+        logging_level=logging.WARNING,
+        include_dashboard=False if address == "local" else None,
+    )
+    ray.data.DataContext.get_current().enable_progress_bars = False
+    logging.getLogger("ray.data").setLevel(logging.ERROR)
+
+
+def _tell(report: Report, report_file: Path | None) -> None:
+    for line in report.failure_lines():
+        typer.echo(line, err=True)
+    typer.echo(report.summary(), err=True)
+    if report_file is not None:
+        with replacing(report_file) as unfinished:
+            unfinished.write_text(report.document() + "\n")
+
+
+if __name__ == "__main__":
+    typer.run(batch)

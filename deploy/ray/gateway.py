@@ -1,0 +1,155 @@
+"""The way in: reads requests, and has each answered by a replica that lives. Needs no PyTorch."""
+
+import asyncio
+import logging
+import time
+from collections.abc import AsyncGenerator
+from contextlib import ExitStack, aclosing
+from typing import Any
+
+from ray.exceptions import RayError, RayTaskError
+from ray.serve.exceptions import DeploymentUnavailableError, ReplicaUnavailableError, RequestCancelledError
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.types import Receive, Scope, Send
+
+from app.errors import ProblemResponse
+from app.problems import NOT_READY, ProblemError
+from deploy.ray.bodies import Bodies, BodyLimits
+from deploy.ray.messages import Head, HttpRequest
+from deploy.ray.transcript import Transcript
+
+_logger = logging.getLogger("ray.serve")
+
+_DEATHS = 3
+"""Replicas that may end with one request in work: it may well be what ended them."""
+
+_TAKE_S = 3.0
+"""In which a replica says that it has a request, as long as its event loop turns; then another is asked."""
+
+_REFUSALS = (429, 503)
+_PAUSE_S = 0.5
+"""Between two replicas that are asked for the same."""
+
+_RETRY_AFTER_S = 5
+"""Within which Ray starts another replica, on a machine that has the weights."""
+
+_ID_HEADER = b"x-request-id"
+"""Ray's proxy sets it in the request, where the service finds it, and once more in the answer."""
+
+
+class Gateway:
+    """Hands each request to a replica, and to another if that one dies; a segmentation changes nothing and may be
+    asked for twice.
+
+    Args:
+        segmentation: handle of the replicas.
+        limits: of bodies.
+        patience_s: for which a replica is looked for that takes a request.
+    """
+
+    def __init__(self, segmentation: Any, limits: BodyLimits, patience_s: float) -> None:
+        self._segmentation = segmentation
+        self._patience_s = patience_s
+        self._bodies = Bodies(limits)
+
+    async def __call__(self, request: Request) -> Response:
+        with ExitStack() as stack:
+            try:
+                body = stack.enter_context(self._bodies.room())
+                whole = HttpRequest.of(request.scope, await body.read(request))
+                parts = Exchange(self._segmentation, whole, self._patience_s).parts()
+                head = await anext(parts)
+            except ProblemError as error:
+                return ProblemResponse(error.problem, error.detail, error.headers)
+            assert isinstance(head, Head)
+            return _PassedOn(head, parts, stack.pop_all())
+
+
+class Exchange:
+    """One request, and its answer from as many replicas as it takes.
+
+    Args:
+        segmentation: handle of the replicas.
+        request: to be answered.
+        patience_s: for which a replica is looked for that takes it.
+    """
+
+    def __init__(self, segmentation: Any, request: HttpRequest, patience_s: float) -> None:
+        self._segmentation = segmentation
+        self._request = request
+        self._patience_s = patience_s
+        self._transcript = Transcript()
+
+    async def parts(self) -> AsyncGenerator[Head | bytes]:
+        """The answer's head, and then its body.
+
+        Raises:
+            ProblemError: nobody lives who could answer.
+            DifferentAnswerError: who goes on with the answer gives another one.
+        """
+        deaths, patient_until = 0, time.monotonic() + self._patience_s
+        while deaths < _DEATHS and time.monotonic() < patient_until:
+            self._transcript.begin_again()
+            try:
+                async for part in self._ask(was_accepted=deaths > 0):
+                    if (news := self._transcript.news(part)) is not None:
+                        yield news
+                return
+            except _NotTakenError:
+                _logger.warning("no replica has taken the request")
+                await asyncio.sleep(_PAUSE_S)
+            except DeploymentUnavailableError:
+                break
+            except (RayError, ReplicaUnavailableError) as error:
+                if isinstance(error, (RayTaskError, RequestCancelledError)):
+                    raise  # not the replica's end, but what the application says
+                deaths, patient_until = deaths + 1, time.monotonic() + self._patience_s
+                _logger.warning("a replica has gone with a request in work: %s", str(error).partition("\n")[0])
+        reason = f"{deaths} replicas ended with the request in work" if deaths else "no replica takes requests now"
+        detail = f"{reason}; try again in {_RETRY_AFTER_S} s"
+        raise ProblemError(NOT_READY, detail, {"Retry-After": str(_RETRY_AFTER_S)})
+
+    async def _ask(self, *, was_accepted: bool) -> AsyncGenerator[Head | bytes]:
+        """One replica's answer; a refusal is none if a replica that has died had accepted the request."""
+        answer = self._segmentation.options(stream=True).answer.remote(self._request)
+        try:
+            await _taken(answer)
+            async for parts in answer:
+                for part in parts:
+                    if was_accepted and isinstance(part, Head) and part.status in _REFUSALS:
+                        raise _NotTakenError
+                    yield part
+        except BaseException:
+            answer.cancel()
+            raise
+
+
+class _NotTakenError(Exception):
+    """No replica has said that it has the request."""
+
+
+async def _taken(answer: Any) -> None:
+    try:
+        async with asyncio.timeout(_TAKE_S):
+            await anext(answer)
+    except TimeoutError as error:
+        raise _NotTakenError from error
+
+
+class _PassedOn(Response):
+    """A replica's answer as it is; closes ``stack`` when it is sent, or can't be."""
+
+    def __init__(self, head: Head, parts: AsyncGenerator[Head | bytes], stack: ExitStack) -> None:
+        super().__init__(status_code=head.status)
+        self.raw_headers = [(name, value) for name, value in head.headers if name != _ID_HEADER]
+        self._parts = parts
+        self._stack = stack
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:  # noqa: ARG002 (ASGI's signature)
+        with self._stack:
+            await send({"type": "http.response.start", "status": self.status_code, "headers": self.raw_headers})
+            async with aclosing(self._parts) as parts:
+                async for part in parts:
+                    await send({"type": "http.response.body", "body": part, "more_body": True})
+            await send({"type": "http.response.body", "body": b"", "more_body": False})
