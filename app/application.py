@@ -18,9 +18,13 @@ from app.access.keys import Keys
 from app.access.rate import RateLimit
 from app.access.requirements import KEY_HEADER, describe_access
 from app.access.security_headers import SecurityHeadersMiddleware
+from app.answering import DIGEST_HEADER
 from app.errors import install_error_handlers
 from app.loading import load_segmenter
-from app.openapi import describe_problems
+from app.oip import routes as oip
+from app.oip.body import LENGTH_HEADER
+from app.oip.schemas import InferenceRequest
+from app.openapi import describe_bodies, describe_problems
 from app.routes import admin, catalogue, operations, page, segment
 from app.scheduling.heap import give_back_free_memory
 from app.scheduling.pricing import USUAL_PHOTOGRAPH
@@ -44,6 +48,10 @@ _TAGS = [
     {"name": "segmentation", "description": "The work."},
     {"name": "about", "description": "What is served."},
     {"name": "operations", "description": "Probes, metrics and, with a key, new weights."},
+    {
+        "name": "open inference protocol",
+        "description": "The same in version 2 of the protocol that inference servers share. Errors have its form.",
+    },
 ]
 
 
@@ -71,8 +79,9 @@ def create_app(settings: Settings, *, load_in_background: bool = False) -> FastA
     app.state.rate_limit = RateLimit(settings.rate_per_s, settings.rate_burst) if settings.rate_per_s else None
     install_error_handlers(app)
     describe_problems(app)
+    describe_bodies(app, InferenceRequest)
     describe_access(app, settings)
-    for group in (segment, catalogue, operations, admin, page):
+    for group in (segment, catalogue, operations, admin, oip, page):
         app.include_router(group.router)
     app.mount("/static", page.PageFiles(), name="static")
     app.add_middleware(ObservationMiddleware, metrics=app.state.metrics)
@@ -82,8 +91,15 @@ def create_app(settings: Settings, *, load_in_background: bool = False) -> FastA
             CORSMiddleware,
             allow_origins=settings.cors_origins,
             allow_methods=("GET", "POST"),
-            allow_headers=("Authorization", "Content-Type", KEY_HEADER, "X-Request-ID"),
-            expose_headers=("Retry-After", "Server-Timing", segment.DIGEST_HEADER, "X-Request-ID"),
+            allow_headers=(
+                "Authorization",
+                "Content-Encoding",
+                "Content-Type",
+                LENGTH_HEADER,
+                KEY_HEADER,
+                "X-Request-ID",
+            ),
+            expose_headers=(LENGTH_HEADER, "Retry-After", "Server-Timing", DIGEST_HEADER, "X-Request-ID"),
         )
     app.add_middleware(SecurityHeadersMiddleware)
     app.add_middleware(BriefStartupFailure)

@@ -9,6 +9,7 @@ from fastapi.exceptions import RequestValidationError
 from starlette.exceptions import HTTPException
 from starlette.types import Receive, Scope, Send
 
+from app.oip.error import is_oip, oip_error
 from app.problems import (
     INTERNAL,
     INVALID_REQUEST,
@@ -26,7 +27,10 @@ _PROBLEM_OF_STATUS = {404: NOT_FOUND, 405: METHOD_NOT_ALLOWED}
 
 
 class ProblemResponse(Response):
-    """Carries a problem document. Leaves the problem in the request's state, for those who count and log."""
+    """Carries a problem document, or to a request of the Open Inference Protocol what that has for it.
+
+    Leaves the problem in the request's state, for those who count and log.
+    """
 
     def __init__(
         self, problem: Problem, detail: str, headers: Mapping[str, str] | None = None, **extensions: Any
@@ -40,10 +44,16 @@ class ProblemResponse(Response):
         }
         super().__init__(orjson.dumps(document), problem.status, headers, PROBLEM_MEDIA_TYPE)
         self._problem = problem
+        self._detail = detail
+        self._extra_headers = headers
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         scope.setdefault("state", {})["problem"] = self._problem
-        await super().__call__(scope, receive, send)
+        if is_oip(scope["path"]):
+            document = oip_error(self._detail)
+            await Response(document, self.status_code, self._extra_headers, "application/json")(scope, receive, send)
+        else:
+            await super().__call__(scope, receive, send)
 
 
 def install_error_handlers(app: FastAPI) -> None:

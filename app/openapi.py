@@ -3,7 +3,8 @@
 from typing import Any
 
 from fastapi import FastAPI
-from pydantic.json_schema import models_json_schema
+from pydantic import BaseModel
+from pydantic.json_schema import JsonSchemaMode, models_json_schema
 
 from app.errors import PROBLEM_MEDIA_TYPE
 from app.problems import Problem
@@ -25,15 +26,25 @@ def describe_problems(app: FastAPI) -> None:
 
     FastAPI would describe a response's model under the media type of success.
     """
+    _add_schema(app, ProblemDocument, "serialization")
+
+
+def describe_bodies(app: FastAPI, *models: type[BaseModel]) -> None:
+    """Add the schemas of bodies that routes read themselves, and refer to."""
+    for model in models:
+        _add_schema(app, model, "validation")
+
+
+def _add_schema(app: FastAPI, model: type[BaseModel], mode: JsonSchemaMode) -> None:
     openapi = app.openapi
 
-    def openapi_with_problems() -> dict[str, Any]:
+    def openapi_with_schema() -> dict[str, Any]:
         document = openapi()
-        _, schemas = models_json_schema([(ProblemDocument, "serialization")], ref_template=_REFERENCE)
+        _, schemas = models_json_schema([(model, mode)], ref_template=_REFERENCE)
         document["components"]["schemas"].update(schemas["$defs"])
         return document
 
-    app.openapi = openapi_with_problems  # type: ignore[method-assign]
+    app.openapi = openapi_with_schema  # type: ignore[method-assign]
 
 
 def _response(kinds: list[Problem]) -> dict[str, Any]:

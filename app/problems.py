@@ -24,7 +24,7 @@ class Problem:
 REQUEST_MALFORMED = Problem(
     "request-malformed", 400, "The request is malformed", "The bytes on the connection do not follow HTTP."
 )
-BODY_MALFORMED = Problem("body-malformed", 400, "The body is malformed", "The multipart body cannot be parsed.")
+BODY_MALFORMED = Problem("body-malformed", 400, "The body is malformed", "The body cannot be parsed.")
 NOT_AN_IMAGE = Problem("not-an-image", 400, "Not an image", "The bytes are empty or no image that is known here.")
 IMAGE_DAMAGED = Problem(
     "image-damaged", 400, "The image is damaged", "The header is that of an image, but the rest is cut off or corrupt."

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from dataclasses import asdict
 from enum import StrEnum
 from io import BytesIO
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 import orjson
@@ -40,6 +40,30 @@ class OutputFormat(StrEnum):
     def is_streamed(self) -> bool:
         """Whether a large image's answer is sent while it is being made."""
         return self in (OutputFormat.PNG, OutputFormat.CONFIDENCE)
+
+    @property
+    def wants_confidence(self) -> bool:
+        """Whether the confidence of each pixel is to be computed."""
+        return self is OutputFormat.CONFIDENCE
+
+
+class Rendering(Protocol):
+    """Another form of an answer than ``OutputFormat`` knows, as other protocols have one."""
+
+    @property
+    def is_streamed(self) -> bool:
+        """Whether a large image's answer is sent while it is being made."""
+
+    @property
+    def wants_confidence(self) -> bool:
+        """Whether the confidence of each pixel is to be computed."""
+
+    @property
+    def pixel_bytes(self) -> int:
+        """Of a pixel of the answer, at most, while it is made."""
+
+    def render(self, segmentation: Segmentation, digest: str) -> bytes:
+        """The answer, made by the checkpoint of that digest."""
 
 
 class MaskEncoding(StrEnum):

@@ -1,8 +1,8 @@
 """From a request's body to the bytes of the image in it, within bounds of size and time."""
 
 import asyncio
-from collections.abc import AsyncGenerator, Callable
-from contextlib import closing, suppress
+from collections.abc import AsyncGenerator, AsyncIterator, Callable
+from contextlib import asynccontextmanager, closing, suppress
 from dataclasses import dataclass
 
 from fastapi import Request
@@ -80,14 +80,11 @@ async def read_image_bytes(request: Request, limits: UploadLimits, hold: Callabl
         ProblemError: the body is too large, too slow, malformed, of another type, or has no such field.
     """
     content_type = parse_options_header(request.headers.get("content-type"))[0].decode("latin-1").lower()
-    try:
-        async with asyncio.timeout(limits.timeout_s):
-            if content_type == "multipart/form-data":
-                return await _read_multipart(request, limits, hold)
-            if content_type.startswith("image/") or content_type in ("", "application/octet-stream"):
-                return b"".join([chunk async for chunk in _bounded(request, limits.max_bytes, limits, hold)])
-    except TimeoutError as error:
-        raise _too_slow(f"the body did not arrive within {limits.timeout_s:g} s") from error
+    async with in_time(limits):
+        if content_type == "multipart/form-data":
+            return await _read_multipart(request, limits, hold)
+        if content_type.startswith("image/") or content_type in ("", "application/octet-stream"):
+            return b"".join([chunk async for chunk in bounded(request, limits.max_bytes, limits, hold)])
     raise ProblemError(
         UNSUPPORTED_FORMAT,
         f"Content-Type {content_type[:100]} is not read; send multipart/form-data with a field {FIELD}, "
@@ -96,7 +93,7 @@ async def read_image_bytes(request: Request, limits: UploadLimits, hold: Callabl
 
 
 async def _read_multipart(request: Request, limits: UploadLimits, hold: Callable[[int], None]) -> bytes:
-    body = _bounded(request, limits.max_bytes + _MULTIPART_ALLOWANCE, limits, hold)
+    body = bounded(request, limits.max_bytes + _MULTIPART_ALLOWANCE, limits, hold)
     parser = _InMemoryParser(request.headers, body, max_files=1, max_fields=8)
     with closing(parser):
         try:
@@ -116,10 +113,34 @@ async def _read_multipart(request: Request, limits: UploadLimits, hold: Callable
     return data
 
 
-async def _bounded(
+@asynccontextmanager
+async def in_time(limits: UploadLimits) -> AsyncIterator[None]:
+    """Inside, a body is read.
+
+    Raises:
+        ProblemError: it takes too long.
+    """
+    try:
+        async with asyncio.timeout(limits.timeout_s):
+            yield
+    except TimeoutError as error:
+        raise _too_slow(f"the body did not arrive within {limits.timeout_s:g} s") from error
+
+
+async def bounded(
     request: Request, max_bytes: int, limits: UploadLimits, hold: Callable[[int], None]
 ) -> AsyncGenerator[bytes, None]:
-    """The body's chunks; stops as soon as they, or the length announced, are more than allowed."""
+    """The body's chunks; stops as soon as they, or the length announced, are more than allowed.
+
+    Args:
+        request: whose body has not been read.
+        max_bytes: of the body.
+        limits: of the time from one part to the next.
+        hold: is told the bytes of each part.
+
+    Raises:
+        ProblemError: the body is too large, too slow, or there is no memory for it.
+    """
     if announced_bytes(request) > max_bytes:
         await _discard(request)
         raise _too_large(max_bytes)

@@ -12,7 +12,10 @@ from app.problems import DEVICE_FAILED, DRAINING, ProblemError
 from app.scheduling.service import Service
 from app.schemas import HealthDocument
 
-PROBES = ("/livez", "/readyz", "/health", "/metrics")
+PROBES = (
+    *("/livez", "/readyz", "/health", "/metrics"),
+    *("/v2/health/live", "/v2/health/ready", "/v2/models/{model}/ready", "/v2/models/segmentation/ready"),
+)
 """Asked every few seconds, and no news: in the log only if it is to hold everything, and not traced."""
 
 router = APIRouter(tags=["operations"])

@@ -1,31 +1,24 @@
 """``POST /segment``."""
 
-import asyncio
-from collections.abc import AsyncIterator
 from contextlib import ExitStack
 from functools import partial
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Query, Request, Response
-from starlette.responses import StreamingResponse
-from starlette.types import Receive, Scope, Send
 
 from app import problems
 from app.access.keys import KeyScope
 from app.access.requirements import limit_rate, require
+from app.answering import HEADERS, answer
 from app.dependencies import ServiceDependency, SettingsDependency
 from app.negotiation import negotiate
 from app.openapi import problem_responses
-from app.scheduling.jobs import Answer, Job
+from app.scheduling.jobs import Job
 from app.scheduling.options import Options
 from app.schemas import SegmentationDocument, SegmentQuery
 from app.uploads import FIELD, UploadLimits, announced_bytes, read_image_bytes
 
 router = APIRouter(tags=["segmentation"])
-
-DIGEST_HEADER = "X-Checkpoint-SHA256"
-
-_SLICE_BYTES = 1 << 16
 
 _BINARY = {"type": "string", "format": "binary"}
 _IMAGE_TYPES = ("image/jpeg", "image/png", "image/webp", "image/avif", "image/heic", "application/octet-stream")
@@ -47,20 +40,11 @@ _REQUEST_BODY = {
     },
 }
 
-_HEADERS = {
-    "X-Request-ID": {"description": "The request's ID.", "schema": {"type": "string"}},
-    DIGEST_HEADER: {"description": "SHA-256 of the weights file that made the mask.", "schema": {"type": "string"}},
-    "Server-Timing": {
-        "description": "Milliseconds of each stage; not of a large image's PNG, which is sent while it is being made.",
-        "schema": {"type": "string"},
-    },
-}
-
 _RESPONSES: dict[int | str, dict[str, Any]] = {
     200: {
         "description": "The class of every pixel.",
         "model": SegmentationDocument,
-        "headers": _HEADERS,
+        "headers": HEADERS,
         "content": {
             "image/png": {"schema": _BINARY},
             "application/json": {
@@ -131,42 +115,6 @@ async def segment(
         options = Options(output, query.mask, query.tiling, query.alpha)
         job = Job(data, options, service.segmenter, settings.max_pixels)
         del data
-        gone = asyncio.create_task(_wait_until_gone(request))
-        stack.callback(gone.cancel)
-        answer = await service.run(job, place, gone)
-        if answer is None:
-            return Response(status_code=499)
-        headers = {DIGEST_HEADER: job.segmenter.checkpoint.digest, "Vary": "Accept"}
-        if isinstance(answer, Answer):
-            headers |= {"Server-Timing": _server_timing(answer), "Content-Length": str(len(answer.body))}
-            answer = _slices(answer.body)
-        return _PartsResponse(answer, headers, output.media_type, stack.pop_all())
-
-
-class _PartsResponse(StreamingResponse):
-    """Sends parts as they come; closes ``stack`` when they are all sent, or can't be."""
-
-    def __init__(self, parts: AsyncIterator[bytes], headers: dict[str, str], media_type: str, stack: ExitStack) -> None:
-        super().__init__(parts, headers=headers, media_type=media_type)
-        self._stack = stack
-
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:  # noqa: ARG002 (ASGI's signature)
-        # Unlike the method it replaces it does not wait for the client to go: the parts end when it does.
-        with self._stack:
-            await self.stream_response(send)
-
-
-async def _slices(body: bytes) -> AsyncIterator[bytes]:
-    """Sending one waits until the client has read those before: the rest is not copied until then."""
-    for start in range(0, len(body), _SLICE_BYTES):
-        yield body[start : start + _SLICE_BYTES]
-
-
-def _server_timing(answer: Answer) -> str:
-    return ", ".join(f"{stage};dur={seconds * 1000:.2f}" for stage, seconds in answer.stages.items())
-
-
-async def _wait_until_gone(request: Request) -> None:
-    """Returns when the client has closed its connection; the body must have been read."""
-    while (await request.receive())["type"] != "http.disconnect":
-        pass
+        response = await answer(request, service, job, place, output.media_type, stack)
+    response.headers["Vary"] = "Accept"
+    return response

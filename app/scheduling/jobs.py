@@ -70,7 +70,7 @@ class Job:
 
     @property
     def wants_confidence(self) -> bool:
-        return self._options.output is OutputFormat.CONFIDENCE
+        return self._options.output.wants_confidence
 
     def open(self, decoders: Decoders) -> Price:
         """Read the header; what all the rest costs.
@@ -181,6 +181,8 @@ class Job:
                 return render_confidence(segmentation, digest)
             case OutputFormat.JSON:
                 return render_json(segmentation, self._options.mask, digest)
+            case rendering:
+                return rendering.render(segmentation, digest)
 
     def _require_audience(self) -> None:
         if self.abandoned.is_set():

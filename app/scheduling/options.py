@@ -2,15 +2,15 @@
 
 from dataclasses import dataclass
 
-from app.rendering import MaskEncoding, OutputFormat
+from app.rendering import MaskEncoding, OutputFormat, Rendering
 from model.tiling import Tiling
 
 
 @dataclass(frozen=True, slots=True)
 class Options:
-    """The parameters of ``POST /segment``, decided."""
+    """The parameters of ``POST /segment``, decided; or another protocol's, whose answers have a form of their own."""
 
-    output: OutputFormat
-    mask: MaskEncoding
-    tiling: Tiling
-    alpha: float
+    output: OutputFormat | Rendering
+    mask: MaskEncoding = MaskEncoding.NONE
+    tiling: Tiling = Tiling.AUTO
+    alpha: float = 0.5

@@ -99,8 +99,7 @@ def price(height: int, width: int, decode_bytes: int, options: Options, limits: 
     way = limits.choose(height, width, options.tiling)
     padded = aligned(height) * aligned(width)
     is_photograph = way is Tiling.WHOLE and padded <= limits.photograph_pixels
-    is_json = options.output is OutputFormat.JSON
-    answer_bytes = _JSON_BYTES[options.mask] if is_json else _ANSWER_BYTES[options.output]
+    answer_bytes = _answer_bytes(options)
     held = _IMAGE_BYTES + _MASK_BYTES + answer_bytes + (0 if is_photograph else _network_bytes(way))
     return Price(
         Size.PHOTOGRAPH if is_photograph else Size.LARGE,
@@ -111,6 +110,17 @@ def price(height: int, width: int, decode_bytes: int, options: Options, limits: 
         padded * answer_bytes,
         options.output.is_streamed and limits.is_streamed(height, width, options.tiling),
     )
+
+
+def _answer_bytes(options: Options) -> int:
+    """Of a pixel of an answer, at most, while it is made."""
+    match options.output:
+        case OutputFormat.JSON:
+            return _JSON_BYTES[options.mask]
+        case OutputFormat() as output:
+            return _ANSWER_BYTES[output]
+        case rendering:
+            return rendering.pixel_bytes
 
 
 def _network_bytes(way: Tiling) -> int:

@@ -32,7 +32,7 @@ _LARGE_AT_ONCE = 8
 
 _HEADERS_AT_ONCE = 2
 
-_LIKELY_BYTES = 0.5
+FILE_PIXEL_BYTES = 0.5
 """Of a photograph's pixel in a file, at most; most have less, and large images have more in all."""
 
 _CUDA_BATCH_PIXELS = 1 << 23
@@ -49,6 +49,7 @@ class Place:
 
     Attributes:
         body: memory of the request's body, and of a photograph's answer.
+        pixel_bytes: of a photograph's pixel in the body, at most.
         image: memory of the image and all that is made of it.
         job: the request's.
         answer: waits for the job.
@@ -56,8 +57,9 @@ class Place:
         result: what came of it.
     """
 
-    def __init__(self, body: Reservation) -> None:
+    def __init__(self, body: Reservation, pixel_bytes: float) -> None:
         self.body = body
+        self.pixel_bytes = pixel_bytes
         self.image: Reservation | None = None
         self.job: Job | None = None
         self.answer: asyncio.Task[Answer] | None = None
@@ -158,19 +160,20 @@ class Service:
         self._decoders[Size.PHOTOGRAPH].start()
 
     @contextmanager
-    def admit(self, announced_bytes: int = 0) -> Iterator[Place]:
+    def admit(self, announced_bytes: int = 0, pixel_bytes: float = FILE_PIXEL_BYTES) -> Iterator[Place]:
         """A place for a request, from its head to the end of its answer; leaving it abandons what is not finished.
 
         Args:
             announced_bytes: of its body; 0 if it does not tell.
+            pixel_bytes: of a photograph's pixel in its body, at most.
 
         Raises:
             ProblemError: the service is draining, or the queue is full.
         """
         if self.draining:
             raise ProblemError(DRAINING, "the service is shutting down", {"Retry-After": "1", "Connection": "close"})
-        self._likely_lane(announced_bytes).require_room()
-        place = Place(self._bodies.empty_reservation())
+        self._likely_lane(announced_bytes, pixel_bytes).require_room()
+        place = Place(self._bodies.empty_reservation(), pixel_bytes)
         self._unfinished += 1
         self._idle.clear()
         self._tell()
@@ -209,7 +212,7 @@ class Service:
         Raises:
             ProblemError, TilingError: the image cannot be segmented, or not in time.
         """
-        lane = self._likely_lane(place.body.size_bytes)
+        lane = self._likely_lane(place.body.size_bytes, place.pixel_bytes)
         lane.require_room()
         expected = ExitStack()
         expected.enter_context(lane.expecting())  # at once: a task begins later, and others come before
@@ -352,9 +355,9 @@ class Service:
         finally:
             del step  # as in ``run``
 
-    def _likely_lane(self, size_bytes: int) -> Lane:
+    def _likely_lane(self, size_bytes: int, pixel_bytes: float) -> Lane:
         """Where a body of this size will wait; its image's header, read later, tells for sure."""
-        is_likely_large = size_bytes > self._settings.photograph_pixels * _LIKELY_BYTES
+        is_likely_large = size_bytes > self._settings.photograph_pixels * pixel_bytes
         return self._lanes[Size.LARGE if is_likely_large else Size.PHOTOGRAPH]
 
     def _count(self, answer: Answer, place: Place) -> None:

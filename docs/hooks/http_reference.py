@@ -96,9 +96,9 @@ def _type(schema: Document, openapi: Document) -> str:
         name = reference.rpartition("/")[2]
         target = openapi["components"]["schemas"][name]
         return f"[{name}](#{name.lower()})" if "properties" in target else _type(target, openapi)
-    if options := schema.get("anyOf"):
+    if options := schema.get("anyOf", schema.get("oneOf")):
         return " or ".join(_type(option, openapi) for option in options)
-    if values := schema.get("enum"):
+    if values := [schema["const"]] if "const" in schema else schema.get("enum"):
         return ", ".join(f"`{value}`" for value in values)
     match schema.get("type"):
         case "array":

@@ -198,6 +198,11 @@ def test_the_reference_says_where_a_key_is_needed(guarded: TestClient, client: T
         "/classes": needs("segment"),
         "/model": needs("segment"),
         "/metrics": needs("metrics"),
+        "/v2": needs("segment"),
+        "/v2/models/{model}": needs("segment"),
+        "/v2/models/{model}/config": needs("segment"),
+        "/v2/models/{model}/infer": needs("segment"),
+        "/v2/repository/index": needs("segment"),
     }
 
 
@@ -253,7 +258,8 @@ def test_pages_of_an_origin_let_in_can_read_answers_and_errors(guarded: TestClie
         assert response.status_code == status
         assert response.headers["access-control-allow-origin"] == ORIGIN
         exposed = response.headers["access-control-expose-headers"].split(", ")
-        assert set(exposed) == {"Retry-After", "Server-Timing", "X-Checkpoint-SHA256", "X-Request-ID"}
+        own = {"Server-Timing", "X-Checkpoint-SHA256", "X-Request-ID", "Inference-Header-Content-Length"}
+        assert set(exposed) == own | {"Retry-After"}
         assert "Origin" in response.headers["vary"]
 
 

@@ -216,6 +216,8 @@ def test_the_queue_is_looked_at_again_when_the_body_is_there(monkeypatch: pytest
             with pytest.raises(ProblemError), service.admit(LARGE_BYTES):
                 pass
             assert await _mask(service, _job(Tiling.AUTO)), "photographs have places of their own"
+            with service.admit(LARGE_BYTES, pixel_bytes=3):
+                pass  # not compressed, they are a photograph's
             more.set()
         await _wait_until_idle(service)
         gone.cancel()
