@@ -19,6 +19,9 @@ _TIMEOUT_S = 300
 # No block may change the virtual environment, which is not a copy.
 _TERMINAL = {"COLUMNS": "100", "NO_COLOR": "1", "TERM": "dumb", "PIP_NO_INDEX": "1"}
 
+_OF_MAKE = ("MAKEFLAGS", "MAKELEVEL", "MFLAGS")
+"""By which a `make` that a test is run by makes another one say where it is."""
+
 
 class BlockServer(ServerProcess):
     """The service as a block starts it, with all of the block's processes."""
@@ -59,7 +62,7 @@ class Session:
         result = subprocess.run(
             [*command, program],
             cwd=self._folder,
-            env={**os.environ, **_TERMINAL},
+            env=_environment(),
             capture_output=True,
             text=True,
             check=False,
@@ -91,3 +94,8 @@ def agrees(printed: str, shown: str) -> bool:
     """Whether a page shows what was printed; ``...`` stands for anything."""
     pattern = ".*".join(re.escape(part) for part in shown.strip().split("..."))
     return re.fullmatch(pattern, printed.strip(), re.DOTALL) is not None
+
+
+def _environment() -> dict[str, str]:
+    inherited = {name: value for name, value in os.environ.items() if name not in _OF_MAKE}
+    return {**inherited, **_TERMINAL}
