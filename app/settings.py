@@ -120,8 +120,8 @@ class Settings(ProcessSettings):
         0,
         ge=0,
         allow_inf_nan=False,
-        description="Requests of each key to `/segment` a second, of each client address where there are no keys; more "
-        "are answered 429. Each worker process counts its own. 0 sets no limit.",
+        description="Requests of each key to `/segment` and `/v2/.../infer` a second, of each client address where "
+        "there are no keys; more are answered 429. Each worker process counts its own. 0 sets no limit.",
     )
     rate_burst: Positive = Field(10, description="Requests that may come at once before `FCN_RATE_PER_S` holds.")
     cors_origins: Origins = Field(
