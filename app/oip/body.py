@@ -19,6 +19,9 @@ MAX_JSON_BYTES = 4 << 20
 _MAX_HEAD_BYTES = 1 << 16
 """Of the JSON in front of a tensor that is as large as may be."""
 
+_LENGTH_BYTES = 4
+"""In front of a file that is sent as bytes."""
+
 _PIECE_BYTES = 1 << 20
 """Inflated at a time; then others have their turn."""
 
@@ -57,7 +60,7 @@ async def read_body(request: Request, limits: UploadLimits, hold: Hold) -> Body:
             chunks = _inflated(chunks, _window_bits(encoding), max_bytes, hold)
         data = b"".join([chunk async for chunk in chunks])
     body = _split(data, request.headers.get(LENGTH_HEADER))
-    if len(body.binary) > limits.max_bytes:
+    if len(body.binary) > limits.max_bytes + _LENGTH_BYTES:
         detail = f"the tensor has {len(body.binary)} bytes; {limits.max_bytes} are allowed"
         raise ProblemError(BODY_TOO_LARGE, detail)
     return body

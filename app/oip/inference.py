@@ -140,15 +140,22 @@ def _binary(wanted: ImageInput | PixelsInput, binary: memoryview) -> memoryview 
 def _row_major(wanted: PixelsInput, data: Any, shape: Sequence[int]) -> bytes:
     """A tensor's values, flat or nested as its shape is."""
     if not isinstance(data, list):
-        raise _invalid(wanted, f"its data is not nested as the shape {wanted.shape} says")
+        raise _not_nested(wanted)
     if len(shape) > 1 and len(data) == shape[0] and isinstance(data[0], list):
-        return b"".join([_row_major(wanted, part, shape[1:]) for part in data])
+        parts = [_row_major(wanted, part, shape[1:]) for part in data]
+        if {len(part) for part in parts} != {prod(shape[1:])}:
+            raise _not_nested(wanted)
+        return b"".join(parts)
     try:
         if set(map(type, data)) == {int}:
             return bytes(data)
     except ValueError:
         pass
     raise _invalid(wanted, "its data holds something else than integers of 0..255")
+
+
+def _not_nested(wanted: PixelsInput) -> ProblemError:
+    return _invalid(wanted, f"its data is not nested as the shape {wanted.shape} says")
 
 
 def _invalid(wanted: ImageInput | PixelsInput, detail: str) -> ProblemError:

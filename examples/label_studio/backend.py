@@ -85,8 +85,8 @@ class Backend:
                 for control in found:
                     if control.image_key == key:
                         regions += control.regions(segmentation)
-        except (ClientError, httpx2.HTTPError, ValueError, KeyError) as error:
-            _log.warning("task %s: %s: %s", task.get("id"), type(error).__name__, error)
+        except (ClientError, httpx2.HTTPError, httpx2.InvalidURL, ValueError, KeyError, TypeError) as error:
+            _log.warning("task %.100r: %s: %s", task, type(error).__name__, error)
             return None
         return {"result": regions, "model_version": version}
 
@@ -104,7 +104,12 @@ def create_backend(client: Client, files: Files) -> Starlette:
             Route("/train", backend.ignore, methods=["POST"]),
             Route("/webhook", backend.ignore, methods=["POST"]),
         ],
-        exception_handlers={ValueError: _malformed, KeyError: _malformed, ClientError: _unavailable},
+        exception_handlers={
+            ValueError: _malformed,
+            KeyError: _malformed,
+            TypeError: _malformed,
+            ClientError: _unavailable,
+        },
     )
 
 

@@ -18,7 +18,8 @@ class Files:
 
     def __init__(self, url: str, key: str) -> None:
         self._key = key
-        self._http = httpx2.Client(base_url=url, timeout=_TIMEOUT_S, follow_redirects=True)
+        # Redirects are not followed: they could lead anywhere.
+        self._http = httpx2.Client(base_url=url, timeout=_TIMEOUT_S)
 
     def __enter__(self) -> Self:
         return self
@@ -36,7 +37,7 @@ class Files:
 
         Raises:
             ValueError: it is none of Label Studio's.
-            httpx2.HTTPError: it cannot be had.
+            httpx2.HTTPError, httpx2.InvalidURL: it cannot be had.
         """
         base = self._http.base_url
         url = base.join(str(address))

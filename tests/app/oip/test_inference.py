@@ -80,6 +80,7 @@ def test_tiling_is_a_parameter() -> None:
         (_pixels(["1"] * 18), "0..255"),
         (_pixels([[1, 2], 3]), "nested"),
         (_pixels([[[[1]]]], [1, 1, 3]), "0..255"),
+        (_pixels([[1, 2], [3, 4, 5, 6]], [2, 1, 3]), "nested"),
         (_pixels([]), "at least 1"),
         (_pixels({}), "list"),
         (_pixels(PIXELS.tolist(), [3, 2, 3]), "0..255"),
