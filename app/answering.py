@@ -8,6 +8,7 @@ from fastapi import Request, Response
 from starlette.responses import StreamingResponse
 from starlette.types import Receive, Scope, Send
 
+from app import problems
 from app.scheduling.jobs import Answer, Job
 from app.scheduling.service import Place, Service
 
@@ -22,6 +23,29 @@ HEADERS = {
     },
 }
 """Of every segmentation, as OpenAPI describes them."""
+
+PROBLEMS = (
+    problems.BODY_MALFORMED,
+    problems.NOT_AN_IMAGE,
+    problems.IMAGE_DAMAGED,
+    problems.UNAUTHORIZED,
+    problems.FORBIDDEN,
+    problems.UPLOAD_TIMEOUT,
+    problems.BODY_TOO_LARGE,
+    problems.UNSUPPORTED_FORMAT,
+    problems.INVALID_REQUEST,
+    problems.TOO_MANY_PIXELS,
+    problems.TOO_COSTLY,
+    problems.TILING_IMPOSSIBLE,
+    problems.QUEUE_FULL,
+    problems.RATE_LIMITED,
+    problems.NOT_READY,
+    problems.DRAINING,
+    problems.OUT_OF_MEMORY,
+    problems.DEVICE_FAILED,
+    problems.DEADLINE,
+)
+"""That every segmentation may end in."""
 
 _SLICE_BYTES = 1 << 16
 

@@ -1,5 +1,6 @@
 """How problems are described in the OpenAPI document."""
 
+from collections.abc import Iterable
 from typing import Any
 
 from fastapi import FastAPI
@@ -15,10 +16,15 @@ _REFERENCE = "#/components/schemas/{model}"
 
 def problem_responses(*problems: Problem) -> dict[int | str, dict[str, Any]]:
     """The ``responses`` of a route that may end in these problems."""
-    by_status: dict[int, list[Problem]] = {}
+    return {status: _response(kinds) for status, kinds in by_status(problems).items()}
+
+
+def by_status(problems: Iterable[Problem]) -> dict[int, list[Problem]]:
+    """Problems that are told with the same status, together."""
+    grouped: dict[int, list[Problem]] = {}
     for problem in problems:
-        by_status.setdefault(problem.status, []).append(problem)
-    return {status: _response(kinds) for status, kinds in by_status.items()}
+        grouped.setdefault(problem.status, []).append(problem)
+    return grouped
 
 
 def describe_problems(app: FastAPI) -> None:

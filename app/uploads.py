@@ -24,8 +24,8 @@ from app.problems import (
 FIELD = "image"
 """Name of the multipart field."""
 
-# Boundaries and part headers that a multipart body may have beside the image.
-_MULTIPART_ALLOWANCE = 64 * 1024
+FORM_BYTES = 64 * 1024
+"""Of boundaries and part headers that a multipart body may have beside the image."""
 
 _DISCARD_S = 2.0
 
@@ -84,7 +84,7 @@ async def read_image_bytes(request: Request, limits: UploadLimits, hold: Callabl
         if content_type == "multipart/form-data":
             return await _read_multipart(request, limits, hold)
         if content_type.startswith("image/") or content_type in ("", "application/octet-stream"):
-            return b"".join([chunk async for chunk in bounded(request, limits.max_bytes, limits, hold)])
+            return b"".join([chunk async for chunk in bounded(request, limits, hold)])
     raise ProblemError(
         UNSUPPORTED_FORMAT,
         f"Content-Type {content_type[:100]} is not read; send multipart/form-data with a field {FIELD}, "
@@ -93,7 +93,7 @@ async def read_image_bytes(request: Request, limits: UploadLimits, hold: Callabl
 
 
 async def _read_multipart(request: Request, limits: UploadLimits, hold: Callable[[int], None]) -> bytes:
-    body = bounded(request, limits.max_bytes + _MULTIPART_ALLOWANCE, limits, hold)
+    body = bounded(request, limits, hold, FORM_BYTES)
     parser = _InMemoryParser(request.headers, body, max_files=1, max_fields=8)
     with closing(parser):
         try:
@@ -128,22 +128,23 @@ async def in_time(limits: UploadLimits) -> AsyncIterator[None]:
 
 
 async def bounded(
-    request: Request, max_bytes: int, limits: UploadLimits, hold: Callable[[int], None]
+    request: Request, limits: UploadLimits, hold: Callable[[int], None], beside_bytes: int = 0
 ) -> AsyncGenerator[bytes, None]:
     """The body's chunks; stops as soon as they, or the length announced, are more than allowed.
 
     Args:
         request: whose body has not been read.
-        max_bytes: of the body.
-        limits: of the time from one part to the next.
+        limits: of the image's bytes, and of the time from one part to the next.
         hold: is told the bytes of each part.
+        beside_bytes: that the body may have beside the image.
 
     Raises:
         ProblemError: the body is too large, too slow, or there is no memory for it.
     """
+    max_bytes = limits.max_bytes + beside_bytes
     if announced_bytes(request) > max_bytes:
         await _discard(request)
-        raise _too_large(max_bytes)
+        raise _too_large(limits.max_bytes)
     received, more = 0, True
     while more:
         message = await _next_part(request, limits.idle_timeout_s)
@@ -154,7 +155,7 @@ async def bounded(
         if received > max_bytes:
             if more:
                 await _discard(request)
-            raise _too_large(max_bytes)
+            raise _too_large(limits.max_bytes)
         hold(len(chunk))
         yield chunk
 

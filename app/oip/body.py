@@ -54,7 +54,7 @@ async def read_body(request: Request, limits: UploadLimits, hold: Hold) -> Body:
     """
     max_bytes = limits.max_bytes + _MAX_HEAD_BYTES
     async with in_time(limits):
-        chunks: AsyncIterator[bytes] = bounded(request, max_bytes, limits, hold)
+        chunks: AsyncIterator[bytes] = bounded(request, limits, hold, _MAX_HEAD_BYTES)
         encoding = request.headers.get("content-encoding", "").strip().lower()
         if encoding not in ("", "identity"):
             chunks = _inflated(chunks, _window_bits(encoding), max_bytes, hold)

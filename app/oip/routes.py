@@ -10,7 +10,7 @@ from fastapi import APIRouter, Depends, Path, Request, Response
 from app import __version__, problems
 from app.access.keys import KeyScope
 from app.access.requirements import limit_rate, require
-from app.answering import HEADERS, answer
+from app.answering import HEADERS, PROBLEMS, answer
 from app.dependencies import ServiceDependency, SettingsDependency
 from app.oip import metadata
 from app.oip.body import LENGTH_HEADER, Body, Hold, read_body
@@ -30,6 +30,7 @@ from app.oip.schemas import (
     ServerReady,
 )
 from app.oip.tensors import version as version_of
+from app.openapi import by_status
 from app.problems import NOT_FOUND, Problem, ProblemError
 from app.routes import operations
 from app.scheduling.jobs import Job
@@ -48,9 +49,6 @@ router = APIRouter(prefix=PREFIX, tags=["open inference protocol"])
 
 def _errors(*kinds: Problem) -> dict[int | str, dict[str, Any]]:
     """The ``responses`` of a route that may end in these problems, told in the protocol's form."""
-    by_status: dict[int | str, list[Problem]] = {}
-    for kind in kinds:
-        by_status.setdefault(kind.status, []).append(kind)
     return {
         status: {
             "model": InferenceError,
@@ -59,7 +57,7 @@ def _errors(*kinds: Problem) -> dict[int | str, dict[str, Any]]:
                 "application/json": {"examples": {kind.slug: {"value": {"error": kind.description}} for kind in told}}
             },
         }
-        for status, told in by_status.items()
+        for status, told in by_status(kinds).items()
     }
 
 
@@ -170,25 +168,7 @@ _RESPONSES: dict[int | str, dict[str, Any]] = {
         },
         "content": {"application/octet-stream": {"schema": {"type": "string", "format": "binary"}}},
     },
-    **_errors(
-        problems.BODY_MALFORMED,
-        problems.NOT_AN_IMAGE,
-        problems.IMAGE_DAMAGED,
-        *_NO_KEY,
-        problems.NOT_FOUND,
-        problems.UPLOAD_TIMEOUT,
-        problems.BODY_TOO_LARGE,
-        problems.UNSUPPORTED_FORMAT,
-        problems.INVALID_REQUEST,
-        problems.TOO_MANY_PIXELS,
-        problems.TOO_COSTLY,
-        problems.TILING_IMPOSSIBLE,
-        problems.QUEUE_FULL,
-        problems.RATE_LIMITED,
-        *_NOT_READY,
-        problems.OUT_OF_MEMORY,
-        problems.DEADLINE,
-    ),
+    **_errors(*PROBLEMS, problems.NOT_FOUND),
 }
 
 _REQUEST_BODY = {

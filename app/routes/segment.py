@@ -9,7 +9,7 @@ from fastapi import APIRouter, Query, Request, Response
 from app import problems
 from app.access.keys import KeyScope
 from app.access.requirements import limit_rate, require
-from app.answering import HEADERS, answer
+from app.answering import HEADERS, PROBLEMS, answer
 from app.dependencies import ServiceDependency, SettingsDependency
 from app.negotiation import negotiate
 from app.openapi import problem_responses
@@ -61,28 +61,7 @@ _RESPONSES: dict[int | str, dict[str, Any]] = {
             },
         },
     },
-    **problem_responses(
-        problems.BODY_MALFORMED,
-        problems.NOT_AN_IMAGE,
-        problems.IMAGE_DAMAGED,
-        problems.UNAUTHORIZED,
-        problems.FORBIDDEN,
-        problems.NOT_ACCEPTABLE,
-        problems.UPLOAD_TIMEOUT,
-        problems.BODY_TOO_LARGE,
-        problems.UNSUPPORTED_FORMAT,
-        problems.INVALID_REQUEST,
-        problems.TOO_MANY_PIXELS,
-        problems.TOO_COSTLY,
-        problems.TILING_IMPOSSIBLE,
-        problems.QUEUE_FULL,
-        problems.RATE_LIMITED,
-        problems.NOT_READY,
-        problems.DRAINING,
-        problems.OUT_OF_MEMORY,
-        problems.DEVICE_FAILED,
-        problems.DEADLINE,
-    ),
+    **problem_responses(*PROBLEMS, problems.NOT_ACCEPTABLE),
 }
 
 

@@ -1,20 +1,13 @@
 """Reads requests' bodies, each within the service's limits and all of them within a gateway's."""
 
-import asyncio
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from dataclasses import dataclass
 
-from starlette.requests import ClientDisconnect, Request
+from starlette.requests import Request
 
-from app.problems import BODY_TOO_LARGE, QUEUE_FULL, UPLOAD_TIMEOUT, ProblemError
-from app.uploads import UploadLimits, announced_bytes
-
-_FORM_BYTES = 64 * 1024
-"""That a form may have beside its image; the replica, which reads the form, knows how many it has."""
-
-_DISCARD_S = 2.0
-"""That a client may take to send what is not wanted: many read the answer only then."""
+from app.problems import QUEUE_FULL, ProblemError
+from app.uploads import FORM_BYTES, UploadLimits, bounded, in_time
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,41 +71,10 @@ class Body:
             ClientDisconnect: the client has gone.
         """
         limits = self._bodies.upload
-        try:
-            async with asyncio.timeout(limits.timeout_s):
-                return await self._read(request, limits)
-        except TimeoutError as error:
-            detail = (
-                f"the body did not arrive within {limits.timeout_s:g} s, its parts within {limits.idle_timeout_s:g}"
-            )
-            raise ProblemError(UPLOAD_TIMEOUT, detail, {"Connection": "close"}) from error
-
-    async def _read(self, request: Request, limits: UploadLimits) -> bytes:
-        most = limits.max_bytes + _FORM_BYTES
-        parts: list[bytes] = []
-        size, more = announced_bytes(request), True
-        while more and size <= most:
-            message = await asyncio.wait_for(request.receive(), limits.idle_timeout_s)
-            if message["type"] == "http.disconnect":
-                raise ClientDisconnect
-            part, more = message.get("body", b""), message.get("more_body", False)
-            self._hold(len(part))
-            parts.append(part)
-            size = max(size, self.held_bytes)
-        if size > most:
-            if more:
-                await _discard(request)
-            detail = f"the image has more than the {limits.max_bytes} bytes allowed"
-            raise ProblemError(BODY_TOO_LARGE, detail, {"Connection": "close"})
-        return b"".join(parts)
+        async with in_time(limits):
+            # It may be a form; the replica, which reads it, knows how large the image in it is.
+            return b"".join([part async for part in bounded(request, limits, self._hold, FORM_BYTES)])
 
     def _hold(self, size: int) -> None:
         self._bodies.hold(size)
         self.held_bytes += size
-
-
-async def _discard(request: Request) -> None:
-    with suppress(TimeoutError):
-        async with asyncio.timeout(_DISCARD_S):
-            while (await request.receive()).get("more_body", False):
-                pass
