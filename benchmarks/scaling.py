@@ -11,7 +11,6 @@ Processors' time is told beside rates, for it suffers less from what else runs o
 
 import argparse
 import os
-import statistics
 import sys
 import time
 from collections.abc import Callable, Sequence
@@ -32,7 +31,7 @@ from benchmarks.measurement import Measurement
 from benchmarks.photograph import photograph
 from benchmarks.reliability.process_tree import command_line, descendants, processor_seconds
 from benchmarks.service import OURS, RunningService, Service, segment, started
-from benchmarks.stages import decode
+from benchmarks.stages import decode, milliseconds
 from model.precision import Precision
 from model.segmenter import Segmenter
 
@@ -141,12 +140,7 @@ def _resident_bytes(port: int) -> float:
 
 def processor_ms(work: Callable[[], object], calls: int = CALLS) -> float:
     """Processors' time of a call in this process, in milliseconds; the median of some."""
-    times = []
-    for _ in range(calls):
-        began = time.process_time()
-        work()
-        times.append(time.process_time() - began)
-    return 1000 * statistics.median(times)
+    return milliseconds(work, calls, time.process_time)
 
 
 def parts(data: bytes, small: bytes) -> dict[str, float]:
@@ -226,8 +220,8 @@ def main() -> None:
     print(f"\nImages of {SMALL} x {SMALL}:\n")
     print(rendered_costs([(layout, costs["small"]) for layout, costs in found]))
     print("\nIn process, on one core:\n\n| what | processor ms |\n| --- | --- |")
-    for name, milliseconds in parts(image, small_image()).items():
-        print(f"| {name} | {milliseconds:.2f} |")
+    for name, took_ms in parts(image, small_image()).items():
+        print(f"| {name} | {took_ms:.2f} |")
     best = max(costs["photograph"].measurement.throughput for _, costs in found)
     print(f"\n{traffic(len(image), answer_bytes, [best, 1000, 10_000])}")
 

@@ -1,6 +1,7 @@
 """Clients that send images to a service, one after the other, until they are told to stop."""
 
 import json
+from abc import ABC, abstractmethod
 from collections import Counter
 from collections.abc import Iterable
 from threading import Event, Thread
@@ -13,19 +14,20 @@ from tests.app.server_process import ServerProcess
 CLIENTS = 4
 
 
-class Load:
+class Clients(ABC):
     """Clients, each in a thread of its own, while entered.
 
     Attributes:
         outcomes: answers by status; 0 counts requests whose connection failed.
+
+    Args:
+        number: of clients.
     """
 
-    def __init__(self, server: ServerProcess, image: bytes) -> None:
+    def __init__(self, number: int) -> None:
         self.outcomes: Counter[int] = Counter()
-        self._server = server
-        self._image = image
         self._stopping = Event()
-        self._threads = [Thread(target=self._send) for _ in range(CLIENTS)]
+        self._threads = [Thread(target=self._send) for _ in range(number)]
 
     def __enter__(self) -> Self:
         for thread in self._threads:
@@ -38,14 +40,35 @@ class Load:
             thread.join()
 
     def _send(self) -> None:
-        with self._server.client() as client:
+        with self._connect() as client:
             while not self._stopping.is_set():
                 try:
-                    # Each on a connection of its own, so that all workers get some.
-                    response = client.post("/segment", content=self._image, headers={"Connection": "close"})
-                    self.outcomes[response.status_code] += 1
+                    self.outcomes[self._ask(client)] += 1
                 except httpx2.TransportError:
                     self.outcomes[0] += 1
+
+    @abstractmethod
+    def _connect(self) -> httpx2.Client: ...
+
+    @abstractmethod
+    def _ask(self, client: httpx2.Client) -> int:
+        """The answer's status."""
+
+
+class Load(Clients):
+    """Clients of a service in a process of its own."""
+
+    def __init__(self, server: ServerProcess, image: bytes) -> None:
+        super().__init__(CLIENTS)
+        self._server = server
+        self._image = image
+
+    def _connect(self) -> httpx2.Client:
+        return self._server.client()
+
+    def _ask(self, client: httpx2.Client) -> int:
+        # Each on a connection of its own, so that all workers get some.
+        return client.post("/segment", content=self._image, headers={"Connection": "close"}).status_code
 
 
 def logged_statuses(log: Iterable[str]) -> Counter[int]:

@@ -19,6 +19,7 @@ import pytest
 from model.checkpoint import Checkpoint
 from model.errors import CheckpointError
 from model.segmenter import DEFAULT_WEIGHTS
+from tests.app import bare_root
 from tests.app.server_process import ServerProcess, environment, wait_until
 
 ROOT = Path(__file__).parents[2]
@@ -27,23 +28,15 @@ Start = Callable[..., ServerProcess]
 
 _FAKETIME = next(Path("/usr/lib").glob("*/faketime/libfaketime.so.1"), None)
 
-_BARE_ROOT = r"""
+_BARE_ROOT = rf"""
 set -eu
 bare=$1 here=$2
 shift 2
-mount -t tmpfs tmpfs "$bare"
-for part in /usr /lib /lib64 /bin /sbin /etc /dev /proc $PARTS; do
-    if [ -e "$part" ]; then
-        mkdir -p "$bare$part"
-        mount --rbind "$part" "$bare$part"
-    fi
-done
+{bare_root.MAKE}
 mkdir "$bare/full"
 mount -t tmpfs -o size=4k tmpfs "$bare/full"
 dd if=/dev/zero of="$bare/full/file" bs=1k count=8 2>/dev/null || true
-mount -o remount,ro "$bare"
-for part in /usr /etc $PARTS; do mount -o remount,bind,ro "$bare$part"; done
-unset HOME
+{bare_root.SEAL}
 export TMPDIR=/full
 exec chroot "$bare" env --chdir "$here" setpriv --bounding-set=-all --inh-caps=-all "$@"
 """

@@ -6,9 +6,7 @@ from typing import Any
 
 import pytest
 import yaml
-from starlette.testclient import TestClient
 
-from app.application import create_app
 from app.settings import Settings
 from tests.app.telling.exposition import Exposition
 
@@ -20,14 +18,6 @@ TESTS = (PROMETHEUS / "alerts_test.yml").read_text()
 
 # Series by name, and what is asked of their labels.
 SELECTOR = re.compile(r"\b((?:fcn|process)_\w+)(?:\{([^}]*)\})?")
-
-
-@pytest.fixture(scope="module")
-def told(examples: Path) -> Exposition:
-    """What a service tells that has answered a request."""
-    with TestClient(create_app(Settings(threads=1))) as client:
-        assert client.post("/segment", content=(examples / "cat.jpg").read_bytes()).status_code == 200
-        return Exposition(client.get("/metrics").text)
 
 
 @pytest.mark.skipif(shutil.which("promtool") is None, reason="promtool is not installed (Debian: prometheus)")

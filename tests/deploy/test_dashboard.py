@@ -5,27 +5,15 @@ tests/ecosystem/test_prometheus.py asks a real Prometheus each of its queries.
 
 import itertools
 import re
-from pathlib import Path
 
 import pytest
 import yaml
-from starlette.testclient import TestClient
 
-from app.application import create_app
-from app.settings import Settings
 from tests.app.telling.exposition import Exposition
 from tests.deploy.dashboard import DASHBOARD, GRAFANA, PANELS, QUERIES, Query
 
 SELECTOR = re.compile(r"\b(fcn_\w+)(?:\{([^}]*)\})?")
 OF_HISTOGRAMS = re.compile(r"_(bucket|sum|count)$")
-
-
-@pytest.fixture(scope="module")
-def told(examples: Path) -> Exposition:
-    """What a service tells that has answered a request."""
-    with TestClient(create_app(Settings(threads=1))) as client:
-        assert client.post("/segment", content=(examples / "cat.jpg").read_bytes()).status_code == 200
-        return Exposition(client.get("/metrics").text)
 
 
 def test_panels_have_ids_of_their_own_and_do_not_overlap() -> None:

@@ -3,7 +3,6 @@
 import os
 import re
 import signal
-import socket
 import subprocess
 import sys
 import time
@@ -11,6 +10,8 @@ from pathlib import Path
 from typing import Self
 
 import httpx2
+
+from tests.ecosystem.ports import free_port
 
 PROGRAM = Path(sys.prefix) / "label-studio/bin/label-studio"
 
@@ -27,7 +28,7 @@ class LabelStudioServer:
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
-        self.port = _unused_port()
+        self.port = free_port()
 
     def __enter__(self) -> Self:
         self._log = (self._folder / "log.txt").open("w")
@@ -105,10 +106,3 @@ class LabelStudioServer:
                 pass
             time.sleep(0.2)
         raise AssertionError(f"Label Studio did not start in {_START_S} s:\n{self.log}")
-
-
-def _unused_port() -> int:
-    with socket.socket() as listening:
-        listening.bind(("127.0.0.1", 0))
-        port: int = listening.getsockname()[1]
-        return port

@@ -11,6 +11,7 @@ from typing import Self
 import pytest
 
 from tests.app.server_process import ServerProcess, wait_until
+from tests.ecosystem.ports import free_port
 
 FOLDER = Path(__file__).parents[2] / "deploy/nginx"
 PROGRAM = shutil.which("nginx", path="/usr/sbin:/usr/bin:/usr/local/sbin:/usr/local/bin")
@@ -29,7 +30,7 @@ class Proxy(ServerProcess):
 
     def __init__(self, folder: Path, ports: Iterable[int], changes: Mapping[str, str]) -> None:
         super().__init__()
-        self.port = _free_port()
+        self.port = free_port()
         self._folder = folder
         text = (FOLDER / "nginx.conf").read_text()
         for old, new in {"listen 8080;": f"listen 127.0.0.1:{self.port};", **changes}.items():
@@ -64,12 +65,6 @@ def _replicas(ports: Iterable[int]) -> str:
     """The services in place of the container that compose's file names; all that it says of it holds for each."""
     (parameters,) = re.findall(r"^server replica:8000 resolve (.*);$", (FOLDER / "replicas.conf").read_text(), re.M)
     return "".join(f"server 127.0.0.1:{port} {parameters};\n" for port in ports)
-
-
-def _free_port() -> int:
-    with socket.create_server(("127.0.0.1", 0)) as listener:
-        port: int = listener.getsockname()[1]
-        return port
 
 
 def _answers(port: int) -> bool:

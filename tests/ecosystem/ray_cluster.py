@@ -9,7 +9,6 @@ each line ``scale N`` that it reads; ends with its input.
 import json
 import os
 import signal
-import socket
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -17,6 +16,7 @@ from pathlib import Path
 from typing import Any, Self
 
 from benchmarks.reliability.process_tree import command_line, descendants
+from tests.ecosystem.ports import free_ports
 
 ROOT = Path(__file__).parents[2]
 
@@ -30,15 +30,6 @@ ENVIRONMENT = {
 }
 
 _START_S = 180.0
-
-
-def free_ports(number: int) -> list[int]:
-    """Ports that nobody listens on."""
-    sockets = [socket.create_server(("127.0.0.1", 0)) for _ in range(number)]
-    ports: list[int] = [one.getsockname()[1] for one in sockets]
-    for one in sockets:
-        one.close()
-    return ports
 
 
 class RayCluster:

@@ -1,20 +1,19 @@
 """Clients that send one image after the other to an address, until they are told to stop."""
 
 import time
-from collections import Counter
-from threading import Event, Thread
-from typing import Self
 
 import httpx2
+
+from tests.app.load import Clients
 
 _TIMEOUT_S = 60
 
 
-class RayLoad:
-    """Clients, each in a thread of its own, while entered. Each keeps its connection, and asks nobody twice.
+class RayLoad(Clients):
+    """Each keeps its connection, and asks nobody twice.
 
     Attributes:
-        outcomes: answers by status; 0 counts requests whose connection failed.
+        wrong: answers with status 200 that are not the one expected.
 
     Args:
         port: on this machine.
@@ -24,40 +23,28 @@ class RayLoad:
     """
 
     def __init__(self, port: int, image: bytes, clients: int, answer: bytes | None = None) -> None:
-        self.outcomes: Counter[int] = Counter()
+        super().__init__(clients)
         self.wrong = 0
         self._url = f"http://127.0.0.1:{port}/segment"
         self._image = image
         self._answer = answer
-        self._stopping = Event()
-        self._threads = [Thread(target=self._send) for _ in range(clients)]
-
-    def __enter__(self) -> Self:
-        for thread in self._threads:
-            thread.start()
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self._stopping.set()
-        for thread in self._threads:
-            thread.join()
 
     @property
     def answered(self) -> int:
         """Number of answers with status 200."""
         return self.outcomes[200]
 
-    def _send(self) -> None:
-        with httpx2.Client(timeout=_TIMEOUT_S) as client:
-            while not self._stopping.is_set():
-                try:
-                    response = client.post(self._url, content=self._image, headers={"Content-Type": "image/jpeg"})
-                except httpx2.TransportError:
-                    self.outcomes[0] += 1
-                    time.sleep(0.05)  # of the sender, whom nobody listens to now
-                    continue
-                self.outcomes[response.status_code] += 1
-                self.wrong += response.status_code == 200 and self._answer not in (None, response.content)
+    def _connect(self) -> httpx2.Client:
+        return httpx2.Client(timeout=_TIMEOUT_S)
+
+    def _ask(self, client: httpx2.Client) -> int:
+        try:
+            response = client.post(self._url, content=self._image, headers={"Content-Type": "image/jpeg"})
+        except httpx2.TransportError:
+            time.sleep(0.05)  # of the sender, whom nobody listens to now
+            raise
+        self.wrong += response.status_code == 200 and self._answer not in (None, response.content)
+        return response.status_code
 
 
 def rate(port: int, image: bytes, clients: int, seconds: float) -> float:

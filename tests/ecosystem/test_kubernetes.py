@@ -5,48 +5,39 @@ of its own that leads nowhere; probes are asked as the kubelet asks them; Promet
 prometheus-adapter asks.
 """
 
-import json
 import shutil
 import signal
 import socket
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from io import BytesIO
 from pathlib import Path
 from typing import Any
 
-import httpx2
 import pytest
 import yaml
 from PIL import Image
 
+from tests.app import bare_root
 from tests.app.load import Load
 from tests.app.server_process import ServerProcess, wait_until
 from tests.deploy.kubernetes.chart import KUBERNETES, RELEASE, Manifest, needs_helm, of_kind, render, settings
+from tests.ecosystem.prometheus import Prometheus, needs_prometheus
 
 ROOT = KUBERNETES.parents[1]
 PROGRAMS = ("curl", "ip", "nsenter", "setpriv", "unshare")
 
 Start = Callable[..., ServerProcess]
 
-_CONTAINER = r"""
+_CONTAINER = rf"""
 set -eu
 bare=$1 here=$2 user=$3
 shift 3
 ip link set lo up
-mount -t tmpfs tmpfs "$bare"
-for part in /usr /lib /lib64 /bin /sbin /etc /dev /proc $PARTS; do
-    if [ -e "$part" ]; then
-        mkdir -p "$bare$part"
-        mount --rbind "$part" "$bare$part"
-    fi
-done
-mount -o remount,ro "$bare"
-for part in /usr /etc $PARTS; do mount -o remount,bind,ro "$bare$part"; done
-unset HOME
+{bare_root.MAKE}
+{bare_root.SEAL}
 exec chroot "$bare" env --chdir "$here" setpriv --reuid="$user" --regid="$user" --clear-groups \
     --no-new-privs --bounding-set=-all --inh-caps=-all "$@"
 """
@@ -218,52 +209,16 @@ def _large_photograph() -> bytes:
     return buffer.getvalue()
 
 
-@contextmanager
-def prometheus(folder: Path, targets: dict[str, int]) -> Iterator[Callable[[str], dict[str, float]]]:
-    """Ask Prometheus, which reads services by the pod's name and port, for a query's values by pod."""
-    with socket.create_server(("127.0.0.1", 0)) as probe:
-        port = probe.getsockname()[1]
-    configuration = folder / "prometheus.yml"
+def _configuration(targets: dict[str, int]) -> dict[str, Any]:
+    """Services read by the pod's name and port."""
     labels = [
         {"targets": [f"127.0.0.1:{own}"], "labels": {"namespace": RELEASE, "pod": name}}
         for name, own in targets.items()
     ]
-    configuration.write_text(
-        yaml.safe_dump(
-            {
-                "global": {"scrape_interval": "1s", "scrape_timeout": "1s"},
-                "scrape_configs": [{"job_name": "segmentation", "static_configs": labels}],
-            }
-        )
-    )
-    with (folder / "log").open("w") as log:
-        process = subprocess.Popen(
-            [
-                "prometheus",
-                f"--config.file={configuration}",
-                f"--storage.tsdb.path={folder / 'data'}",
-                f"--web.listen-address=127.0.0.1:{port}",
-            ],
-            stdout=log,
-            stderr=subprocess.STDOUT,
-        )
-
-    def ask(query: str) -> dict[str, float]:
-        try:
-            answer = httpx2.get(f"http://127.0.0.1:{port}/api/v1/query", params={"query": query}, timeout=10)
-        except httpx2.TransportError:
-            return {}
-        if answer.status_code == 503:  # it starts
-            return {}
-        found: dict[str, Any] = json.loads(answer.content)
-        assert found["status"] == "success", found
-        return {series["metric"]["pod"]: float(series["value"][1]) for series in found["data"]["result"]}
-
-    try:
-        yield ask
-    finally:
-        process.terminate()
-        process.wait(timeout=30)
+    return {
+        "global": {"scrape_interval": "1s", "scrape_timeout": "1s"},
+        "scrape_configs": [{"job_name": "segmentation", "static_configs": labels}],
+    }
 
 
 def adapters_query(pods: list[str]) -> str:
@@ -278,7 +233,7 @@ def adapters_query(pods: list[str]) -> str:
     return query
 
 
-@pytest.mark.skipif(shutil.which("prometheus") is None, reason="prometheus is not installed (Debian: prometheus)")
+@needs_prometheus
 def test_prometheus_knows_the_queue_of_each_pod_as_the_adapter_asks_for_it(
     server: ServerProcess, start_server: Start, tmp_path: Path
 ) -> None:
@@ -286,7 +241,11 @@ def test_prometheus_knows_the_queue_of_each_pod_as_the_adapter_asks_for_it(
     uploads = [busy.upload(_large_photograph()) for _ in range(2)]
     with busy.client() as client:
         wait_until(lambda: 'fcn_waiting_requests{lane="large"} 2.0' in client.get("/metrics").text)
-    with prometheus(tmp_path, {"idle": server.port, "busy": busy.port}) as ask:
+    with Prometheus(tmp_path, _configuration({"idle": server.port, "busy": busy.port})) as prometheus:
+
+        def ask(query: str) -> dict[str, float]:
+            return {labels["pod"]: value for labels, value in prometheus.series(query)}
+
         query = adapters_query(["idle", "busy"])
         wait_until(lambda: len(ask(query)) == 2)
         assert ask(query) == {"idle": 0, "busy": 2}

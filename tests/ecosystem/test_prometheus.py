@@ -1,98 +1,44 @@
 """A real Prometheus, with the configuration of compose, reads a real service and is asked what the dashboard asks."""
 
 import math
-import os
 import shutil
-import socket
-import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-import httpx2
 import pytest
 import yaml
 
 from tests.app.load import Load
 from tests.app.server_process import ServerProcess, wait_until
 from tests.deploy.dashboard import QUERIES, Query
+from tests.ecosystem.prometheus import Prometheus, needs_prometheus
 
 PROMETHEUS = Path(__file__).parents[2] / "deploy/prometheus"
 WINDOW = "10s"
 
-pytestmark = pytest.mark.skipif(
-    shutil.which("prometheus") is None, reason="prometheus is not installed (Debian: prometheus)"
-)
+pytestmark = needs_prometheus
 
 
-class Prometheus:
-    """Prometheus beside a service, as far as possible with compose's configuration.
-
-    Args:
-        folder: for its files.
-        service: in place of what compose's names stand for.
-    """
-
-    def __init__(self, folder: Path, service: ServerProcess) -> None:
-        shutil.copytree(PROMETHEUS, folder, dirs_exist_ok=True)
-        configuration = yaml.safe_load((folder / "prometheus.yml").read_text())
-        # Seconds in place of quarters of a minute.
-        configuration["global"] = dict.fromkeys(configuration["global"], "1s")
-        (job,) = configuration["scrape_configs"]
-        del job["dns_sd_configs"]
-        job["static_configs"] = [{"targets": [f"127.0.0.1:{service.port}"]}]
-        (folder / "prometheus.yml").write_text(yaml.safe_dump(configuration))
-        with socket.create_server(("127.0.0.1", 0)) as listener:
-            address = f"127.0.0.1:{listener.getsockname()[1]}"
-        with (folder / "log").open("w") as log:
-            self.process = subprocess.Popen(
-                [
-                    "prometheus",
-                    f"--config.file={folder / 'prometheus.yml'}",
-                    f"--storage.tsdb.path={folder / 'data'}",
-                    f"--web.listen-address={address}",
-                ],
-                stdout=log,
-                stderr=log,
-                env={**os.environ, "GOMAXPROCS": "1"},
-            )
-        self._client = httpx2.Client(base_url=f"http://{address}")
-
-    def end(self) -> None:
-        self._client.close()
-        self.process.terminate()
-        self.process.wait(timeout=20)
-
-    def is_ready(self) -> bool:
-        assert self.process.poll() is None
-        try:
-            return self._client.get("/-/ready").status_code == 200
-        except httpx2.TransportError:
-            return False
-
-    def ask(self, path: str, **parameters: str) -> Any:
-        document = self._client.get(path, params=parameters).json()
-        assert document["status"] == "success", document
-        return document["data"]
-
-    def values(self, expression: str) -> list[float]:
-        """What a query gives now, of each series."""
-        found = self.ask("/api/v1/query", query=expression)
-        assert found["resultType"] == "vector", expression
-        return [float(series["value"][1]) for series in found["result"]]
+def _configuration(service: ServerProcess) -> dict[str, Any]:
+    """Compose's, as far as possible, for a service in place of what compose's names stand for."""
+    configuration: dict[str, Any] = yaml.safe_load((PROMETHEUS / "prometheus.yml").read_text())
+    # Seconds in place of quarters of a minute.
+    configuration["global"] = dict.fromkeys(configuration["global"], "1s")
+    (job,) = configuration["scrape_configs"]
+    del job["dns_sd_configs"]
+    job["static_configs"] = [{"targets": [f"127.0.0.1:{service.port}"]}]
+    return configuration
 
 
 @pytest.fixture(scope="module")
 def prometheus(tmp_path_factory: pytest.TempPathFactory, server: ServerProcess, cat: bytes) -> Iterator[Prometheus]:
     """It has read the service several times, which is asked for segmentations meanwhile."""
-    prometheus = Prometheus(tmp_path_factory.mktemp("prometheus"), server)
-    try:
-        wait_until(prometheus.is_ready, timeout_s=60)
-        with Load(server, cat):
-            wait_until(lambda: prometheus.values(f"rate(fcn_batch_images_count[{WINDOW}])") > [0], timeout_s=60)
-            yield prometheus
-    finally:
-        prometheus.end()
+    folder = tmp_path_factory.mktemp("prometheus")
+    shutil.copytree(PROMETHEUS, folder, dirs_exist_ok=True)
+    with Prometheus(folder, _configuration(server)) as prometheus, Load(server, cat):
+        wait_until(lambda: prometheus.values(f"rate(fcn_batch_images_count[{WINDOW}])") > [0], timeout_s=60)
+        yield prometheus
 
 
 def test_the_service_is_found_by_the_job_that_alerts_name(prometheus: Prometheus) -> None:

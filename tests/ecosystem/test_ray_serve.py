@@ -19,7 +19,8 @@ from benchmarks.service import stop_session
 from tests.app.problems import require_problem
 from tests.app.server_process import ServerProcess, wait_until
 from tests.ecosystem.nginx import Proxy, needs_nginx
-from tests.ecosystem.ray_cluster import ENVIRONMENT, ROOT, RayCluster, free_ports
+from tests.ecosystem.ports import free_port
+from tests.ecosystem.ray_cluster import ENVIRONMENT, ROOT, RayCluster
 from tests.ecosystem.ray_load import RayLoad, rate
 
 CLIENTS = 4
@@ -170,7 +171,7 @@ def test_a_killed_node_loses_no_request_of_those_who_ask_another(
 
 
 def test_serve_yaml_is_run_by_serve_run(cat: bytes, plain_answers: dict[str, bytes], tmp_path: Path) -> None:
-    (port,) = free_ports(1)
+    port = free_port()
     text = (ROOT / "deploy/ray/serve.yaml").read_text()
     assert text.count("port: 8000") == 1
     (tmp_path / "serve.yaml").write_text(text.replace("port: 8000", f"port: {port}"))

@@ -1,0 +1,16 @@
+from pathlib import Path
+
+import pytest
+from starlette.testclient import TestClient
+
+from app.application import create_app
+from app.settings import Settings
+from tests.app.telling.exposition import Exposition
+
+
+@pytest.fixture(scope="package")
+def told(examples: Path) -> Exposition:
+    """What a service tells that has answered a request."""
+    with TestClient(create_app(Settings(threads=1))) as client:
+        assert client.post("/segment", content=(examples / "cat.jpg").read_bytes()).status_code == 200
+        return Exposition(client.get("/metrics").text)
