@@ -10,6 +10,7 @@ import pytest
 import yaml
 
 from app.settings import Settings
+from app.uploads import FORM_BYTES
 from tests.deploy.kubernetes.chart import (
     CHART,
     KUBERNETES,
@@ -264,7 +265,7 @@ def test_a_proxy_allows_what_the_service_allows(defaults: list[Manifest]) -> Non
         manifests = render("--set", "ingress.enabled=true", "--set", "ingress.host=vision.example.org", *arguments)
         own = Settings.model_validate(settings(container(manifests)))
         notes = of_kind(manifests, "Ingress")["metadata"]["annotations"]
-        assert notes["nginx.org/client-max-body-size"] == str(own.max_upload_bytes)
+        assert notes["nginx.org/client-max-body-size"] == str(own.max_upload_bytes + FORM_BYTES)
         seconds = re.fullmatch(r"(\d+)s", notes["nginx.org/proxy-read-timeout"])
         assert seconds
         assert own.deadline_s + 10 <= int(seconds[1]) < own.deadline_s + 11
@@ -275,12 +276,28 @@ def test_a_proxy_allows_what_the_service_allows(defaults: list[Manifest]) -> Non
         assert backend["port"]["name"] == service["spec"]["ports"][0]["name"]
 
 
+def assert_is_the_alerts(job: str) -> None:
+    """That Prometheus would know the pods by the name that the alerts have for them."""
+    alerts = (KUBERNETES.parent / "prometheus/alerts.yml").read_text()
+    assert set(re.findall(r'job="(\w+)"', alerts)) == {job}
+
+
+def test_an_annotation_of_ones_own_comes_before_the_charts() -> None:
+    own = {"nginx.org/lb-method": "round_robin", "example.org/team": "vision"}
+    host = ("--set", "ingress.enabled=true", "--set", "ingress.host=vision.example.org")
+    text = helm("template", RELEASE, str(CHART), *host, "--set-json", f"ingress.annotations={json.dumps(own)}").stdout
+    assert text.count("nginx.org/lb-method:") == 1
+    notes = of_kind(documents(text), "Ingress")["metadata"]["annotations"]
+    assert notes == notes | own
+    assert "nginx.org/proxy-read-timeout" in notes
+    other = of_kind(render(*host, "--set", "ingress.className=traefik"), "Ingress")
+    assert "annotations" not in other["metadata"]
+
+
 def test_prometheus_calls_the_pods_what_the_alerts_call_them() -> None:
     manifests = render(*EVERYTHING)
     monitor = of_kind(manifests, "PodMonitor")["spec"]
-    job = pod(manifests)["metadata"]["labels"][monitor["jobLabel"]]
-    alerts = (KUBERNETES.parent / "prometheus/alerts.yml").read_text()
-    assert set(re.findall(r'job="(\w+)"', alerts)) == {job}
+    assert_is_the_alerts(pod(manifests)["metadata"]["labels"][monitor["jobLabel"]])
     (endpoint,) = monitor["podMetricsEndpoints"]
     assert endpoint["path"] in routes()
     assert endpoint["port"] == container(manifests)["ports"][0]["name"]
@@ -320,6 +337,19 @@ def test_the_predictor_of_kserve_is_confined_and_set_as_the_chart_is(defaults: l
     autoscaler = of_kind(KSERVE, "HorizontalPodAutoscaler")["spec"]
     own = of_kind(defaults, "HorizontalPodAutoscaler")["spec"]
     assert {**autoscaler, "scaleTargetRef": None} == {**own, "scaleTargetRef": None}
+
+
+def test_the_autoscaler_of_kserve_is_told_of_its_pods() -> None:
+    service = of_kind(KSERVE, "InferenceService")
+    (theirs,) = service["spec"]["predictor"]["containers"]
+    monitor = of_kind(KSERVE, "PodMonitor")["spec"]
+    # KServe labels the predictor's pods with the service's name.
+    labels = {"serving.kserve.io/inferenceservice": service["metadata"]["name"]}
+    assert monitor["selector"] == {"matchLabels": labels}
+    assert_is_the_alerts(labels[monitor["jobLabel"]])
+    (endpoint,) = monitor["podMetricsEndpoints"]
+    assert endpoint["path"] in routes()
+    assert endpoint["port"] == theirs["ports"][0]["name"]
 
 
 def test_kserves_own_library_knows_every_field() -> None:
