@@ -1,4 +1,7 @@
-"""The packages that the image holds, found among those installed here."""
+"""The packages that the Dockerfile puts into the image, found among those installed here.
+
+What the base image brings, its own pip for one, is not among them.
+"""
 
 import re
 import tomllib

@@ -13,7 +13,8 @@ import os
 import socket
 import subprocess
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
+from http.client import HTTPException
 from pathlib import Path
 from urllib.error import HTTPError
 from urllib.request import ProxyHandler, Request, build_opener
@@ -43,8 +44,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     training("train", *rest, "--out", run, "--resume", "auto")
     training("export", run / "last.safetensors", options.weights, "--golden", golden)
     if key := os.environ.get("RELOAD_KEY"):
-        failures = [failure for service in options.services for failure in reload(service, key)]
-        sys.exit(bool(failures))
+        sys.exit(not reload_all(options.services, key))
     print("RELOAD_KEY has no key: the services that run keep their weights until they are told, or started again")
 
 
@@ -57,24 +57,34 @@ def training(*arguments: object) -> None:
         sys.exit(status)
 
 
-def reload(service: str, key: str) -> Iterator[str]:
-    """Have each container of a service load its weights again; the addresses of those that did not."""
+def reload_all(services: Sequence[str], key: str) -> bool:
+    """Have each container of these services load its weights again; whether all that run have."""
+    found = [(service, *place) for service in services for place in containers(service)]
+    if not found:
+        print("no service runs here; one that starts has the new weights", file=sys.stderr)
+    took = [reload(*container, key) for container in found]
+    return all(took)
+
+
+def containers(service: str) -> list[tuple[str, int]]:
+    """Addresses and ports of all that a name stands for."""
     host, _, port = service.rpartition(":")
-    for address in addresses(host, int(port)):
-        try:
-            print(f"{service} at {address}: {ask_to_reload(address, int(port), key)}")
-        except OSError as error:
-            print(f"{service} at {address}: {reason(error)}", file=sys.stderr)
-            yield address
-
-
-def addresses(host: str, port: int) -> list[str]:
-    """Of all containers that a name stands for."""
     try:
-        found = socket.getaddrinfo(host, port, socket.AF_INET, socket.SOCK_STREAM)
+        found = socket.getaddrinfo(host, int(port), socket.AF_INET, socket.SOCK_STREAM)
     except socket.gaierror:
         return []
-    return sorted({str(address[0]) for *_, address in found})
+    return sorted({(str(place[0]), int(place[1])) for *_, place in found})
+
+
+def reload(service: str, address: str, port: int, key: str) -> bool:
+    """Whether one container serves the new weights; says so, or why not."""
+    try:
+        digest = ask_to_reload(address, port, key)
+    except (OSError, HTTPException, ValueError) as error:
+        print(f"{service} at {address}: {reason(error)}", file=sys.stderr)
+        return False
+    print(f"{service} at {address}: {digest}")
+    return True
 
 
 def ask_to_reload(address: str, port: int, key: str) -> str:
@@ -82,15 +92,22 @@ def ask_to_reload(address: str, port: int, key: str) -> str:
 
     Raises:
         OSError: the service cannot be reached, or does not take them.
+        HTTPException, ValueError: who answers is not the service.
     """
     request = Request(f"http://{address}:{port}/admin/reload", method="POST", headers={"X-API-Key": key})
     with build_opener(ProxyHandler({})).open(request, timeout=RELOAD_TIMEOUT_S) as response:
-        return str(json.load(response)["sha256"])
+        answer = response.read()
+    match json.loads(answer):
+        case {"sha256": str(digest)}:
+            return digest
+    raise ValueError(answer.decode())
 
 
-def reason(error: OSError) -> str:
-    """What a problem document says, or the system."""
-    return error.read().decode() if isinstance(error, HTTPError) else str(error)
+def reason(error: Exception) -> str:
+    """What a problem document says, or the system, or that there was none."""
+    if isinstance(error, HTTPError):
+        return error.read().decode(errors="replace")
+    return str(error) if isinstance(error, OSError) else f"not the service's answer: {error!r}"
 
 
 if __name__ == "__main__":

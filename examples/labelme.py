@@ -34,7 +34,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         for image, segmentation in each(options.images, client.segment):
             # LabelMe looks for the image from where its file is.
             document = labelme_document(os.path.relpath(image, options.output), segmentation, options.polygons)
-            (options.output / f"{image.stem}.json").write_text(json.dumps(document))
+            _file(options.output, image).write_text(json.dumps(document))
             written += 1
     return int(written < len(options.images))
 
@@ -87,6 +87,10 @@ def _mask(mask: NDArray[np.bool_]) -> Document:
     }
 
 
+def _file(folder: Path, image: Path) -> Path:
+    return folder / f"{image.stem}.json"
+
+
 def _options(arguments: Sequence[str] | None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m examples.labelme", description="Write LabelMe files of images.")
     parser.add_argument("images", nargs="+", type=Path, metavar="IMAGE")
@@ -98,9 +102,13 @@ def _options(arguments: Sequence[str] | None) -> argparse.Namespace:
         metavar="PIXELS",
         help="polygons instead of masks, which may leave the outlines by this much; 0 keeps all points",
     )
+    parser.add_argument("--overwrite", action="store_true", help="make files anew that are there, and may be corrected")
     options = parser.parse_args(arguments)
     if len({image.stem for image in options.images}) < len(options.images):
         parser.error("two of the images have the same name but for its ending, and would be written to one file")
+    there = [file for image in options.images if (file := _file(options.output, image)).exists()]
+    if there and not options.overwrite:
+        parser.error(f"{there[0]} is there; --overwrite loses what was corrected in it")
     return options
 
 

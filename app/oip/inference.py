@@ -87,11 +87,13 @@ def _validated(text: bytes) -> InferenceRequest:
 
 def _loaded(text: bytes) -> Any:
     """Python's lock is held meanwhile; looking for garbage among so many new objects would take ten times as long."""
+    was_looking = gc.isenabled()
     gc.disable()
     try:
         return orjson.loads(text)
     finally:
-        gc.enable()
+        if was_looking:
+            gc.enable()
 
 
 def _outputs(request: InferenceRequest) -> tuple[Output, ...]:

@@ -14,10 +14,14 @@ from app.settings import Positive, Seconds, Settings
 from app.uploads import UploadLimits
 from deploy.ray.bodies import BodyLimits
 from deploy.ray.gateway import Gateway
+from deploy.ray.room import share
 from deploy.ray.segmentation import Segmentation
 
 _ONGOING = 10_000
 """Requests that Ray lets through to a replica, and to a gateway: how many are enough is for the service to say."""
+
+_MESSAGES = {"RAY_SERVE_REPLICA_GRPC_MAX_MESSAGE_LENGTH": "-1"}
+"""Of any length; bodies have been limited before."""
 
 _FINISH_S = 10.0
 """That a replica may take beyond the service's own drain, and Ray waits for."""
@@ -37,15 +41,13 @@ def build(arguments: Arguments) -> Application:
     Args:
         arguments: Ray makes them of those of ``serve run``, or of ``args`` in a configuration file.
     """
+    each = share(arguments)
     segmentation = _deployment(
         Segmentation,
         num_replicas=arguments.replicas,
         graceful_shutdown_timeout_s=arguments.drain_timeout_s + _FINISH_S,
-        ray_actor_options={
-            # Ray gives OpenMP as many threads.
-            "num_cpus": arguments.threads or 1,
-            "num_gpus": int(arguments.device.startswith("cuda")),
-        },
+        # Ray gives OpenMP as many threads.
+        ray_actor_options={"num_cpus": each.cpus, "num_gpus": each.gpus},
     )
     gateway = _deployment(
         Gateway,
@@ -60,6 +62,7 @@ def build(arguments: Arguments) -> Application:
 
 def _deployment(kind: type, **options: Any) -> Any:
     deploy: Any = serve.deployment  # as a decorator and as a function it has different types
+    options["ray_actor_options"]["runtime_env"] = {"env_vars": _MESSAGES}
     return deploy(kind, max_ongoing_requests=_ONGOING, **options)
 
 

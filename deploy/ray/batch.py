@@ -27,6 +27,7 @@ from app.cli.targets import Task
 from app.process_settings import read_settings
 from app.settings import Settings
 from deploy.ray.file_segmenter import FileSegmenter, Row
+from deploy.ray.room import room, share
 from deploy.ray.whole_files import WholeFiles
 from model.checkpoint import Checkpoint
 from model.errors import SegmentationError
@@ -63,14 +64,15 @@ class Batch:
     def _rows(self, tasks: list[Task]) -> Iterator[Row]:
         items = [{"file": task.file, "target": str(task.target)} for task in tasks]
         blocks = math.ceil(len(items) / _FILES_A_BLOCK)
+        each = share(self._settings)
         # What Ray Data does by default: an actor that dies is started again, and has its blocks again.
         done = ray.data.from_items(items, override_num_blocks=blocks).map_batches(
             FileSegmenter,
             fn_constructor_args=(self._settings, self._request, self._output),
             batch_size=None,
             compute=ray.data.ActorPoolStrategy(size=min(self._concurrency, blocks)),
-            num_cpus=self._settings.threads,
-            num_gpus=int(self._settings.device.startswith("cuda")),
+            num_cpus=each.cpus,
+            num_gpus=each.gpus,
         )
         yield from done.iter_rows()
 
@@ -88,7 +90,7 @@ def batch(
         Path, typer.Option("--output", "-o", file_okay=False, help="Folder for the answers, that all machines see.")
     ],
     concurrency: Annotated[
-        int | None, typer.Option(min=1, show_default="all CPUs of the cluster", help="Networks at work.")
+        int | None, typer.Option(min=1, show_default="all that there is room for", help="Networks at work.")
     ] = None,
     form: Annotated[FormatName, typer.Option("--format", help="Of the answers.")] = "png",
     mask: Annotated[MaskName, typer.Option(help="How JSON carries the mask.")] = "rows",
@@ -122,10 +124,9 @@ def batch(
     started = time.monotonic()
     if left:
         _connect(address)
-        most = max(1, _cpus() // settings.threads)
         request = Request(form, mask, tiling, alpha=0.5, wants_classes=False)
         try:
-            Batch(settings, request, output, concurrency or most, report).run(left)
+            Batch(settings, request, output, concurrency or _room(settings), report).run(left)
         except KeyboardInterrupt:
             report.interrupted = True
         finally:
@@ -145,10 +146,14 @@ def _digest(weights: Path) -> str:
         raise typer.Exit(ExitCode.CANNOT_START) from error
 
 
-def _cpus() -> int:
-    """Of the cluster."""
-    resources: Any = ray.cluster_resources
-    return int(resources()["CPU"])
+def _room(settings: Settings) -> int:
+    """For how many networks the cluster has room; none would be waited for without end."""
+    nodes: Any = ray.nodes
+    each = share(settings)
+    if most := room([node["Resources"] for node in nodes() if node["Alive"]], each):
+        return most
+    typer.echo(f"error: no machine of the cluster has the {each.cpus} CPUs and {each.gpus} GPUs of a network", err=True)
+    raise typer.Exit(ExitCode.CANNOT_START)
 
 
 def _connect(address: str) -> None:

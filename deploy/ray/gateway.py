@@ -7,6 +7,7 @@ from collections.abc import AsyncGenerator
 from contextlib import ExitStack, aclosing
 from typing import Any
 
+from grpc.aio import AioRpcError
 from ray.exceptions import RayError, RayTaskError
 from ray.serve.exceptions import DeploymentUnavailableError, ReplicaUnavailableError, RequestCancelledError
 from starlette.requests import Request
@@ -101,7 +102,7 @@ class Exchange:
                 await asyncio.sleep(_PAUSE_S)
             except DeploymentUnavailableError:
                 break
-            except (RayError, ReplicaUnavailableError) as error:
+            except (RayError, ReplicaUnavailableError, AioRpcError) as error:
                 if isinstance(error, (RayTaskError, RequestCancelledError)):
                     raise  # not the replica's end, but what the application says
                 deaths, patient_until = deaths + 1, time.monotonic() + self._patience_s
@@ -112,7 +113,9 @@ class Exchange:
 
     async def _ask(self, *, was_accepted: bool) -> AsyncGenerator[Head | bytes]:
         """One replica's answer; a refusal is none if a replica that has died had accepted the request."""
-        answer = self._segmentation.options(stream=True).answer.remote(self._request)
+        # Over gRPC. By Ray's own calls a replica that has an answer under way for a gateway whose node dies would stand
+        # still, with everybody's requests, until Ray has noticed: some fifteen seconds (Ray 2.60, docs/log.md).
+        answer = self._segmentation.options(stream=True, _by_reference=False).answer.remote(self._request)
         try:
             await _taken(answer)
             async for parts in answer:

@@ -79,7 +79,7 @@ class Backend:
         regions: list[Region] = []
         version = None
         try:
-            for key in {control.image_key for control in found}:
+            for key in dict.fromkeys(control.image_key for control in found):
                 segmentation = self._client.segment(self._files.read(task["data"][key]))
                 version = segmentation.checkpoint[:_VERSION_LENGTH]
                 for control in found:

@@ -46,7 +46,7 @@ class Control:
                 continue
             for number, value in enumerate(self._values(segmentation.mask == found.index)):
                 yield {
-                    "id": f"{self.name}-{found.index}-{number}",
+                    "id": f"{self.name}-{self.image_name}-{found.index}-{number}",
                     "type": self.kind,
                     "from_name": self.name,
                     "to_name": self.image_name,

@@ -2,16 +2,20 @@
 
 import hashlib
 import os
+import socket
 import subprocess
 import sys
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
+from threading import Thread
 
 import httpx2
 import numpy as np
 import pytest
 from PIL import Image
 
+from deploy import train
 from model.checkpoint import Checkpoint, Golden
 from model.segmenter import DEFAULT_WEIGHTS
 from tests.app.load import Load
@@ -126,6 +130,49 @@ def test_a_service_that_does_not_take_the_weights_is_a_failure_that_says_why(
     result = volumes.train("--services", f"localhost:{service.port}", RELOAD_KEY="another")
     assert result.returncode == 1
     assert "/problems/unauthorized" in result.stderr
+
+
+def test_without_a_service_the_weights_wait_for_one(volumes: Volumes) -> None:
+    result = volumes.train("--services", "absent.invalid:1", RELOAD_KEY=KEY)
+    assert result.returncode == 0, result.stderr
+    assert "no service runs here" in result.stderr
+    assert Checkpoint.load(volumes.weights).labels.names == ("wall", "cat")
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [
+        b"hello\r\n",
+        b"HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nhello",
+        b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\n[]",
+        b"HTTP/1.1 200 OK\r\nContent-Length: 1\r\n\r\n\xff",
+    ],
+)
+def test_who_is_not_the_service_is_named_and_the_others_are_asked_all_the_same(
+    answer: bytes, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with answering(answer) as stranger, answering(b'HTTP/1.1 200 OK\r\n\r\n{"sha256": "0123"}') as service:
+        assert not train.reload_all([f"localhost:{stranger}", f"localhost:{service}"], KEY)
+    told = capsys.readouterr()
+    assert told.err.startswith(f"localhost:{stranger} at 127.0.0.1: not the service's answer: ")
+    assert told.out == f"localhost:{service} at 127.0.0.1: 0123\n"
+
+
+@contextmanager
+def answering(answer: bytes) -> Iterator[int]:
+    """A port where one connection is answered so, whatever it asks."""
+
+    def answer_one() -> None:
+        connection, _ = listener.accept()
+        with connection:
+            connection.recv(65536)
+            connection.sendall(answer)
+
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        thread = Thread(target=answer_one)
+        thread.start()
+        yield listener.getsockname()[1]
+        thread.join(timeout=10)
 
 
 def test_a_training_that_fails_changes_no_weights(volumes: Volumes) -> None:

