@@ -70,7 +70,7 @@ $(VENV)/.test: $(VENV)/.serve
 	$(INSTALL) --editable '.[test]'
 	@touch $@
 
-$(VENV)/.ecosystem: $(VENV)/.test
+$(VENV)/.ecosystem: $(VENV)/.test tests/ecosystem/programs.py tests/ecosystem/requirements-programs.txt
 	$(INSTALL) --editable '.[ecosystem]'
 	$(BIN)/python -m tests.ecosystem.programs $(BIN)
 	@touch $@

@@ -99,6 +99,7 @@ def _described(output: Output, segmentation: Segmentation) -> Iterator[bytes]:
         return
     yield orjson.dumps(described)[:-1] + b',"data":['
     for top in range(0, len(tensor), _ROWS_AT_ONCE):  # orjson holds Python's lock while it works
-        numbers = orjson.dumps(tensor[top : top + _ROWS_AT_ONCE].reshape(-1), option=orjson.OPT_SERIALIZE_NUMPY)
+        rows = np.ascontiguousarray(tensor[top : top + _ROWS_AT_ONCE]).reshape(-1)
+        numbers = orjson.dumps(rows, option=orjson.OPT_SERIALIZE_NUMPY)
         yield numbers[1:-1] if top == 0 else b"," + numbers[1:-1]
     yield b"]}"

@@ -2,9 +2,10 @@
 
     python -m benchmarks.reliability.fuzz --count 10000
 
-Sent are damaged files of every format, noise, forms and what is almost one, for all kinds of answers. The service takes
-images of no more than a million pixels here: larger ones are right, and would take the time of others. What is not
-answered as it should be, and what a decoder ended over, is kept in a folder, ready to be sent again.
+Sent are damaged files of every format, noise, forms and what is almost one, for all kinds of answers, a quarter of them
+by the Open Inference Protocol. The service takes images of no more than a million pixels here: larger ones are right,
+and would take the time of others. What is not answered as it should be, and what a decoder ended over, is kept in a
+folder, ready to be sent again.
 """
 
 import asyncio

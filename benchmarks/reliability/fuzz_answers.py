@@ -7,10 +7,13 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 
 from app.errors import PROBLEM_MEDIA_TYPE
+from app.oip.body import LENGTH_HEADER
+from app.oip.error import is_oip
 from benchmarks.connection import Connection, Reply, ReplyError
 from benchmarks.reliability.fuzz_requests import FuzzedRequest
 
 _TIMEOUT_S = 60.0
+_LENGTH_FIELD = LENGTH_HEADER.lower()
 _PNG_START, _PNG_END = b"\x89PNG\r\n\x1a\n", b"IEND\xaeB`\x82"
 _DECODER_ENDED = ("the decoder crashed", "it took longer than")
 """What problems say whose cause is an image that a decoder ended over."""
@@ -53,34 +56,49 @@ async def send(port: int, requests: Iterator[FuzzedRequest], clients: int) -> An
     async def client() -> None:
         async with Connection(port) as connection:
             for number, request in numbered:
-                await _exchange(connection, number, request.wire, answers)
+                await _exchange(connection, number, request, answers)
 
     await asyncio.gather(*(client() for _ in range(clients)))
     return answers
 
 
-def judge(reply: Reply) -> tuple[str, str]:
+def judge(reply: Reply, target: str) -> tuple[str, str]:
     """What an answer is, by its status and problem, and what is wrong with it, if anything is."""
     if reply.status == 200:
-        return "200", "" if _is_whole(reply) else f"a body that ends with {reply.body[-20:]!r}"
-    try:
-        problem = json.loads(reply.body)
-        kind = f"{reply.status} {problem['type'].removeprefix('/problems/')}"
-        is_right = reply.fields["content-type"] == PROBLEM_MEDIA_TYPE and problem["status"] == reply.status
-    except (KeyError, TypeError, ValueError):
-        kind, is_right = f"{reply.status}", False
+        kind = "200 of /v2" if is_oip(target) else "200"
+        return kind, "" if _is_whole(reply) else f"a body that ends with {reply.body[-20:]!r}"
+    kind, is_right = _inference_error(reply) if is_oip(target) else _problem(reply)
     if reply.status >= 500 or not is_right:
         return kind, f"{reply.status} {reply.body[:200]!r}"
     return kind, ""
 
 
-async def _exchange(connection: Connection, number: int, wire: bytes, answers: Answers) -> None:
+def _problem(reply: Reply) -> tuple[str, bool]:
+    try:
+        problem = json.loads(reply.body)
+        kind = f"{reply.status} {problem['type'].removeprefix('/problems/')}"
+        return kind, reply.fields["content-type"] == PROBLEM_MEDIA_TYPE and problem["status"] == reply.status
+    except (KeyError, TypeError, ValueError):
+        return f"{reply.status}", False
+
+
+def _inference_error(reply: Reply) -> tuple[str, bool]:
+    try:
+        document = json.loads(reply.body)
+        is_right = [*document] == ["error"] and isinstance(document["error"], str)
+        return f"{reply.status} of /v2", is_right and reply.fields["content-type"] == "application/json"
+    except (KeyError, TypeError, ValueError):
+        return f"{reply.status}", False
+
+
+async def _exchange(connection: Connection, number: int, request: FuzzedRequest, answers: Answers) -> None:
+    wire = request.wire
     try:
         reply = await asyncio.wait_for(connection.exchange(wire), _TIMEOUT_S)
     except (OSError, EOFError, ReplyError) as error:  # a time-out is an OSError
         answers.faults.append(Incident(number, wire, f"no answer: {error!r}"))
         return
-    kind, fault = judge(reply)
+    kind, fault = judge(reply, request.target)
     answers.counts[kind] += 1
     if fault:
         answers.faults.append(Incident(number, wire, fault))
@@ -92,6 +110,14 @@ def _is_whole(reply: Reply) -> bool:
     if reply.fields.get("content-type") == "image/png":
         return reply.body.startswith(_PNG_START) and reply.body.endswith(_PNG_END)
     try:
-        return bool(json.loads(reply.body))
-    except ValueError:
+        return bool(json.loads(reply.body)) if _LENGTH_FIELD not in reply.fields else _is_whole_inference(reply)
+    except (KeyError, ValueError):
         return False
+
+
+def _is_whole_inference(reply: Reply) -> bool:
+    """Whether as many bytes follow the JSON as it announces."""
+    json_bytes = int(reply.fields[_LENGTH_FIELD])
+    outputs = json.loads(reply.body[:json_bytes])["outputs"]
+    sizes = [output["parameters"]["binary_data_size"] for output in outputs if "parameters" in output]
+    return bool(sizes) and json_bytes + sum(sizes) == len(reply.body)

@@ -12,8 +12,13 @@ class BrokenAnswerError(Exception):
     """The application has ended before its answer did; the client is not to take it for whole."""
 
 
-async def call(app: ASGIApp, request: HttpRequest) -> AsyncGenerator[Parts]:
+async def call(app: ASGIApp, request: HttpRequest, beat_s: float) -> AsyncGenerator[Parts]:
     """The answer's parts as they come. If nobody wants the rest, the application sees that the client has gone.
+
+    Args:
+        app: that answers.
+        request: to be answered.
+        beat_s: after which there is an empty list if nothing has come: who waits shall know that there is somebody.
 
     Raises:
         BrokenAnswerError: what came is not all of it.
@@ -34,7 +39,12 @@ async def call(app: ASGIApp, request: HttpRequest) -> AsyncGenerator[Parts]:
     try:
         has_ended = False
         while not has_ended:
-            messages = [await sent.get()]
+            try:
+                async with asyncio.timeout(beat_s):
+                    messages = [await sent.get()]
+            except TimeoutError:
+                yield []
+                continue
             while not sent.empty():  # what is there already goes together
                 messages.append(sent.get_nowait())
             has_ended = messages[-1]["type"] == "end"

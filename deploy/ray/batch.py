@@ -124,9 +124,10 @@ def batch(
     started = time.monotonic()
     if left:
         _connect(address)
+        most = _room(settings)
         request = Request(form, mask, tiling, alpha=0.5, wants_classes=False)
         try:
-            Batch(settings, request, output, concurrency or _room(settings), report).run(left)
+            Batch(settings, request, output, concurrency or most, report).run(left)
         except KeyboardInterrupt:
             report.interrupted = True
         finally:

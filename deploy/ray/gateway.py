@@ -3,10 +3,11 @@
 import asyncio
 import logging
 import time
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, AsyncIterator
 from contextlib import ExitStack, aclosing
 from typing import Any
 
+from grpc import StatusCode
 from grpc.aio import AioRpcError
 from ray.exceptions import RayError, RayTaskError
 from ray.serve.exceptions import DeploymentUnavailableError, ReplicaUnavailableError, RequestCancelledError
@@ -17,7 +18,7 @@ from starlette.types import Receive, Scope, Send
 from app.errors import ProblemResponse
 from app.problems import NOT_READY, ProblemError
 from deploy.ray.bodies import Bodies, BodyLimits
-from deploy.ray.messages import Head, HttpRequest
+from deploy.ray.messages import Head, HttpRequest, Parts
 from deploy.ray.transcript import Transcript
 
 _logger = logging.getLogger("ray.serve")
@@ -27,6 +28,13 @@ _DEATHS = 3
 
 _TAKE_S = 3.0
 """In which a replica says that it has a request, as long as its event loop turns; then another is asked."""
+
+_SILENCE_S = 10.0
+"""For which a replica that has a request may say nothing, five times as long as it does; a machine that has lost its
+power or its network closes no connection."""
+
+_GONE = (StatusCode.CANCELLED, StatusCode.INTERNAL, StatusCode.UNAVAILABLE)
+"""How gRPC ends a call whose replica has ended."""
 
 _REFUSALS = (429, 503)
 _PAUSE_S = 0.5
@@ -102,9 +110,9 @@ class Exchange:
                 await asyncio.sleep(_PAUSE_S)
             except DeploymentUnavailableError:
                 break
-            except (RayError, ReplicaUnavailableError, AioRpcError) as error:
-                if isinstance(error, (RayTaskError, RequestCancelledError)):
-                    raise  # not the replica's end, but what the application says
+            except (RayError, ReplicaUnavailableError, AioRpcError, _SilentError) as error:
+                if not _is_end(error):
+                    raise
                 deaths, patient_until = deaths + 1, time.monotonic() + self._patience_s
                 _logger.warning("a replica has gone with a request in work: %s", str(error).partition("\n")[0])
         reason = f"{deaths} replicas ended with the request in work" if deaths else "no replica takes requests now"
@@ -117,8 +125,8 @@ class Exchange:
         # still, with everybody's requests, until Ray has noticed: some fifteen seconds (Ray 2.60, docs/log.md).
         answer = self._segmentation.options(stream=True, _by_reference=False).answer.remote(self._request)
         try:
-            await _taken(answer)
-            async for parts in answer:
+            await _within(_TAKE_S, answer, _NotTakenError)
+            while (parts := await _within(_SILENCE_S, answer, _SilentError)) is not None:
                 for part in parts:
                     if was_accepted and isinstance(part, Head) and part.status in _REFUSALS:
                         raise _NotTakenError
@@ -132,12 +140,27 @@ class _NotTakenError(Exception):
     """No replica has said that it has the request."""
 
 
-async def _taken(answer: Any) -> None:
+class _SilentError(Exception):
+    """A replica that has said that it has the request says no more."""
+
+    def __str__(self) -> str:
+        return f"it has said nothing for {_SILENCE_S:g} s"
+
+
+def _is_end(error: Exception) -> bool:
+    """Whether it tells of a replica's end, and is not what the application says."""
+    if isinstance(error, AioRpcError):
+        return error.code() in _GONE
+    return not isinstance(error, (RayTaskError, RequestCancelledError))
+
+
+async def _within(limit_s: float, answer: AsyncIterator[Parts], late: type[Exception]) -> Parts | None:
+    """An answer's next parts, None if there are no more; raises ``late`` after so many seconds."""
     try:
-        async with asyncio.timeout(_TAKE_S):
-            await anext(answer)
+        async with asyncio.timeout(limit_s):
+            return await anext(answer, None)
     except TimeoutError as error:
-        raise _NotTakenError from error
+        raise late from error
 
 
 class _PassedOn(Response):

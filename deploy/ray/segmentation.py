@@ -11,6 +11,9 @@ from app.telling.logs import log_config
 from deploy.ray.asgi_call import call
 from deploy.ray.messages import HttpRequest, Parts
 
+BEAT_S = 2.0
+"""In which a replica that answers says something, if only that it is there."""
+
 
 class Segmentation:
     """Answers what the service answers: limits, queues, problems and headers are its own.
@@ -42,12 +45,12 @@ class Segmentation:
     async def answer(self, request: HttpRequest) -> AsyncGenerator[Parts]:
         """The answer's parts as they come: a photograph's are there at once, those of a large image one by one.
 
-        The first says only that somebody has the request.
+        The first says only that somebody has the request, and so do others while nothing comes.
 
         Raises:
             BrokenAnswerError: what came is not all of it.
         """
         yield []
-        async with aclosing(call(self._app, request)) as answer:
+        async with aclosing(call(self._app, request, BEAT_S)) as answer:
             async for parts in answer:
                 yield parts

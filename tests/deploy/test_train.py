@@ -169,7 +169,7 @@ def answering(answer: bytes) -> Iterator[int]:
             connection.sendall(answer)
 
     with socket.create_server(("127.0.0.1", 0)) as listener:
-        thread = Thread(target=answer_one)
+        thread = Thread(target=answer_one, daemon=True)
         thread.start()
         yield listener.getsockname()[1]
         thread.join(timeout=10)

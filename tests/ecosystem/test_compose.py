@@ -67,6 +67,8 @@ def test_the_gpu_is_what_up_means(checkout: Path) -> None:
     (service,) = services(checkout).values()
     (device,) = service["deploy"]["resources"]["reservations"]["devices"]
     assert (device["driver"], device["capabilities"]) == ("nvidia", ["gpu"])
+    # Where there is none it ends with a sentence, rather than serve on the CPU.
+    assert service["environment"]["FCN_DEVICE"] == "cuda"
 
 
 @pytest.mark.parametrize("profile", PROFILES)
@@ -182,14 +184,17 @@ def test_the_replicas_of_the_page_have_a_gpu_each(checkout: Path) -> None:
     page = (ROOT / "docs/deploy.md").read_text()
     (override,) = re.findall(r"```yaml\n(.*?)```", page, re.DOTALL)
     (checkout / "docker-compose.override.yml").write_text(override)
-    found = services(checkout, "scale")
+    found = services(checkout, "scale", TORCH_INDEX_URL="https://cpu.example.org")
     assert found.keys() == {"nginx", "replica", "replica-1"}
     devices = []
     for name in ("replica", "replica-1"):
         (device,) = found[name]["deploy"]["resources"]["reservations"]["devices"]
         devices += device["device_ids"]
         assert found[name]["image"] == "fcn-segmentation"
+        assert found[name]["build"]["args"] == {"TORCH_INDEX_URL": ""}
         assert found[name]["environment"]["FCN_TRUSTED_PROXIES"] == "*"
+        assert found[name]["environment"]["FCN_DEVICE"] == "cuda"
+        assert int(found[name]["deploy"]["resources"]["limits"]["memory"]) == 10 * 2**30
         assert found[name]["read_only"]
         assert not published(found[name])
     assert devices == ["0", "1"]

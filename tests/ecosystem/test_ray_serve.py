@@ -70,14 +70,11 @@ def test_forms_probes_and_ids_pass_through(cluster: RayCluster, cat: bytes, plai
 
 
 def test_bodies_and_answers_may_be_large(cluster: RayCluster, cat: bytes) -> None:
-    with Image.open(BytesIO(cat)) as photograph:
-        image = photograph.resize((2000, 1200))
-    file = BytesIO()
-    image.save(file, "BMP")
+    body = _long(cat)
     with _client(cluster.ports[_HEAD]) as client:
-        response = _segment(client, file.getvalue(), "json")
-    # Both are more than gRPC lets through by itself.
-    assert min(len(file.getvalue()), len(response.content)) > 4 * 2**20
+        response = _segment(client, body, "json")
+    # More than gRPC lets through by itself.
+    assert min(len(body), len(response.content)) > 4 * 2**20
     mask = response.json()["mask"]
     assert (len(mask), len(mask[0])) == (1200, 2000)
 
@@ -134,11 +131,32 @@ def test_a_replica_killed_in_the_middle_of_its_answer_is_gone_on_with_by_another
     ):
         parts = response.iter_bytes()
         first = next(parts)
-        os.kill(max(took, key=lambda replica: processor_seconds(replica) - took[replica]), signal.SIGKILL)
+        os.kill(_busiest(took), signal.SIGKILL)
         rest = b"".join(parts)
     assert len(first) < len(plain_answers["large"])
     assert first + rest == plain_answers["large"]
     wait_until(lambda: len(cluster.replicas("Segmentation")) == 2, timeout_s=60)
+
+
+def test_a_replica_that_falls_silent_is_gone_on_without(
+    cluster: RayCluster, cat: bytes, plain_answers: dict[str, bytes]
+) -> None:
+    """As one does whose machine loses its network: connections stay open."""
+    took = {replica: processor_seconds(replica) for replica in cluster.replicas("Segmentation")}
+    with (
+        _client(cluster.ports[_HEAD]) as client,
+        client.stream("POST", "/segment", content=_large(cat), headers={"Content-Type": "image/png"}) as response,
+    ):
+        parts = response.iter_bytes()
+        first = next(parts)
+        silent = _busiest(took)
+        os.kill(silent, signal.SIGSTOP)
+        try:
+            rest = b"".join(parts)
+        finally:
+            os.kill(silent, signal.SIGCONT)
+    assert len(first) < len(plain_answers["large"])
+    assert first + rest == plain_answers["large"]
 
 
 def test_while_all_replicas_hang_the_gateway_says_when_to_come_again(cluster: RayCluster, cat: bytes) -> None:
@@ -199,8 +217,14 @@ def test_serve_yaml_is_run_by_serve_run(cat: bytes, plain_answers: dict[str, byt
         assert process.poll() is None, (tmp_path / "log").read_text()
         with _client(port) as client:
             assert _segment(client, cat, "png").content == plain_answers["png"]
+            assert _segment(client, _long(cat), "png").status_code == 200
     finally:
         stop_session(process)
+
+
+def _busiest(took: dict[int, float]) -> int:
+    """The replica that has worked most since each had taken so many seconds of a processor."""
+    return max(took, key=lambda replica: processor_seconds(replica) - took[replica])
 
 
 def _is_ready(port: int) -> bool:
@@ -208,6 +232,15 @@ def _is_ready(port: int) -> bool:
         return httpx2.get(f"http://127.0.0.1:{port}/readyz").status_code == 200
     except httpx2.TransportError:
         return False
+
+
+def _long(photograph: bytes) -> bytes:
+    """It with few pixels, and many bytes."""
+    with Image.open(BytesIO(photograph)) as image:
+        enlarged = image.resize((2000, 1200))
+    file = BytesIO()
+    enlarged.save(file, "BMP")
+    return file.getvalue()
 
 
 def _large(photograph: bytes) -> bytes:

@@ -1,9 +1,11 @@
+from base64 import b64encode
 from io import BytesIO
 from random import Random
 
 import pytest
 
 from app.decoding.images import decode_image, read_header
+from app.oip.body import LENGTH_HEADER
 from benchmarks.connection import Reply
 from benchmarks.reliability.fuzz import prove
 from benchmarks.reliability.fuzz_answers import judge
@@ -59,23 +61,50 @@ def test_requests_are_the_same_with_the_same_name_and_others_with_another() -> N
     assert requests != list(draw_requests(files, 20, "another"))
 
 
+SEGMENT, INFER = "/segment?format=png", "/v2/models/segmentation/infer"
+JSON = {"content-type": "application/json"}
+TENSORS = b'{"outputs": [{"parameters": {"binary_data_size": 2}}]}'
+BINARY = {"content-type": "application/octet-stream", "inference-header-content-length": str(len(TENSORS))}
+
+
 @pytest.mark.parametrize(
-    "reply",
+    ("target", "reply"),
     [
-        Reply(500, b'{"type": "/problems/internal", "status": 500}', PROBLEM),
-        Reply(400, b'{"type": "/problems/not-an-image", "status": 400}', {"content-type": "application/json"}),
-        Reply(400, b'{"type": "/problems/not-an-image", "status": 422}', PROBLEM),
-        Reply(400, b"Bad Request", PROBLEM),
-        Reply(200, b"\x89PNG\r\n\x1a\n", {"content-type": "image/png"}),
-        Reply(200, b'{"mask": [', {"content-type": "application/json"}),
+        (SEGMENT, Reply(500, b'{"type": "/problems/internal", "status": 500}', PROBLEM)),
+        (SEGMENT, Reply(400, b'{"type": "/problems/not-an-image", "status": 400}', JSON)),
+        (SEGMENT, Reply(400, b'{"type": "/problems/not-an-image", "status": 422}', PROBLEM)),
+        (SEGMENT, Reply(400, b"Bad Request", PROBLEM)),
+        (SEGMENT, Reply(200, b"\x89PNG\r\n\x1a\n", {"content-type": "image/png"})),
+        (SEGMENT, Reply(200, b'{"mask": [', JSON)),
+        (INFER, Reply(500, b'{"error": "internal"}', JSON)),
+        (INFER, Reply(400, b'{"type": "/problems/not-an-image", "status": 400}', PROBLEM)),
+        (INFER, Reply(400, b'{"error": "no image"}', PROBLEM)),
+        (INFER, Reply(400, b'{"error": null}', JSON)),
+        (INFER, Reply(200, b'{"outputs": [', JSON)),
+        (INFER, Reply(200, TENSORS + b"\0", BINARY)),
+        (INFER, Reply(200, b'{"outputs": []}', BINARY | {"inference-header-content-length": "15"})),
     ],
 )
-def test_wrong_answers_are_seen(reply: Reply) -> None:
-    assert judge(reply)[1]
+def test_wrong_answers_are_seen(target: str, reply: Reply) -> None:
+    assert judge(reply, target)[1]
 
 
 def test_right_answers_are_right() -> None:
     problem = b'{"type": "/problems/not-an-image", "status": 400}'
-    assert judge(Reply(400, problem, PROBLEM)) == ("400 not-an-image", "")
-    assert judge(Reply(200, b'{"mask": null}', {"content-type": "application/json"})) == ("200", "")
-    assert judge(Reply(200, seeds()["png-RGB"], {"content-type": "image/png"})) == ("200", "")
+    assert judge(Reply(400, problem, PROBLEM), SEGMENT) == ("400 not-an-image", "")
+    assert judge(Reply(200, b'{"mask": null}', JSON), SEGMENT) == ("200", "")
+    assert judge(Reply(200, seeds()["png-RGB"], {"content-type": "image/png"}), SEGMENT) == ("200", "")
+    assert judge(Reply(400, b'{"error": "no image"}', JSON), INFER) == ("400 of /v2", "")
+    assert judge(Reply(200, b'{"outputs": [{"data": [0]}]}', JSON), INFER) == ("200 of /v2", "")
+    assert judge(Reply(200, TENSORS + b"\0\0", BINARY), INFER) == ("200 of /v2", "")
+
+
+def test_inferences_hold_images_in_every_way() -> None:
+    (image,) = images = [seeds()["png-RGB"]]
+    sent = [request for request in draw_requests(images, 1000, "one") if request.target == INFER]
+    headers = [dict(request.headers) for request in sent]
+    assert any(b64encode(image[:12]) in request.body for request in sent)
+    assert any(image[:12] in request.body for request in sent)
+    assert any(b'"pixels"' in request.body for request in sent)
+    assert {"gzip", "deflate"} <= {header.get("Content-Encoding") for header in headers}
+    assert any(LENGTH_HEADER in header for header in headers)

@@ -52,11 +52,11 @@ def test_both_may_be_in_one_answer() -> None:
     assert rest == MASK.tobytes()
 
 
-def test_a_mask_of_scattered_memory_is_row_major_all_the_same() -> None:
-    scattered = np.asfortranarray(MASK)
-    assert _rendered(Output("mask", is_binary=True), mask=scattered)[1] == MASK.tobytes()
+@pytest.mark.parametrize("scattered", [np.asfortranarray(MASK), MASK[:, ::2], MASK[:, :1], MASK[::2, 3:4]])
+def test_a_mask_of_scattered_memory_is_row_major_all_the_same(scattered: NDArray[np.uint8]) -> None:
+    assert _rendered(Output("mask", is_binary=True), mask=scattered)[1] == scattered.tobytes()
     document, _ = _rendered(Output("mask", is_binary=False), mask=scattered)
-    assert document["outputs"][0]["data"] == MASK.ravel().tolist()  # type: ignore[index]
+    assert document["outputs"][0]["data"] == scattered.ravel().tolist()  # type: ignore[index]
 
 
 @pytest.mark.parametrize(

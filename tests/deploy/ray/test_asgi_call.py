@@ -12,7 +12,7 @@ REQUEST = HttpRequest("POST", "/segment", b"/segment", b"", ((b"host", b"x"),), 
 
 
 async def _heard(app: ASGIApp) -> list[Parts]:
-    return [parts async for parts in call(app, REQUEST)]
+    return [parts async for parts in call(app, REQUEST, beat_s=10)]
 
 
 async def echo(scope: Scope, receive: Receive, send: Send) -> None:
@@ -43,11 +43,25 @@ def test_what_comes_by_and_by_is_handed_on_by_and_by() -> None:
     assert asyncio.run(_heard(rows)) == [[Head(200, ()), b"one"], [b"two"], [b"end"]]
 
 
+def test_while_nothing_comes_there_are_empty_parts() -> None:
+    async def slow(scope: Scope, receive: Receive, send: Send) -> None:
+        await asyncio.sleep(0.2)
+        await echo(scope, receive, send)
+
+    async def heard() -> list[Parts]:
+        return [parts async for parts in call(slow, REQUEST, beat_s=0.02)]
+
+    *beats, answer = asyncio.run(heard())
+    assert len(beats) >= 2
+    assert not any(beats)
+    assert answer[1:] == [b"image seen"]
+
+
 def test_an_answer_that_breaks_off_is_not_taken_for_whole() -> None:
     heard: list[Parts] = []
 
     async def hear() -> None:
-        async for parts in call(broken, REQUEST):
+        async for parts in call(broken, REQUEST, beat_s=10):
             heard.append(parts)  # noqa: PERF401 (a comprehension would lose them)
 
     with pytest.raises(BrokenAnswerError):
@@ -72,7 +86,7 @@ def test_an_application_whose_answer_nobody_wants_sees_that_its_client_has_gone(
         seen.append((await receive())["type"])
 
     async def leave() -> None:
-        answer = call(wait, REQUEST)
+        answer = call(wait, REQUEST, beat_s=10)
         await anext(answer)
         await answer.aclose()
         while not seen:
