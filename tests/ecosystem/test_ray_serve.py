@@ -4,7 +4,7 @@ import os
 import signal
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from io import BytesIO
 from pathlib import Path
@@ -124,15 +124,7 @@ def test_a_killed_replica_loses_no_request(cluster: RayCluster, cat: bytes, plai
 def test_a_replica_killed_in_the_middle_of_its_answer_is_gone_on_with_by_another(
     cluster: RayCluster, cat: bytes, plain_answers: dict[str, bytes]
 ) -> None:
-    took = {replica: processor_seconds(replica) for replica in cluster.replicas("Segmentation")}
-    with (
-        _client(cluster.ports[_HEAD]) as client,
-        client.stream("POST", "/segment", content=_large(cat), headers={"Content-Type": "image/png"}) as response,
-    ):
-        parts = response.iter_bytes()
-        first = next(parts)
-        os.kill(_busiest(took), signal.SIGKILL)
-        rest = b"".join(parts)
+    first, rest = _interrupted(cluster, cat, lambda replica: os.kill(replica, signal.SIGKILL))
     assert len(first) < len(plain_answers["large"])
     assert first + rest == plain_answers["large"]
     wait_until(lambda: len(cluster.replicas("Segmentation")) == 2, timeout_s=60)
@@ -142,19 +134,17 @@ def test_a_replica_that_falls_silent_is_gone_on_without(
     cluster: RayCluster, cat: bytes, plain_answers: dict[str, bytes]
 ) -> None:
     """As one does whose machine loses its network: connections stay open."""
-    took = {replica: processor_seconds(replica) for replica in cluster.replicas("Segmentation")}
-    with (
-        _client(cluster.ports[_HEAD]) as client,
-        client.stream("POST", "/segment", content=_large(cat), headers={"Content-Type": "image/png"}) as response,
-    ):
-        parts = response.iter_bytes()
-        first = next(parts)
-        silent = _busiest(took)
-        os.kill(silent, signal.SIGSTOP)
-        try:
-            rest = b"".join(parts)
-        finally:
-            os.kill(silent, signal.SIGCONT)
+    stopped: list[int] = []
+
+    def stop(replica: int) -> None:
+        os.kill(replica, signal.SIGSTOP)
+        stopped.append(replica)
+
+    try:
+        first, rest = _interrupted(cluster, cat, stop)
+    finally:
+        for replica in stopped:
+            os.kill(replica, signal.SIGCONT)
     assert len(first) < len(plain_answers["large"])
     assert first + rest == plain_answers["large"]
 
@@ -222,9 +212,17 @@ def test_serve_yaml_is_run_by_serve_run(cat: bytes, plain_answers: dict[str, byt
         stop_session(process)
 
 
-def _busiest(took: dict[int, float]) -> int:
-    """The replica that has worked most since each had taken so many seconds of a processor."""
-    return max(took, key=lambda replica: processor_seconds(replica) - took[replica])
+def _interrupted(cluster: RayCluster, photograph: bytes, interrupt: Callable[[int], None]) -> tuple[bytes, bytes]:
+    """The first part of a large image's answer, and the rest, before which something is done to who makes it."""
+    took = {replica: processor_seconds(replica) for replica in cluster.replicas("Segmentation")}
+    with (
+        _client(cluster.ports[_HEAD]) as client,
+        client.stream("POST", "/segment", content=_large(photograph), headers={"Content-Type": "image/png"}) as answer,
+    ):
+        parts = answer.iter_bytes()
+        first = next(parts)
+        interrupt(max(took, key=lambda replica: processor_seconds(replica) - took[replica]))
+        return first, b"".join(parts)
 
 
 def _is_ready(port: int) -> bool:
