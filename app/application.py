@@ -10,10 +10,10 @@ from functools import partial
 import numpy as np
 import torch
 from fastapi import FastAPI
-from fastapi.middleware.cors import CORSMiddleware
 from fastapi_offline import FastAPIOffline
 
 from app import __version__
+from app.access.cors import Cors
 from app.access.keys import Keys
 from app.access.rate import RateLimit
 from app.access.requirements import KEY_HEADER, describe_access
@@ -25,6 +25,7 @@ from app.oip import routes as oip
 from app.oip.body import LENGTH_HEADER
 from app.oip.schemas import InferenceRequest
 from app.openapi import describe_bodies, describe_problems
+from app.ranges import WithoutRanges
 from app.routes import admin, catalogue, operations, page, segment
 from app.scheduling.heap import give_back_free_memory
 from app.scheduling.pricing import USUAL_PHOTOGRAPH
@@ -84,11 +85,12 @@ def create_app(settings: Settings, *, load_in_background: bool = False) -> FastA
     for group in (segment, catalogue, operations, admin, oip, page):
         app.include_router(group.router)
     app.mount("/static", page.PageFiles(), name="static")
+    app.add_middleware(WithoutRanges)
     app.add_middleware(ObservationMiddleware, metrics=app.state.metrics)
     if settings.cors_origins:
         # Around all that answers: without these headers pages elsewhere could not read errors.
         app.add_middleware(
-            CORSMiddleware,
+            Cors,
             allow_origins=settings.cors_origins,
             allow_methods=("GET", "POST"),
             allow_headers=(

@@ -23,6 +23,9 @@ from model.errors import TilingError
 
 PROBLEM_MEDIA_TYPE = "application/problem+json"
 
+_FAULTS_TOLD = 16
+_PARAMETER_CHARACTERS = 100
+
 _PROBLEM_OF_STATUS = {404: NOT_FOUND, 405: METHOD_NOT_ALLOWED}
 
 
@@ -56,6 +59,10 @@ class ProblemResponse(Response):
             await super().__call__(scope, receive, send)
 
 
+def _parameter(fault: Mapping[str, Any]) -> str:
+    return ".".join(str(part) for part in fault["loc"][1:])[:_PARAMETER_CHARACTERS]
+
+
 def install_error_handlers(app: FastAPI) -> None:
     """Make every error of ``app`` a problem document."""
 
@@ -69,12 +76,12 @@ def install_error_handlers(app: FastAPI) -> None:
 
     @app.exception_handler(RequestValidationError)
     async def validation(_: Request, error: RequestValidationError) -> Response:
-        faults = [
-            {"parameter": ".".join(str(part) for part in fault["loc"][1:]), "message": fault["msg"]}
-            for fault in error.errors()
-        ]
-        detail = "; ".join(f"{fault['parameter']}: {fault['message']}" for fault in faults)
-        return ProblemResponse(INVALID_REQUEST, detail, errors=faults)
+        found = error.errors()
+        faults = [{"parameter": _parameter(fault), "message": fault["msg"]} for fault in found[:_FAULTS_TOLD]]
+        told = [f"{fault['parameter']}: {fault['message']}" for fault in faults]
+        if len(found) > len(faults):
+            told.append(f"and {len(found) - len(faults)} more")
+        return ProblemResponse(INVALID_REQUEST, "; ".join(told), errors=faults)
 
     @app.exception_handler(HTTPException)
     async def http(request: Request, error: HTTPException) -> Response:

@@ -113,12 +113,14 @@ class HttpProtocol(HttpToolsProtocol):
             raise ProblemError(HEAD_TOO_LARGE, f"there are {len(self.headers)} headers; {MAX_HEADERS} are allowed")
         if len(self.pipeline) >= MAX_AHEAD:
             raise ProblemError(REQUEST_MALFORMED, f"more than {MAX_AHEAD} requests are sent ahead of their answers")
-        self._in_head, self._in_body = False, True
+        self._in_head = False
         self._has_parsed = True
         self._head_since = None
         if not self.parser.should_upgrade():
             self._unset_keepalive_if_required()
+            self.url = _with_path(self.url)
             super().on_headers_complete()
+            self._in_body = True
 
     def on_chunk_header(self) -> None:
         self._has_parsed = True
@@ -180,10 +182,12 @@ class HttpProtocol(HttpToolsProtocol):
         method = self.parser.get_method()
         if method == b"CONNECT":
             raise httptools.HttpParserError("CONNECT is for proxies")
-        head = [method, b" ", self.url, b" HTTP/1.1\r\n"]
+        head = [method, b" ", self.url, b" HTTP/", self.parser.get_http_version().encode(), b"\r\n"]
         for name, value in self.headers:
             if name not in _UPGRADE_HEADERS:
                 head += [name, b": ", value, b"\r\n"]
+            elif name == b"connection" and b"close" in value.lower():
+                head.append(b"connection: close\r\n")
         self.parser = httptools.HttpRequestParser(self)
         self._parse(b"".join([*head, b"\r\n", rest]))
 
@@ -207,15 +211,22 @@ class HttpProtocol(HttpToolsProtocol):
         self._refusal = ProblemResponse(error.problem, error.detail, headers)
         self._metrics.refusals.labels(error.problem.slug).inc()
         _logger.info("connection refused", extra={FIELDS: {"id": request_id, "problem": error.problem.slug}})
-        if self._in_body:
-            # Its answer waits for the body, or has come ahead of it.
-            is_answered = self.cycle.response_started or self.cycle is not self._answering
-            _disconnect(self.cycle)
-            if is_answered:
+        if self._in_body and self.cycle is self._answering:
+            if self.cycle.response_started:  # ahead of the body
                 self.transport.close()
+            _disconnect(self.cycle)
             self._send_refusal()
-        elif not self._is_answering:
+            return
+        if self._in_body:
+            self._drop_last()
+        if not self._is_answering:
             self._send_refusal()
+
+    def _drop_last(self) -> None:
+        """The request whose body does not come to its end, before its turn to be answered has come."""
+        assert self._answering is not None
+        self.pipeline.popleft()
+        self.cycle = self.pipeline[0][0] if self.pipeline else self._answering
 
     def _send_refusal(self) -> None:
         response = self._refusal
@@ -225,6 +236,19 @@ class HttpProtocol(HttpToolsProtocol):
         lines = (b"%b: %b\r\n" % header for header in [*self.server_state.default_headers, *response.raw_headers])
         self.transport.write(b"".join([STATUS_LINE[response.status_code], *lines, b"\r\n", bytes(response.body)]))
         self.transport.write_eof()
+
+
+def _with_path(target: bytes) -> bytes:
+    """A request's target, with the path that an absolute one may leave out.
+
+    Raises:
+        ProblemError: it is none.
+    """
+    try:
+        url = httptools.parse_url(target)
+    except httptools.HttpParserInvalidURLError as error:
+        raise ProblemError(REQUEST_MALFORMED, "the request's target cannot be read") from error
+    return target if url.path is not None else b"/" if url.query is None else b"/?" + url.query
 
 
 def _too_large(size_bytes: int) -> ProblemError:

@@ -86,7 +86,7 @@ async def segment(
     A large image's PNG is sent while it is being made. If that fails on the way the connection is closed before the
     end of the body, and the file lacks its last chunk, `IEND`.
     """
-    output = query.format or negotiate(request.headers.get("accept"))
+    output = query.format or negotiate(", ".join(request.headers.getlist("accept")))
     limits = UploadLimits(settings.max_upload_bytes, settings.upload_timeout_s, settings.upload_idle_timeout_s)
     with ExitStack() as stack:
         request.state.place = place = stack.enter_context(service.admit(announced_bytes(request)))

@@ -1,5 +1,6 @@
 """What surrounds every request: its ID, its measures, and an answer even if the service itself is at fault."""
 
+import asyncio
 import logging
 import re
 import sys
@@ -13,7 +14,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from app.access.keys import KeysError
 from app.errors import ProblemResponse
-from app.problems import INTERNAL, Problem
+from app.problems import DRAINING, INTERNAL, Problem
 from app.routes.operations import PROBES
 from app.scheduling.jobs import Answer
 from app.scheduling.service import BrokenOff, Place
@@ -24,6 +25,7 @@ from model.errors import SegmentationError
 
 _logger = logging.getLogger("app")
 _MAX_LOGGED_PATH = 200
+_LAST = {"Retry-After": "1", "Connection": "close"}
 _SAFE_ID = re.compile(r"[A-Za-z0-9._-]{1,128}")
 
 
@@ -48,6 +50,12 @@ class ObservationMiddleware:
             self._metrics.abandoned.inc()
         except BrokenOff as reason:
             _logger.warning("request %s: the answer was broken off: %s", request.id, reason)
+        except asyncio.CancelledError:
+            if request.status is not None:
+                raise
+            # The shutdown takes no longer; uvicorn itself would answer 500.
+            late = ProblemResponse(DRAINING, "the service ends, and the answer was not ready in time", _LAST)
+            await late(scope, request.receive, request.send)
         except Exception:
             _logger.exception("request %s failed", request.id)
             if request.status is None:

@@ -84,9 +84,9 @@ class ServerProcess:
         self._reading.join(timeout=60)
         return self.log
 
-    def upload(self, body: bytes) -> "Upload":
+    def upload(self, body: bytes, query: str = "") -> "Upload":
         """A connection that has sent a whole POST and not read its answer."""
-        return self.unfinished_upload(body, sent=len(body))
+        return Upload(self.port, body, len(body), query)
 
     def unfinished_upload(self, body: bytes, sent: int) -> "Upload":
         """A connection that has sent the head of a POST and the first bytes of its body."""
@@ -96,11 +96,11 @@ class ServerProcess:
 class Upload:
     """A POST /segment whose body is sent in two parts."""
 
-    def __init__(self, port: int, body: bytes, sent: int) -> None:
+    def __init__(self, port: int, body: bytes, sent: int, query: str = "") -> None:
         self._socket = socket.create_connection(("127.0.0.1", port), timeout=60)
         self._rest = body[sent:]
-        head = f"POST /segment HTTP/1.1\r\nHost: x\r\nContent-Type: image/jpeg\r\nContent-Length: {len(body)}\r\n\r\n"
-        self._socket.sendall(head.encode() + body[:sent])
+        headers = f"Host: x\r\nContent-Type: image/jpeg\r\nContent-Length: {len(body)}\r\n\r\n"
+        self._socket.sendall(f"POST /segment?{query} HTTP/1.1\r\n{headers}".encode() + body[:sent])
 
     def finish(self) -> bytes:
         """Send the rest; the whole response."""

@@ -242,12 +242,15 @@ def preflight(client: TestClient, origin: str) -> httpx2.Response:
 def test_a_preflight_needs_no_key(guarded: TestClient) -> None:
     response = preflight(guarded, ORIGIN)
     assert response.status_code == 200
+    assert response.headers["x-request-id"]
     assert response.headers["access-control-allow-origin"] == ORIGIN
     assert "POST" in response.headers["access-control-allow-methods"]
 
 
 def test_other_origins_are_not_let_in(guarded: TestClient) -> None:
-    assert "access-control-allow-origin" not in preflight(guarded, "https://evil.example").headers
+    refused = preflight(guarded, "https://evil.example")
+    assert "origin" in require_problem(refused, problems.INVALID_REQUEST)["detail"]
+    assert "access-control-allow-origin" not in refused.headers
     response = guarded.get("/model", headers={**bearer("segment"), "Origin": "https://evil.example"})
     assert "access-control-allow-origin" not in response.headers
 

@@ -89,6 +89,9 @@ def test_a_head_that_is_too_large_is_answered_431(strict: ServerProcess, headers
         _CHUNKED.replace(b"\r\n\r\n", b"\r\nContent-Length: 3\r\n\r\n"),
         _CHUNKED.replace(b"chunked", b"gzip"),
         _CHUNKED + b"hello\r\n",
+        b"GET http://a:99999/livez HTTP/1.1\r\nHost: a\r\n\r\n",
+        b"GET http://[/livez HTTP/1.1\r\nHost: a\r\n\r\n",
+        b"GET http://@/livez HTTP/1.1\r\nHost: a\r\n\r\n",
     ],
 )
 def test_what_is_no_http_is_answered_400(strict: ServerProcess, request_bytes: bytes) -> None:
@@ -129,6 +132,33 @@ def test_nonsense_after_a_request_does_not_cost_its_answer(strict: ServerProcess
     with _connect(strict) as connection:
         connection.sendall(head + cat + b"nonsense")
         assert _statuses(_all(connection)) == [200, 400]
+
+
+@pytest.mark.parametrize(
+    "bad", [_CHUNKED + b"zz\r\n", b"GET http://a:b/ HTTP/1.1\r\nHost: a\r\n\r\n", _GET * 3 + _CHUNKED + b"zz\r\n"]
+)
+def test_a_bad_request_behind_others_does_not_cost_their_answers(strict: ServerProcess, cat: bytes, bad: bytes) -> None:
+    head = b"POST /segment HTTP/1.1\r\nHost: x\r\nContent-Type: image/jpeg\r\nContent-Length: %d\r\n\r\n" % len(cat)
+    with _connect(strict) as connection:
+        connection.sendall(head + cat + bad)
+        assert _statuses(_all(connection)) == [200, *[200] * bad.count(_GET), 400]
+
+
+@pytest.mark.parametrize("target", [b"http://x", b"http://x?a=1", b"http://x/", b"http://x/?a=1"])
+def test_an_absolute_target_need_not_have_a_path(strict: ServerProcess, target: bytes) -> None:
+    with _connect(strict) as connection:
+        connection.sendall(b"GET " + target + b" HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n")
+        answer = _all(connection)
+    assert _statuses(answer) == [200]
+    assert b"content-type: text/html" in answer
+
+
+@pytest.mark.parametrize("version", [b"1.0", b"1.1"])
+def test_a_connection_that_would_be_upgraded_ends_when_it_is_to(strict: ServerProcess, version: bytes) -> None:
+    head = b"GET /livez HTTP/" + version + b"\r\nHost: x\r\nConnection: Upgrade, close\r\nUpgrade: h2c\r\n\r\n"
+    with _connect(strict) as connection:
+        connection.sendall(head)
+        assert b"connection: close" in _all(connection)
 
 
 def test_a_request_that_would_rather_speak_http2_is_answered_in_http1(strict: ServerProcess, cat: bytes) -> None:

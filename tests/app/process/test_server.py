@@ -1,3 +1,4 @@
+import json
 import os
 import shutil
 import signal
@@ -270,6 +271,17 @@ def test_sigterm_gives_up_an_image_that_outlasts_the_drain(start_server: Start) 
     server.process.send_signal(signal.SIGTERM)
     assert server.process.wait(timeout=60) == 0
     big.close()
+
+
+def test_a_request_that_outlasts_the_shutdown_is_told_so(start_server: Start) -> None:
+    server = start_server(drain_timeout_s=1, threads=1)
+    big = server.upload(_big_jpeg(), query="format=json&mask=none")
+    _wait_for_unfinished(server, 1)
+    server.process.send_signal(signal.SIGTERM)
+    head, _, body = big.finish().partition(b"\r\n\r\n")
+    assert head.startswith(b"HTTP/1.1 503")
+    assert json.loads(body)["type"] == problems.DRAINING.type
+    assert server.process.wait(timeout=60) == 0
 
 
 def test_a_thread_that_does_not_end_does_not_keep_the_process() -> None:

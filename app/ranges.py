@@ -1,0 +1,25 @@
+"""Everything is sent whole."""
+
+from starlette.datastructures import MutableHeaders
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+
+class WithoutRanges:
+    """Hides the header Range, as a server may (RFC 9110, 14.2): no file here is large, and what Starlette answers to
+    ranges that it cannot read is no problem document.
+    """
+
+    def __init__(self, app: ASGIApp) -> None:
+        self._app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        async def send_without(message: Message) -> None:
+            if message["type"] == "http.response.start":
+                headers = MutableHeaders(scope=message)
+                if "accept-ranges" in headers:
+                    headers["accept-ranges"] = "none"
+            await send(message)
+
+        if scope["type"] == "http":
+            scope["headers"] = [(name, value) for name, value in scope["headers"] if name != b"range"]
+        await self._app(scope, receive, send_without if scope["type"] == "http" else send)
