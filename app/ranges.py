@@ -13,13 +13,16 @@ class WithoutRanges:
         self._app = app
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        async def send_without(message: Message) -> None:
+        async def send_whole(message: Message) -> None:
             if message["type"] == "http.response.start":
                 headers = MutableHeaders(scope=message)
                 if "accept-ranges" in headers:
                     headers["accept-ranges"] = "none"
             await send(message)
 
-        if scope["type"] == "http":
-            scope["headers"] = [(name, value) for name, value in scope["headers"] if name != b"range"]
-        await self._app(scope, receive, send_without if scope["type"] == "http" else send)
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+        # In the scope itself, in which those around this one find the route.
+        scope["headers"] = [(name, value) for name, value in scope["headers"] if name != b"range"]
+        await self._app(scope, receive, send_whole)
