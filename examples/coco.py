@@ -31,7 +31,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
             (image.as_posix(), json.loads(answer))
             for image, answer in each(options.images, lambda image: client.segment_bytes(image, "json", mask="rle"))
         ]
-    options.output.write_text(json.dumps(coco_document(classes, answers, options.polygons)))
+    if answers:
+        options.output.write_text(json.dumps(coco_document(classes, answers, options.polygons)))
     return int(len(answers) < len(options.images))
 
 

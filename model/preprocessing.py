@@ -3,6 +3,7 @@
 Saved in the checkpoint, so that training and serving cannot drift apart.
 """
 
+import math
 from dataclasses import dataclass
 
 import numpy as np
@@ -20,6 +21,11 @@ class Preprocessing:
 
     mean: tuple[float, float, float] = (0.485, 0.456, 0.406)
     std: tuple[float, float, float] = (0.229, 0.224, 0.225)
+
+    def __post_init__(self) -> None:
+        """Raises ValueError if the numbers are none of images that are scaled to 0..1."""
+        if not all(0 <= mean <= 1 for mean in self.mean) or not all(0 < std < math.inf for std in self.std):
+            raise ValueError(f"means are 0 to 1, and standard deviations above 0: {self.mean}, {self.std}")
 
     def __call__(self, images: Tensor, dtype: torch.dtype = torch.float32) -> Tensor:
         """Normalise images.

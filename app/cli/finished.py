@@ -18,6 +18,9 @@ from model.segmentation import ClassShare
 
 _ROWS_AT_ONCE = 256
 
+_BEGINNING_BYTES = 4096
+"""Of an answer, in which it names the weights: before a PNG's pixels, and a document's classes."""
+
 # What was accepted as an image is not too large for a mask; Pillow's own limit is lower.
 Image.MAX_IMAGE_PIXELS = None
 
@@ -62,6 +65,17 @@ def read_finished(path: Path, form: FormatName, classes: Mapping[int, NamedClass
     if outcome is None:
         raise FileError(f"{path} is there and was not made with these weights; {advice}")
     return outcome
+
+
+def is_answer(path: Path) -> bool:
+    """Whether a file is an answer, of whatever image and weights, by how it begins.
+
+    Raises:
+        OSError: it cannot be read.
+    """
+    with path.open("rb") as file:
+        beginning = file.read(_BEGINNING_BYTES)
+    return any(mark in beginning for mark in (DIGEST_KEY.encode(), b'"checkpoint":'))
 
 
 def outcome_of(document: dict[str, Any]) -> Outcome:

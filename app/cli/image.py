@@ -1,5 +1,6 @@
 """``fcn-segment image``."""
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Annotated
 
@@ -102,10 +103,14 @@ def image(
     set_settings(weights=weights, device=device, precision=precision)
     request = Request(form, mask, tiling, alpha, wants_classes=as_json or table is not None)
     plan = make_plan(paths, output, form, is_recursive=recursive)
-    # Overlays and confidences do not tell what a table needs.
-    may_skip = not overwrite and not plan.is_one_answer and (table is None or request.tells_classes)
-    tasks = [task.looked_up() for task in plan.tasks] if may_skip else plan.tasks
-    report = Report([task.file for task in tasks], plan.failures)
+    names = [task.file for task in plan.tasks]
+    if not overwrite and not plan.is_one_answer:
+        plan = plan.looked_up()
+    tasks = plan.tasks
+    if table is not None and not request.tells_classes:
+        # Overlays and confidences do not tell what a table needs.
+        tasks = [replace(task, is_finished=False) for task in tasks]
+    report = Report(names, plan.failures)
     if table is None:
         tasks = _without_finished(tasks, report)
     if tasks:
@@ -115,7 +120,7 @@ def image(
             progress_bar(len(tasks), is_wanted=not quiet) as advance,
         ):
             Run(engine, form, report, advance).run(tasks, jobs)
-    if table is not None and not report.interrupted:
+    if table is not None and not report.interrupted and report.error is None:
         _write_table(table, report)
     _tell(report, as_json=as_json, quiet=quiet)
     raise typer.Exit(report.exit_code)

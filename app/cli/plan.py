@@ -1,15 +1,18 @@
 """What is to be done."""
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Self
 
 import typer
 
 from app.cli.engine import FormatName
 from app.cli.report import Failure
-from app.cli.sources import Search, Source, search
+from app.cli.sources import Search, search
 from app.cli.targets import STANDARD_OUTPUT, Task, assign_targets, is_file_name, is_searched
+
+_TAKEN = "is there and is no answer to it; move it away, or make it anew with --overwrite"
 
 
 @dataclass(frozen=True, slots=True)
@@ -18,13 +21,19 @@ class Plan:
 
     Attributes:
         tasks: in the order in which they were named, folders by name.
-        failures: folders that cannot be read.
+        failures: folders that cannot be read, and places that are taken.
         is_one_answer: whether the place of the one answer was named, and not a folder.
     """
 
     tasks: list[Task]
     failures: list[Failure]
     is_one_answer: bool
+
+    def looked_up(self) -> Self:
+        """The same, with what is finished told, and without what would take the place of something else."""
+        found = [task.looked_up() for task in self.tasks]
+        taken = [Failure(task.file, f"{task.target} {_TAKEN}") for task in found if task.is_taken]
+        return replace(self, tasks=[task for task in found if not task.is_taken], failures=[*self.failures, *taken])
 
 
 def make_plan(paths: Sequence[Path], output: Path, form: FormatName, *, is_recursive: bool) -> Plan:
@@ -44,16 +53,28 @@ def make_plan(paths: Sequence[Path], output: Path, form: FormatName, *, is_recur
     found = search(paths, None if output == STANDARD_OUTPUT else output, is_recursive=is_recursive)
     is_one_answer = output == STANDARD_OUTPUT or is_file_name(output, paths, form)
     tasks = [Task(found.sources[0], output)] if is_one_answer else assign_targets(found, output, form)
+    images = {identity: source.path for source in found.sources if (identity := _identity(source.path))}
     for task in tasks:
-        _require_other(task.target, task.source)
+        _require_other(task.target, images)
         if not is_one_answer:
             _require_apart(task.target, found, output)
     return Plan(tasks, found.failures, is_one_answer)
 
 
-def _require_other(target: Path, source: Source) -> None:
-    if target != STANDARD_OUTPUT and target.exists() and source.path.exists() and target.samefile(source.path):
-        raise typer.BadParameter(f"the answer would take the place of the image {source.path}; name another with -o")
+def _identity(path: Path) -> tuple[int, int] | None:
+    """Of the file that a path leads to; None if there is none."""
+    try:
+        found = path.stat()
+    except OSError:
+        return None
+    return found.st_dev, found.st_ino
+
+
+def _require_other(target: Path, images: Mapping[tuple[int, int], Path]) -> None:
+    identity = None if target == STANDARD_OUTPUT else _identity(target)
+    if identity is not None and identity in images:
+        image = images[identity]
+        raise typer.BadParameter(f"an answer would take the place of the image {image}; name another with -o")
 
 
 def _require_apart(target: Path, found: Search, output: Path) -> None:

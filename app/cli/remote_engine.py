@@ -4,11 +4,9 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self
 
-import orjson
-
 from app.cli.engine import Advance, Request, Write
 from app.cli.errors import FileError, ServiceGoneError
-from app.cli.finished import outcome_of, read_outcome
+from app.cli.finished import read_outcome
 from app.cli.outcome import NamedClass, Outcome
 from app.cli.service import asking, connect
 from app.client import ClientError, ConnectionFailed, ServiceProblem
@@ -68,7 +66,7 @@ class RemoteEngine:
         if outcome.classes is None and wanted.wants_classes:
             advance(0.5)
             told = self._client.segment_bytes(data, format="json", tiling=wanted.tiling, mask="none")
-            outcome = outcome_of(orjson.loads(told))
+            outcome = read_outcome(told, "json", self.classes)
         advance(0.0)
         write(body)
         return outcome

@@ -76,7 +76,7 @@ def search(paths: Sequence[Path], output: Path | None, *, is_recursive: bool) ->
     for path in paths:
         files = _images(path, output, failures, is_recursive=is_recursive) if path.is_dir() else [path]
         for file in files:
-            found.setdefault(_absolute(file), Source(file))
+            found.setdefault(file.parent.resolve() / file.name, Source(file))
     bases = [_absolute(path if path.is_dir() else path.parent) for path in paths if path != STANDARD_INPUT]
     base = Path(os.path.commonpath(bases)) if bases else Path.cwd()
     return Search(list(found.values()), failures, folders, base)

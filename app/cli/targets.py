@@ -1,6 +1,5 @@
 """Where answers go."""
 
-import math
 import os
 from collections import Counter
 from collections.abc import Sequence
@@ -11,6 +10,7 @@ from typing import Self
 import typer
 
 from app.cli.engine import FormatName
+from app.cli.finished import is_answer
 from app.cli.sources import STANDARD_INPUT, Search, Source, is_image_name
 
 STANDARD_OUTPUT = Path("-")
@@ -31,11 +31,13 @@ class Task:
         source: the image.
         target: a file, or ``-`` for standard output.
         is_finished: whether the answer is there already.
+        is_taken: whether something else is there.
     """
 
     source: Source
     target: Path
     is_finished: bool = False
+    is_taken: bool = False
 
     @property
     def file(self) -> str:
@@ -44,12 +46,16 @@ class Task:
 
     def looked_up(self) -> Self:
         """The same, finished if the answer is there and not older than the image."""
-        try:
-            made = self.target.stat().st_mtime if self.target.is_file() else -math.inf
-            is_new = self.source.path == STANDARD_INPUT or made >= self.source.path.stat().st_mtime
-        except OSError:
+        if not os.path.lexists(self.target):
             return self
-        return replace(self, is_finished=made > -math.inf and is_new)
+        try:
+            # What came by standard input before was another image, for all that is known.
+            if self.source.path == STANDARD_INPUT or not is_answer(self.target):
+                return replace(self, is_taken=True)
+            is_new = self.target.stat().st_mtime >= self.source.path.stat().st_mtime
+        except OSError:
+            return replace(self, is_taken=True)
+        return replace(self, is_finished=is_new)
 
 
 def is_file_name(output: Path, paths: Sequence[Path], form: FormatName) -> bool:
@@ -71,11 +77,10 @@ def is_file_name(output: Path, paths: Sequence[Path], form: FormatName) -> bool:
 
 def is_searched(target: Path, folder: Path, output: Path) -> bool:
     """Whether a later run would find an answer while it searches a folder of images, ``output`` being left out."""
-    inside, searched = os.path.abspath(target), os.path.abspath(folder)  # noqa: PTH100 (Path.absolute keeps ..)
-    left_out = os.path.abspath(output)  # noqa: PTH100
-    if Path(left_out) != Path(searched) and Path(left_out).is_relative_to(searched):
+    inside, searched, left_out = target.resolve(), folder.resolve(), output.resolve()
+    if left_out != searched and left_out.is_relative_to(searched):
         return False
-    return Path(inside).is_relative_to(searched)
+    return inside.is_relative_to(searched)
 
 
 def assign_targets(found: Search, folder: Path, form: FormatName) -> list[Task]:

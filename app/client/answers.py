@@ -56,7 +56,7 @@ def document(answer: Answer) -> dict[str, Any]:
     """
     try:
         found = json.loads(answer.body)
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise UnexpectedAnswer(f"the answer is no JSON: {error}") from error
     if not isinstance(found, dict):
         raise UnexpectedAnswer("the answer is no JSON object")
@@ -109,7 +109,7 @@ def _retry_after_s(headers: httpx2.Headers) -> float | None:
         return float(told)
     try:
         date = parsedate_to_datetime(told)
-    except ValueError:
+    except (ValueError, OverflowError):
         return None
     until = date if date.tzinfo else date.replace(tzinfo=UTC)
     return max(0.0, (until - datetime.now(UTC)).total_seconds())

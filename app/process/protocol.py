@@ -171,8 +171,10 @@ class HttpProtocol(HttpToolsProtocol):
     def _parse(self, data: bytes) -> None:
         try:
             self.parser.feed_data(data)
+            return
         except httptools.HttpParserUpgrade as upgrade:
-            self._parse_without_upgrade(data[upgrade.args[0] :])
+            rest = data[upgrade.args[0] :]
+        self._parse_without_upgrade(rest)  # outside, where what it raises has a cause of its own
 
     def _parse_without_upgrade(self, rest: bytes) -> None:
         """Read a request to go on in another protocol, h2c mostly, as one that does not ask for that: a server may.

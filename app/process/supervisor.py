@@ -35,6 +35,9 @@ _LONGEST_PAUSE_S = 30.0
 _SILENCE_S = 60.0
 """After which a worker, which says twice a second that its event loop turns, is taken to hang."""
 
+_SECOND_THOUGHT_S = 5.0
+"""In which one that has been silent, and does not hang, says something."""
+
 _START_S = 300.0
 """After which a worker that is not ready is taken to hang."""
 
@@ -121,18 +124,26 @@ class Worker:
                 hear(self, message)
 
     async def _next_message(self) -> bytes:
-        try:
-            patience_s = _SILENCE_S if self.is_ready else _START_S
-            async with asyncio.timeout(patience_s):
-                return await self._reader.read(1)
-        except TimeoutError:
-            _logger.error("worker %d has been silent for %g s, and is ended", self.process_id, patience_s)
-            self.kill()
-            return await self._reader.read(1)
+        patience_s = _SILENCE_S if self.is_ready else _START_S
+        # The second time because all may have been stopped for a while, this process too: then it is no silence.
+        for seconds in (patience_s, _SECOND_THOUGHT_S):
+            with suppress(TimeoutError):
+                async with asyncio.timeout(seconds):
+                    return await self._reader.read(1)
+        _logger.error("worker %d has been silent for %g s, and is ended", self.process_id, patience_s)
+        self.kill()
+        return await self._reader.read(1)
 
     def _signal(self, number: int) -> None:
         with suppress(ProcessLookupError):
             self._process.send_signal(number)
+
+
+def _signal_name(number: int) -> str:
+    try:
+        return signal.Signals(number).name
+    except ValueError:  # most real-time signals have none
+        return f"signal {number}"
 
 
 class Supervisor:
@@ -201,7 +212,7 @@ class Supervisor:
         code = await worker.run(partial(self._hear, started))
         self._workers.remove(worker)
         self._folder.forget(worker.process_id, has_served=worker.is_ready)
-        manner = f"with exit code {code}" if code >= 0 else f"by {signal.Signals(-code).name}"
+        manner = f"with exit code {code}" if code >= 0 else f"by {_signal_name(-code)}"
         _logger.log(logging.INFO if code == 0 else logging.ERROR, "worker %d has ended %s", worker.process_id, manner)
         self._ended(code, was_ready=worker.is_ready, is_first=not started.is_set())
 

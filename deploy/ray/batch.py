@@ -112,8 +112,11 @@ def batch(
     settings = settings.model_copy(update={"threads": settings.threads or 1})
     folder, output = folder.absolute(), output.absolute()
     plan = make_plan([folder], output, form, is_recursive=True)
-    tasks = plan.tasks if overwrite else [task.looked_up() for task in plan.tasks]
-    report = Report([task.file for task in tasks], plan.failures)
+    names = [task.file for task in plan.tasks]
+    if not overwrite:
+        plan = plan.looked_up()
+    tasks = plan.tasks
+    report = Report(names, plan.failures)
     report.digest = _digest(settings.weights)
     for task in tasks:
         if task.is_finished:

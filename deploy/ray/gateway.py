@@ -104,6 +104,7 @@ class Exchange:
                 async for part in self._ask(was_accepted=deaths > 0):
                     if (news := self._transcript.news(part)) is not None:
                         yield news
+                self._transcript.end()
                 return
             except _NotTakenError:
                 _logger.warning("no replica has taken the request")

@@ -38,6 +38,15 @@ class Transcript:
         """
         return self._head_news(part) if isinstance(part, Head) else self._body_news(part)
 
+    def end(self) -> None:
+        """The answer is at its end.
+
+        Raises:
+            DifferentAnswerError: the client had been told more.
+        """
+        if self._heard_bytes < self._told_bytes:
+            raise DifferentAnswerError(f"it ends after {self._heard_bytes} bytes; {self._told_bytes} were told")
+
     def _head_news(self, head: Head) -> Head | None:
         if self.head is None:
             self.head = head

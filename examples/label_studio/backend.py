@@ -107,14 +107,18 @@ def create_backend(client: Client, files: Files) -> Starlette:
         exception_handlers={
             ValueError: _malformed,
             KeyError: _malformed,
+            RecursionError: _malformed,
             TypeError: _malformed,
             ClientError: _unavailable,
         },
     )
 
 
-def _require_controls(config: str) -> list[Control]:
-    found = controls(config)
+def _require_controls(config: object) -> list[Control]:
+    try:
+        found = controls(str(config))
+    except Exception as error:  # the SDK's parser raises plain ones
+        raise HTTPException(400, f"the labelling interface cannot be read: {error}") from error
     if not found:
         raise HTTPException(400, "the labelling interface has neither BrushLabels nor PolygonLabels for an image")
     return found

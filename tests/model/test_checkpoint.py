@@ -262,6 +262,17 @@ def test_a_file_from_before_there_were_ranges_has_none(file: Path) -> None:
     assert Checkpoint.load(file).ranges == ()
 
 
+@pytest.mark.parametrize(
+    ("field", "numbers"),
+    [("mean", [5, 0, 0]), ("mean", [-1, 0, 0]), ("mean", [float("nan"), 0, 0]), ("std", [0, 1, 1])],
+)
+def test_unusable_preprocessing_is_refused(file: Path, field: str, numbers: list[float]) -> None:
+    preprocessing = {"mean": [0.5, 0.5, 0.5], "std": [0.2, 0.2, 0.2], field: numbers}
+    _rewrite(file, json.dumps({**_header(file), "preprocessing": preprocessing}))
+    with pytest.raises(CheckpointError, match=r"has an unusable header: preprocessing"):
+        Checkpoint.load(file)
+
+
 @pytest.mark.parametrize("ranges", [[1, 2], [[1, 2, 3]], [["low", 2]], [[0, float("nan")]], [[float("-inf"), 0]]])
 def test_unusable_ranges_are_refused(file: Path, ranges: list[object]) -> None:
     _rewrite(file, json.dumps({**_header(file), "ranges": ranges}))

@@ -11,10 +11,14 @@ import pytest
 from numpy.typing import NDArray
 from PIL import Image
 from pyarrow import parquet
+from typer import BadParameter
 
+from app.cli.plan import make_plan
 from app.cli.table import COLUMNS
+from app.rendering import render_png
 from app.rle import decode_rle
 from model.labels import VOC
+from model.segmentation import NO_TIME, Segmentation
 from model.segmenter import Segmenter
 from tests.app.cli.command import ROOT, report_of, run, start
 from tests.app.server_process import wait_until
@@ -113,7 +117,7 @@ def test_a_second_run_skips_what_is_done_and_its_table_is_complete_all_the_same(
 def test_nothing_to_do_loads_no_weights_and_a_newer_image_is_done_again(folder: Path) -> None:
     (folder / "masks").mkdir()
     target = folder / "masks/cat.png"
-    target.write_bytes(b"an earlier answer")
+    target.write_bytes(an_answer())
     arguments = ("image", "photos/cat.jpg", "-o", "masks", "--json")
     skipped = run(*arguments, "--weights", "nowhere", cwd=folder)
     assert skipped.returncode == 0
@@ -125,20 +129,70 @@ def test_nothing_to_do_loads_no_weights_and_a_newer_image_is_done_again(folder: 
     assert mask_of(target).shape == (300, 451)
 
 
-def test_what_lies_there_and_is_no_answer_is_neither_replaced_nor_counted(folder: Path) -> None:
+def an_answer() -> bytes:
+    """To some image, made with some weights."""
+    return render_png(Segmentation(np.zeros((3, 4), np.uint8), VOC, NO_TIME), "0" * 64)
+
+
+@pytest.mark.parametrize("is_older", [False, True])
+@pytest.mark.parametrize("table", [(), ("--table", "shares.csv")])
+def test_what_lies_there_and_is_no_answer_is_neither_replaced_nor_counted(
+    folder: Path, is_older: bool, table: tuple[str, ...]
+) -> None:
     (folder / "masks").mkdir()
     foreign = folder / "masks/cat.png"
     with Image.open(folder / "photos/cat.jpg") as picture:
         picture.save(foreign)
+    if is_older:
+        os.utime(foreign, (1, 1))
     before = foreign.read_bytes()
-    arguments = ("image", "photos/cat.jpg", "-o", "masks", "--table", "shares.csv", "--json")
+    arguments = ("image", "photos/cat.jpg", "-o", "masks", *table, "--json")
     result = run(*arguments, cwd=folder)
     assert result.returncode == 1
     (failure,) = report_of(result)["failed"]
-    assert "masks/cat.png is there and was not made with these weights" in failure["reason"]
+    assert "masks/cat.png is there and is no answer to it" in failure["reason"]
     assert foreign.read_bytes() == before
     assert run(*arguments, "--overwrite", cwd=folder).returncode == 0
     assert mask_of(foreign).shape == (300, 451)
+
+
+def test_an_answer_of_other_weights_is_not_counted(folder: Path) -> None:
+    (folder / "masks").mkdir()
+    (folder / "masks/cat.png").write_bytes(an_answer())
+    result = run("image", "photos/cat.jpg", "-o", "masks", "--table", "shares.csv", "--json", cwd=folder)
+    (failure,) = report_of(result)["failed"]
+    assert "masks/cat.png is there and was not made with these weights" in failure["reason"]
+
+
+def test_a_second_picture_on_standard_input_is_not_taken_for_done(folder: Path) -> None:
+    (folder / "out").mkdir()
+    (folder / "out/stdin.png").write_bytes(an_answer())
+    plan = make_plan([Path("-")], folder / "out", "png", is_recursive=False).looked_up()
+    assert plan.tasks == []
+    assert "stdin.png is there and is no answer to it" in plan.failures[0].reason
+
+
+def test_no_answer_takes_the_place_of_another_image(folder: Path) -> None:
+    photographs = [folder / "photos" / name for name in ("x.jpg", "x.png", "x.jpg.png")]
+    for photograph in photographs:
+        photograph.write_bytes((folder / "photos/cat.jpg").read_bytes())
+    with pytest.raises(BadParameter, match=r"the image .*x\.jpg\.png"):
+        make_plan(photographs, folder / "photos", "png", is_recursive=False)
+
+
+def test_a_file_that_ends_in_part_is_a_file_as_others(folder: Path) -> None:
+    photograph = folder / "photos/cat.jpg"
+    photograph.rename(folder / "mask.png.part")
+    result = run("image", "mask.png.part", "-o", "mask.png", cwd=folder)
+    assert result.returncode == 0, result.stderr
+    assert mask_of(folder / "mask.png").shape == (300, 451)
+    with Image.open(folder / "mask.png.part") as picture:
+        assert picture.format == "JPEG"
+
+
+def unfinished(folder: Path) -> list[Path]:
+    """Files that are being written below a folder."""
+    return list(folder.rglob(".*.part"))
 
 
 @pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGINT])
@@ -147,23 +201,21 @@ def test_after_an_end_in_the_middle_the_same_command_goes_on(folder: Path, large
     large.rename(folder / "photos/inner/zebra.jpg")
     arguments = ("image", "photos", "-o", "masks", "--jobs", 1)
     process = start(*arguments, cwd=folder)
-    unfinished = folder / "masks/inner/zebra.png.part"
-    wait_until(unfinished.exists, timeout_s=120)
+    wait_until(lambda: bool(unfinished(folder / "masks")), timeout_s=120)
     process.send_signal(number)
     _, errors = process.communicate(timeout=60)
-    assert set(TARGETS.values()) == files_below(folder / "masks") - {"masks/inner/zebra.png.part"}
+    assert set(TARGETS.values()) == {path for path in files_below(folder / "masks") if not path.endswith(".part")}
     if number == signal.SIGINT:
         assert process.returncode == 130
         assert b"interrupted: 1 of 5 are left; the same command goes on with them" in errors
-        assert not unfinished.exists()
+        assert unfinished(folder / "masks") == []
     else:
         assert process.returncode == -signal.SIGKILL
-        assert unfinished.exists()
+        assert len(unfinished(folder / "masks")) == 1
     report = report_of(run(*arguments, "--json", cwd=folder))
     assert [done["file"] for done in report["done"]] == ["photos/inner/zebra.jpg"]
     assert len(report["skipped"]) == len(TARGETS)
     assert mask_of(folder / "masks/inner/zebra.png").shape == (1600, 2400)
-    assert not unfinished.exists()
 
 
 def test_standard_input_becomes_standard_output_and_nothing_else_is_there(

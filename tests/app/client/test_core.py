@@ -64,6 +64,7 @@ def test_weights_that_are_replaced_before_the_names_are_known_make_another_mask(
         (504, {"Retry-After": "3"}, 3, 3.3),
         (503, {}, 0.25, 0.5),
         (502, {"Retry-After": "soon"}, 0.25, 0.5),
+        (503, {"Retry-After": "Mon, 01 Jan 99999999999999999999999 00:00:00 GMT"}, 0.25, 0.5),
     ],
 )
 def test_what_passes_is_waited_for_as_long_as_is_told(

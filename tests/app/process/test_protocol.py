@@ -161,6 +161,14 @@ def test_a_connection_that_would_be_upgraded_ends_when_it_is_to(strict: ServerPr
         assert b"connection: close" in _all(connection)
 
 
+def test_what_is_wrong_behind_an_upgrade_is_told_as_elsewhere(strict: ServerProcess) -> None:
+    upgraded = _GET.replace(b"\r\n\r\n", b"\r\nConnection: Upgrade\r\nUpgrade: h2c\r\n\r\n")
+    bad = _GET.replace(b"\r\n\r\n", b"\r\n" + b"X: y\r\n" * MAX_HEADERS + b"\r\n")
+    with _connect(strict) as connection:
+        connection.sendall(upgraded + bad)
+        assert _statuses(_all(connection)) == [200, 431]
+
+
 def test_a_request_that_would_rather_speak_http2_is_answered_in_http1(strict: ServerProcess, cat: bytes) -> None:
     head = (
         b"POST /segment HTTP/1.1\r\nHost: x\r\nContent-Type: image/jpeg\r\nContent-Length: %d\r\n"

@@ -19,7 +19,7 @@ import sys
 from app.process import measures_folder, supervisor
 from app.process_settings import ProcessSettings
 measures_folder._IN_MEMORY = sys.argv[1]
-supervisor._SILENCE_S = 1.0
+supervisor._SILENCE_S = supervisor._SECOND_THOUGHT_S = 1.0
 sys.exit(supervisor.supervise(ProcessSettings(), "tests.app.process.idle_worker"))
 """
 
@@ -112,6 +112,28 @@ def test_a_worker_that_hangs_is_replaced(supervise: Supervise) -> None:
     supervised.wait_for("ready", 4)
     assert any("has been silent" in line for line in supervised.lines)
     assert any("SIGKILL" in line for line in supervised.lines)
+
+
+def test_workers_do_not_hang_because_the_supervisor_was_stopped_for_a_while(supervise: Supervise) -> None:
+    supervised = supervise("work")
+    workers = supervised.wait_for("ready", 2)
+    supervised.wait_for("Ready")
+    supervised.process.send_signal(signal.SIGSTOP)
+    time.sleep(3)
+    supervised.process.send_signal(signal.SIGCONT)
+    time.sleep(2)
+    assert supervised.end() == 0
+    assert set(supervised.wait_for("terminated", 2)) == set(workers)
+    assert not any("silent" in line for line in supervised.lines)
+
+
+def test_a_worker_that_a_nameless_signal_ends_is_replaced(supervise: Supervise) -> None:
+    supervised = supervise("work")
+    first, _ = supervised.wait_for("ready", 2)
+    os.kill(first, 40)
+    supervised.wait_for("ready")
+    assert any("ended by signal 40" in line for line in supervised.lines)
+    assert supervised.end() == 0
 
 
 def test_a_worker_that_cannot_start_at_first_ends_the_service_with_its_exit_code(supervise: Supervise) -> None:

@@ -26,6 +26,18 @@ def test_a_repeated_answer_is_told_once(body: bytes, told: int, cuts: list[int],
     assert b"".join(part for part in heard if isinstance(part, bytes)) == body
 
 
+def test_an_answer_that_is_shorter_than_what_was_told_does_not_pass_for_whole() -> None:
+    transcript = Transcript()
+    transcript.news(HEAD)
+    transcript.news(b"one two")
+    transcript.end()
+    transcript.begin_again()
+    transcript.news(HEAD)
+    assert transcript.news(b"one") is None
+    with pytest.raises(DifferentAnswerError, match="ends after 3 bytes; 7 were told"):
+        transcript.end()
+
+
 def test_what_differs_only_in_its_date_goes_on() -> None:
     transcript = Transcript()
     transcript.news(HEAD)
