@@ -11,8 +11,11 @@ from label_studio_sdk.converter.brush import decode_rle
 from label_studio_sdk.label_interface import LabelInterface
 from numpy.typing import NDArray
 from skimage.draw import polygon2mask
+from starlette.testclient import TestClient
 
 from app.client import Client
+from examples.label_studio.backend import create_backend
+from examples.label_studio.files import Files
 from examples.label_studio.regions import controls
 from tests.app.server_process import ServerProcess, wait_until
 from tests.ecosystem.label_studio_backend import BackendProcess
@@ -84,6 +87,26 @@ def test_the_sdk_finds_our_regions_valid(server: ServerProcess, examples: Path, 
         (brush,) = of_kind(result, "brushlabels")
         assert brush["value"]["brushlabels"] == ["Human"]
         np.testing.assert_array_equal(brush_mask(brush), segmentation.mask == 15)
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        b"",
+        b"[",
+        b"[]",
+        b"{}",
+        b'{"schema": "<View"}',
+        b'{"schema": ""}',
+        b'{"schema": 5}',
+        b'{"schema": null}',
+        b"[" * 10**5,
+    ],
+)
+def test_a_labelling_interface_that_cannot_be_read_is_refused(body: bytes) -> None:
+    with Client("http://127.0.0.1:9") as client, Files("http://127.0.0.1:9", "key") as files:
+        backend = TestClient(create_backend(client, files))
+        assert backend.post("/setup", content=body).status_code == 400
 
 
 def test_tags_of_other_kinds_or_objects_are_left_alone() -> None:
