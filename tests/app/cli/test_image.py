@@ -190,9 +190,9 @@ def test_a_file_that_ends_in_part_is_a_file_as_others(folder: Path) -> None:
         assert picture.format == "JPEG"
 
 
-def unfinished(folder: Path) -> list[Path]:
-    """Files that are being written below a folder."""
-    return list(folder.rglob(".*.part"))
+def unfinished(file: Path) -> list[Path]:
+    """What is there of a file that is being written."""
+    return list(file.parent.glob(f".{file.name}.*.part"))
 
 
 @pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGINT])
@@ -201,17 +201,17 @@ def test_after_an_end_in_the_middle_the_same_command_goes_on(folder: Path, large
     large.rename(folder / "photos/inner/zebra.jpg")
     arguments = ("image", "photos", "-o", "masks", "--jobs", 1)
     process = start(*arguments, cwd=folder)
-    wait_until(lambda: bool(unfinished(folder / "masks")), timeout_s=120)
+    wait_until(lambda: bool(unfinished(folder / "masks/inner/zebra.png")), timeout_s=120)
     process.send_signal(number)
     _, errors = process.communicate(timeout=60)
     assert set(TARGETS.values()) == {path for path in files_below(folder / "masks") if not path.endswith(".part")}
     if number == signal.SIGINT:
         assert process.returncode == 130
         assert b"interrupted: 1 of 5 are left; the same command goes on with them" in errors
-        assert unfinished(folder / "masks") == []
+        assert unfinished(folder / "masks/inner/zebra.png") == []
     else:
         assert process.returncode == -signal.SIGKILL
-        assert len(unfinished(folder / "masks")) == 1
+        assert len(unfinished(folder / "masks/inner/zebra.png")) == 1
     report = report_of(run(*arguments, "--json", cwd=folder))
     assert [done["file"] for done in report["done"]] == ["photos/inner/zebra.jpg"]
     assert len(report["skipped"]) == len(TARGETS)
