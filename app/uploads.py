@@ -79,10 +79,11 @@ async def read_image_bytes(request: Request, limits: UploadLimits, hold: Callabl
     Raises:
         ProblemError: the body is too large, too slow, malformed, of another type, or has no such field.
     """
-    content_type = parse_options_header(request.headers.get("content-type"))[0].decode("latin-1").lower()
+    told, parameters = parse_options_header(request.headers.get("content-type"))
+    content_type = told.decode("latin-1").lower()
     async with in_time(limits):
         if content_type == "multipart/form-data":
-            return await _read_multipart(request, limits, hold)
+            return await _read_multipart(request, parameters.get(b"boundary"), limits, hold)
         if content_type.startswith("image/") or content_type in ("", "application/octet-stream"):
             return b"".join([chunk async for chunk in bounded(request, limits, hold)])
     raise ProblemError(
@@ -92,9 +93,11 @@ async def read_image_bytes(request: Request, limits: UploadLimits, hold: Callabl
     )
 
 
-async def _read_multipart(request: Request, limits: UploadLimits, hold: Callable[[int], None]) -> bytes:
+async def _read_multipart(
+    request: Request, boundary: bytes | None, limits: UploadLimits, hold: Callable[[int], None]
+) -> bytes:
     body = bounded(request, limits, hold, FORM_BYTES)
-    parser = _InMemoryParser(_with_boundary_alone(request.headers), body, max_files=1, max_fields=8)
+    parser = _InMemoryParser(_with_boundary_alone(boundary), body, max_files=1, max_fields=8)
     with closing(parser):
         try:
             form = await parser.parse()
@@ -112,14 +115,12 @@ async def _read_multipart(request: Request, limits: UploadLimits, hold: Callable
     return data
 
 
-def _with_boundary_alone(headers: Headers) -> Headers:
+def _with_boundary_alone(boundary: bytes | None) -> Headers:
     """The type of a form without its charset: some of those that Python knows take minutes to decode a field, and each
     that it does not know it remembers.
     """
-    media_type, parameters = parse_options_header(headers["content-type"])
-    boundary = parameters.get(b"boundary")
-    told = b"" if boundary is None else b'; boundary="%b"' % boundary
-    return Headers({"content-type": (media_type + told).decode("latin-1")})
+    told = "" if boundary is None else f'; boundary="{boundary.decode("latin-1")}"'
+    return Headers({"content-type": f"multipart/form-data{told}"})
 
 
 @asynccontextmanager

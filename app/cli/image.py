@@ -103,14 +103,13 @@ def image(
     set_settings(weights=weights, device=device, precision=precision)
     request = Request(form, mask, tiling, alpha, wants_classes=as_json or table is not None)
     plan = make_plan(paths, output, form, is_recursive=recursive)
-    names = [task.file for task in plan.tasks]
     if not overwrite and not plan.is_one_answer:
         plan = plan.looked_up()
     tasks = plan.tasks
     if table is not None and not request.tells_classes:
         # Overlays and confidences do not tell what a table needs.
         tasks = [replace(task, is_finished=False) for task in tasks]
-    report = Report(names, plan.failures)
+    report = Report(plan.names, plan.failures)
     if table is None:
         tasks = _without_finished(tasks, report)
     if tasks:

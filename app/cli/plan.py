@@ -9,8 +9,8 @@ import typer
 
 from app.cli.engine import FormatName
 from app.cli.report import Failure
-from app.cli.sources import Search, search
-from app.cli.targets import STANDARD_OUTPUT, Task, assign_targets, is_file_name, is_searched
+from app.cli.sources import search
+from app.cli.targets import STANDARD_OUTPUT, Task, assign_targets, is_file_name, searched_again
 
 _TAKEN = "is there and is no answer to it; move it away, or make it anew with --overwrite"
 
@@ -20,11 +20,13 @@ class Plan:
     """The images and where their answers go.
 
     Attributes:
-        tasks: in the order in which they were named, folders by name.
+        names: of all images, in the order in which they were named, folders by name.
+        tasks: for each of them, in the same order; where ``looked_up``, for those whose places are not taken.
         failures: folders that cannot be read, and places that are taken.
         is_one_answer: whether the place of the one answer was named, and not a folder.
     """
 
+    names: list[str]
     tasks: list[Task]
     failures: list[Failure]
     is_one_answer: bool
@@ -54,11 +56,11 @@ def make_plan(paths: Sequence[Path], output: Path, form: FormatName, *, is_recur
     is_one_answer = output == STANDARD_OUTPUT or is_file_name(output, paths, form)
     tasks = [Task(found.sources[0], output)] if is_one_answer else assign_targets(found, output, form)
     images = {identity: source.path for source in found.sources if (identity := _identity(source.path))}
+    searched = {} if is_one_answer else searched_again(found.folders, output)
     for task in tasks:
         _require_other(task.target, images)
-        if not is_one_answer:
-            _require_apart(task.target, found, output)
-    return Plan(tasks, found.failures, is_one_answer)
+        _require_apart(task.target, searched)
+    return Plan([task.file for task in tasks], tasks, found.failures, is_one_answer)
 
 
 def _identity(path: Path) -> tuple[int, int] | None:
@@ -77,9 +79,9 @@ def _require_other(target: Path, images: Mapping[tuple[int, int], Path]) -> None
         raise typer.BadParameter(f"an answer would take the place of the image {image}; name another with -o")
 
 
-def _require_apart(target: Path, found: Search, output: Path) -> None:
-    for folder in found.folders:
-        if is_searched(target, folder, output):
+def _require_apart(target: Path, searched: Mapping[Path, Path]) -> None:
+    for folder, place in searched.items():
+        if target.resolve().is_relative_to(place):
             raise typer.BadParameter(
                 f"{target} would lie among the images of {folder}, and be taken for one of them; name another folder "
                 "with -o"

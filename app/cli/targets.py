@@ -75,12 +75,15 @@ def is_file_name(output: Path, paths: Sequence[Path], form: FormatName) -> bool:
     return is_one
 
 
-def is_searched(target: Path, folder: Path, output: Path) -> bool:
-    """Whether a later run would find an answer while it searches a folder of images, ``output`` being left out."""
-    inside, searched, left_out = target.resolve(), folder.resolve(), output.resolve()
-    if left_out != searched and left_out.is_relative_to(searched):
-        return False
-    return inside.is_relative_to(searched)
+def searched_again(folders: Sequence[Path], output: Path) -> dict[Path, Path]:
+    """The folders of images in which a later run would find answers, each with where it really is; ``output`` below one
+    is left out of its search.
+    """
+    left_out = output.resolve()
+    places = {folder: folder.resolve() for folder in folders}
+    return {
+        folder: place for folder, place in places.items() if left_out == place or not left_out.is_relative_to(place)
+    }
 
 
 def assign_targets(found: Search, folder: Path, form: FormatName) -> list[Task]:

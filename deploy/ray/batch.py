@@ -112,11 +112,10 @@ def batch(
     settings = settings.model_copy(update={"threads": settings.threads or 1})
     folder, output = folder.absolute(), output.absolute()
     plan = make_plan([folder], output, form, is_recursive=True)
-    names = [task.file for task in plan.tasks]
     if not overwrite:
         plan = plan.looked_up()
     tasks = plan.tasks
-    report = Report(names, plan.failures)
+    report = Report(plan.names, plan.failures)
     report.digest = _digest(settings.weights)
     for task in tasks:
         if task.is_finished:

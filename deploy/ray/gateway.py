@@ -18,7 +18,7 @@ from starlette.types import Receive, Scope, Send
 from app.errors import ProblemResponse
 from app.problems import NOT_READY, ProblemError
 from deploy.ray.bodies import Bodies, BodyLimits
-from deploy.ray.messages import Head, HttpRequest, Parts
+from deploy.ray.messages import BEAT_S, Head, HttpRequest, Parts
 from deploy.ray.transcript import Transcript
 
 _logger = logging.getLogger("ray.serve")
@@ -29,9 +29,9 @@ _DEATHS = 3
 _TAKE_S = 3.0
 """In which a replica says that it has a request, as long as its event loop turns; then another is asked."""
 
-_SILENCE_S = 10.0
-"""For which a replica that has a request may say nothing, five times as long as it does; a machine that has lost its
-power or its network closes no connection."""
+_SILENCE_S = 5 * BEAT_S
+"""For which a replica that has a request may say nothing; a machine that has lost its power or its network closes no
+connection."""
 
 _GONE = (StatusCode.CANCELLED, StatusCode.INTERNAL, StatusCode.UNAVAILABLE)
 """How gRPC ends a call whose replica has ended."""

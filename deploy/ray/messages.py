@@ -80,5 +80,8 @@ class Head:
         return dict(self.headers).get(name)
 
 
+BEAT_S = 2.0
+"""In which a replica that answers says something, if only that it is there."""
+
 Parts: TypeAlias = list[Head | bytes]
 """Of an answer: what there is at one time. The head is the first of all; no parts say that somebody has the request."""

@@ -9,10 +9,7 @@ from app.scheduling.service import Service
 from app.settings import Settings
 from app.telling.logs import log_config
 from deploy.ray.asgi_call import call
-from deploy.ray.messages import HttpRequest, Parts
-
-BEAT_S = 2.0
-"""In which a replica that answers says something, if only that it is there."""
+from deploy.ray.messages import BEAT_S, HttpRequest, Parts
 
 
 class Segmentation:

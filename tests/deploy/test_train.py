@@ -2,13 +2,11 @@
 
 import hashlib
 import os
-import socket
 import subprocess
 import sys
 from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
-from threading import Thread
+from urllib.parse import urlsplit
 
 import httpx2
 import numpy as np
@@ -18,6 +16,7 @@ from PIL import Image
 from deploy import train
 from model.checkpoint import Checkpoint, Golden
 from model.segmenter import DEFAULT_WEIGHTS
+from tests.app.client.scripted_server import ScriptedServer, response
 from tests.app.load import Load
 from tests.app.server_process import ServerProcess
 
@@ -151,28 +150,12 @@ def test_without_a_service_the_weights_wait_for_one(volumes: Volumes) -> None:
 def test_who_is_not_the_service_is_named_and_the_others_are_asked_all_the_same(
     answer: bytes, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    with answering(answer) as stranger, answering(b'HTTP/1.1 200 OK\r\n\r\n{"sha256": "0123"}') as service:
-        assert not train.reload_all([f"localhost:{stranger}", f"localhost:{service}"], KEY)
+    with ScriptedServer(answer) as other, ScriptedServer(response("200 OK", b'{"sha256": "0123"}')) as asked:
+        stranger, service = (f"localhost:{urlsplit(server.url).port}" for server in (other, asked))
+        assert not train.reload_all([stranger, service], KEY)
     told = capsys.readouterr()
-    assert told.err.startswith(f"localhost:{stranger} at 127.0.0.1: not the service's answer: ")
-    assert told.out == f"localhost:{service} at 127.0.0.1: 0123\n"
-
-
-@contextmanager
-def answering(answer: bytes) -> Iterator[int]:
-    """A port where one connection is answered so, whatever it asks."""
-
-    def answer_one() -> None:
-        connection, _ = listener.accept()
-        with connection:
-            connection.recv(65536)
-            connection.sendall(answer)
-
-    with socket.create_server(("127.0.0.1", 0)) as listener:
-        thread = Thread(target=answer_one, daemon=True)
-        thread.start()
-        yield listener.getsockname()[1]
-        thread.join(timeout=10)
+    assert told.err.startswith(f"{stranger} at 127.0.0.1: not the service's answer: ")
+    assert told.out == f"{service} at 127.0.0.1: 0123\n"
 
 
 def test_a_training_that_fails_changes_no_weights(volumes: Volumes) -> None:
