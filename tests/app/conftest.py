@@ -6,7 +6,7 @@ from starlette.testclient import TestClient
 
 from app.application import create_app
 from app.settings import Settings
-from tests.app.server_process import ServerProcess
+from tests.app.server_process import ForkedServer, ServerProcess
 
 EXAMPLES = Path(__file__).parents[2] / "examples"
 
@@ -33,11 +33,11 @@ def server() -> Iterator[ServerProcess]:
 
 @pytest.fixture
 def start_server() -> Iterator[Callable[..., ServerProcess]]:
-    """Starts services with other settings; they are ended with the test."""
+    """Starts services with other settings, forked unless words before the command are given; they end with the test."""
     started: list[ServerProcess] = []
 
     def start(*prefix: str, **settings: object) -> ServerProcess:
-        server = ServerProcess(*prefix, **settings)
+        server = ServerProcess(*prefix, **settings) if prefix else ForkedServer(**settings)
         started.append(server)
         return server.__enter__()
 

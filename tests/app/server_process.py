@@ -8,10 +8,13 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable
+from pathlib import Path
 from threading import Thread
 from typing import Self
 
 import httpx2
+
+from tests.app.forked_process import ForkedProcess
 
 READY = re.compile(r"Ready on http://127\.0\.0\.1:(\d+)")
 
@@ -43,17 +46,15 @@ class ServerProcess:
         self.log: list[str] = []
 
     def __enter__(self) -> Self:
-        self.process = subprocess.Popen(
-            self._command,
-            env=self._environment,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            text=True,
-        )
-        assert self.process.stdout is not None
+        reader, writer = os.pipe()
+        self._output = os.fdopen(reader)
+        try:
+            self.process = self._start(writer)
+        finally:
+            os.close(writer)
         # What nobody reads fills the pipe, and the service waits until somebody does.
-        self._reading = Thread(target=self.log.extend, args=[self.process.stdout])
-        for line in self.process.stdout:
+        self._reading = Thread(target=self.log.extend, args=[self._output])
+        for line in self._output:
             self.log.append(line)
             if match := READY.search(line):
                 self.port = int(match[1])
@@ -61,14 +62,17 @@ class ServerProcess:
                 return self
         raise AssertionError("the service did not start:\n" + "".join(self.log))
 
+    def _start(self, output: int) -> "subprocess.Popen[bytes] | ForkedProcess":
+        """Start the process, whose standard output and error are the descriptor ``output``."""
+        return subprocess.Popen(self._command, env=self._environment, stdout=output, stderr=output)
+
     def __exit__(self, *_: object) -> None:
         if self.process.poll() is None:
             self.process.send_signal(signal.SIGTERM)
             self.process.wait(timeout=60)
         if self._reading.is_alive():
             self._reading.join(timeout=60)
-        assert self.process.stdout is not None
-        self.process.stdout.close()
+        self._output.close()
 
     @property
     def url(self) -> str:
@@ -91,6 +95,15 @@ class ServerProcess:
     def unfinished_upload(self, body: bytes, sent: int) -> "Upload":
         """A connection that has sent the head of a POST and the first bytes of its body."""
         return Upload(self.port, body, sent)
+
+
+class ForkedServer(ServerProcess):
+    """The same service without the seconds that a new interpreter takes to import it: `make test` starts many."""
+
+    def _start(self, output: int) -> ForkedProcess:
+        with Path(os.devnull).open() as nothing:
+            streams = (nothing.fileno(), output, output)
+            return ForkedProcess("app.__main__", ["app"], self._environment, Path.cwd(), streams)
 
 
 class Upload:

@@ -45,7 +45,7 @@ class Proxy(ServerProcess):
         directives = "daemon off; user root;"
         command = [PROGRAM, "-e", "stderr", "-p", self._folder, "-c", self._folder / "nginx.conf", "-g", directives]
         with (self._folder / "log").open("w") as log:
-            self.process = subprocess.Popen([str(word) for word in command], stdout=log, stderr=log, text=True)
+            self.process = subprocess.Popen([str(word) for word in command], stdout=log, stderr=log)
         wait_until(lambda: self.process.poll() is not None or _answers(self.port))
         assert self.process.poll() is None, self.text
         return self
