@@ -6,7 +6,7 @@ BIN := $(VENV)/bin
 INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt
 
 .DEFAULT_GOAL := help
-.PHONY: help serve test test-ecosystem check audit docs soak format picture sbom chroot-check clean
+.PHONY: help serve test test-all test-ecosystem check audit docs soak format picture sbom chroot-check clean
 
 help: ## Show this list.
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
@@ -14,8 +14,19 @@ help: ## Show this list.
 serve: $(VENV)/.serve ## Set up, and start the service with the weights that ship.
 	@exec $(BIN)/python -m app
 
-test: check ## Set up, check format, style, types and layers, and run all tests.
-	$(BIN)/python -m pytest --ignore=tests/ecosystem --cov --cov-report=term:skip-covered
+# By two processes, as on two cores; each works through a stretch of the tests, so that they share little of what is set up once.
+PYTEST := $(BIN)/python -m pytest --numprocesses=2 --dist=worksteal --ignore=tests/ecosystem
+
+# Runs commands, and says how long they took.
+define timed
+@start=$$(date +%s); $(1); code=$$?; echo "make $@: $$(($$(date +%s) - start)) s"; exit $$code
+endef
+
+test: $(VENV)/.test ## Set up, check format, style, types and layers, and run the tests that take no longer than minutes.
+	$(call timed,$(MAKE) --no-print-directory check && $(PYTEST) -m "not slow")
+
+test-all: $(VENV)/.test ## The same with the slow tests too, but for real peers, and with coverage.
+	$(call timed,$(MAKE) --no-print-directory check && $(PYTEST) --cov --cov-report=term:skip-covered)
 
 test-ecosystem: $(VENV)/.ecosystem $(VENV)/.label-studio $(VENV)/.labelme ## Set up, and test with the real peers: Ray, Kubernetes' tools, tritonclient, pycocotools and others.
 	PATH="$(abspath $(BIN)):$$PATH" $(BIN)/python -m pytest tests/ecosystem

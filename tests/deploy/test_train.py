@@ -20,6 +20,8 @@ from tests.app.client.scripted_server import ScriptedServer, response
 from tests.app.load import Load
 from tests.app.server_process import ServerProcess
 
+pytestmark = pytest.mark.slow
+
 PROGRAM = Path(__file__).parents[2] / "deploy/train.py"
 KEY = "key-of-the-trainer"
 

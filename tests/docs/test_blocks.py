@@ -33,6 +33,7 @@ no block
 """
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
 def test_each_block_of_the_page_works_or_says_why_it_is_not_run(page: Path, tmp_path: Path) -> None:
     runnable = [block for block in blocks(page.read_text()) if block.not_run is None]

@@ -46,6 +46,7 @@ def site(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
+@pytest.mark.slow
 def test_pages_load_only_what_is_in_the_site(site: Path) -> None:
     pages = list(site.rglob("*.html"))
     assert len(pages) > 10
@@ -60,6 +61,7 @@ def test_pages_load_only_what_is_in_the_site(site: Path) -> None:
             assert found.exists(), f"{page} loads {address}"
 
 
+@pytest.mark.slow
 def test_style_sheets_load_nothing_from_elsewhere(site: Path) -> None:
     sheets = list(site.rglob("*.css"))
     assert sheets
@@ -67,6 +69,7 @@ def test_style_sheets_load_nothing_from_elsewhere(site: Path) -> None:
         assert not re.search(r"""(url\(|@import\s)\s*["']?(https?:)?//""", sheet.read_text()), sheet
 
 
+@pytest.mark.slow
 def test_the_http_reference_has_every_operation_and_every_problem(site: Path) -> None:
     page = (site / "http.html").read_text()
     for path, methods in create_app(Settings()).openapi()["paths"].items():
@@ -79,6 +82,7 @@ def test_the_http_reference_has_every_operation_and_every_problem(site: Path) ->
         assert problem.description.split("`")[0] in page
 
 
+@pytest.mark.slow
 def test_the_command_reference_has_the_commands(site: Path) -> None:
     page = (site / "command_line.html").read_text()
     for name in ("serve", "image", "classes", "info"):

@@ -39,6 +39,7 @@ def test_the_stored_notebook_is_valid_and_carries_no_outputs(notebook: nbformat.
     assert all(cell.outputs == [] and cell.execution_count is None for cell in code)
 
 
+@pytest.mark.slow
 def test_the_notebook_runs_from_top_to_bottom_without_any_data_set(
     notebook: nbformat.NotebookNode, examples: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -44,6 +44,7 @@ def test_uploads_of_the_corpus_are_read_or_refused(path: Path) -> None:
     gc.collect()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("target", ["images", "uploads"])
 def test_a_short_campaign_finds_nothing(target: str, tmp_path: Path) -> None:
     pytest.importorskip("atheris")
@@ -53,6 +54,7 @@ def test_a_short_campaign_finds_nothing(target: str, tmp_path: Path) -> None:
     assert campaign.crashes == {}
 
 
+@pytest.mark.slow
 def test_an_exception_ends_a_process_and_leaves_its_input(tmp_path: Path) -> None:
     pytest.importorskip("atheris")
     campaign = fuzz("uploads", 3, tmp_path, module="tests.reliability.crashing_fuzz_target")

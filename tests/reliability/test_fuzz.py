@@ -17,6 +17,7 @@ from benchmarks.reliability.fuzz_seeds import HEIGHT, WIDTH, seeds
 PROBLEM = {"content-type": "application/problem+json"}
 
 
+@pytest.mark.slow
 def test_fuzzed_bodies_end_nothing_and_leave_nothing() -> None:
     findings = prove(count=300, warm_up=100, clients=8, seed=1)
     assert [finding for finding in findings if not finding.holds] == []

@@ -1,8 +1,11 @@
 from pathlib import Path
 
+import pytest
+
 from benchmarks.reliability.keys import check_times, findings, request_times, slower_share, write_keys
 
 
+@pytest.mark.slow
 def test_keys_open_what_they_should_and_no_more(tmp_path: Path) -> None:
     file = write_keys(tmp_path)
     times, wrong = request_times(file, samples=5)

@@ -1,10 +1,13 @@
 from pathlib import Path
 
+import pytest
+
 from benchmarks.reliability.crowd import Manner
 from benchmarks.reliability.neighbours import Plan, findings, measure
 from benchmarks.reliability.traffic import Exchange
 
 
+@pytest.mark.slow
 def test_an_ordinary_client_is_answered_whoever_else_is_there(tmp_path: Path) -> None:
     clients = {Manner.SLOW: 50, Manner.IDLE: 200, Manner.VANISHING: 10, Manner.READING: 5, Manner.UNREAD: 2}
     exchanges = measure(Plan(clients, seconds=1, rounds=1), tmp_path)

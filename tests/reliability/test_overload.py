@@ -1,5 +1,7 @@
 from pathlib import Path
 
+import pytest
+
 from benchmarks.reliability.bodies import PHOTOGRAPH, Kind, write_photograph
 from benchmarks.reliability.overload import findings, overload
 
@@ -7,6 +9,7 @@ _ALLOWED = 10.0
 """Times the usual time of a photograph, after which all is as before: other programs may run beside the tests."""
 
 
+@pytest.mark.slow
 def test_too_many_requests_are_refused_at_once_and_the_others_answered_in_time(tmp_path: Path) -> None:
     kind = Kind("photograph", "/segment", write_photograph(tmp_path, PHOTOGRAPH))
     seen = overload([kind], seconds=2, allowed=_ALLOWED)

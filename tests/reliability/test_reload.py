@@ -1,8 +1,11 @@
 from pathlib import Path
 
+import pytest
+
 from benchmarks.reliability.reload import findings, reload, two_weights
 
 
+@pytest.mark.slow
 def test_new_weights_come_without_a_gap(tmp_path: Path) -> None:
     known = {weights.digest for weights in two_weights(tmp_path)}
     assert len(known) == 2

@@ -1,9 +1,11 @@
 import numpy as np
+import pytest
 
 from benchmarks.photograph import photograph
 from benchmarks.reliability.sameness import Prediction, Way, findings, predict
 
 
+@pytest.mark.slow
 def test_one_image_has_one_mask_under_any_load() -> None:
     bodies = [photograph("cat"), photograph("astronaut", 240, 320)]
     predictions = predict(bodies, {"defaults": {}}, repeats=1)

@@ -1,10 +1,13 @@
 from pathlib import Path
 
+import pytest
+
 from benchmarks.reliability.resident import Sample
 from benchmarks.reliability.saturation import findings, median_of_tenth, saturate
 from benchmarks.reliability.traffic import Exchange, Observation
 
 
+@pytest.mark.slow
 def test_mixed_requests_are_answered_as_they_should(tmp_path: Path) -> None:
     observation, samples = saturate(tmp_path, seconds=2, large_size=(1056, 1056))
     *rows, _ = findings(observation, samples)  # of growth so short a time tells nothing

@@ -1,11 +1,14 @@
 from pathlib import Path
 
+import pytest
+
 from benchmarks.photograph import photograph
 from benchmarks.reliability.termination import Termination, findings, requests, terminate
 from benchmarks.reliability.traffic import NO_ANSWER
 from benchmarks.reliability.witness import Event
 
 
+@pytest.mark.slow
 def test_sigterm_under_load_loses_nothing(tmp_path: Path) -> None:
     seen = terminate(requests(tmp_path), photograph("cat"), after_s=1)
     assert seen.before()

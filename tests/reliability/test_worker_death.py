@@ -1,8 +1,11 @@
+import pytest
+
 from benchmarks.reliability.traffic import NO_ANSWER
 from benchmarks.reliability.witness import Event
 from benchmarks.reliability.worker_death import Death, Deaths, findings, kill_workers
 
 
+@pytest.mark.slow
 def test_a_killed_worker_takes_its_own_requests_with_it_and_comes_back() -> None:
     seen = kill_workers(repeats=1, steady_s=0)
     assert [finding for finding in findings(seen) if not finding.holds] == []

@@ -47,6 +47,7 @@ def _run(session: Any, *images: NDArray[np.uint8]) -> NDArray[np.float32]:
     return logits
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("learned_upsampling", [False, True])
 @pytest.mark.parametrize("architecture", Architecture)
 def test_every_network_gives_the_segmenters_masks_at_every_size(

@@ -15,6 +15,8 @@ from model.checkpoint import Checkpoint
 from tests.training.voc_folder import halves, write_voc_folder
 from training.run_state import RunState
 
+pytestmark = pytest.mark.slow
+
 _ROOT = Path(__file__).parents[2]
 
 

@@ -34,6 +34,7 @@ def serving(*command: str, **variables: str) -> Iterator[str]:
         process.stdout.close()
 
 
+@pytest.mark.slow
 def test_options_beat_the_environment() -> None:
     options = ("serve", "--host", "127.0.0.1", "--port", "0", "--device", "cpu", "--precision", "bfloat16")
     with serving(*COMMAND, *options, FCN_PORT="1", FCN_DEVICE="abacus", FCN_PRECISION="int8") as url:
@@ -41,6 +42,7 @@ def test_options_beat_the_environment() -> None:
     assert (model["device"], model["precision"]) == ("cpu", "bfloat16")
 
 
+@pytest.mark.slow
 def test_workers_are_told_what_the_options_say() -> None:
     with serving(*MODULE, "serve", "--port", "0", "--workers", "2", "--precision", "bfloat16", FCN_THREADS="1") as url:
         assert httpx2.get(f"{url}/model").json()["precision"] == "bfloat16"
@@ -61,6 +63,7 @@ def test_what_cannot_serve_has_the_services_exit_codes(tmp_path: Path) -> None:
     assert b"cannot listen" in result.stderr
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("arguments", [["--help"], ["image", "--help"], ["classes", "--json"], ["nonsense"]])
 def test_the_module_does_what_the_command_does(tmp_path: Path, arguments: list[str]) -> None:
     by_module, by_command = run(*arguments, cwd=tmp_path, command=MODULE), run(*arguments, cwd=tmp_path)

@@ -55,6 +55,7 @@ def show_start(page: Page, examples: Path) -> None:
 STATES = [show_start, show_result, show_problem, show_progress, show_question_for_key]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("look", LOOKS)
 @pytest.mark.parametrize("show", STATES)
 def test_axe_finds_nothing_serious(
@@ -69,11 +70,13 @@ def test_axe_finds_nothing_serious(
     assert not found
 
 
+@pytest.mark.slow
 def test_axe_would_find_something(page: Page) -> None:
     page.evaluate("() => { document.querySelector('label[for=file]').remove(); document.documentElement.lang = ''; }")
     assert Axe().run(page).response["violations"]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("show", STATES)
 def test_nothing_is_wider_than_a_small_phone(
     browser: Browser, server: ServerProcess, examples: Path, show: Callable[[Page, Path], None]
@@ -112,6 +115,7 @@ def press_until_focused(page: Page, control: Any) -> None:
     assert control.evaluate(HAS_OUTLINE), "whoever uses the keyboard must see where it is"
 
 
+@pytest.mark.slow
 def test_the_view_is_changed_with_the_keyboard(page: Page, cat_file: Path) -> None:
     open_image(page, cat_file)
     page.get_by_label("Overlay", exact=True).press("ArrowRight")
@@ -119,6 +123,7 @@ def test_the_view_is_changed_with_the_keyboard(page: Page, cat_file: Path) -> No
     expect(page.locator("#mask")).to_have_css("visibility", "hidden")
 
 
+@pytest.mark.slow
 def test_the_skip_link_leads_to_the_content(page: Page) -> None:
     page.keyboard.press("Tab")
     link = page.get_by_role("link", name="To the content")
@@ -128,6 +133,7 @@ def test_the_skip_link_leads_to_the_content(page: Page) -> None:
     expect(page.locator("#main")).to_be_focused()
 
 
+@pytest.mark.slow
 def test_screen_readers_hear_of_the_work_and_of_the_class(page: Page, cat_file: Path) -> None:
     status = page.get_by_role("status").first
     open_image(page, cat_file)
@@ -137,6 +143,7 @@ def test_screen_readers_hear_of_the_work_and_of_the_class(page: Page, cat_file: 
         expect(page.get_by_role(landmark)).to_have_count(1)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("motion", "animation"), [("reduce", "none"), ("no-preference", "sweep")])
 def test_nothing_moves_for_those_who_want_it_so(
     browser: Browser, server: ServerProcess, big_file: Path, motion: str, animation: str
@@ -148,6 +155,7 @@ def test_nothing_moves_for_those_who_want_it_so(
         expect(page.locator("#progress-bar")).to_have_css("animation-name", animation)
 
 
+@pytest.mark.slow
 def test_it_is_dark_where_that_is_liked(browser: Browser, server: ServerProcess) -> None:
     grounds = []
     for scheme in ("light", "dark"):

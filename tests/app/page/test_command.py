@@ -14,6 +14,8 @@ from tests.app.page.conftest import KEY
 from tests.app.page.pictures import Reference, decoded, expect_size, open_image
 from tests.app.server_process import ServerProcess
 
+pytestmark = pytest.mark.slow
+
 
 def run(command: str, folder: Path, **environment: str) -> None:
     shell = ["bash", "-c", f"{command} --fail --silent --show-error"]

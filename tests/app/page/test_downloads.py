@@ -5,6 +5,7 @@ import json
 from pathlib import Path
 
 import numpy as np
+import pytest
 from PIL import Image
 from playwright.sync_api import Page
 
@@ -27,6 +28,7 @@ def test_the_mask_is_saved(page: Page, cat_file: Path, tmp_path: Path, reference
     assert (decoded(path.read_bytes()) == reference.indices(cat_file)).all()
 
 
+@pytest.mark.slow
 def test_the_result_is_saved(page: Page, cat_file: Path, tmp_path: Path, reference: Reference) -> None:
     open_image(page, cat_file)
     path = saved(page, "Result JSON", tmp_path)
@@ -36,6 +38,7 @@ def test_the_result_is_saved(page: Page, cat_file: Path, tmp_path: Path, referen
     assert (decoded(base64.b64decode(document["mask"])) == reference.indices(cat_file)).all()
 
 
+@pytest.mark.slow
 def test_the_overlay_is_saved_as_it_is_seen(page: Page, cat_file: Path, tmp_path: Path, reference: Reference) -> None:
     open_image(page, cat_file)
     page.get_by_label("Opacity").fill("0.3")
@@ -47,6 +50,7 @@ def test_the_overlay_is_saved_as_it_is_seen(page: Page, cat_file: Path, tmp_path
     assert np.abs(overlay - reference.overlay(cat_file, 0)).mean() > 5
 
 
+@pytest.mark.slow
 def test_the_overlay_of_what_the_browser_cannot_show_is_made_by_the_service(
     page: Page, tiff_file: Path, tmp_path: Path, reference: Reference
 ) -> None:
@@ -55,6 +59,7 @@ def test_the_overlay_of_what_the_browser_cannot_show_is_made_by_the_service(
     assert (overlay == reference.overlay(tiff_file, 0.6)).all()
 
 
+@pytest.mark.slow
 def test_the_overlay_of_a_big_image_has_all_its_pixels(page: Page, big_file: Path, tmp_path: Path) -> None:
     open_image(page, big_file)
     with Image.open(saved(page, "Overlay PNG", tmp_path)) as overlay:

@@ -25,6 +25,7 @@ COPY_PICTURE = """async (address) => {
 }"""
 
 
+@pytest.mark.slow
 def test_a_photograph_is_chosen(page: Page, cat_file: Path) -> None:
     with page.expect_file_chooser() as chooser:
         page.get_by_label("Choose an image").click()
@@ -33,6 +34,7 @@ def test_a_photograph_is_chosen(page: Page, cat_file: Path) -> None:
     expect(page.locator("#legend")).to_contain_text("cat")
 
 
+@pytest.mark.slow
 def test_the_same_photograph_is_chosen_twice(page: Page, cat_file: Path) -> None:
     open_image(page, cat_file)
     with page.expect_response("**/segment?*"):
@@ -40,6 +42,7 @@ def test_the_same_photograph_is_chosen_twice(page: Page, cat_file: Path) -> None
     expect_size(page, cat_file)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("name", "found"), [("A cat", "Found cat"), ("An astronaut", "person")])
 def test_a_sample_is_tried(page: Page, name: str, found: str) -> None:
     page.get_by_role("button", name=name).click()
@@ -57,12 +60,14 @@ def test_a_photograph_is_dropped_anywhere(page: Page, cat_file: Path) -> None:
     expect(page.locator("#command")).to_contain_text("@dropped.jpg")
 
 
+@pytest.mark.slow
 def test_a_photograph_is_pasted(page: Page, cat_file: Path) -> None:
     page.evaluate(COPY_PICTURE, "static/samples/cat.jpg")
     page.keyboard.press("Control+V")
     expect_size(page, cat_file)
 
 
+@pytest.mark.slow
 def test_a_photograph_is_taken(browser: Browser, server: ServerProcess, cat_file: Path) -> None:
     with open_page(browser, server.url, **PHONE) as page:
         page.goto("/")
@@ -74,12 +79,14 @@ def test_a_photograph_is_taken(browser: Browser, server: ServerProcess, cat_file
         expect_size(page, cat_file)
 
 
+@pytest.mark.slow
 def test_the_page_says_which_classes_there_are(page: Page) -> None:
     page.get_by_text("The 21 classes that the network tells apart").wait_for()
     expect(page.locator("#known-classes li")).to_have_count(21)
     expect(page.locator("#known-classes")).to_contain_text("tvmonitor")
 
 
+@pytest.mark.slow
 def test_the_page_works_under_a_path(browser: Browser, server: ServerProcess, cat_file: Path) -> None:
     with open_page(browser, server.url) as page:
         # Stands for a proxy that has the service under a path, and takes it off.

@@ -3,6 +3,7 @@
 from pathlib import Path
 
 import numpy as np
+import pytest
 from playwright.sync_api import Page, expect
 
 from tests.app.page.pictures import Reference, canvas, open_image
@@ -25,6 +26,7 @@ def test_it_tells_colour_and_share_of_each_class(page: Page, astronaut_file: Pat
         expect(entries.nth(position).locator(".swatch")).to_have_css("background-color", f"rgb({red}, {green}, {blue})")
 
 
+@pytest.mark.slow
 def test_a_class_is_switched_off_and_on_with_the_keyboard(
     page: Page, astronaut_file: Path, reference: Reference
 ) -> None:
@@ -42,6 +44,7 @@ def test_a_class_is_switched_off_and_on_with_the_keyboard(
     assert alphas(page, is_person) == {255}
 
 
+@pytest.mark.slow
 def test_the_focused_class_stands_out(page: Page, astronaut_file: Path, reference: Reference) -> None:
     open_image(page, astronaut_file)
     indices = reference.indices(astronaut_file)
@@ -53,6 +56,7 @@ def test_the_focused_class_stands_out(page: Page, astronaut_file: Path, referenc
     assert 0 < dimmed < 128
 
 
+@pytest.mark.slow
 def test_all_classes_are_shown_and_hidden_at_once(page: Page, cat_file: Path) -> None:
     open_image(page, cat_file)
     everywhere = np.ones((300, 451), dtype=np.bool_)

@@ -3,6 +3,7 @@
 from collections.abc import Callable
 from pathlib import Path
 
+import pytest
 from playwright.sync_api import Browser, Page, expect
 
 from tests.app.browser import open_page
@@ -27,6 +28,7 @@ def test_a_problem_is_told_in_sentences(page: Page, tmp_path: Path, cat_file: Pa
     expect(problem).to_be_hidden()
 
 
+@pytest.mark.slow
 def test_a_problem_links_to_its_description(page: Page, cat_file: Path, tmp_path: Path) -> None:
     damaged = tmp_path / "damaged.jpg"
     damaged.write_bytes(cat_file.read_bytes()[:9000])
@@ -37,6 +39,7 @@ def test_a_problem_links_to_its_description(page: Page, cat_file: Path, tmp_path
     expect(page.locator("body")).to_contain_text('"title":"The image is damaged"')
 
 
+@pytest.mark.slow
 def test_it_counts_down_until_it_may_be_tried_again(
     browser: Browser, start_server: Callable[..., ServerProcess], cat_file: Path
 ) -> None:
@@ -57,6 +60,7 @@ def test_it_counts_down_until_it_may_be_tried_again(
         expect(page.locator("#legend")).to_be_visible(timeout=WORK_MS)
 
 
+@pytest.mark.slow
 def test_a_key_is_asked_for_where_one_is_needed(browser: Browser, guarded: ServerProcess, cat_file: Path) -> None:
     with open_page(browser, guarded.url) as page:
         page.goto("/")
@@ -76,6 +80,7 @@ def test_a_key_is_asked_for_where_one_is_needed(browser: Browser, guarded: Serve
         expect(page.locator("#known-classes li")).to_have_count(21)
 
 
+@pytest.mark.slow
 def test_a_service_that_is_gone_is_told_of(
     browser: Browser, start_server: Callable[..., ServerProcess], cat_file: Path
 ) -> None:
@@ -89,6 +94,7 @@ def test_a_service_that_is_gone_is_told_of(
         expect(page.get_by_role("button", name="Try again")).to_be_enabled()
 
 
+@pytest.mark.slow
 def test_what_a_proxy_says_is_no_riddle(page: Page, cat_file: Path) -> None:
     page.route("**/segment?*", lambda route: route.fulfill(status=502, body="<html>Bad gateway</html>"))
     page.set_input_files("#file", cat_file)
@@ -98,6 +104,7 @@ def test_what_a_proxy_says_is_no_riddle(page: Page, cat_file: Path) -> None:
     expect_size(page, cat_file)
 
 
+@pytest.mark.slow
 def test_a_tiling_that_is_impossible_can_be_changed(
     browser: Browser, start_server: Callable[..., ServerProcess], cat_file: Path
 ) -> None:

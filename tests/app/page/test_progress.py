@@ -9,6 +9,8 @@ from playwright.sync_api import Page, expect
 from tests.app.page.pictures import expect_size, open_image
 from tests.app.server_process import ServerProcess, wait_until
 
+pytestmark = pytest.mark.slow
+
 
 def abandoned(server: ServerProcess) -> float:
     with server.client() as client:

@@ -41,6 +41,7 @@ def test_the_mask_is_the_services(page: Page, cat_file: Path, reference: Referen
     assert (drawn[~is_cat][:, 3] == 0).all(), "background starts switched off"
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("size", [(1, 1), (1, 300), (301, 2), (333, 77)])
 def test_masks_of_odd_sizes_are_read(
     page: Page, cat_file: Path, tmp_path: Path, reference: Reference, size: tuple[int, int]
@@ -57,6 +58,7 @@ def test_masks_of_odd_sizes_are_read(
     assert (canvas(page, "mask") == expected).all()
 
 
+@pytest.mark.slow
 def test_the_views_show_photograph_mask_and_both(page: Page, cat_file: Path) -> None:
     open_image(page, cat_file)
     seen = {}
@@ -69,6 +71,7 @@ def test_the_views_show_photograph_mask_and_both(page: Page, cat_file: Path) -> 
     assert np.abs(seen["Overlay"] - (0.4 * seen["Photograph"] + 0.6 * np.array(CAT_COLOR))).max() <= 2
 
 
+@pytest.mark.slow
 def test_the_slider_sets_the_opacity(page: Page, cat_file: Path) -> None:
     open_image(page, cat_file)
     slider = page.get_by_label("Opacity")
@@ -82,6 +85,7 @@ def test_the_slider_sets_the_opacity(page: Page, cat_file: Path) -> None:
     expect(slider).to_be_disabled()
 
 
+@pytest.mark.slow
 def test_the_class_under_the_pointer_is_named(page: Page, cat_file: Path, reference: Reference) -> None:
     open_image(page, cat_file)
     page.locator("#stage").hover()
@@ -94,6 +98,7 @@ def test_the_class_under_the_pointer_is_named(page: Page, cat_file: Path, refere
     expect(page.locator("#legend .is-under")).to_have_count(0)
 
 
+@pytest.mark.slow
 def test_the_class_under_the_crosshair_is_named(page: Page, cat_file: Path, reference: Reference) -> None:
     open_image(page, cat_file)
     picture = page.locator("#stage")
@@ -109,6 +114,7 @@ def test_the_class_under_the_crosshair_is_named(page: Page, cat_file: Path, refe
     assert reference.indices(cat_file)[0, 450] == 0
 
 
+@pytest.mark.slow
 def test_the_wheel_zooms_where_the_pointer_is(page: Page, cat_file: Path) -> None:
     open_image(page, cat_file)
     fitted = zoom_level(page)
@@ -125,6 +131,7 @@ def test_the_wheel_zooms_where_the_pointer_is(page: Page, cat_file: Path) -> Non
     assert zoom_level(page) == fitted
 
 
+@pytest.mark.slow
 def test_dragging_moves_the_picture(page: Page, cat_file: Path) -> None:
     open_image(page, cat_file)
     page.get_by_role("button", name="Zoom in").click()
@@ -140,6 +147,7 @@ def test_dragging_moves_the_picture(page: Page, cat_file: Path) -> None:
     assert place(page) != grabbed
 
 
+@pytest.mark.slow
 def test_the_keyboard_zooms_and_moves(page: Page, cat_file: Path) -> None:
     open_image(page, cat_file)
     fitted = zoom_level(page)
@@ -160,6 +168,7 @@ def test_the_keyboard_zooms_and_moves(page: Page, cat_file: Path) -> None:
     assert zoom_level(page) == fitted
 
 
+@pytest.mark.slow
 def test_two_fingers_zoom(browser: Browser, server: ServerProcess, cat_file: Path) -> None:
     with open_page(browser, server.url, **PHONE) as page:
         page.goto("/")
@@ -177,6 +186,7 @@ def test_two_fingers_zoom(browser: Browser, server: ServerProcess, cat_file: Pat
         expect(page.locator("#under-name")).to_have_text("cat")
 
 
+@pytest.mark.slow
 def test_a_format_that_the_browser_cannot_show_gets_its_mask(page: Page, tiff_file: Path, reference: Reference) -> None:
     open_image(page, tiff_file)
     expect(page.locator("#note")).to_contain_text("cannot show photographs of this format")
@@ -184,6 +194,7 @@ def test_a_format_that_the_browser_cannot_show_gets_its_mask(page: Page, tiff_fi
     assert (canvas(page, "mask")[..., 3] > 0).sum() == (reference.indices(tiff_file) > 0).sum()
 
 
+@pytest.mark.slow
 def test_a_big_image_is_shown_smaller(page: Page, big_file: Path, reference: Reference) -> None:
     open_image(page, big_file)
     expect(page.locator("#note")).to_contain_text("Shown at 4098 × 3903 pixels")
