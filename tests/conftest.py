@@ -1,4 +1,5 @@
 import os
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -6,11 +7,23 @@ import pytest
 from numpy.typing import NDArray
 from PIL import Image
 
+from tests import skip_summary
+from tests.leftovers import Leftovers
+
 _ROOT = Path(__file__).parents[1]
 
 if "PYTEST_XDIST_WORKER" in os.environ:
     # As many threads as cores in each of several processes, services among them, would wait for one another.
     os.environ.setdefault("OMP_NUM_THREADS", "1")
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    # Before any module of the tests is imported: no setting of whoever runs them reaches them or what they start.
+    for name in [name for name in os.environ if name.upper().startswith("FCN_")]:
+        del os.environ[name]
+    config.pluginmanager.register(skip_summary)
+    if sys.platform == "linux":
+        config.pluginmanager.register(Leftovers(config))
 
 
 @pytest.fixture(scope="session")
