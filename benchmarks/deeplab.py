@@ -2,7 +2,7 @@
 
     python -m benchmarks.deeplab DATA/weights/deeplabv3_257_mv_gpu.tflite DATA
 
-Once as it is meant, the whole image scaled to its input, and once as we use it as a teacher, through many windows.
+Once as it is meant, in one look at the whole image, and once as a teacher may use it, at two scales and mirrored.
 """
 
 import sys
@@ -12,14 +12,13 @@ from pathlib import Path
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from PIL import Image
 from torch.nn import functional
 from tqdm import tqdm
 
 from model.labels import VOC
 from training.dataset import VocDataset
 from training.metrics import ConfusionMatrix
-from training.teacher import WindowTeacher
+from training.teacher import TFLiteTeacher, Views
 
 SEVEN = [VOC.names.index(name) for name in ("background", "cat", "cow", "dog", "horse", "person", "sheep")]
 
@@ -38,15 +37,14 @@ def score(probabilities: Probabilities, dataset: VocDataset) -> ConfusionMatrix:
 
 
 def main() -> None:
-    teacher = WindowTeacher(Path(sys.argv[1]), VOC)
-
-    def squeezed(image: NDArray[np.uint8]) -> NDArray[np.float32]:
-        return teacher.look(Image.fromarray(image))
-
+    teachers = {
+        "one look": TFLiteTeacher(Path(sys.argv[1]), VOC, Views(flip=False)),
+        "scales 1 and 1.5, mirrored": TFLiteTeacher(Path(sys.argv[1]), VOC, Views((1.0, 1.5))),
+    }
     for name in ("voc2012", "extra"):
         dataset = VocDataset(Path(sys.argv[2]) / name, "val")
-        for way, probabilities in (("whole image", squeezed), ("windows", teacher.probabilities)):
-            matrix = score(probabilities, dataset)
+        for way, teacher in teachers.items():
+            matrix = score(teacher.probabilities, dataset)
             present = np.flatnonzero(matrix.true_pixels).tolist()
             print(
                 f"{name}/val, {way}: pixel accuracy {matrix.pixel_accuracy:.4f}, mIoU over {len(present)} classes "

@@ -8,7 +8,7 @@ from training.commands.export import export
 from training.commands.fetch import fetch
 from training.commands.predict import predict
 from training.commands.show import show
-from training.commands.teach import teach
+from training.commands.soft_labels import soft_labels
 from training.commands.train import train
 from training.errors import TrainingError
 
@@ -20,7 +20,7 @@ def _main() -> None:
     """Train and score networks on data in Pascal VOC layout."""
 
 
-for _command in (fetch, show, teach, train, evaluate, predict, export):
+for _command in (fetch, show, soft_labels, train, evaluate, predict, export):
     cli.command()(_command)
 
 

@@ -7,6 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 from torch.utils.data import DataLoader, Dataset, Sampler
 
+from training.copy_paste import paste_class
 from training.dataset import VocDataset
 from training.errors import ConfigError
 from training.interruption import ignore_keyboard
@@ -21,6 +22,7 @@ class Source:
         dataset: the data set.
         per_batch: samples in each batch.
         weights: (N,) float64 chances of the samples, of sum 1; None shows each sample once before any comes again.
+        donor_weights: (N,) float64 chances of the samples to give objects for copy-paste, of sum 1; None gives none.
 
     Raises:
         ConfigError: ``per_batch`` is less than 1.
@@ -29,6 +31,7 @@ class Source:
     dataset: VocDataset
     per_batch: int
     weights: NDArray[np.float64] | None = None
+    donor_weights: NDArray[np.float64] | None = None
 
     def __post_init__(self) -> None:
         if self.per_batch < 1:
@@ -38,23 +41,6 @@ class Source:
         """Indices of the samples of one epoch."""
         size = len(self.dataset)
         return random.permutation(size) if self.weights is None else random.choice(size, size, p=self.weights)
-
-
-def balancing_weights(shows: NDArray[np.bool_], balance: float) -> NDArray[np.float64]:
-    """Chances that favour samples of rare classes.
-
-    Args:
-        shows: (N, K), whether a sample shows a class.
-        balance: 0 gives all samples the same chance; 1 chances in inverse proportion to the number of samples that show
-            the sample's rarest class.
-
-    Returns:
-        (N,) float64, of sum 1.
-    """
-    frequency = shows.sum(axis=0)
-    rarest = np.where(shows, frequency, len(shows)).min(axis=1)
-    weights: NDArray[np.float64] = rarest.astype(np.float64) ** -balance
-    return np.asarray(weights / weights.sum())
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,12 +84,24 @@ class BatchSampler(Sampler[list[Draw]]):
 
 
 class _Samples(Dataset[Crop]):
-    def __init__(self, sources: Sequence[Source], transform: JointTransform) -> None:
+    def __init__(self, sources: Sequence[Source], transform: JointTransform, copy_paste: float) -> None:
         self._sources = sources
         self._transform = transform
+        self._copy_paste = copy_paste
 
     def __getitem__(self, draw: Draw) -> Crop:
-        return self._transform(self._sources[draw.source].dataset[draw.index], draw.seed)
+        crop = self._transform(self._sources[draw.source].dataset[draw.index], draw.seed)
+        random = np.random.default_rng([draw.seed, 1])
+        if random.random() >= self._copy_paste:
+            return crop
+        return paste_class(self._donor(random), crop, random)
+
+    def _donor(self, random: np.random.Generator) -> Crop:
+        donors = [source for source in self._sources if source.donor_weights is not None]
+        sizes = np.array([len(source.dataset) for source in donors])
+        source = donors[int(random.choice(len(donors), p=sizes / sizes.sum()))]
+        index = int(random.choice(len(source.dataset), p=source.donor_weights))
+        return self._transform(source.dataset[index], int(random.integers(2**32)))
 
 
 def batches(
@@ -112,11 +110,18 @@ def batches(
     transform: JointTransform,
     workers: int,
     *,
+    copy_paste: float = 0.0,
     pin_memory: bool = False,
 ) -> "DataLoader[Crop]":
-    """Loader of the sampler's batches; yields ``Crop`` with a batch dimension in front."""
+    """Loader of the sampler's batches; yields ``Crop`` with a batch dimension in front.
+
+    Raises:
+        ConfigError: crops are to have objects pasted, and no source gives any.
+    """
+    if copy_paste and all(source.donor_weights is None for source in sources):
+        raise ConfigError("copy_paste needs a source with masks")
     return DataLoader(
-        _Samples(sources, transform),
+        _Samples(sources, transform, copy_paste),
         batch_sampler=sampler,
         num_workers=workers,
         pin_memory=pin_memory,

@@ -19,6 +19,13 @@ from training.errors import ConfigError
 _STRICT = ConfigDict(extra="forbid")
 
 
+class Balance(StrEnum):
+    """What makes a class rare."""
+
+    IMAGES = "images"
+    PIXELS = "pixels"
+
+
 class SmallImages(StrEnum):
     """What becomes of images smaller than the crop."""
 
@@ -82,8 +89,13 @@ class DataConfig:
         flip: mirror every other sample.
         color_jitter: greatest relative change of brightness, contrast and saturation.
         small_images: ``pad`` images smaller than the crop with index 255, or ``drop`` them as the book does.
-        balance: 0 shows all images equally often; 1 shows them in inverse proportion to how many show their rarest
-            class; values between soften that.
+        balance: 0 shows all images equally often; 1 favours rare classes fully, values between soften that.
+        balance_by: what a class is rare in: ``images`` shows an image in inverse proportion to how many show its rarest
+            class; ``pixels`` in proportion to the sum, over its pixels, of the inverse frequency of their classes.
+        max_class_share: crops of which one class has more than this share of the known pixels are drawn anew, ten times
+            at most; 1 takes every crop.
+        copy_paste: chance of a crop to have the pixels of a class of another image pasted over it, from images
+            chosen with ``balance`` 1 by ``pixels``.
         workers: processes that load data.
     """
 
@@ -98,6 +110,9 @@ class DataConfig:
     color_jitter: float = 0.2
     small_images: SmallImages = SmallImages.PAD
     balance: float = 0.0
+    balance_by: Balance = Balance.IMAGES
+    max_class_share: float = 1.0
+    copy_paste: float = 0.0
     workers: int = 2
 
     __pydantic_config__ = _STRICT
@@ -109,6 +124,8 @@ class DataConfig:
             raise ConfigError(f"scales must be 0 < min_scale <= max_scale, not {self.min_scale} and {self.max_scale}")
         _require_range("color_jitter", self.color_jitter, 0, 0.99)
         _require_range("balance", self.balance, 0, 1)
+        _require_range("max_class_share", self.max_class_share, 0.1, 1)
+        _require_range("copy_paste", self.copy_paste, 0, 1)
         _require_range("workers", self.workers, 0, 256)
 
 
@@ -120,10 +137,13 @@ class StartConfig:
         backbone: ImageNet weights: a file, ``torchvision`` to download them, or ``random``.
         checkpoint: checkpoint to go on from, instead: its network and its preprocessing stand. If its classes are
             the run's, they stand as well; otherwise the layers that score classes start anew.
+        keep_network: whether the checkpoint's network stands; else ``network`` is built, and takes over the layers of
+            the same name and shape.
     """
 
     backbone: str = "torchvision"
     checkpoint: Path | None = None
+    keep_network: bool = True
 
     __pydantic_config__ = _STRICT
 
@@ -136,6 +156,7 @@ class OptimizerConfig:
         rule: ``sgd`` (with momentum) or ``adamw``.
         learning_rate: greatest learning rate of the backbone, for a loss that is a mean over pixels.
         head_learning_rate: of everything else.
+        stem_learning_rate: of the backbone's stem and layer1; 0 is ``learning_rate``.
         momentum: of SGD.
         weight_decay: of kernels; biases and batch-norm are not decayed.
         decay: ``poly`` (power 0.9), ``cosine`` or ``constant``.
@@ -150,6 +171,7 @@ class OptimizerConfig:
     rule: Rule = Rule.SGD
     learning_rate: float = 0.01
     head_learning_rate: float = 0.1
+    stem_learning_rate: float = 0.0
     momentum: float = 0.9
     weight_decay: float = 1e-4
     decay: Decay = Decay.POLY
@@ -165,6 +187,7 @@ class OptimizerConfig:
     def __post_init__(self) -> None:
         if not (self.learning_rate > 0 and self.head_learning_rate > 0):
             raise ConfigError("learning_rate and head_learning_rate must be above 0")
+        _require_range("stem_learning_rate", self.stem_learning_rate, 0, math.inf)
         _require_range("momentum", self.momentum, 0, 0.9999)
         _require_range("weight_decay", self.weight_decay, 0, 10)
         _require_range("warmup_steps", self.warmup_steps, 0, math.inf)

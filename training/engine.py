@@ -228,10 +228,18 @@ class Trainer:
             self._preprocessing,
             self._network.stride,
             len(self._labels),
+            data.max_class_share,
         )
         processes = self._processes
         sampler = BatchSampler(self._sources, run.seed, self._step, run.steps, processes.rank, processes.count)
-        return batches(self._sources, sampler, transform, data.workers, pin_memory=self._device.type == "cuda")
+        return batches(
+            self._sources,
+            sampler,
+            transform,
+            data.workers,
+            copy_paste=data.copy_paste,
+            pin_memory=self._device.type == "cuda",
+        )
 
     def _update_or_stop(self, crops: Crop, saved: int | None) -> dict[str, float]:
         try:

@@ -21,12 +21,12 @@ class Inspection:
     Attributes:
         dataset: the data set.
         sizes: (N, 2) int64, height and width of each image.
-        shows: (N, K) bool, whether a sample has pixels of a class.
+        pixels: (N, K) int64, pixels of each class.
     """
 
     dataset: VocDataset
     sizes: NDArray[np.int64]
-    shows: NDArray[np.bool_]
+    pixels: NDArray[np.int64]
 
 
 def inspect(openers: Sequence[Callable[[], VocDataset]]) -> list[Inspection]:
@@ -46,14 +46,14 @@ def inspect(openers: Sequence[Callable[[], VocDataset]]) -> list[Inspection]:
         faults += [row for row in rows if isinstance(row, str)]
         good = [row for row in rows if not isinstance(row, str)]
         if len(good) == len(rows):
-            sizes, shows = np.array([size for size, _ in good]), np.stack([shows for _, shows in good])
-            inspections.append(Inspection(dataset, sizes, shows))
+            sizes, pixels = np.array([size for size, _ in good]), np.stack([pixels for _, pixels in good])
+            inspections.append(Inspection(dataset, sizes, pixels))
     _raise_if_any(faults)
     return inspections
 
 
-_Row = tuple[tuple[int, int], NDArray[np.bool_]] | str
-"""Size and classes of a sample, or its fault."""
+_Row = tuple[tuple[int, int], NDArray[np.int64]] | str
+"""Size of a sample and its pixels of each class, or its fault."""
 
 
 def _read_all(dataset: VocDataset) -> Sequence[_Row]:
@@ -62,9 +62,8 @@ def _read_all(dataset: VocDataset) -> Sequence[_Row]:
             sample = dataset[index]
         except DatasetError as error:
             return str(error)
-        shows = np.bincount(sample.mask.ravel(), minlength=256)[: len(dataset.labels)] > 0
         height, width = sample.mask.shape
-        return (height, width), shows
+        return (height, width), np.bincount(sample.mask.ravel(), minlength=256)[: len(dataset.labels)]
 
     name = f"checking {dataset.root.name}/{dataset.split}"
     with ThreadPoolExecutor() as pool:

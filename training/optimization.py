@@ -35,24 +35,39 @@ def freeze(network: FCN, config: OptimizerConfig) -> list[nn.Module]:
 
 
 def build_optimizer(network: FCN, extra: nn.Module | None, config: OptimizerConfig) -> torch.optim.Optimizer:
-    """SGD with momentum or AdamW: two learning rates, and weight decay on kernels only.
+    """SGD with momentum or AdamW: three learning rates, and weight decay on kernels only.
 
     Args:
-        network: whose backbone learns at ``learning_rate``, and the rest at ``head_learning_rate``.
+        network: whose stem and layer1 learn at ``stem_learning_rate``, the later stages at ``learning_rate``, and the
+            rest at ``head_learning_rate``.
         extra: something else that learns, at ``head_learning_rate``.
         config: rates and rule.
     """
-    backbone = list(network.backbone.parameters())
-    in_backbone = {id(parameter) for parameter in backbone}
-    head = [parameter for parameter in network.parameters() if id(parameter) not in in_backbone]
+    stem, stages, head = _parts(network)
     head += [] if extra is None else list(extra.parameters())
     groups = [
-        *_decay_groups(backbone, config.learning_rate, config.weight_decay),
+        *_decay_groups(stem, config.stem_learning_rate or config.learning_rate, config.weight_decay),
+        *_decay_groups(stages, config.learning_rate, config.weight_decay),
         *_decay_groups(head, config.head_learning_rate, config.weight_decay),
     ]
     if config.rule is Rule.ADAMW:
         return torch.optim.AdamW(groups)
     return torch.optim.SGD(groups, momentum=config.momentum)
+
+
+def _parts(network: FCN) -> tuple[list[nn.Parameter], list[nn.Parameter], list[nn.Parameter]]:
+    """Parameters of the backbone's stem and first stage, of its later stages, and of everything else."""
+    stem: list[nn.Parameter] = []
+    stages: list[nn.Parameter] = []
+    head: list[nn.Parameter] = []
+    for name, parameter in network.named_parameters():
+        if name.startswith(("backbone.conv1.", "backbone.bn1.", "backbone.layer1.")):
+            stem.append(parameter)
+        elif name.startswith("backbone."):
+            stages.append(parameter)
+        else:
+            head.append(parameter)
+    return stem, stages, head
 
 
 def rate_factor(config: OptimizerConfig, step: int, steps: int) -> float:

@@ -14,7 +14,7 @@ from torch.nn import functional
 from model.files import replacing
 from training.errors import DatasetError
 
-SOFT_LABEL_STRIDE = 4
+SOFT_LABEL_STRIDE = 8
 """Side, in pixels, of a cell of a teacher's probabilities."""
 
 

@@ -4,10 +4,12 @@ from functools import partial
 from pathlib import Path
 
 import numpy as np
+from numpy.typing import NDArray
 
 from model.labels import Labels
-from training.batches import Source, balancing_weights
-from training.config import DataConfig, SmallImages, SourceConfig
+from training.balance import image_balancing_weights, pixel_balancing_weights
+from training.batches import Source
+from training.config import Balance, DataConfig, SmallImages, SourceConfig
 from training.dataset import VocDataset
 from training.errors import ConfigError, DatasetError
 from training.inspection import Inspection, inspect
@@ -37,7 +39,7 @@ def _open(source: SourceConfig, folder: Path, labels: Labels) -> VocDataset:
 
 
 def _source(inspection: Inspection, per_batch: int, config: DataConfig) -> Source:
-    dataset, shows = inspection.dataset, inspection.shows
+    dataset, pixels = inspection.dataset, inspection.pixels
     if config.small_images is SmallImages.DROP:
         large = np.all(inspection.sizes >= config.crop_size, axis=1)
         print(
@@ -47,6 +49,17 @@ def _source(inspection: Inspection, per_batch: int, config: DataConfig) -> Sourc
         if not large.any():
             raise DatasetError(f"all images of {dataset.root} {dataset.split} are smaller than the crop")
         dataset.keep(np.flatnonzero(large).tolist())
-        shows = shows[large]
-    weights = balancing_weights(shows, config.balance) if config.balance and dataset.labelled else None
-    return Source(dataset, per_batch, weights)
+        pixels = pixels[large]
+    if not dataset.labelled:
+        return Source(dataset, per_batch)
+    weights = _weights(pixels, config) if config.balance else None
+    donors = pixel_balancing_weights(pixels, 1) if config.copy_paste else None
+    return Source(dataset, per_batch, weights, donors)
+
+
+def _weights(pixels: NDArray[np.int64], config: DataConfig) -> NDArray[np.float64]:
+    match config.balance_by:
+        case Balance.IMAGES:
+            return image_balancing_weights(pixels > 0, config.balance)
+        case Balance.PIXELS:
+            return pixel_balancing_weights(pixels, config.balance)

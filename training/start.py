@@ -24,7 +24,9 @@ def starting_network(config: TrainConfig, labels: Labels) -> tuple[FCN, NetworkC
     """
     torch.manual_seed(config.run.seed)
     if config.start.checkpoint is not None:
-        return _from_checkpoint(Checkpoint.load(config.start.checkpoint), labels)
+        checkpoint = Checkpoint.load(config.start.checkpoint)
+        wanted = checkpoint.config if config.start.keep_network else config.network
+        return _from_checkpoint(checkpoint, replace(wanted, num_classes=len(labels)), labels)
     network_config = replace(config.network, num_classes=len(labels))
     network = build_network(network_config)
     if config.start.backbone == "torchvision":
@@ -34,16 +36,18 @@ def starting_network(config: TrainConfig, labels: Labels) -> tuple[FCN, NetworkC
     return network, network_config, DEFAULT_PREPROCESSING
 
 
-def _from_checkpoint(checkpoint: Checkpoint, labels: Labels) -> tuple[FCN, NetworkConfig, Preprocessing]:
-    network_config = replace(checkpoint.config, num_classes=len(labels))
-    if checkpoint.labels == labels:
+def _from_checkpoint(
+    checkpoint: Checkpoint, network_config: NetworkConfig, labels: Labels
+) -> tuple[FCN, NetworkConfig, Preprocessing]:
+    if checkpoint.labels == labels and checkpoint.config == network_config:
         return checkpoint.build().requires_grad_(True).train(), network_config, checkpoint.preprocessing
     network = build_network(network_config)
-    class_layers = network.class_layers()
+    own = network.state_dict()
+    foreign_layers = set() if checkpoint.labels == labels else network.class_layers()
     shared = {
         name: weight
         for name, weight in checkpoint.build().state_dict().items()
-        if name.split(".")[0] not in class_layers
+        if name.split(".")[0] not in foreign_layers and name in own and own[name].shape == weight.shape
     }
     network.load_state_dict(shared, strict=False)
     return network, network_config, checkpoint.preprocessing

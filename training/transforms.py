@@ -13,6 +13,9 @@ from model.labels import IGNORE_INDEX
 from model.preprocessing import DEFAULT_PREPROCESSING, Preprocessing
 from training.dataset import Sample
 
+_MAX_DRAWS = 10
+"""Windows that are tried at most, until no class has too large a share of one."""
+
 
 class Crop(NamedTuple):
     """What a network is trained on; stacked in batches, each has one more dimension in front.
@@ -41,6 +44,7 @@ class JointTransform:
         preprocessing: of the network; its mean colour fills what is padded.
         soft_stride: side, in pixels, of the cells of the soft labels.
         num_classes: of the soft labels where there is no teacher.
+        max_class_share: crops of which one class has more than this share of the known pixels are drawn anew.
     """
 
     crop_size: int = 320
@@ -51,6 +55,7 @@ class JointTransform:
     preprocessing: Preprocessing = DEFAULT_PREPROCESSING
     soft_stride: int = 8
     num_classes: int = 21
+    max_class_share: float = 1.0
 
     def __call__(self, sample: Sample, seed: int) -> Crop:
         """The result depends on nothing but the arguments, so a run can be repeated and resumed."""
@@ -58,7 +63,7 @@ class JointTransform:
         image = tv_tensors.Image(torch.from_numpy(sample.image.copy()).permute(2, 0, 1))
         mask = tv_tensors.Mask(torch.from_numpy(sample.mask.copy()))
         image, mask = self._scale(image, mask, random)
-        window = self._window(image.shape[-2:], random)
+        window = self._window(mask, random)
         soft_labels = self._soft_labels(sample, image.shape[-2:], window)
         image, mask = self._crop(image, mask, window)
         if self.flip and random.random() < 0.5:
@@ -77,11 +82,18 @@ class JointTransform:
         scaled = functional.resize(plain, size, interpolation=InterpolationMode.NEAREST_EXACT)[0]
         return functional.resize(image, size, antialias=True), tv_tensors.Mask(scaled)
 
-    def _window(self, size: torch.Size, random: np.random.Generator) -> tuple[int, int]:
+    def _window(self, mask: Tensor, random: np.random.Generator) -> tuple[int, int]:
         """Top and left of the crop."""
-        height, width = size
-        top = int(random.integers(max(height, self.crop_size) - self.crop_size + 1))
-        left = int(random.integers(max(width, self.crop_size) - self.crop_size + 1))
+        height, width = mask.shape
+        for _ in range(_MAX_DRAWS):
+            top = int(random.integers(max(height, self.crop_size) - self.crop_size + 1))
+            left = int(random.integers(max(width, self.crop_size) - self.crop_size + 1))
+            if self.max_class_share == 1:
+                break
+            seen = mask[top : top + self.crop_size, left : left + self.crop_size]
+            pixels = torch.bincount(seen.flatten(), minlength=IGNORE_INDEX + 1)[:IGNORE_INDEX]
+            if pixels.max() <= self.max_class_share * pixels.sum() and pixels.any():
+                break
         return top, left
 
     def _crop(self, image: Tensor, mask: Tensor, window: tuple[int, int]) -> tuple[Tensor, Tensor]:

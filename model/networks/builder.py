@@ -6,6 +6,7 @@ from enum import StrEnum
 from model.errors import NetworkError
 from model.labels import IGNORE_INDEX
 from model.networks.fcn import FCN
+from model.networks.fcn4s_context import FCN4sContext
 from model.networks.fcn8s import FCN8s
 from model.networks.fcn8s_context import FCN8sContext
 from model.networks.fcn16s import FCN16s
@@ -20,6 +21,7 @@ class Architecture(StrEnum):
     FCN16S = "fcn16s"
     FCN8S = "fcn8s"
     FCN8S_CONTEXT = "fcn8s_context"
+    FCN4S_CONTEXT = "fcn4s_context"
 
 
 _TYPES: dict[Architecture, type[FCN]] = {
@@ -27,6 +29,7 @@ _TYPES: dict[Architecture, type[FCN]] = {
     Architecture.FCN16S: FCN16s,
     Architecture.FCN8S: FCN8s,
     Architecture.FCN8S_CONTEXT: FCN8sContext,
+    Architecture.FCN4S_CONTEXT: FCN4sContext,
 }
 
 

@@ -25,8 +25,8 @@ class LocalContext(nn.Module):
 
     def __init__(self, in_channels: int, window_channels: int, out_channels: int) -> None:
         super().__init__()
-        self.reduce = nn.ModuleList(_conv_block(in_channels, window_channels, 1) for _ in _WINDOWS)
-        self.join = _conv_block(in_channels + window_channels * len(_WINDOWS), out_channels, 1)
+        self.reduce = nn.ModuleList(conv_block(in_channels, window_channels, 1) for _ in _WINDOWS)
+        self.join = conv_block(in_channels + window_channels * len(_WINDOWS), out_channels, 1)
 
     def forward(self, x: Tensor) -> Tensor:
         parts = [x]
@@ -44,26 +44,31 @@ class FCN8sContext(FCN):
         super().__init__(num_classes, blocks, width, learned_upsampling=learned_upsampling)
         channels = 2 * width
         self.context = LocalContext(8 * width, 2 * width, 4 * width)
-        self.lateral_layer4 = _conv_block(4 * width, channels, 1)
+        self.lateral_layer4 = conv_block(4 * width, channels, 1)
         self.lateral_layer3 = nn.Sequential(nn.Conv2d(4 * width, channels, 1))
         self.lateral_layer2 = nn.Sequential(nn.Conv2d(2 * width, channels, 1))
-        self.smooth_layer3 = _conv_block(channels, channels, 3)
-        self.smooth_layer2 = _conv_block(channels, channels, 3)
+        self.smooth_layer3 = conv_block(channels, channels, 3)
+        self.smooth_layer2 = conv_block(channels, channels, 3)
         self.classifier = nn.Conv2d(channels, num_classes, 1)
         nn.init.xavier_uniform_(self.classifier.weight)
 
     def head(self, features: Features) -> Tensor:
+        return cast("Tensor", self.classifier(self.join(features)))  # (B, K, H/8, W/8)
+
+    def join(self, features: Features) -> Tensor:
+        """Features of the last three stages, joined at 1/8: (batch, 2 * width, height / 8, width / 8)."""
         x = self.lateral_layer4(self.context(features.layer4))  # (B, C, H/32, W/32)
-        x = self.smooth_layer3(_twice(x) + self.lateral_layer3(features.layer3))  # (B, C, H/16, W/16)
-        x = self.smooth_layer2(_twice(x) + self.lateral_layer2(features.layer2))  # (B, C, H/8, W/8)
-        return cast("Tensor", self.classifier(x))
+        x = self.smooth_layer3(twice(x) + self.lateral_layer3(features.layer3))  # (B, C, H/16, W/16)
+        return cast("Tensor", self.smooth_layer2(twice(x) + self.lateral_layer2(features.layer2)))
 
 
-def _twice(x: Tensor) -> Tensor:
+def twice(x: Tensor) -> Tensor:
+    """Bilinear enlargement by 2; beyond the border, its cells go on."""
     return functional.interpolate(x, scale_factor=2, mode="bilinear", align_corners=False)
 
 
-def _conv_block(in_channels: int, out_channels: int, kernel_size: int) -> nn.Sequential:
+def conv_block(in_channels: int, out_channels: int, kernel_size: int) -> nn.Sequential:
+    """Convolution of odd kernel size that keeps height and width, batch-norm, ReLU."""
     return nn.Sequential(
         nn.Conv2d(in_channels, out_channels, kernel_size, padding=kernel_size // 2, bias=False),
         nn.BatchNorm2d(out_channels),

@@ -9,6 +9,7 @@ from torchvision.models import resnet18
 from model.errors import NetworkError
 from model.networks import Architecture, NetworkConfig, build_network
 from model.networks.fcn8s import FCN8s
+from model.networks.fcn8s_context import twice
 from model.networks.fcn16s import FCN16s
 from model.networks.resnet import Blocks, ResNet
 from model.upsampling import BilinearUpsampling, LearnedUpsampling, bilinear_kernel
@@ -21,6 +22,7 @@ from model.upsampling import BilinearUpsampling, LearnedUpsampling, bilinear_ker
         (Architecture.FCN16S, 16, (20, 30)),
         (Architecture.FCN8S, 8, (40, 60)),
         (Architecture.FCN8S_CONTEXT, 8, (40, 60)),
+        (Architecture.FCN4S_CONTEXT, 4, (80, 120)),
     ],
 )
 def test_shapes_are_the_books(architecture: Architecture, stride: int, grid: tuple[int, int]) -> None:
@@ -61,8 +63,8 @@ def test_the_classifier_starts_by_xaviers_rule() -> None:
 def test_transposed_convolutions_start_bilinear(architecture: Architecture) -> None:
     network = build_network(NetworkConfig(architecture, num_classes=5, width=4))
     kernels = [module for module in network.modules() if isinstance(module, LearnedUpsampling)]
-    number = {Architecture.FCN32S: 1, Architecture.FCN16S: 2, Architecture.FCN8S: 3, Architecture.FCN8S_CONTEXT: 1}
-    assert len(kernels) == number[architecture]
+    number = {Architecture.FCN16S: 2, Architecture.FCN8S: 3}
+    assert len(kernels) == number.get(architecture, 1)
     for module in kernels:
         assert torch.equal(module.weight, bilinear_kernel(5, 5, 2 * module.factor))
 
@@ -143,3 +145,22 @@ def test_the_backbone_is_torchvisions_resnet18() -> None:
             expected.append(x.clone())
         for feature, output in zip(backbone(images), expected, strict=True):
             torch.testing.assert_close(feature, output)
+
+
+def test_the_finest_skip_starts_from_the_coarser_network() -> None:
+    coarse, fine = (
+        build_network(NetworkConfig(architecture, width=4, learned_upsampling=False)).eval()
+        for architecture in (Architecture.FCN8S_CONTEXT, Architecture.FCN4S_CONTEXT)
+    )
+    missing = fine.load_state_dict(coarse.state_dict(), strict=False).missing_keys
+    assert {name.split(".")[0] for name in missing} == {
+        "reduce_layer2",
+        "lateral_layer1",
+        "smooth_layer1",
+        "skip_layer1",
+    }
+    images = torch.rand(1, 3, 64, 96)
+    with torch.inference_mode():
+        assert torch.equal(fine.scores(images), twice(coarse.scores(images)))
+        fine.get_parameter("skip_layer1.weight").fill_(1)
+        assert not torch.equal(fine.scores(images), twice(coarse.scores(images)))

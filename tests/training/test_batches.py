@@ -1,12 +1,14 @@
 from collections import Counter
+from dataclasses import replace
 
 import numpy as np
 import pytest
 import torch
 
 from tests.training.voc_folder import halves, write_voc_folder
-from training.batches import BatchSampler, Draw, Source, balancing_weights, batches
+from training.batches import BatchSampler, Draw, Source, batches
 from training.dataset import VocDataset
+from training.errors import ConfigError
 from training.transforms import JointTransform
 
 
@@ -87,22 +89,31 @@ def test_processes_share_out_the_batch(sources: list[Source]) -> None:
         assert second == whole[1::2]
 
 
-def test_balancing_weights_by_hand() -> None:
-    shows = np.array([[True, True, False], [True, False, False], [True, False, True], [True, False, True]])
-    np.testing.assert_allclose(balancing_weights(shows, 0), [0.25] * 4)
-    np.testing.assert_allclose(balancing_weights(shows, 1), np.array([1, 1 / 4, 1 / 2, 1 / 2]) / 2.25)
-    np.testing.assert_allclose(
-        balancing_weights(shows, 0.5), np.array([1, 1 / 2, 0.5**0.5, 0.5**0.5]) / 2.914214, rtol=1e-6
-    )
-
-
-def test_a_sample_without_any_class_is_common() -> None:
-    weights = balancing_weights(np.array([[False, False], [True, False]]), 1)
-    np.testing.assert_allclose(weights, [1 / 3, 2 / 3])
-
-
 def test_weighted_samples_come_as_often_as_their_chances_say(sources: list[Source]) -> None:
     weights = np.array([0.6, 0.1, 0.1, 0.1, 0.1])
     weighted = [Source(sources[0].dataset, 5, weights)]
     counts = Counter(draw.index for step in _draws(weighted, 0, 400) for draw in step)
     np.testing.assert_allclose([counts[index] / 2000 for index in range(5)], weights, atol=0.04)
+
+
+def _sources_with_donors(sources: list[Source]) -> list[Source]:
+    return [replace(sources[0], donor_weights=np.array([0, 0, 0, 0, 1.0])), sources[1]]
+
+
+def test_with_copy_paste_crops_show_a_class_of_a_donor(sources: list[Source]) -> None:
+    draws = BatchSampler(sources, 0, 0, 4)
+    transform = JointTransform(crop_size=64)
+    plain, pasted = (
+        list(batches(_sources_with_donors(sources), draws, transform, workers=0, copy_paste=chance))
+        for chance in (0.0, 1.0)
+    )
+    assert not all(torch.equal(one.mask, other.mask) for one, other in zip(plain, pasted, strict=True))
+    for (images, masks, _), (new_images, new_masks, _) in zip(plain, pasted, strict=True):
+        changed = masks != new_masks
+        assert set(np.unique(new_masks[changed].numpy()).tolist()) <= {4, 5}
+        assert torch.equal(images.permute(0, 2, 3, 1)[~changed], new_images.permute(0, 2, 3, 1)[~changed])
+
+
+def test_copy_paste_without_donors_is_refused(sources: list[Source]) -> None:
+    with pytest.raises(ConfigError, match="copy_paste needs a source with masks"):
+        batches(sources, BatchSampler(sources, 0, 0, 1), JointTransform(crop_size=64), workers=0, copy_paste=0.5)

@@ -52,16 +52,35 @@ def test_the_learning_rate_never_falls_below_zero() -> None:
 
 
 def test_every_group_follows_the_factor_from_its_own_greatest_rate() -> None:
-    optimizer = build_optimizer(_network(), None, OptimizerConfig(learning_rate=0.1, head_learning_rate=0.4))
+    config = OptimizerConfig(learning_rate=0.1, head_learning_rate=0.4, stem_learning_rate=0.01)
+    optimizer = build_optimizer(_network(), None, config)
     for factor in (0.5, 0.25):
         set_rate(optimizer, factor)
-        assert [group["lr"] for group in optimizer.param_groups] == [0.1 * factor] * 2 + [0.4 * factor] * 2
+        rates = [group["lr"] for group in optimizer.param_groups]
+        assert rates == [rate * factor for rate in (0.01, 0.01, 0.1, 0.1, 0.4, 0.4)]
+
+
+def test_stem_and_first_stage_learn_at_their_own_rate_if_there_is_one() -> None:
+    network = _network()
+    early = {
+        id(parameter)
+        for part in (network.backbone.conv1, network.backbone.bn1, network.backbone.layer1)
+        for parameter in part.parameters()
+    }
+    backbone = {id(parameter) for parameter in network.backbone.parameters()}
+    for stem_rate, expected in ((0.01, 0.01), (0.0, 0.1)):
+        config = OptimizerConfig(learning_rate=0.1, head_learning_rate=0.4, stem_learning_rate=stem_rate)
+        groups = build_optimizer(network, None, config).param_groups
+        rates = {id(parameter): group["lr"] for group in groups for parameter in group["params"]}
+        assert {rates[name] for name in early} == {expected}
+        assert {rates[name] for name in backbone - early} == {0.1}
+        assert {rate for name, rate in rates.items() if name not in backbone} == {0.4}
 
 
 def test_adamw_is_the_other_rule() -> None:
     optimizer = build_optimizer(_network(), None, OptimizerConfig(rule=Rule.ADAMW, weight_decay=0.02))
     assert isinstance(optimizer, torch.optim.AdamW)
-    assert [group["weight_decay"] for group in optimizer.param_groups] == [0.02, 0, 0.02, 0]
+    assert [group["weight_decay"] for group in optimizer.param_groups] == [0.02, 0] * 3
 
 
 def test_an_auxiliary_head_learns_with_the_head() -> None:

@@ -98,6 +98,19 @@ def test_of_a_checkpoint_of_other_classes_all_but_their_layers_stands(
     assert all(parameter.requires_grad for parameter in network.backbone.parameters())
 
 
+def test_another_network_takes_over_the_layers_that_it_shares(tmp_path: Path) -> None:
+    checkpoint = random_checkpoint(Architecture.FCN8S_CONTEXT).compact()
+    checkpoint.save(tmp_path / "start.safetensors")
+    wanted = replace(checkpoint.config, architecture=Architecture.FCN4S_CONTEXT)
+    start = StartConfig(checkpoint=tmp_path / "start.safetensors", keep_network=False)
+    network, config, _ = starting_network(TrainConfig(network=wanted, start=start), small_labels(4))
+    assert config == wanted
+    started = network.state_dict()
+    assert started.keys() > checkpoint.weights.keys()
+    assert all(torch.equal(started[name], weight) for name, weight in checkpoint.weights.items())
+    assert network.training
+
+
 def test_a_missing_checkpoint_is_refused(tmp_path: Path) -> None:
     with pytest.raises(CheckpointError, match="there is no weights file"):
         starting_network(_config(StartConfig(checkpoint=tmp_path / "absent.safetensors")), VOC)

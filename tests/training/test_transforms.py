@@ -204,3 +204,24 @@ def test_a_teacher_changes_neither_image_nor_mask() -> None:
         plain, taught = transform(sample, seed), transform(_with_opinion(sample), seed)
         assert torch.equal(plain.image, taught.image)
         assert torch.equal(plain.mask, taught.mask)
+
+
+def _mostly_background() -> Sample:
+    mask = np.zeros((64, 640), dtype=np.uint8)
+    mask[:, 560:] = 8
+    return Sample("made", np.zeros((64, 640, 3), dtype=np.uint8), mask)
+
+
+def test_crops_in_which_one_class_has_too_large_a_share_are_drawn_anew() -> None:
+    def seen(max_class_share: float) -> list[bool]:
+        transform = JointTransform(crop_size=64, max_class_share=max_class_share)
+        return [bool((transform(_mostly_background(), seed).mask == 8).any()) for seed in range(60)]
+
+    assert np.mean(seen(0.9)) > 2 * np.mean(seen(1.0))
+
+
+def test_images_of_one_class_or_none_are_cropped_all_the_same() -> None:
+    transform = JointTransform(crop_size=64, max_class_share=0.75)
+    for value in (0, 7, IGNORE_INDEX):
+        mask = np.full((80, 90), value, dtype=np.uint8)
+        assert (transform(Sample("made", np.zeros((80, 90, 3), dtype=np.uint8), mask), 0).mask == value).all()

@@ -31,18 +31,18 @@ def data(tmp_path: Path) -> Path:
     return root
 
 
-def _teach(*arguments: object) -> Result:
-    return CliRunner().invoke(cli, ["teach", *map(str, arguments), "--device", "cpu"])
+def _write(*arguments: object) -> Result:
+    return CliRunner().invoke(cli, ["soft-labels", *map(str, arguments), "--device", "cpu"])
 
 
 def test_each_image_of_the_list_gets_its_soft_labels(weights: Path, data: Path, tmp_path: Path) -> None:
     out = tmp_path / "new" / "soft"
-    result = _teach(weights, data, out)
+    result = _write(weights, data, out)
     assert result.exit_code == 0, result.output
     assert sorted(file.name for file in out.iterdir()) == ["one.npz", "two.npz"]
     dataset = VocDataset(data, "train", soft_labels=out, labelled=False)
     assert len(dataset) == 2
-    for index, size in enumerate([(15, 18), (9, 12)]):
+    for index, size in enumerate([(8, 9), (5, 6)]):
         sample = dataset[index]
         assert sample.soft_labels is not None
         probabilities = sample.soft_labels.probabilities / 255
@@ -54,7 +54,7 @@ def test_each_image_of_the_list_gets_its_soft_labels(weights: Path, data: Path, 
 
 def test_the_list_may_be_another(weights: Path, data: Path, tmp_path: Path) -> None:
     (data / "ImageSets" / "Segmentation" / "some.txt").write_text("two\n")
-    assert _teach(weights, data, tmp_path / "soft", "--split", "some").exit_code == 0
+    assert _write(weights, data, tmp_path / "soft", "--split", "some").exit_code == 0
     assert [file.name for file in (tmp_path / "soft").iterdir()] == ["two.npz"]
 
 
@@ -63,16 +63,16 @@ def test_what_is_there_already_is_kept(weights: Path, data: Path, tmp_path: Path
     out.mkdir()
     kept = np.full((21, 2, 2), 7, dtype=np.uint8)
     SoftLabels(kept).save(out / "one.npz")
-    assert _teach(weights, data, out).exit_code == 0
+    assert _write(weights, data, out).exit_code == 0
     np.testing.assert_array_equal(SoftLabels.load(out / "one.npz", 21).probabilities, kept)
-    assert SoftLabels.load(out / "two.npz", 21).probabilities.shape == (21, 9, 12)
+    assert SoftLabels.load(out / "two.npz", 21).probabilities.shape == (21, 5, 6)
 
 
-def test_soft_labels_are_held_to_what_is_known(weights: Path, data: Path, tmp_path: Path) -> None:
+def test_soft_labels_agree_with_weak_labels(weights: Path, data: Path, tmp_path: Path) -> None:
     known = tmp_path / "known.json"
     known.write_text(json.dumps({"one": {"width": 70, "height": 60, "image_class": "cat"}}))
-    assert _teach(weights, data, tmp_path / "free").exit_code == 0
-    result = _teach(weights, data, tmp_path / "held", "--known", known)
+    assert _write(weights, data, tmp_path / "free").exit_code == 0
+    result = _write(weights, data, tmp_path / "held", "--weak-labels", known)
     assert result.exit_code == 0, result.output
     free, held = (
         {name: SoftLabels.load(tmp_path / folder / f"{name}.npz", 21).probabilities for name in ("one", "two")}
@@ -85,9 +85,9 @@ def test_soft_labels_are_held_to_what_is_known(weights: Path, data: Path, tmp_pa
     np.testing.assert_array_equal(held["two"], free["two"])
 
 
-def test_unusable_knowledge_is_refused_before_anything_is_written(weights: Path, data: Path, tmp_path: Path) -> None:
+def test_unusable_weak_labels_are_refused_before_anything_is_written(weights: Path, data: Path, tmp_path: Path) -> None:
     (tmp_path / "known.json").write_text("[]")
-    result = _teach(weights, data, tmp_path / "soft", "--known", tmp_path / "known.json")
+    result = _write(weights, data, tmp_path / "soft", "--weak-labels", tmp_path / "known.json")
     assert isinstance(result.exception, DatasetError)
     assert not (tmp_path / "soft").exists()
 
@@ -102,9 +102,9 @@ def test_a_tensorflow_lite_network_teaches_vocs_classes(
     (tmp_path / "teacher.tflite").write_bytes(b"stands for a network")
     (data / "JPEGImages" / "one.jpg").unlink()
     Image.new("RGB", (64, 64), (3 * RED_STEP, 0, 0)).save(data / "JPEGImages" / "one.png")
-    result = _teach(tmp_path / "teacher.tflite", data, tmp_path / "soft")
+    result = _write(tmp_path / "teacher.tflite", data, tmp_path / "soft")
     assert result.exit_code == 0, result.output
     taught = SoftLabels.load(tmp_path / "soft" / "one.npz", 21).probabilities
-    assert taught.shape == (21, 16, 16)
+    assert taught.shape == (21, 8, 8)
     assert (taught[3] == 255).all()
     assert not np.delete(taught, 3, axis=0).any()
