@@ -27,6 +27,7 @@ from training.errors import ConfigError, DivergedError
 from training.evaluation import evaluate
 from training.interruption import Interruption
 from training.journal import Journal
+from training.memory_format import training_memory_format
 from training.objective import Objective
 from training.optimization import build_optimizer, freeze, rate_factor, set_rate
 from training.processes import Processes
@@ -112,7 +113,9 @@ class Trainer:
 
         channels = 4 * network_config.width
         self._auxiliary = AuxiliaryHead(channels, len(labels)) if config.loss.auxiliary else None
-        scorer = Scorer(network, self._auxiliary).to(device, memory_format=torch.channels_last)  # type: ignore[call-overload]
+        scorer = Scorer(network, self._auxiliary)
+        memory_format = training_memory_format(scorer, device)
+        scorer.to(device, memory_format=memory_format)  # type: ignore[call-overload]
         self._scorer: nn.Module = scorer
         self._frozen = freeze(network, config.optimizer)
         self._average: AveragedModel | None = None
@@ -131,6 +134,7 @@ class Trainer:
             network,
             preprocessing,
             device,
+            memory_format,
             bfloat16=config.run.bfloat16,
             seed=config.run.seed,
             processes=processes,

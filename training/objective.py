@@ -42,6 +42,7 @@ class Objective:
         network: the network inside of it.
         preprocessing: of the network.
         device: of the network.
+        memory_format: of the network; images are laid out alike.
         bfloat16: whether convolutions are computed in bfloat16.
         seed: of the choice of pixels.
         processes: those that train together.
@@ -54,6 +55,7 @@ class Objective:
         network: FCN,
         preprocessing: Preprocessing,
         device: torch.device,
+        memory_format: torch.memory_format,
         *,
         bfloat16: bool,
         seed: int,
@@ -64,13 +66,14 @@ class Objective:
         self._network = network
         self._preprocessing = preprocessing
         self._device = device
+        self._memory_format = memory_format
         self._bfloat16 = bfloat16
         self._seed = seed
         self._processes = processes
 
     def measure(self, crops: Crop, step: int) -> Measured:
         """Losses of the batch of a step; a function of the arguments and the weights alone."""
-        images = crops.image.to(self._device, non_blocking=True).contiguous(memory_format=torch.channels_last)
+        images = crops.image.to(self._device, non_blocking=True).contiguous(memory_format=self._memory_format)
         masks = crops.mask.to(self._device, non_blocking=True).long()
         with torch.autocast(self._device.type, torch.bfloat16, enabled=self._bfloat16):
             scores, auxiliary = self._scorer(self._preprocessing(images))
