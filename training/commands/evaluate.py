@@ -12,6 +12,7 @@ from model.precision import Precision
 from model.segmenter import Segmenter
 from model.tiling import Tiling, TilingLimits
 from training.augmented_prediction import Views
+from training.benchmark import Benchmark, images_scored, report, require_voc2012
 from training.confusion_picture import save_confusion_picture
 from training.dataset import VocDataset
 from training.evaluation import Evaluation, totals_table
@@ -45,6 +46,10 @@ def evaluate(
         typer.Option(min=0.1, max=4, help="Factor of the sides; give several to average their probabilities."),
     ] = _SCALES,
     classes: Annotated[str, typer.Option(help="Names, comma-separated: also print their mean IoU.")] = "",
+    benchmark: Annotated[
+        Benchmark | None,
+        typer.Option(help="Score by a benchmark's rules, and print its number beside published ones; see above."),
+    ] = None,
     json_file: Annotated[
         Path | None, typer.Option("--json", dir_okay=False, help="Write the scores here, too; see above.")
     ] = None,
@@ -64,11 +69,18 @@ def evaluate(
     their means, mIoU and mean accuracy. Boundary IoU (arXiv:2103.16562) is
     the IoU of the bands along the outlines, 2% of the image's diagonal wide.
 
+    --benchmark voc2012 prints the number that is published for VOC 2012 val:
+    the mean IoU of its 21 classes at original size, void left out; how many of
+    the list's 1,449 images were there; and each class beside the networks of
+    others. It needs VOC's classes and names; other lists than val are scored
+    alike, and said not to be official.
+
     The JSON file has the first mode's scores (0 to 1; null where there is
     nothing to measure): checkpoint (SHA-256), precision, split, images, tiling,
     scales, flip, pixel_accuracy, mean_accuracy, miou, boundary_iou,
     miou_chosen, chosen, classes (index, name, iou, boundary_iou, accuracy, images, pixels)
     and confusion (pixels: a row is a true class, a column a predicted one);
+    benchmark (in words, with --benchmark);
     and other_modes, a list of the same of each further mode.
 
     For example:
@@ -78,6 +90,7 @@ def evaluate(
           --mode whole --mode exact --mode overlap
       python -m training evaluate last.safetensors data/voc2012
           --flip --scale 0.75 --scale 1 --scale 1.25
+      python -m training evaluate last.safetensors data/voc2012 --benchmark voc2012
     """
     checkpoint = Checkpoint.load(weights)
     chosen = tuple(name for name in classes.split(",") if name)
@@ -85,20 +98,25 @@ def evaluate(
     if unknown:
         raise typer.BadParameter(f"{', '.join(sorted(unknown))}: no such class")
     dataset = VocDataset(data, split, checkpoint.labels)
+    if benchmark is not None:
+        require_voc2012(dataset, checkpoint.labels)
     segmenter = Segmenter(checkpoint, device, TilingLimits(band_pixels=band_pixels), precision)
     views = Views(tuple(scale), flip)
     results = [evaluate_dataset(segmenter, dataset, tiling, chosen, views) for tiling in dict.fromkeys(mode)]
     print(results[0].table())
     if len(results) > 1:
         print(totals_table(results))
+    scored = {} if benchmark is None else {"benchmark": images_scored(results[0], split)}
+    if benchmark is not None:
+        print(f"\n{report(results[0], split)}")
     if json_file is not None:
-        _write_json(results, json_file)
+        _write_json(results, json_file, scored)
     if confusion is not None:
         confusion.parent.mkdir(parents=True, exist_ok=True)
         save_confusion_picture(np.array(results[0].confusion), checkpoint.labels.names, confusion)
 
 
-def _write_json(results: list[Evaluation], file: Path) -> None:
+def _write_json(results: list[Evaluation], file: Path, further: dict[str, str]) -> None:
     first, *others = [result.document() for result in results]
     file.parent.mkdir(parents=True, exist_ok=True)
-    file.write_text(json.dumps(first | {"other_modes": others}, indent=2) + "\n")
+    file.write_text(json.dumps(first | further | {"other_modes": others}, indent=2) + "\n")
