@@ -8,6 +8,8 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from tests import skip_summary
+from tests.app.forked_process import end_parent
+from tests.failed_tests import FailedTests
 from tests.leftovers import Leftovers
 
 _ROOT = Path(__file__).parents[1]
@@ -22,8 +24,13 @@ def pytest_configure(config: pytest.Config) -> None:
     for name in [name for name in os.environ if name.upper().startswith("FCN_")]:
         del os.environ[name]
     config.pluginmanager.register(skip_summary)
+    config.pluginmanager.register(FailedTests())
     if sys.platform == "linux":
         config.pluginmanager.register(Leftovers(config))
+
+
+def pytest_sessionfinish() -> None:
+    end_parent()
 
 
 @pytest.fixture(scope="session")

@@ -20,10 +20,10 @@ _ROOT = Path(__file__).parents[1]
 _ENDING_S = 10.0
 """Seconds in which processes that are about to end may do so."""
 
-_OWN = ("multiprocessing.resource_tracker", "tests.app.fork_parent", "tests.watchdog", "execnet")
+_OWN = ("multiprocessing.resource_tracker", "tests.watchdog", "execnet")
 """Words of the commands of processes that end with the interpreter that started them."""
 
-_CACHES = ("node-compile-cache", "torchinductor_", "pymp-")
+_CACHES = ("node-compile-cache", "pymp-", "ray", "torchinductor_")
 """Beginnings of the names of folders that libraries keep for the next process, or until the interpreter ends."""
 
 

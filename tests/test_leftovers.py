@@ -21,7 +21,20 @@ def _pytest(folder: Path, test: str, **variables: str) -> "subprocess.Popen[str]
     (folder / "conftest.py").write_text(_CONFTEST)
     (folder / "test_it.py").write_text(test)
     return subprocess.Popen(
-        [sys.executable, "-m", "pytest", "-q", "-s", "-p", "no:cacheprovider", "--rootdir", str(folder), str(folder)],
+        [
+            sys.executable,
+            "-m",
+            "pytest",
+            "-q",
+            "-s",
+            "-W",
+            "error",
+            "-p",
+            "no:cacheprovider",
+            "--rootdir",
+            str(folder),
+            str(folder),
+        ],
         cwd=ROOT,
         env={**os.environ, **variables},
         stdout=subprocess.PIPE,
@@ -54,6 +67,13 @@ def test_what_a_run_leaves_behind_fails_it_and_is_removed(tmp_path: Path, line: 
     assert told in output.partition("left behind by the tests")[2]
     for word in output.split():
         assert not ("forgotten" in word and Path(word).exists())
+
+
+def test_what_a_failed_test_has_left_open_fails_no_other_test(tmp_path: Path) -> None:
+    fails = "def test_fails():\n    file = open(__file__)\n    me = [file]\n    me.append(me)\n    assert not me\n"
+    code, output = _result(tmp_path, f"{fails}def test_passes():\n    import gc\n    gc.collect()\n")
+    assert code == pytest.ExitCode.TESTS_FAILED
+    assert "1 failed, 1 passed" in output
 
 
 def test_what_a_killed_run_has_started_is_ended(tmp_path: Path) -> None:

@@ -24,6 +24,7 @@ from app import __version__
 from app.application import create_app
 from app.settings import Settings
 from app.telling.metrics import Metrics
+from tests.programs import needs
 
 ROOT = Path(__file__).parents[1]
 PACKAGES = ("app", "model", "training")
@@ -166,6 +167,7 @@ def test_ci_runs_what_anyone_can_run() -> None:
     assert {"check", "docs"} <= made <= targets()
 
 
+@needs("git")
 def test_hooks_format_check_and_refuse(tmp_path: Path) -> None:
     shutil.copy(ROOT / ".pre-commit-config.yaml", tmp_path)
     shutil.copy(ROOT / "pyproject.toml", tmp_path)

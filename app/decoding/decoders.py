@@ -151,7 +151,12 @@ class Decoders:
         except OSError as error:
             raise _unavailable(error) from error
         allowance = header_allowance(data, self._max_pixels, self._limits)
-        header = self._try(lambda decoder: decoder.read_header(file, allowance))
+        try:
+            header = self._try(lambda decoder: decoder.read_header(file, allowance))
+        except BaseException:
+            # An exception keeps the file as long as somebody keeps its traceback.
+            file.close()
+            raise
         return Picture(header, file, len(data))
 
     def decode(self, picture: Picture, require_audience: Callable[[], None] = lambda: None) -> NDArray[np.uint8]:

@@ -1,4 +1,5 @@
 from collections.abc import Callable, Iterator
+from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
@@ -34,13 +35,9 @@ def server() -> Iterator[ServerProcess]:
 @pytest.fixture
 def start_server() -> Iterator[Callable[..., ServerProcess]]:
     """Starts services with other settings, forked unless words before the command are given; they end with the test."""
-    started: list[ServerProcess] = []
+    with ExitStack() as started:
 
-    def start(*prefix: str, **settings: object) -> ServerProcess:
-        server = ServerProcess(*prefix, **settings) if prefix else ForkedServer(**settings)
-        started.append(server)
-        return server.__enter__()
+        def start(*prefix: str, **settings: object) -> ServerProcess:
+            return started.enter_context(ServerProcess(*prefix, **settings) if prefix else ForkedServer(**settings))
 
-    yield start
-    for server in started:
-        server.__exit__()
+        yield start

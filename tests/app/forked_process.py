@@ -1,6 +1,5 @@
 """A program of the project in a process of its own, which starts in no time."""
 
-import atexit
 import os
 import select
 import signal
@@ -54,9 +53,14 @@ class _Parent:
 
 @cache
 def _parent() -> _Parent:
-    parent = _Parent()
-    atexit.register(parent.close)
-    return parent
+    return _Parent()
+
+
+def end_parent() -> None:
+    """End the process that is forked, if there is one."""
+    if _parent.cache_info().currsize:
+        _parent().close()
+        _parent.cache_clear()
 
 
 class ForkedProcess:

@@ -4,7 +4,7 @@ import json
 from abc import ABC, abstractmethod
 from collections import Counter
 from collections.abc import Iterable
-from threading import Event, Thread
+from threading import Condition, Event, Thread
 from typing import Self
 
 import httpx2
@@ -12,6 +12,9 @@ import httpx2
 from tests.app.server_process import ServerProcess
 
 CLIENTS = 4
+
+_ANSWER_S = 60.0
+"""Seconds after which the answer to one request is not expected any more."""
 
 
 class Clients(ABC):
@@ -27,6 +30,7 @@ class Clients(ABC):
     def __init__(self, number: int) -> None:
         self.outcomes: Counter[int] = Counter()
         self._stopping = Event()
+        self._answered = Condition()
         self._threads = [Thread(target=self._send) for _ in range(number)]
 
     def __enter__(self) -> Self:
@@ -39,11 +43,20 @@ class Clients(ABC):
         for thread in self._threads:
             thread.join()
 
+    def wait_for_answers(self, number: int) -> None:
+        """Return when so many more requests have been answered with 200, however long that takes a slow machine."""
+        wanted = self.outcomes[200] + number
+        with self._answered:
+            assert self._answered.wait_for(lambda: self.outcomes[200] >= wanted, _ANSWER_S * number), self.outcomes
+
     def _send(self) -> None:
         with self._connect() as client:
             while not self._stopping.is_set():
                 try:
-                    self.outcomes[self._ask(client)] += 1
+                    status = self._ask(client)
+                    with self._answered:
+                        self.outcomes[status] += 1
+                        self._answered.notify_all()
                 except httpx2.TransportError:
                     self.outcomes[0] += 1
 

@@ -44,6 +44,7 @@ class ServerProcess:
         self._command = [*prefix, sys.executable, "-m", "app"]
         self._environment = environment(settings)
         self.log: list[str] = []
+        self._uploads: list[Upload] = []
 
     def __enter__(self) -> Self:
         reader, writer = os.pipe()
@@ -54,12 +55,21 @@ class ServerProcess:
             os.close(writer)
         # What nobody reads fills the pipe, and the service waits until somebody does.
         self._reading = Thread(target=self.log.extend, args=[self._output])
+        try:
+            self.port = self._wait_until_ready()
+        except BaseException:
+            self.process.kill()
+            self.__exit__()
+            raise
+        self._reading.start()
+        return self
+
+    def _wait_until_ready(self) -> int:
+        """The port."""
         for line in self._output:
             self.log.append(line)
             if match := READY.search(line):
-                self.port = int(match[1])
-                self._reading.start()
-                return self
+                return int(match[1])
         raise AssertionError("the service did not start:\n" + "".join(self.log))
 
     def _start(self, output: int) -> "subprocess.Popen[bytes] | ForkedProcess":
@@ -67,12 +77,18 @@ class ServerProcess:
         return subprocess.Popen(self._command, env=self._environment, stdout=output, stderr=output)
 
     def __exit__(self, *_: object) -> None:
-        if self.process.poll() is None:
-            self.process.send_signal(signal.SIGTERM)
-            self.process.wait(timeout=60)
-        if self._reading.is_alive():
-            self._reading.join(timeout=60)
-        self._output.close()
+        for upload in self._uploads:
+            upload.close()
+        try:
+            if self.process.poll() is None:
+                self.process.send_signal(signal.SIGTERM)
+                self.process.wait(timeout=60)
+        finally:
+            self.process.kill()
+            self.process.wait()
+            if self._reading.is_alive():
+                self._reading.join(timeout=60)
+            self._output.close()
 
     @property
     def url(self) -> str:
@@ -90,11 +106,15 @@ class ServerProcess:
 
     def upload(self, body: bytes, query: str = "") -> "Upload":
         """A connection that has sent a whole POST and not read its answer."""
-        return Upload(self.port, body, len(body), query)
+        return self._upload(body, len(body), query)
 
     def unfinished_upload(self, body: bytes, sent: int) -> "Upload":
         """A connection that has sent the head of a POST and the first bytes of its body."""
-        return Upload(self.port, body, sent)
+        return self._upload(body, sent)
+
+    def _upload(self, body: bytes, sent: int, query: str = "") -> "Upload":
+        self._uploads.append(Upload(self.port, body, sent, query))
+        return self._uploads[-1]
 
 
 class ForkedServer(ServerProcess):

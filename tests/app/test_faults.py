@@ -21,6 +21,7 @@ from model.errors import CheckpointError
 from model.segmenter import DEFAULT_WEIGHTS
 from tests.app import bare_root
 from tests.app.server_process import ServerProcess, environment, wait_until
+from tests.programs import needs
 
 ROOT = Path(__file__).parents[2]
 
@@ -65,6 +66,7 @@ def test_a_read_only_disk_a_full_one_and_no_home_are_no_obstacle(
     assert server.process.returncode == 0
 
 
+@needs("prlimit")
 def test_many_connections_need_no_higher_soft_limit_and_too_many_are_recovered_from(
     start_server: Start, cat: bytes
 ) -> None:
@@ -96,11 +98,15 @@ def test_nobody_needs_to_read_what_the_service_prints_and_logs(cat: bytes) -> No
             stderr=full,
         )
     os.close(writing)
-    with httpx2.Client(base_url=f"http://127.0.0.1:{port}") as client:
-        wait_until(lambda: _answers(client, "/readyz"), timeout_s=60)
-        assert client.post("/segment", content=cat).status_code == 200
-    process.send_signal(signal.SIGTERM)
-    assert process.wait(timeout=30) == 0
+    try:
+        with httpx2.Client(base_url=f"http://127.0.0.1:{port}") as client:
+            wait_until(lambda: _answers(client, "/readyz"), timeout_s=120)
+            assert client.post("/segment", content=cat).status_code == 200
+        process.send_signal(signal.SIGTERM)
+        assert process.wait(timeout=60) == 0
+    finally:
+        process.kill()
+        process.wait()
 
 
 @pytest.mark.skipif(_FAKETIME is None, reason="libfaketime is not installed")

@@ -16,6 +16,7 @@ from model.checkpoint import Checkpoint
 from model.segmenter import DEFAULT_WEIGHTS
 from tests.app.readme_tables import metrics_table, settings_table
 from tests.app.server_process import ServerProcess
+from tests.programs import needs
 from training.model_card import scores_table
 
 ROOT = Path(__file__).parents[2]
@@ -30,6 +31,7 @@ def section(name: str) -> str:
     return match[1]
 
 
+@needs("curl")
 @pytest.mark.parametrize("command", CURL_COMMANDS)
 def test_each_curl_command_works_as_it_stands(server: ServerProcess, tmp_path: Path, command: str) -> None:
     (tmp_path / "examples").symlink_to(ROOT / "examples")

@@ -36,6 +36,7 @@ def png_of(image: Image.Image) -> bytes:
     return buffer.getvalue()
 
 
+@pytest.mark.every_cpu
 def test_a_cat_is_found(client: TestClient, cat: bytes) -> None:
     mask = pixels(client.post("/segment", files={"image": ("cat.jpg", cat, "image/jpeg")}))
     assert mask.shape == (300, 451)
@@ -52,6 +53,7 @@ def test_form_and_raw_body_give_the_same_mask(client: TestClient, cat: bytes) ->
         np.testing.assert_array_equal(pixels(response), pixels(form))
 
 
+@pytest.mark.every_cpu
 def test_all_formats_agree_pixel_for_pixel(client: TestClient, cat: bytes) -> None:
     def ask(query: str) -> httpx2.Response:
         return client.post(f"/segment?{query}", content=cat, headers=JPEG)
@@ -117,10 +119,12 @@ def test_nothing_at_all_is_no_image(client: TestClient) -> None:
     require_problem(client.post("/segment"), problems.NOT_AN_IMAGE)
 
 
+@pytest.mark.every_cpu
 def test_a_text_file_is_no_image(client: TestClient) -> None:
     require_problem(client.post("/segment", files={"image": b"hello"}), problems.NOT_AN_IMAGE)
 
 
+@pytest.mark.every_cpu
 def test_half_a_photograph_is_damaged(client: TestClient, cat: bytes) -> None:
     require_problem(client.post("/segment", content=cat[: len(cat) // 2], headers=JPEG), problems.IMAGE_DAMAGED)
 

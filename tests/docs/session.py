@@ -85,8 +85,9 @@ class Session:
 
     def _start(self, server: ServerProcess | None) -> None:
         """Let another service take the place of the one that runs."""
-        if self._server is not None:
-            self._server.__exit__()
+        former, self._server = self._server, None
+        if former is not None:
+            former.__exit__()
         self._server = server.__enter__() if server else None
 
 

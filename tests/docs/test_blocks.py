@@ -7,6 +7,10 @@ import pytest
 from tests.docs.blocks import PAGES, RUNNABLE, Block, blocks, languages
 from tests.docs.checkout import ROOT, copy_checkout
 from tests.docs.session import Session, agrees
+from tests.programs import missing
+
+_PROGRAMS = ("curl", "git", "make")
+"""Programs that some pages take for granted, and some machines lack."""
 
 PAGE = """
 <!-- not run: needs a GPU -->
@@ -39,6 +43,9 @@ def test_each_block_of_the_page_works_or_says_why_it_is_not_run(page: Path, tmp_
     runnable = [block for block in blocks(page.read_text()) if block.not_run is None]
     if not runnable:
         return
+    used = {program for program in _PROGRAMS for block in runnable if program in block.program.split()}
+    if reason := missing("bash", "env", "setsid", *sorted(used)):
+        pytest.skip(reason)
     with Session(copy_checkout(tmp_path)) as session:
         for block in runnable:
             printed = session.run(block)

@@ -31,6 +31,9 @@ ENVIRONMENT = {
 
 _START_S = 180.0
 
+_END_S = 120.0
+"""Seconds in which a cluster ends in order."""
+
 
 class RayCluster:
     """The cluster's process, and what it has started, while entered.
@@ -69,9 +72,13 @@ class RayCluster:
 
     def __exit__(self, *_: object) -> None:
         started = descendants(self._process.pid)
-        self._process.communicate(timeout=60)
-        for process in started[1:]:
-            _kill(process)
+        try:
+            self._process.communicate(timeout=_END_S)
+        finally:
+            for process in {*started[1:], *descendants(self._process.pid)[1:]}:
+                _kill(process)
+            self._process.kill()
+            self._process.communicate()
 
     def scale(self, replicas: int) -> None:
         """Have so many replicas of the network; returns when they answer."""

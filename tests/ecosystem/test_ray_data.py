@@ -5,6 +5,8 @@ import os
 import signal
 import subprocess
 import sys
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from uuid import uuid4
@@ -19,7 +21,9 @@ from tests.ecosystem.ray_photographs import write_broken, write_pieces
 
 NUMBER = 2000
 _MARK = "FCN_TEST_RUN"
-_PATIENCE_S = 120
+
+_PROGRESS_S = 900
+"""Seconds that the next step of a run may take; on a slow CPU, or beside other load, bands take many times longer."""
 
 
 @dataclass
@@ -73,8 +77,17 @@ class Run:
 
     def finish(self) -> tuple[int, str]:
         """The exit code, and what was said."""
-        _, said = self.process.communicate(timeout=200)
+        _, said = self.process.communicate(timeout=_PROGRESS_S)
         return self.process.returncode, said
+
+    def end(self) -> None:
+        """End whatever is still running of it, its cluster included."""
+        self.process.kill()
+        while living := self.processes():
+            for process in living:
+                with suppress(ProcessLookupError):
+                    os.kill(process, signal.SIGKILL)
+        self.process.communicate()
 
     def processes(self, title: str = "") -> list[int]:
         """All that the run has started and that lives, by the beginnings of their names."""
@@ -88,6 +101,19 @@ class Run:
         ]
 
 
+@pytest.fixture
+def start() -> Iterator[Callable[..., Run]]:
+    """Starts runs; they and their clusters end with the test, also when it fails."""
+    with ExitStack() as started:
+
+        def start(folder: Folder, concurrency: int = 2) -> Run:
+            run = Run(folder, concurrency)
+            started.callback(run.end)
+            return run
+
+        yield start
+
+
 def _read(path: Path) -> bytes:
     try:
         return path.read_bytes()
@@ -95,19 +121,21 @@ def _read(path: Path) -> bytes:
         return b""
 
 
-def test_a_run_that_was_killed_goes_on_and_one_whose_actor_dies_ends_well(folder: Folder) -> None:
-    killed = Run(folder)
-    wait_until(lambda: len(folder.masks()) > NUMBER // 10, _PATIENCE_S)
+def test_a_run_that_was_killed_goes_on_and_one_whose_actor_dies_ends_well(
+    folder: Folder, start: Callable[..., Run]
+) -> None:
+    killed = start(folder)
+    wait_until(lambda: len(folder.masks()) > NUMBER // 10, _PROGRESS_S)
     killed.process.kill()
     killed.finish()
-    wait_until(lambda: not killed.processes(), _PATIENCE_S)
+    wait_until(lambda: not killed.processes(), _PROGRESS_S)
     made = {path: path.stat().st_mtime_ns for path in folder.masks()}
     assert NUMBER // 10 < len(made) < NUMBER
     for path in made:
         _require_whole(path)
 
-    resumed = Run(folder)
-    wait_until(lambda: len(folder.masks()) > len(made) + NUMBER // 10, _PATIENCE_S)
+    resumed = start(folder)
+    wait_until(lambda: len(folder.masks()) > len(made) + NUMBER // 10, _PROGRESS_S)
     os.kill(resumed.processes("ray::MapWorker")[0], signal.SIGKILL)
     code, said = resumed.finish()
 
@@ -133,25 +161,25 @@ def test_masks_are_those_of_the_command_line(folder: Folder, tmp_path: Path) -> 
     assert {path.name: path.read_bytes() for path in (folder.output / "07").glob("*.png")} == by_command_line
 
 
-def test_a_finished_run_does_nothing_more(folder: Folder) -> None:
+def test_a_finished_run_does_nothing_more(folder: Folder, start: Callable[..., Run]) -> None:
     for path in folder.broken:
         path.unlink()
     made = {path: path.stat().st_mtime_ns for path in folder.masks()}
-    code, said = Run(folder).finish()
+    code, said = start(folder).finish()
     assert (code, f"0 done, {NUMBER} skipped, 0 failed" in said) == (0, True), said
     assert {path: path.stat().st_mtime_ns for path in folder.masks()} == made
 
 
-def test_a_file_whose_process_dies_each_time_is_given_up(tmp_path: Path) -> None:
+def test_a_file_whose_process_dies_each_time_is_given_up(tmp_path: Path, start: Callable[..., Run]) -> None:
     images = tmp_path / "photographs"
     whole = write_pieces(images, 20)
     # Whoever reads it waits for a writer, and meanwhile is killed.
     poison = images / "00/poison.jpg"
     os.mkfifo(poison)
     folder = Folder(images, tmp_path / "masks", whole, [poison])
-    run = Run(folder, concurrency=1)
+    run = start(folder, concurrency=1)
     for tries in range(1, 4):
-        wait_until(lambda tries=tries: _begun(folder.output) == tries, _PATIENCE_S)  # type: ignore[misc]
+        wait_until(lambda tries=tries: _begun(folder.output) == tries, _PROGRESS_S)  # type: ignore[misc]
         os.kill(run.processes("ray::MapWorker")[0], signal.SIGKILL)
     code, said = run.finish()
     assert (code, "20 done, 0 skipped, 1 failed" in said) == (1, True), said

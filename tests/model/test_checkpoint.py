@@ -297,6 +297,7 @@ def test_labels_for_another_number_of_classes_are_refused() -> None:
         replace(random_checkpoint(), labels=LABELS)
 
 
+@pytest.mark.every_cpu
 def test_tampered_weights_are_refused_with_the_share_of_pixels_that_differ(file: Path) -> None:
     checkpoint = Checkpoint.load(file)
     tampered = {**checkpoint.weights, "classifier.weight": -checkpoint.weights["classifier.weight"]}

@@ -272,6 +272,7 @@ def test_work_is_done_when_it_is_asked_for() -> None:
     assert sum(len(band.mask) for band in bands) == 100
 
 
+@pytest.mark.every_cpu
 def test_the_checkpoint_that_ships_gives_the_mask_it_promises() -> None:
     golden = Segmenter.load(device="cpu").checkpoint.golden
     assert golden is not None

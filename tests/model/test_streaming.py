@@ -33,6 +33,7 @@ def _noise(*shape: int) -> Tensor:
     return torch.randn(*shape, generator=torch.Generator().manual_seed(0), dtype=torch.float64)
 
 
+@pytest.mark.every_cpu
 @pytest.mark.parametrize("learned_upsampling", [False, True])
 @pytest.mark.parametrize("architecture", list(Architecture))
 def test_a_program_computes_the_networks_scores(architecture: Architecture, learned_upsampling: bool) -> None:

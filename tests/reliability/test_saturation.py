@@ -12,7 +12,7 @@ def test_mixed_requests_are_answered_as_they_should(tmp_path: Path) -> None:
     observation, samples = saturate(tmp_path, seconds=2, large_size=(1056, 1056))
     *rows, _ = findings(observation, samples)  # of growth so short a time tells nothing
     assert [finding for finding in rows if not finding.holds] == []
-    assert len(observation.accepted()) > 10
+    assert observation.accepted()
 
 
 def test_growth_is_told_from_the_second_tenth_to_the_last() -> None:

@@ -114,6 +114,7 @@ def _log(folder: Path) -> list[dict[str, float]]:
     return [json.loads(line) for line in (folder / "log.jsonl").read_text().splitlines()]
 
 
+@pytest.mark.every_cpu
 def test_four_images_are_learned_by_heart(dataset: VocDataset, tmp_path: Path) -> None:
     config = _settings(80, optimizer__learning_rate=0.05, optimizer__head_learning_rate=0.1, optimizer__weight_decay=0)
     checkpoint = _train(_network(), dataset, config, tmp_path / "run")
@@ -206,6 +207,7 @@ def test_frozen_stages_stay_bit_identical_statistics_included(
         assert not torch.equal(after[name], before[name]), name
 
 
+@pytest.mark.every_cpu
 def test_void_pixels_are_not_trained_on(tmp_path: Path) -> None:
     masks = _masks()
     void = {name: np.full_like(mask, IGNORE_INDEX) for name, mask in masks.items()}
@@ -250,6 +252,7 @@ def test_bfloat16_trains_too(dataset: VocDataset, tmp_path: Path) -> None:
     assert not torch.equal(checkpoint.weights["classifier.weight"], _network().state_dict()["classifier.weight"])
 
 
+@pytest.mark.every_cpu
 def test_an_exported_file_is_what_the_service_loads(dataset: VocDataset, tmp_path: Path) -> None:
     checkpoint = _train(_network(), dataset, _settings(3), tmp_path / "run")
     image = np.random.default_rng(0).integers(0, 256, (70, 90, 3), dtype=np.uint8)

@@ -30,8 +30,11 @@ def serving(*command: str, **variables: str) -> Iterator[str]:
         yield f"http://127.0.0.1:{match[1]}"
     finally:
         process.send_signal(signal.SIGTERM)
-        assert process.wait(timeout=60) == 0
-        process.stdout.close()
+        with process:  # which closes the pipe
+            try:
+                assert process.wait(timeout=60) == 0
+            finally:
+                process.kill()
 
 
 @pytest.mark.slow

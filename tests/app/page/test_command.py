@@ -13,8 +13,9 @@ from tests.app.browser import open_page
 from tests.app.page.conftest import KEY
 from tests.app.page.pictures import Reference, decoded, expect_size, open_image
 from tests.app.server_process import ServerProcess
+from tests.programs import needs
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, needs("bash", "curl")]
 
 
 def run(command: str, folder: Path, **environment: str) -> None:

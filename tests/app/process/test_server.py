@@ -156,7 +156,7 @@ def test_sigterm_finishes_what_was_accepted_and_exits_with_0(start_server: Start
 def test_sigterm_under_load_loses_nothing_that_was_accepted(start_server: Start, cat: bytes) -> None:
     server = start_server(concurrency=CLIENTS)
     with Load(server, cat) as load:
-        _wait_until(lambda: load.outcomes[200] > 20)
+        load.wait_for_answers(CLIENTS)
         log = server.end()
     assert server.process.returncode == 0
     statuses = logged_statuses(log)
@@ -252,6 +252,7 @@ def test_an_unusable_setting_is_named() -> None:
     assert "Traceback" not in result.stderr
 
 
+@pytest.mark.every_cpu
 def test_an_absent_device_ends_the_start_with_a_sentence() -> None:
     result = refused_start(device="quantum")
     assert result.returncode == 3
@@ -295,6 +296,7 @@ def test_a_thread_that_does_not_end_does_not_keep_the_process() -> None:
     assert subprocess.run([sys.executable, "-c", "\n".join(lines)], timeout=60, check=False).returncode == 7
 
 
+@pytest.mark.every_cpu
 def test_no_home_and_no_writable_disk_are_needed(cat: bytes, monkeypatch: pytest.MonkeyPatch) -> None:
     for name in ("HOME", "TMPDIR", "XDG_CACHE_HOME"):
         monkeypatch.setitem(os.environ, name, "/nonexistent")

@@ -71,8 +71,21 @@ def _wait_until(condition: Callable[[], bool]) -> None:
         time.sleep(0.001)
 
 
+_schedulers: list[Scheduler] = []
+
+
+@pytest.fixture(autouse=True)
+def _end_schedulers(segmenter: HeldSegmenter) -> Iterator[None]:
+    """A test's schedulers end with it, whatever becomes of the test."""
+    yield
+    segmenter.let.set()
+    while _schedulers:
+        _schedulers.pop().close()
+
+
 def _scheduler(batch_pixels: int = 0, cores: int = 1) -> Scheduler:
-    return Scheduler(start_threads("all-cores", 1), Metrics(), batch_pixels, cores)
+    _schedulers.append(Scheduler(start_threads("all-cores", 1), Metrics(), batch_pixels, cores))
+    return _schedulers[-1]
 
 
 def _bands(
