@@ -10,6 +10,7 @@ from PIL import Image
 from tests import skip_summary
 from tests.app.forked_process import end_parent
 from tests.failed_tests import FailedTests
+from tests.freed_memory import FreedMemory
 from tests.leftovers import Leftovers
 
 _ROOT = Path(__file__).parents[1]
@@ -26,6 +27,7 @@ def pytest_configure(config: pytest.Config) -> None:
     config.pluginmanager.register(skip_summary)
     config.pluginmanager.register(FailedTests())
     if sys.platform == "linux":
+        config.pluginmanager.register(FreedMemory())
         config.pluginmanager.register(Leftovers(config))
 
 

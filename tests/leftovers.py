@@ -26,6 +26,9 @@ _OWN = ("multiprocessing.resource_tracker", "tests.watchdog", "execnet")
 _CACHES = ("node-compile-cache", "pymp-", "ray", "torchinductor_")
 """Beginnings of the names of folders that libraries keep for the next process, or until the interpreter ends."""
 
+_LIBRARIES = ("/site-packages/", "/usr/share/")
+"""Folders whose files libraries keep open as long as the interpreter runs: Matplotlib its fonts."""
+
 
 class Leftovers:
     """A plugin of pytest.
@@ -89,7 +92,11 @@ class Leftovers:
 
     def _new_descriptors(self) -> list[str]:
         gc.collect()
-        return [target for path, target in open_files(os.getpid()).items() if self._descriptors.get(path) != target]
+        return [
+            target
+            for path, target in open_files(os.getpid()).items()
+            if self._descriptors.get(path) != target and not any(folder in target for folder in _LIBRARIES)
+        ]
 
     def _processes(self) -> list[int]:
         deadline = time.monotonic() + _ENDING_S

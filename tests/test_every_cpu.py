@@ -28,7 +28,7 @@ _SURROUNDINGS = {"FCN_PORT": "1", "FCN_PRECISION": "nonsense"}
     ids=["avx2", "default"],
 )
 def test_what_has_to_hold_on_every_cpu_does(limits: dict[str, str]) -> None:
-    inherited = {name: value for name, value in os.environ.items() if not name.startswith(("PYTEST_", "COV_"))}
+    inherited = {name: value for name, value in os.environ.items() if not name.startswith(("PYTEST_XDIST", "COV_"))}
     result = subprocess.run(
         [sys.executable, "-m", "pytest", "-q", "-m", "every_cpu", "-p", "no:cacheprovider", *_FILES],
         cwd=ROOT,
