@@ -2,12 +2,16 @@ from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from pathlib import Path
 
+import numpy as np
 import pytest
 from starlette.testclient import TestClient
 
 from app.application import create_app
 from app.settings import Settings
+from model.checkpoint import Summary
 from tests.app.server_process import ForkedServer, ServerProcess
+from tests.model.random_checkpoint import random_checkpoint
+from training.export import export
 
 EXAMPLES = Path(__file__).parents[2] / "examples"
 
@@ -23,6 +27,15 @@ def client() -> Iterator[TestClient]:
     """The application in this process, with the weights that ship."""
     with TestClient(create_app(Settings(threads=1)), raise_server_exceptions=False) as client:
         yield client
+
+
+@pytest.fixture(scope="session")
+def small_weights(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Random weights of a small network: a service that has them starts in a tenth of the time."""
+    file = tmp_path_factory.mktemp("weights") / "small.safetensors"
+    image = np.random.default_rng(0).integers(0, 256, (64, 96, 3), np.uint8)
+    export(random_checkpoint(), image, Summary(name="small"), file)
+    return file
 
 
 @pytest.fixture(scope="session")

@@ -9,6 +9,7 @@ import sys
 from collections.abc import Mapping, Sequence
 from functools import cache
 from pathlib import Path
+from tempfile import TemporaryFile
 from threading import Lock
 
 from tests.app.fork_parent import Program, encode
@@ -116,3 +117,17 @@ class ForkedProcess:
 
     def kill(self) -> None:
         self.send_signal(signal.SIGKILL)
+
+
+def run_forked(
+    module: str, arguments: Sequence[str], environment: Mapping[str, str], folder: Path, standard_input: bytes = b""
+) -> "subprocess.CompletedProcess[bytes]":
+    """Run a program to its end, as ``subprocess.run`` does."""
+    with TemporaryFile() as given, TemporaryFile() as output, TemporaryFile() as errors:
+        given.write(standard_input)
+        given.seek(0)
+        streams = (given.fileno(), output.fileno(), errors.fileno())
+        code = ForkedProcess(module, arguments, environment, folder, streams).wait(timeout=300)
+        output.seek(0)
+        errors.seek(0)
+        return subprocess.CompletedProcess(arguments, code, output.read(), errors.read())

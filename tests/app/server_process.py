@@ -14,7 +14,7 @@ from typing import Self
 
 import httpx2
 
-from tests.app.forked_process import ForkedProcess
+from tests.app.forked_process import ForkedProcess, run_forked
 
 READY = re.compile(r"Ready on http://127\.0\.0\.1:(\d+)")
 
@@ -124,6 +124,12 @@ class ForkedServer(ServerProcess):
         with Path(os.devnull).open() as nothing:
             streams = (nothing.fileno(), output, output)
             return ForkedProcess("app.__main__", ["app"], self._environment, Path.cwd(), streams)
+
+
+def refused_start(**settings: object) -> tuple[int, str]:
+    """The exit code of a service that cannot start, and what it says on standard error."""
+    ended = run_forked("app.__main__", ["app"], environment(settings), Path.cwd())
+    return ended.returncode, ended.stderr.decode()
 
 
 class Upload:

@@ -11,7 +11,6 @@ from app import problems
 from app.application import create_app
 from app.settings import Settings
 from model.checkpoint import Checkpoint, Summary
-from model.segmenter import DEFAULT_WEIGHTS
 from tests.app.problems import require_problem
 from tests.model.random_checkpoint import random_checkpoint
 from training.export import export
@@ -31,8 +30,8 @@ def keys(tmp_path: Path) -> Path:
 
 
 @pytest.fixture
-def weights(tmp_path: Path) -> Path:
-    return Path(shutil.copy(DEFAULT_WEIGHTS, tmp_path / "weights.safetensors"))
+def weights(tmp_path: Path, small_weights: Path) -> Path:
+    return Path(shutil.copy(small_weights, tmp_path / "weights.safetensors"))
 
 
 @pytest.fixture
@@ -55,7 +54,7 @@ def test_only_keys_with_the_scope_may(guarded: TestClient) -> None:
 
 def test_new_weights_and_keys_serve_after_a_reload(guarded: TestClient, keys: Path, weights: Path) -> None:
     before = guarded.get("/model", headers=ADMIN).json()["sha256"]
-    export(random_checkpoint(), np.zeros((32, 32, 3), np.uint8), Summary(name="new"), weights)
+    export(random_checkpoint(seed=1), np.zeros((32, 32, 3), np.uint8), Summary(name="new"), weights)
     keys.write_text(line_of("operator", "admin-key", "admin,segment"))
     answer = guarded.post("/admin/reload", headers=ADMIN)
     assert answer.status_code == 200

@@ -12,7 +12,7 @@ from playwright.sync_api import Browser, Page, expect
 from playwright.sync_api import Error as PlaywrightError
 
 from tests.app.browser import WITH_BROWSER, open_browser, open_page
-from tests.app.server_process import ServerProcess
+from tests.app.server_process import ForkedServer, ServerProcess
 
 PHOTOGRAPH = Path(__file__).parents[2] / "examples" / "cat.jpg"
 KEY = "my-key"
@@ -48,7 +48,7 @@ def guarded(tmp_path_factory: pytest.TempPathFactory, elsewhere: str) -> Iterato
     """A service that wants a key and lets pages from elsewhere in."""
     keys = tmp_path_factory.mktemp("keys") / "keys"
     keys.write_text(f"me {hashlib.sha256(KEY.encode()).hexdigest()}\n")
-    with ServerProcess(keys=keys, cors_origins=elsewhere) as server:
+    with ForkedServer(keys=keys, cors_origins=elsewhere) as server:
         yield server
 
 

@@ -2,6 +2,7 @@ import base64
 import encodings
 from collections.abc import Iterator
 from io import BytesIO
+from pathlib import Path
 
 import httpx2
 import numpy as np
@@ -224,8 +225,8 @@ def test_unknown_paths_and_methods_are_problems(client: TestClient) -> None:
     assert response.headers["allow"] == "POST"
 
 
-def test_limits_are_kept_and_named(cat: bytes) -> None:
-    limits = Settings(threads=1, max_upload_bytes=10_000, max_pixels=5000, max_whole_pixels=2048)
+def test_limits_are_kept_and_named(cat: bytes, small_weights: Path) -> None:
+    limits = Settings(threads=1, weights=small_weights, max_upload_bytes=10_000, max_pixels=5000, max_whole_pixels=2048)
     with TestClient(create_app(limits)) as client:
         announced = client.post("/segment", content=cat, headers=JPEG)
         assert "10000 bytes" in require_problem(announced, problems.BODY_TOO_LARGE)["detail"]
@@ -239,8 +240,8 @@ def test_limits_are_kept_and_named(cat: bytes) -> None:
         assert "2048" in require_problem(whole, problems.TILING_IMPOSSIBLE)["detail"]
 
 
-def test_a_missed_deadline_is_said(cat: bytes) -> None:
-    with TestClient(create_app(Settings(threads=1, deadline_s=0.001))) as client:
+def test_a_missed_deadline_is_said(cat: bytes, small_weights: Path) -> None:
+    with TestClient(create_app(Settings(threads=1, weights=small_weights, deadline_s=0.001))) as client:
         require_problem(client.post("/segment", content=cat, headers=JPEG), problems.DEADLINE)
 
 

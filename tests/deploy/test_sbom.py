@@ -8,6 +8,8 @@ from deploy.licences import faults, licence
 from deploy.sbom import SbomError, make_sbom
 from deploy.shipped import removed, shipped
 
+pytestmark = pytest.mark.slow
+
 ROOT = Path(__file__).parents[2]
 METADATA = "Metadata-Version: 2.4\nName: stranger\nVersion: 1.0\n"
 

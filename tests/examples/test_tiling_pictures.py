@@ -8,6 +8,7 @@ from PIL import Image
 from examples.tiling_pictures import cuts, load_segmenter, main
 
 
+@pytest.mark.slow
 def test_the_pictures_and_figures_of_the_page_are_what_the_network_gives(
     examples: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

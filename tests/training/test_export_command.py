@@ -210,6 +210,7 @@ def test_a_golden_photograph_that_is_none_is_refused(weights: Path, tmp_path: Pa
     assert "is no photograph" in _words(result)
 
 
+@pytest.mark.slow
 def test_onnx_is_of_the_weights_that_are_served(weights: Path, golden: Path, tmp_path: Path) -> None:
     out, file = tmp_path / "served.safetensors", tmp_path / "served.onnx"
     result = _export(weights, out, golden, "--onnx", file)

@@ -1,8 +1,6 @@
 import hashlib
 import re
 import socket
-import subprocess
-import sys
 import unicodedata
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -16,7 +14,7 @@ from app import problems
 from app.application import create_app
 from app.settings import Settings
 from tests.app.problems import require_problem
-from tests.app.server_process import ServerProcess, environment
+from tests.app.server_process import ServerProcess, refused_start
 
 Start = Callable[..., ServerProcess]
 
@@ -41,17 +39,14 @@ def bearer(name: str) -> dict[str, str]:
     return {"Authorization": f"Bearer {KEYS[name]}"}
 
 
-def run_to_its_end(**settings: object) -> tuple[int, str]:
-    """The exit code of a service that cannot start, and what it says."""
-    command = [sys.executable, "-m", "app"]
-    ended = subprocess.run(command, env=environment(settings), capture_output=True, text=True, timeout=60, check=False)
-    return ended.returncode, ended.stderr
-
-
 @pytest.fixture(scope="module")
-def guarded(tmp_path_factory: pytest.TempPathFactory) -> Iterator[TestClient]:
+def guarded(tmp_path_factory: pytest.TempPathFactory, small_weights: Path) -> Iterator[TestClient]:
     settings = Settings(
-        threads=1, keys=keys_file(tmp_path_factory.mktemp("keys")), protect_metrics=True, cors_origins=(ORIGIN,)
+        threads=1,
+        weights=small_weights,
+        keys=keys_file(tmp_path_factory.mktemp("keys")),
+        protect_metrics=True,
+        cors_origins=(ORIGIN,),
     )
     with TestClient(create_app(settings), raise_server_exceptions=False) as client:
         yield client
@@ -122,8 +117,8 @@ def test_probes_pages_and_descriptions_stay_open(guarded: TestClient, path: str)
     assert guarded.get(path).status_code == 200
 
 
-def test_metrics_stay_open_unless_protected(tmp_path: Path) -> None:
-    with TestClient(create_app(Settings(threads=1, keys=keys_file(tmp_path)))) as client:
+def test_metrics_stay_open_unless_protected(tmp_path: Path, small_weights: Path) -> None:
+    with TestClient(create_app(Settings(threads=1, weights=small_weights, keys=keys_file(tmp_path)))) as client:
         assert client.get("/metrics").status_code == 200
         require_problem(client.get("/model"), problems.UNAUTHORIZED)
 
@@ -139,8 +134,10 @@ def test_the_key_comes_before_parameters_body_and_a_place(guarded: TestClient) -
         require_problem(guarded.post(f"/segment?{query}", headers=headers), problems.UNAUTHORIZED)
 
 
-def test_a_stranger_is_refused_before_the_body_arrives(start_server: Start, tmp_path: Path) -> None:
-    server = start_server(keys=keys_file(tmp_path))
+def test_a_stranger_is_refused_before_the_body_arrives(
+    start_server: Start, tmp_path: Path, small_weights: Path
+) -> None:
+    server = start_server(keys=keys_file(tmp_path), weights=small_weights)
     upload = server.unfinished_upload(b"x" * 1000, sent=10)
     head = upload.response()
     assert head.startswith(b"HTTP/1.1 401")
@@ -152,14 +149,14 @@ def test_a_stranger_is_refused_before_the_body_arrives(start_server: Start, tmp_
 def test_a_bad_file_of_keys_ends_the_start_in_a_sentence(tmp_path: Path) -> None:
     path = tmp_path / "keys"
     path.write_text("camera 123\n")
-    code, said = run_to_its_end(keys=path)
+    code, said = refused_start(keys=path)
     assert code != 0
     assert f"the keys in {path} cannot be used: line 1: after the name camera" in said
     assert "Traceback" not in said
 
 
 def test_protection_without_keys_ends_the_start_in_a_sentence() -> None:
-    code, said = run_to_its_end(protect_metrics=True)
+    code, said = refused_start(protect_metrics=True)
     assert code != 0
     assert "FCN_PROTECT_METRICS: needs keys, in a file that FCN_KEYS names" in said
     assert "Traceback" not in said
@@ -206,8 +203,8 @@ def test_the_reference_says_where_a_key_is_needed(guarded: TestClient, client: T
     }
 
 
-def test_each_key_has_a_rate_of_its_own(tmp_path: Path) -> None:
-    settings = Settings(threads=1, keys=keys_file(tmp_path), rate_per_s=0.001, rate_burst=2)
+def test_each_key_has_a_rate_of_its_own(tmp_path: Path, small_weights: Path) -> None:
+    settings = Settings(threads=1, weights=small_weights, keys=keys_file(tmp_path), rate_per_s=0.001, rate_burst=2)
     with TestClient(create_app(settings)) as client:
         for _ in range(2):
             require_problem(client.post("/segment", headers=bearer("segment")), problems.NOT_AN_IMAGE)
@@ -221,8 +218,8 @@ def test_each_key_has_a_rate_of_its_own(tmp_path: Path) -> None:
         require_problem(client.post("/segment"), problems.UNAUTHORIZED)
 
 
-def test_without_keys_each_address_has_a_rate_of_its_own() -> None:
-    app = create_app(Settings(threads=1, rate_per_s=0.001, rate_burst=1))
+def test_without_keys_each_address_has_a_rate_of_its_own(small_weights: Path) -> None:
+    app = create_app(Settings(threads=1, weights=small_weights, rate_per_s=0.001, rate_burst=1))
     with TestClient(app, client=("192.0.2.1", 1)) as client:
         require_problem(client.post("/segment"), problems.NOT_AN_IMAGE)
         require_problem(client.post("/segment"), problems.RATE_LIMITED)
@@ -266,8 +263,8 @@ def test_pages_of_an_origin_let_in_can_read_answers_and_errors(guarded: TestClie
         assert "Origin" in response.headers["vary"]
 
 
-def test_pages_elsewhere_can_read_even_faults_of_the_service() -> None:
-    app = create_app(Settings(threads=1, cors_origins=("*",)))
+def test_pages_elsewhere_can_read_even_faults_of_the_service(small_weights: Path) -> None:
+    app = create_app(Settings(threads=1, weights=small_weights, cors_origins=("*",)))
 
     @app.get("/fault")
     async def fault() -> None:
@@ -315,9 +312,9 @@ def post(target: bytes, headers: list[bytes], body: bytes) -> bytes:
     [("json", r"\{.*\}|Ready on .*"), ("text", r"\d\d:\d\d:\d\d (debug|info|warning|error) .*|Ready on .*")],
 )
 def test_the_log_tells_who_came_but_no_key_and_nothing_raw(
-    start_server: Start, tmp_path: Path, cat: bytes, form: str, line_pattern: str
+    start_server: Start, tmp_path: Path, small_weights: Path, cat: bytes, form: str, line_pattern: str
 ) -> None:
-    server = start_server(keys=keys_file(tmp_path), log_format=form, log_level="debug")
+    server = start_server(weights=small_weights, keys=keys_file(tmp_path), log_format=form, log_level="debug")
     secret = KEYS["everything"].encode()
     name = EVIL.replace(b"\n", b"%0A") + b'\\"'
     part = b'--b\r\nContent-Disposition: form-data; name="image"; filename="%s"\r\n\r\n%s\r\n--b--\r\n' % (name, cat)

@@ -5,10 +5,9 @@ import os
 import subprocess
 import sys
 from pathlib import Path
-from tempfile import TemporaryFile
 from typing import Any
 
-from tests.app.forked_process import ForkedProcess
+from tests.app.forked_process import run_forked
 
 # What the script that pip installs does; and Ctrl-C is heeded even where tests run in the background, which ignores it.
 SCRIPT = (
@@ -46,7 +45,7 @@ def run(
 ) -> "subprocess.CompletedProcess[bytes]":
     """Run the command to its end; ``COMMAND`` in a fork, others in a new interpreter."""
     if command is COMMAND:
-        return _run_forked([*map(str, arguments)], cwd, input, environment(**variables))
+        return run_forked("app.cli.main", ["fcn-segment", *map(str, arguments)], environment(**variables), cwd, input)
     return subprocess.run(
         [*command, *map(str, arguments)],
         cwd=cwd,
@@ -56,20 +55,6 @@ def run(
         check=False,
         timeout=300,
     )
-
-
-def _run_forked(
-    arguments: list[str], folder: Path, standard_input: bytes, variables: dict[str, str]
-) -> "subprocess.CompletedProcess[bytes]":
-    with TemporaryFile() as read, TemporaryFile() as output, TemporaryFile() as errors:
-        read.write(standard_input)
-        read.seek(0)
-        streams = (read.fileno(), output.fileno(), errors.fileno())
-        process = ForkedProcess("app.cli.main", ["fcn-segment", *arguments], variables, folder, streams)
-        code = process.wait(timeout=300)
-        output.seek(0)
-        errors.seek(0)
-        return subprocess.CompletedProcess(arguments, code, output.read(), errors.read())
 
 
 def report_of(result: "subprocess.CompletedProcess[bytes]") -> dict[str, Any]:

@@ -211,8 +211,10 @@ def test_a_full_queue_that_stays_full_is_told(connect: Connect) -> None:
     assert len(scripted.requests) == 1  # there is no time to wait for
 
 
-def test_a_service_that_shuts_down_and_then_is_gone_is_told(connect: Connect, start_server: Start, cat: bytes) -> None:
-    server = start_server()
+def test_a_service_that_shuts_down_and_then_is_gone_is_told(
+    connect: Connect, start_server: Start, small_weights: Path, cat: bytes
+) -> None:
+    server = start_server(weights=small_weights)
     client = connect(server.url, retries=0)
     upload = server.unfinished_upload(cat, sent=1000)
     wait_until(lambda: "fcn_unfinished_requests 1.0" in _metrics(server))
@@ -228,13 +230,15 @@ def test_a_service_that_shuts_down_and_then_is_gone_is_told(connect: Connect, st
         client.segment(cat)
 
 
-def test_a_service_that_is_started_again_is_waited_for(connect: Connect, start_server: Start, cat: bytes) -> None:
-    server = start_server()
+def test_a_service_that_is_started_again_is_waited_for(
+    connect: Connect, start_server: Start, small_weights: Path, cat: bytes
+) -> None:
+    server = start_server(weights=small_weights)
     client = connect(server.url, retries=100)
     before = client.segment(cat)
     server.end()
     with ThreadPoolExecutor(1) as threads:
-        starting = threads.submit(start_server, port=server.port)
+        starting = threads.submit(start_server, port=server.port, weights=small_weights)
         assert np.array_equal(client.segment(cat).mask, before.mask)
         assert starting.result().port == server.port
 

@@ -3,6 +3,7 @@ import zlib
 from base64 import b64encode
 from collections.abc import Iterator
 from io import BytesIO
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -152,8 +153,10 @@ def test_what_is_no_image_is_told_in_the_words_of_segment(client: TestClient, ca
     assert require_error(infer(client, image_input(cat[:9000])), 400) == told(cat[:9000])
 
 
-def test_limits_are_kept_and_named(cat: bytes) -> None:
-    settings = Settings(threads=1, max_upload_bytes=100_000, max_pixels=5000, max_whole_pixels=2048)
+def test_limits_are_kept_and_named(cat: bytes, small_weights: Path) -> None:
+    settings = Settings(
+        threads=1, weights=small_weights, max_upload_bytes=100_000, max_pixels=5000, max_whole_pixels=2048
+    )
     with TestClient(create_app(settings)) as client:
         many = np.zeros((70, 80, 3), np.uint8)
         assert "5000 are allowed" in require_error(infer(client, pixels_input(many)), 422)
@@ -170,32 +173,32 @@ def test_long_json_is_refused(client: TestClient) -> None:
     assert "as binary data" in require_error(client.post(INFER, content=text + b"]}]}"), 413)
 
 
-def test_memory_for_reading_json_is_taken_from_that_of_bodies(client: TestClient) -> None:
+def test_memory_for_reading_json_is_taken_from_that_of_bodies(client: TestClient, small_weights: Path) -> None:
     pixels = np.zeros((200, 300, 3), np.uint8)
     wanted = {"name": "pixels", "shape": pixels.shape, "datatype": "UINT8", "data": pixels.ravel().tolist()}
     assert client.post(INFER, json={"inputs": [wanted]}).status_code == 200
     assert "fcn_body_bytes 0.0" in client.get("/metrics").text
-    with TestClient(create_app(Settings(threads=1, body_memory_bytes=2_000_000))) as narrow:
+    with TestClient(create_app(Settings(threads=1, weights=small_weights, body_memory_bytes=2_000_000))) as narrow:
         response = narrow.post(INFER, json={"inputs": [wanted]})
         assert "bodies" in require_error(response, 429)
         assert int(response.headers["retry-after"]) >= 1
         assert infer(narrow, pixels_input(pixels), parameters=BINARY).status_code == 200
 
 
-def test_a_full_queue_is_told_with_retry_after(cat: bytes) -> None:
-    with TestClient(create_app(Settings(threads=1, body_memory_bytes=1000))) as client:
+def test_a_full_queue_is_told_with_retry_after(cat: bytes, small_weights: Path) -> None:
+    with TestClient(create_app(Settings(threads=1, weights=small_weights, body_memory_bytes=1000))) as client:
         response = infer(client, image_input(cat))
         require_error(response, 429)
         assert int(response.headers["retry-after"]) >= 1
 
 
-def test_a_missed_deadline_is_told(cat: bytes) -> None:
-    with TestClient(create_app(Settings(threads=1, deadline_s=0.001))) as client:
+def test_a_missed_deadline_is_told(cat: bytes, small_weights: Path) -> None:
+    with TestClient(create_app(Settings(threads=1, weights=small_weights, deadline_s=0.001))) as client:
         require_error(infer(client, image_input(cat)), 504)
 
 
-def test_the_rate_is_limited_as_that_of_segment(cat: bytes) -> None:
-    with TestClient(create_app(Settings(threads=1, rate_per_s=0.01, rate_burst=2))) as client:
+def test_the_rate_is_limited_as_that_of_segment(cat: bytes, small_weights: Path) -> None:
+    with TestClient(create_app(Settings(threads=1, weights=small_weights, rate_per_s=0.01, rate_burst=2))) as client:
         assert infer(client, image_input(cat)).status_code == 200
         assert client.post("/segment", content=cat).status_code == 200
         response = infer(client, image_input(cat))
@@ -297,8 +300,8 @@ def test_a_fault_of_the_service_is_told_with_the_requests_id(
 
 
 @pytest.fixture(scope="module")
-def guarded(tmp_path_factory: pytest.TempPathFactory) -> Iterator[TestClient]:
-    settings = Settings(threads=1, keys=keys_file(tmp_path_factory.mktemp("keys")))
+def guarded(tmp_path_factory: pytest.TempPathFactory, small_weights: Path) -> Iterator[TestClient]:
+    settings = Settings(threads=1, weights=small_weights, keys=keys_file(tmp_path_factory.mktemp("keys")))
     with TestClient(create_app(settings), raise_server_exceptions=False) as client:
         yield client
 

@@ -8,7 +8,7 @@ from playwright.sync_api import Browser, Page
 
 from tests.app.browser import CHROMIUM, open_browser, open_page
 from tests.app.page.pictures import Reference
-from tests.app.server_process import ServerProcess
+from tests.app.server_process import ForkedServer, ServerProcess
 
 KEY = "my-key"
 
@@ -35,7 +35,7 @@ def guarded(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ServerProcess]
     """A service that wants a key."""
     keys = tmp_path_factory.mktemp("keys") / "keys"
     keys.write_text(f"me {hashlib.sha256(KEY.encode()).hexdigest()}\n")
-    with ServerProcess(keys=keys) as server:
+    with ForkedServer(keys=keys) as server:
         yield server
 
 

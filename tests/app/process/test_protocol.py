@@ -4,13 +4,14 @@ import socket
 import time
 from collections.abc import Iterator
 from contextlib import ExitStack, suppress
+from pathlib import Path
 
 import pytest
 
 from app import problems
 from app.problems import Problem
 from app.process.protocol import MAX_AHEAD, MAX_HEAD_BYTES, MAX_HEADERS
-from tests.app.server_process import ServerProcess
+from tests.app.server_process import ForkedServer, ServerProcess
 
 _GET = b"GET /livez HTTP/1.1\r\nHost: x\r\n\r\n"
 _LAST_GET = b"GET /livez HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n"
@@ -20,9 +21,10 @@ _CONNECTIONS = 20
 
 
 @pytest.fixture(scope="module")
-def strict() -> Iterator[ServerProcess]:
+def strict(small_weights: Path) -> Iterator[ServerProcess]:
     """A service with little patience."""
-    with ServerProcess(head_timeout_s=1, send_timeout_s=0.5, max_connections=_CONNECTIONS) as server:
+    limits = {"head_timeout_s": 1, "send_timeout_s": 0.5, "max_connections": _CONNECTIONS}
+    with ForkedServer(weights=small_weights, **limits) as server:
         yield server
 
 

@@ -19,10 +19,9 @@ from PIL import Image
 from app import problems
 from model.checkpoint import Checkpoint
 from model.labels import VOC
-from model.segmenter import DEFAULT_WEIGHTS
 from tests.app.load import CLIENTS, Load, logged_statuses
 from tests.app.problems import require_problem
-from tests.app.server_process import ServerProcess, environment
+from tests.app.server_process import ServerProcess, refused_start
 from tests.integers import needs_vnni
 from tests.model.random_checkpoint import random_checkpoint
 
@@ -120,15 +119,17 @@ def test_uploads_that_are_under_way_keep_nobody_out(start_server: Start, cat: by
 
 
 @pytest.mark.parametrize("setting", ["upload_timeout_s", "upload_idle_timeout_s"])
-def test_a_slow_upload_is_ended(start_server: Start, cat: bytes, setting: str) -> None:
-    server = start_server(**{setting: 0.3})
+def test_a_slow_upload_is_ended(start_server: Start, small_weights: Path, cat: bytes, setting: str) -> None:
+    server = start_server(weights=small_weights, **{setting: 0.3})
     response = server.unfinished_upload(cat, sent=1000).response()
     assert response.startswith(b"HTTP/1.1 408")
     assert problems.UPLOAD_TIMEOUT.type.encode() in response
 
 
-def test_a_client_that_goes_is_counted_and_gives_its_place_back(start_server: Start, cat: bytes) -> None:
-    server = start_server(concurrency=1, queue_length=0)
+def test_a_client_that_goes_is_counted_and_gives_its_place_back(
+    start_server: Start, small_weights: Path, cat: bytes
+) -> None:
+    server = start_server(weights=small_weights, concurrency=1, queue_length=0)
     server.unfinished_upload(cat, sent=1000).close()
     _wait_for_unfinished(server, 0)
     with server.client() as client:
@@ -176,9 +177,11 @@ def test_sigint_twice_ends_the_service_whatever_it_does(start_server: Start, cat
     upload.close()
 
 
-def test_sighup_serves_the_weights_file_as_it_is_now(start_server: Start, tmp_path: Path, cat: bytes) -> None:
+def test_sighup_serves_the_weights_file_as_it_is_now(
+    start_server: Start, small_weights: Path, tmp_path: Path, cat: bytes
+) -> None:
     file = tmp_path / "weights.safetensors"
-    shutil.copy(DEFAULT_WEIGHTS, file)
+    shutil.copy(small_weights, file)
     server = start_server(weights=file)
     checkpoint = Checkpoint.load(file)
     with server.client() as client:
@@ -193,21 +196,10 @@ def test_sighup_serves_the_weights_file_as_it_is_now(start_server: Start, tmp_pa
         assert client.post("/segment", content=cat).status_code == 200
 
 
-def test_an_idle_service_ends_at_once(start_server: Start) -> None:
-    server = start_server()
+def test_an_idle_service_ends_at_once(start_server: Start, small_weights: Path) -> None:
+    server = start_server(weights=small_weights)
     server.process.send_signal(signal.SIGTERM)
     assert server.process.wait(timeout=10) == 0
-
-
-def refused_start(**settings: object) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(
-        [sys.executable, "-m", "app"],
-        env=environment(settings),
-        capture_output=True,
-        text=True,
-        timeout=120,
-        check=False,
-    )
 
 
 @pytest.mark.parametrize(
@@ -221,47 +213,47 @@ def test_unusable_weights_end_the_start_with_a_sentence(tmp_path: Path, content:
     file = tmp_path / "weights.safetensors"
     if content is not None:
         file.write_bytes(content)
-    result = refused_start(weights=file)
-    assert result.returncode == 3
-    assert sentence in result.stderr
-    assert str(file) in result.stderr
-    assert "Traceback" not in result.stderr
+    code, said = refused_start(weights=file)
+    assert code == 3
+    assert sentence in said
+    assert str(file) in said
+    assert "Traceback" not in said
 
 
 def test_foreign_weights_end_the_start_with_a_sentence(shared_data: Path) -> None:
-    result = refused_start(weights=shared_data / "weights/resnet18_imagenet.safetensors")
-    assert result.returncode == 3
-    assert "was not written by this project" in result.stderr
-    assert "Traceback" not in result.stderr
+    code, said = refused_start(weights=shared_data / "weights/resnet18_imagenet.safetensors")
+    assert code == 3
+    assert "was not written by this project" in said
+    assert "Traceback" not in said
 
 
 @needs_vnni
 def test_int8_of_weights_without_ranges_ends_the_start_with_a_sentence(tmp_path: Path) -> None:
     file = tmp_path / "weights.safetensors"
     random_checkpoint().save(file)
-    result = refused_start(weights=file, precision="int8", device="cpu")
-    assert result.returncode == 3
-    assert "export it with --calibrate" in result.stderr
-    assert "Traceback" not in result.stderr
+    code, said = refused_start(weights=file, precision="int8", device="cpu")
+    assert code == 3
+    assert "export it with --calibrate" in said
+    assert "Traceback" not in said
 
 
 def test_an_unusable_setting_is_named() -> None:
-    result = refused_start(port="many")
-    assert result.returncode == 2
-    assert "FCN_PORT" in result.stderr
-    assert "Traceback" not in result.stderr
+    code, said = refused_start(port="many")
+    assert code == 2
+    assert "FCN_PORT" in said
+    assert "Traceback" not in said
 
 
 @pytest.mark.every_cpu
 def test_an_absent_device_ends_the_start_with_a_sentence() -> None:
-    result = refused_start(device="quantum")
-    assert result.returncode == 3
-    assert "device 'quantum' cannot be used" in result.stderr
-    assert "Traceback" not in result.stderr
+    code, said = refused_start(device="quantum")
+    assert code == 3
+    assert "device 'quantum' cannot be used" in said
+    assert "Traceback" not in said
 
 
-def test_a_client_that_sends_far_too_much_reads_the_refusal(start_server: Start) -> None:
-    server = start_server(max_upload_bytes=1000)
+def test_a_client_that_sends_far_too_much_reads_the_refusal(start_server: Start, small_weights: Path) -> None:
+    server = start_server(weights=small_weights, max_upload_bytes=1000)
     with server.client() as client:
         require_problem(client.post("/segment", content=bytes(30_000_000)), problems.BODY_TOO_LARGE)
 

@@ -2,6 +2,7 @@ import json
 import logging
 import re
 from collections.abc import Callable
+from pathlib import Path
 
 import pytest
 from starlette.testclient import TestClient
@@ -83,8 +84,10 @@ def test_what_a_request_was_refused_for_is_in_its_line(client: TestClient, caplo
     assert "digest" not in lines[0]
 
 
-def test_the_service_logs_json_where_nobody_reads(start_server: Callable[..., ServerProcess], cat: bytes) -> None:
-    server = start_server()
+def test_the_service_logs_json_where_nobody_reads(
+    start_server: Callable[..., ServerProcess], small_weights: Path, cat: bytes
+) -> None:
+    server = start_server(weights=small_weights)
     with server.client() as client:
         client.post("/segment", content=cat, headers={"X-Request-ID": "mine"})
         client.get("/no/such%0Apath")

@@ -14,7 +14,7 @@ from app.telling.logs import FIELDS
 from app.telling.tracing import sending_spans, trace_id
 from model.checkpoint import Checkpoint
 from model.segmenter import DEFAULT_WEIGHTS
-from tests.app.server_process import ServerProcess
+from tests.app.server_process import ForkedServer, ServerProcess
 from tests.app.telling.otlp_collector import OtlpCollector, attributes
 
 TRACE = "0af7651916cd43dd8448eb211c80319c"
@@ -34,7 +34,7 @@ def log(collector: OtlpCollector, cat: bytes) -> list[dict[str, object]]:
     with pytest.MonkeyPatch.context() as environment:
         environment.setenv("OTEL_EXPORTER_OTLP_ENDPOINT", collector.url)
         environment.setenv("OTEL_RESOURCE_ATTRIBUTES", "deployment.environment.name=test")
-        server = ServerProcess()
+        server = ForkedServer()
     with server, server.client() as client:
         called = {"traceparent": f"00-{TRACE}-{CALLER}-01", "tracestate": "vendor=1", "X-Request-ID": "called"}
         client.post("/segment", content=cat, headers=called)

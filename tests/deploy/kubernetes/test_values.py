@@ -2,13 +2,13 @@
 
 import json
 import re
-import subprocess
-import sys
 from pathlib import Path
 from typing import Any
 
 import pytest
 import yaml
+from check_jsonschema import main as check_jsonschema
+from click.testing import CliRunner, Result
 
 from app import __version__
 from app.scheduling.memory_bound import MemoryBound
@@ -21,17 +21,14 @@ SET_BY_OTHER_VALUES = {"host", "port", "workers", "device", "threads", "drain_ti
 FILES = ["values.yaml", "values-gpu.yaml"]
 
 
-def check(file: Path) -> "subprocess.CompletedProcess[str]":
-    program = Path(sys.executable).parent / "check-jsonschema"
-    return subprocess.run(
-        [program, "--schemafile", SCHEMA, file], capture_output=True, text=True, check=False, timeout=60
-    )
+def check(file: Path) -> Result:
+    return CliRunner().invoke(check_jsonschema, ["--schemafile", str(SCHEMA), str(file)])
 
 
 @pytest.mark.parametrize("name", FILES)
 def test_the_values_are_as_their_schema_says(name: str) -> None:
     result = check(CHART / name)
-    assert result.returncode == 0, result.stdout
+    assert result.exit_code == 0, result.output
 
 
 @pytest.mark.parametrize(
@@ -53,7 +50,7 @@ def test_the_values_are_as_their_schema_says(name: str) -> None:
 def test_what_cannot_be_meant_is_refused(tmp_path: Path, wrong: dict[str, Any]) -> None:
     file = tmp_path / "values.yaml"
     file.write_text(yaml.safe_dump(wrong))
-    assert check(file).returncode == 1
+    assert check(file).exit_code == 1
 
 
 def test_every_setting_can_be_set_in_one_place() -> None:
