@@ -17,16 +17,14 @@ serve: $(VENV)/.serve ## Set up, and start the service with the weights that shi
 # By two processes, as on two cores; each works through a stretch of the tests, so that they share little of what is set up once.
 PYTEST := $(BIN)/python -m pytest --numprocesses=2 --dist=worksteal --ignore=tests/ecosystem
 
-# Runs commands, and says how long they took.
-define timed
-@start=$$(date +%s); $(1); code=$$?; echo "make $@: $$(($$(date +%s) - start)) s"; exit $$code
-endef
+STARTED := $(shell date +%s)
+TELL_TIME = code=$$?; echo "make $@: $$(($$(date +%s) - $(STARTED))) s"; exit $$code
 
-test: $(VENV)/.test ## Set up, check format, style, types and layers, and run the tests that take no longer than minutes.
-	$(call timed,$(MAKE) --no-print-directory check && $(PYTEST) -m "not slow")
+test: check ## Set up, check format, style, types and layers, and run the tests that take no longer than minutes.
+	@$(PYTEST) -m "not slow"; $(TELL_TIME)
 
-test-all: $(VENV)/.test ## The same with the slow tests too, but for real peers, and with coverage.
-	$(call timed,$(MAKE) --no-print-directory check && $(PYTEST) --cov --cov-report=term:skip-covered)
+test-all: check ## The same with the slow tests too, but for real peers, and with coverage.
+	@$(PYTEST) --cov --cov-report=term:skip-covered; $(TELL_TIME)
 
 test-ecosystem: $(VENV)/.ecosystem $(VENV)/.label-studio $(VENV)/.labelme ## Set up, and test with the real peers: Ray, Kubernetes' tools, tritonclient, pycocotools and others.
 	PATH="$(abspath $(BIN)):$$PATH" $(BIN)/python -m pytest tests/ecosystem
