@@ -98,6 +98,7 @@ def test_the_file_is_one_valid_file_that_names_none_of_the_exporters_folders(exp
     assert b".py" not in content
 
 
+@pytest.mark.slow
 def test_the_golden_photograph_is_compared_too(tmp_path: Path) -> None:
     golden = Golden(np.full((600, 40, 3), 7, dtype=np.uint8), np.zeros((600, 40), dtype=np.uint8))
     equality = export_onnx(replace(_checkpoint(), golden=golden), tmp_path / "network.onnx")
@@ -130,6 +131,7 @@ class _Sessions:
         self.InferenceSession = session
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("session", "message"),
     [
