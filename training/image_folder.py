@@ -4,13 +4,10 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-import pillow_heif
 from numpy.typing import NDArray
-from PIL import Image, ImageOps
 
 from training.errors import DatasetError
-
-pillow_heif.register_heif_opener()  # what phones write
+from training.image_file import read_image
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,23 +44,10 @@ class ImageFolder:
         return len(self.files)
 
     def __getitem__(self, index: int) -> Photograph:
-        """Image number ``index``, turned as its EXIF orientation says, on white where it is transparent.
+        """Image number ``index``, read as the service reads it.
 
         Raises:
             DatasetError: the file cannot be decoded; the message names it.
         """
         file = self.files[index]
-        try:
-            with Image.open(file) as picture:
-                upright = ImageOps.exif_transpose(picture)
-                return Photograph(file.name, np.asarray(_on_white(upright)))
-        # Decoders of any file raise whatever they like; all of it means the same here.
-        except Exception as error:
-            raise DatasetError(f"{file} cannot be read as an image: {error}") from error
-
-
-def _on_white(picture: Image.Image) -> Image.Image:
-    if not picture.has_transparency_data:
-        return picture.convert("RGB")
-    white = Image.new("RGBA", picture.size, "white")
-    return Image.alpha_composite(white, picture.convert("RGBA")).convert("RGB")
+        return Photograph(file.name, read_image(file))

@@ -7,6 +7,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from model.errors import LabelsError
+from model.images import upright
 from model.labels import IGNORE_INDEX, Labels
 from training.errors import DatasetError
 
@@ -16,6 +17,8 @@ def read_mask(file: Path, labels: Labels) -> NDArray[np.uint8]:
 
     Read alike: palette pictures and grey pictures of indices; grey with alpha and colours with alpha, where transparent
     pixels are void; RGB pictures in the classes' colours; RGB pictures of three equal channels that are indices.
+
+    A file with an EXIF orientation is turned by it, as its photograph is by its own.
 
     Args:
         file: the label picture.
@@ -28,27 +31,22 @@ def read_mask(file: Path, labels: Labels) -> NDArray[np.uint8]:
         DatasetError: the file cannot be decoded, holds an index or colour of no class, half-transparent pixels, or
             means one class by its indices and another by its colours.
     """
-    picture = open_picture(file)
+    picture = _open(file)
     try:
         return _indices(picture, labels)
     except LabelsError as error:
         raise DatasetError(f"{file}: {error}") from error
 
 
-def open_picture(file: Path) -> Image.Image:
-    """Decode a picture.
-
-    Raises:
-        DatasetError: the file is missing or cannot be decoded.
-    """
+def _open(file: Path) -> Image.Image:
     if not file.is_file():
         raise DatasetError(f"{file} is missing")
     try:
         picture = Image.open(file)
         picture.load()
-    except (OSError, SyntaxError, ValueError, Image.DecompressionBombError) as error:
+    except (OSError, SyntaxError, ValueError) as error:
         raise DatasetError(f"{file} cannot be decoded: {error}") from error
-    return picture
+    return upright(picture)
 
 
 def _indices(picture: Image.Image, labels: Labels) -> NDArray[np.uint8]:

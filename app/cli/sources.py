@@ -8,16 +8,9 @@ from pathlib import Path
 
 from app.cli.errors import FileError
 from app.cli.report import Failure
+from model.image_suffixes import IMAGE_SUFFIXES
 
 STANDARD_INPUT = Path("-")
-
-_SUFFIXES = frozenset(
-    {
-        *(".jpg", ".jpeg", ".jpe", ".jfif", ".mpo", ".png", ".webp", ".bmp"),
-        *(".tif", ".tiff", ".gif", ".avif", ".heic", ".heif"),
-    }
-)
-"""Of files that are taken from folders; a file that is named is taken in any case."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,8 +34,8 @@ class Source:
 
 
 def is_image_name(path: Path) -> bool:
-    """Whether a file of this name is an image, as far as names tell."""
-    return path.suffix.lower() in _SUFFIXES
+    """Whether a file of this name is taken from a folder; a file that is named itself is taken in any case."""
+    return path.suffix.lower() in IMAGE_SUFFIXES
 
 
 @dataclass(frozen=True, slots=True)

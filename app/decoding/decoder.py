@@ -26,7 +26,8 @@ from PIL import Image
 
 from app.decoding.allowance import Allowance
 from app.decoding.images import FORMATS, Allocate, Header, decode_image, read_header
-from app.problems import IMAGE_DAMAGED, TOO_COSTLY, ProblemError
+from app.problems import TOO_COSTLY, ProblemError
+from model.errors import ImageDamagedError
 
 MESSAGE_BYTES = 1 << 16
 """Of a message, at most."""
@@ -96,7 +97,7 @@ def _decode(decode_image: DecodeImage, file: BinaryIO, descriptor: int) -> dict[
 
     def allocate(height: int, width: int) -> NDArray[np.uint8]:
         if height * width * 3 > size_bytes:
-            raise ProblemError(IMAGE_DAMAGED, f"the image is larger than its header says: {width} x {height} pixels")
+            raise ImageDamagedError(f"the image is larger than its header says: {width} x {height} pixels")
         return np.frombuffer(memory, np.uint8, height * width * 3).reshape(height, width, 3)
 
     height, width, _ = decode_image(file, allocate).shape

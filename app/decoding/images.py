@@ -1,329 +1,56 @@
-"""From an image file to RGB pixels. What the file says it is decides, not the label it came with.
+"""Image files as ``model.images`` reads them; what is wrong with one is a problem of the request that brought it."""
 
-A process that only decodes imports this: it has to stay light.
-"""
-
-import re
-from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
-from functools import partial
-from io import BytesIO
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import BinaryIO
 
 import numpy as np
-import PIL.WebPImagePlugin  # noqa: F401 (Pillow would load all the formats that it knows to find this one)
-import pillow_heif
 from numpy.typing import NDArray
-from PIL import AvifImagePlugin, ExifTags, Image, TiffImagePlugin, UnidentifiedImageError, features
 
 from app.problems import IMAGE_DAMAGED, NOT_AN_IMAGE, TOO_COSTLY, UNSUPPORTED_FORMAT, ProblemError
-
-FORMATS = (
-    *("JPEG", "PNG", "WEBP", "BMP", "TIFF", "GIF", "HEIF"),
-    *(("AVIF",) if features.check("avif") else ()),
+from model import images
+from model.errors import (
+    ImageDamagedError,
+    ImageFileError,
+    ImageMemoryError,
+    NotAnImageError,
+    UnsupportedImageError,
 )
-"""Pillow's names of the formats read; an MPO, which cameras make, is read as the JPEG it starts with."""
+from model.images import FORMATS, Allocate, Header, blank
 
-_SIGNATURES = {
-    b"%PDF": "a PDF document",
-    b"8BPS": "a Photoshop document",
-    b"<svg": "an SVG drawing",
-    b"<?xml": "an XML document",
-    b"<!DOCTYPE": "an HTML page",
-    b"<html": "an HTML page",
-    b"PK\x03\x04": "a ZIP archive",
-    b"\x1f\x8b": "a gzip archive",
-    b"\x00\x00\x00\x0cjP  ": "a JPEG 2000 image",
-    b"\xff\x4f\xff\x51": "a JPEG 2000 image",
-    b"\x00\x00\x00\x0cJXL ": "a JPEG XL image",
-    b"\xff\x0a": "a JPEG XL image",
-    b"\x00\x00\x01\x00": "an icon",
-    b"v/1\x01": "an OpenEXR image",
-    b"DDS ": "a DirectDraw surface",
-    b"\x1aE\xdf\xa3": "a Matroska video",
+__all__ = ["FORMATS", "Allocate", "Header", "blank", "decode_image", "read_header"]
+
+_PROBLEMS = {
+    NotAnImageError: NOT_AN_IMAGE,
+    ImageDamagedError: IMAGE_DAMAGED,
+    UnsupportedImageError: UNSUPPORTED_FORMAT,
+    ImageMemoryError: TOO_COSTLY,
 }
-"""First bytes of files that people send and that are not read here, so that the answer can name them."""
-
-_ALPHA_MODES = ("LA", "La", "PA", "RGBA", "RGBa")
-_SIXTEEN_BIT_MODES = ("I;16", "I;16L", "I;16B", "I;16N")
-
-_STRIP_PIXELS = 1 << 16
-"""Of a picture that are converted at a time: they and what is made of them fit into a processor's cache."""
-
-_THREADS = 4
-"""Of a decoder that can use several."""
-
-pillow_heif.register_heif_opener(decode_threads=_THREADS, thumbnails=False, depth_images=False, aux_images=False)
-AvifImagePlugin.DEFAULT_MAX_THREADS = _THREADS
-# The size is checked by whoever reads the header; Pillow's own limit is fixed, and would warn below that.
-Image.MAX_IMAGE_PIXELS = None
-
-Allocate = Callable[[int, int], NDArray[np.uint8]]
-"""Makes the memory for an image, (height, width, 3), of its height and width."""
-
-
-@dataclass(frozen=True, slots=True)
-class Header:
-    """What an image file says of itself.
-
-    Attributes:
-        format: one of ``FORMATS``, or MPO.
-        mode: Pillow's name of the pixel layout.
-        height, width: upright; a PNG whose orientation follows its pixels says so only when it is decoded.
-        is_costly: whether decoding takes more memory than is usual for the format: a progressive JPEG is held as
-            coefficients, and samples of more than 8 bits take two bytes.
-    """
-
-    format: str
-    mode: str
-    height: int
-    width: int
-    is_costly: bool = False
-
-    @property
-    def pixels(self) -> int:
-        return self.height * self.width
-
-
-def blank(height: int, width: int) -> NDArray[np.uint8]:
-    """Memory for an image, (height, width, 3)."""
-    return np.empty((height, width, 3), dtype=np.uint8)
 
 
 def read_header(file: BinaryIO, max_pixels: int) -> Header:
-    """Read an image file's header. No pixel is decoded.
-
-    Args:
-        file: in one of ``FORMATS``.
-        max_pixels: above which an image is of no interest but for its size.
+    """As ``model.images.read_header``.
 
     Raises:
         ProblemError: not an image, or of a format or pixel layout that is not read.
     """
-    webp = _webp_header(file)
-    if webp is not None and webp.pixels > max_pixels:
-        return webp
-    picture = _open(file)
-    width, height = picture.size
-    # Pillow says the upright size of a TIFF, and the stored one of all others.
-    if picture.format != "TIFF" and _orientation(picture) in _ON_THEIR_SIDE:
-        width, height = height, width
-    return Header(picture.format or "", picture.mode, height, width, _is_costly(picture))
+    with _problems():
+        return images.read_header(file, max_pixels)
 
 
 def decode_image(file: BinaryIO, allocate: Allocate = blank) -> NDArray[np.uint8]:
-    """Decode an image.
-
-    The first frame, turned as its EXIF orientation says. Transparency is composited on white; 16-bit and 32-bit
-    samples are scaled to 8 bits.
-
-    Args:
-        file: in one of ``FORMATS``.
-        allocate: makes the memory for the result, of its height and width.
-
-    Returns:
-        (height, width, 3), uint8 RGB.
+    """As ``model.images.decode_image``.
 
     Raises:
         ProblemError: no image, damaged, of a pixel layout that is not read, or with too little memory for it.
     """
-    picture = _open(file)
+    with _problems():
+        return images.decode_image(file, allocate)
+
+
+@contextmanager
+def _problems() -> Iterator[None]:
     try:
-        picture.load()
-        width, height = picture.size
-        orientation = _orientation(picture)
-        image = allocate(width, height) if orientation in _ON_THEIR_SIDE else allocate(height, width)
-        _write_rgb(picture, _AS_STORED.get(orientation, _unturned)(image))
-        return image
-    except ProblemError:
-        raise
-    # Decoders of strangers' bytes raise whatever they like; all of it means the same to the sender.
-    except Exception as error:
-        raise _damaged(f"the {picture.format} image cannot be decoded", error) from error
-
-
-def _webp_header(file: BinaryIO) -> Header | None:
-    """A WebP file's, from its first bytes: the decoder takes the memory for all pixels when it is opened."""
-    start = file.read(30)
-    file.seek(0)
-    if len(start) < 30 or start[:4] != b"RIFF" or start[8:12] != b"WEBP":
-        return None
-    match start[12:16]:
-        case b"VP8 ":
-            width, height = (int.from_bytes(start[at : at + 2], "little") & 0x3FFF for at in (26, 28))
-        case b"VP8L":
-            bits = int.from_bytes(start[21:25], "little")
-            width, height = (bits & 0x3FFF) + 1, (bits >> 14 & 0x3FFF) + 1
-        case b"VP8X":
-            width, height = (int.from_bytes(start[at : at + 3], "little") + 1 for at in (24, 27))
-        case _:
-            return None
-    return Header("WEBP", "RGBA", height, width)
-
-
-def _open(file: BinaryIO) -> Image.Image:
-    try:
-        return Image.open(file, formats=FORMATS)
-    except UnidentifiedImageError as error:
-        file.seek(0)
-        raise _unidentified(file.read()) from error
-    except Exception as error:
-        raise _damaged("the image's header cannot be read", error) from error
-
-
-def _damaged(what: str, error: Exception) -> ProblemError:
-    # Libraries tell a failed allocation in words of their own, and Pillow that of libtiff by a number.
-    if isinstance(error, MemoryError) or re.search("memory|error -9$", str(error), re.IGNORECASE):
-        return ProblemError(TOO_COSTLY, f"{what} in the memory that an image of its size may take")
-    return ProblemError(IMAGE_DAMAGED, f"{what}: {error}")
-
-
-def _unidentified(data: bytes) -> ProblemError:
-    """Why no decoder took the bytes, as precisely as can be said."""
-    if not data:
-        return ProblemError(NOT_AN_IMAGE, "the image is empty: 0 bytes")
-    start = data[:64].lstrip()
-    for signature, name in _SIGNATURES.items():
-        if start.startswith(signature):
-            return ProblemError(UNSUPPORTED_FORMAT, f"the body is {name}; readable are {', '.join(FORMATS)}")
-    for name in FORMATS:
-        plugin, accepts = Image.OPEN[name]
-        if accepts is None or not _accepts(accepts(data[:16])):
-            continue
-        try:
-            plugin(BytesIO(data), "")
-        except Exception as error:  # as in decode_image
-            return _refused_by_plugin(name, data, error)
-    return ProblemError(NOT_AN_IMAGE, f"the body's {len(data)} bytes are no image; readable are {', '.join(FORMATS)}")
-
-
-def _refused_by_plugin(name: str, data: bytes, error: Exception) -> ProblemError:
-    is_about_layout = "mode" in str(error) or "compression" in str(error)
-    if is_about_layout and isinstance(error, (SyntaxError, ValueError, KeyError)):
-        layout = _layout(name, data) or error
-        return ProblemError(
-            UNSUPPORTED_FORMAT, f"the body is a {name} file with a pixel layout that is not read: {layout}"
-        )
-    return ProblemError(IMAGE_DAMAGED, f"the body starts like a {name} file, but its header is damaged: {error}")
-
-
-def _accepts(answer: object) -> bool:
-    # A plugin answers with a sentence if the signature is right and the file is none of its all the same.
-    return answer is True
-
-
-def _layout(name: str, data: bytes) -> str:
-    """A TIFF's samples, in words; empty if they can't be told."""
-    if name != "TIFF":
-        return ""
-    try:
-        directory = TiffImagePlugin.ImageFileDirectory_v2(data[:8])
-        stream = BytesIO(data)
-        stream.seek(directory.next)
-        directory.load(stream)
-        bits = directory.get(258, (1,))
-        samples = directory.get(277, 1)
-    except Exception:
-        return ""
-    return f"{samples} samples a pixel of {', '.join(str(bit) for bit in np.atleast_1d(bits))} bits"
-
-
-def _orientation(picture: Image.Image) -> object:
-    """EXIF's, as far as it has been read: 1 to 8, or nonsense."""
-    try:
-        # A PNG's own method would decode all of it.
-        return Image.Image.getexif(picture).get(ExifTags.Base.Orientation, 1)
-    except Exception:
-        return 1  # unreadable EXIF spoils no pixel
-
-
-def _is_costly(picture: Image.Image) -> bool:
-    match picture.format:
-        case "JPEG" | "MPO":
-            return "progressive" in picture.info
-        case "HEIF":
-            return int(picture.info["bit_depth"]) > 8
-        case _:
-            return False
-
-
-def _write_rgb(picture: Image.Image, image: NDArray[np.uint8]) -> None:
-    """Convert a loaded picture strip by strip: besides it and the result there is next to nothing in memory."""
-    convert = _conversion(picture)
-    top = 0
-    for strip in _strips(picture):
-        image[top : top + strip.height] = convert(strip)
-        top += strip.height
-
-
-def _strips(picture: Image.Image) -> Iterator[Image.Image]:
-    rows = max(1, _STRIP_PIXELS // picture.width)
-    if rows >= picture.height:
-        yield picture
-        return
-    for top in range(0, picture.height, rows):
-        yield picture.crop((0, top, picture.width, min(top + rows, picture.height)))
-
-
-def _conversion(picture: Image.Image) -> Callable[[Image.Image], NDArray[np.uint8]]:
-    """How to make (rows, width, 3) or (rows, width, 1), uint8, of a strip of a picture."""
-    if picture.mode in _SIXTEEN_BIT_MODES:
-        return partial(_grey, full_scale=65535, transparent=picture.info.get("transparency"))
-    if picture.mode in ("I", "F"):
-        return partial(_grey, full_scale=_full_scale(picture))
-    if picture.mode in _ALPHA_MODES or "transparency" in picture.info:
-        return _on_white
-    return _rgb
-
-
-def _rgb(strip: Image.Image) -> NDArray[np.uint8]:
-    try:
-        return np.asarray(strip.convert("RGB"))
-    except ValueError as error:
-        detail = f"images with pixels of mode {strip.mode} are not read"
-        raise ProblemError(UNSUPPORTED_FORMAT, detail) from error
-
-
-def _on_white(strip: Image.Image) -> NDArray[np.uint8]:
-    layer = strip.convert("RGBA")
-    paper = Image.new("RGBA", layer.size, "white")
-    return np.asarray(Image.alpha_composite(paper, layer).convert("RGB"))
-
-
-def _full_scale(picture: Image.Image) -> int:
-    """White of 32-bit samples: 1, 255 or 65535, whichever is the first that no sample exceeds."""
-    greatest = 0.0
-    for strip in _strips(picture):
-        samples = np.asarray(strip)
-        greatest = max(greatest, float(samples[np.isfinite(samples)].max(initial=0)))
-    is_fraction = greatest <= 1 and picture.mode == "F"
-    return 1 if is_fraction else 255 if greatest <= 255 else 65535
-
-
-def _grey(strip: Image.Image, full_scale: int, transparent: int | None = None) -> NDArray[np.uint8]:
-    """Samples of 0..full_scale as grey, clipped; transparent ones become white."""
-    samples = np.asarray(strip)
-    finite = np.nan_to_num(samples.astype(np.float64), nan=0, posinf=0, neginf=0)
-    grey = np.clip(np.round(finite * (255 / full_scale)), 0, 255).astype(np.uint8)
-    if transparent is not None:
-        grey[samples == transparent] = 255
-    return grey[..., None]
-
-
-def _unturned(image: NDArray[np.uint8]) -> NDArray[np.uint8]:
-    return image
-
-
-_AS_STORED: Mapping[object, Callable[[NDArray[np.uint8]], NDArray[np.uint8]]] = {
-    2: np.fliplr,
-    3: lambda image: np.rot90(image, 2),
-    4: np.flipud,
-    5: lambda image: image.transpose(1, 0, 2),
-    6: np.rot90,
-    7: lambda image: np.rot90(image, 2).transpose(1, 0, 2),
-    8: lambda image: np.rot90(image, -1),
-}
-"""By orientation: a view of an upright image, its rows and columns as a file has them."""
-
-_ON_THEIR_SIDE = (5, 6, 7, 8)
-"""Orientations of files whose rows are columns of the image."""
+        yield
+    except ImageFileError as error:
+        raise ProblemError(_PROBLEMS[type(error)], str(error)) from error

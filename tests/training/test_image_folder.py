@@ -53,7 +53,7 @@ def test_heic_is_read(tmp_path: Path) -> None:
 def test_a_file_that_is_no_image_is_named(tmp_path: Path, data: bytes) -> None:
     (tmp_path / "broken.jpg").write_bytes(data)
     folder = ImageFolder(tmp_path)
-    with pytest.raises(DatasetError, match=r"broken\.jpg cannot be read as an image"):
+    with pytest.raises(DatasetError, match=r"broken\.jpg cannot be decoded"):
         folder[0]
 
 

@@ -9,7 +9,7 @@ from PIL import Image
 
 from model.labels import IGNORE_INDEX, Labels
 from training.errors import DatasetError
-from training.masks import open_picture, read_mask
+from training.masks import read_mask
 
 LABELS = Labels(("ground", "leaf", "sky"), ((0, 0, 0), (0, 160, 60), (30, 90, 200)))
 MASK = np.array([[0, 1, 2, 255], [2, 2, 0, 1], [255, 0, 1, 2]], dtype=np.uint8)
@@ -124,10 +124,10 @@ def test_colours_and_grey_indices_in_one_picture_are_refused(tmp_path: Path) -> 
 
 def test_a_missing_picture_and_one_that_is_none_are_named(tmp_path: Path) -> None:
     with pytest.raises(DatasetError, match=r"absent\.png is missing"):
-        open_picture(tmp_path / "absent.png")
+        read_mask(tmp_path / "absent.png", LABELS)
     (tmp_path / "text.png").write_text("no picture")
     with pytest.raises(DatasetError, match=r"text\.png cannot be decoded"):
-        open_picture(tmp_path / "text.png")
+        read_mask(tmp_path / "text.png", LABELS)
 
 
 @settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])

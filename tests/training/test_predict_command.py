@@ -141,7 +141,7 @@ def test_a_file_that_is_no_image_is_named_and_left_out(weights: Path, folder: Pa
     result = _predict(weights, folder, tmp_path / "sheet.png")
     assert result.exit_code == 0
     warning, *others = result.stderr.splitlines()
-    assert warning.startswith(f"warning: {folder / 'b.txt'} cannot be read as an image")
+    assert warning.startswith(f"warning: {folder / 'b.txt'} cannot be decoded")
     assert not others
 
 

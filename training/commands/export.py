@@ -9,15 +9,15 @@ from typing import Annotated, Any
 import numpy as np
 import typer
 from numpy.typing import NDArray
-from PIL import Image
 from pydantic import TypeAdapter
 from tqdm import tqdm
 
 from model.checkpoint import Checkpoint, Summary
 from model.compaction import Compaction
 from training.dataset import VocDataset
-from training.errors import ExportError
+from training.errors import DatasetError, ExportError
 from training.export import export as export_checkpoint
+from training.image_file import read_image
 from training.model_card import write_card
 from training.onnx_export import export_onnx, require_onnx
 from training.score_sheet import ScoreSheet
@@ -131,8 +131,8 @@ def _describe(summary: Summary, file: Path | None, sheets: list[ScoreSheet]) -> 
 
 def _read_photograph(file: Path) -> NDArray[np.uint8]:
     try:
-        return np.asarray(Image.open(file).convert("RGB"))
-    except OSError as error:
+        return read_image(file)
+    except DatasetError as error:
         raise typer.BadParameter(f"{file} is no photograph: {error}") from error
 
 

@@ -232,7 +232,7 @@ def test_standard_input_becomes_standard_output_and_nothing_else_is_there(
 def test_a_bad_image_leaves_standard_output_empty(tmp_path: Path) -> None:
     result = run("image", "-", "-o", "-", cwd=tmp_path, input=b"%PDF-1.4 no image")
     assert (result.returncode, result.stdout) == (1, b"")
-    assert b"failed: -: the body is a PDF document" in result.stderr
+    assert b"failed: -: the file is a PDF document" in result.stderr
 
 
 def test_a_reader_of_standard_output_that_goes_away_is_a_failure_and_no_crash(tmp_path: Path) -> None:
