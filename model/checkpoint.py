@@ -115,14 +115,9 @@ class Checkpoint:
         Raises:
             CheckpointError: the weights do not fit the network.
         """
+        _require_fitting(self.weights, self.config)
         network = build_network(self.config)
-        try:
-            network.load_state_dict(dict(self.weights))
-        except RuntimeError as error:
-            first_fault = str(error).splitlines()[1].strip()
-            raise CheckpointError(
-                f"the weights do not fit the network {self.config.architecture}: {first_fault}"
-            ) from error
+        network.load_state_dict(dict(self.weights))
         return network.eval().requires_grad_(False)
 
     def compact(self) -> "Checkpoint":
@@ -180,6 +175,24 @@ class Checkpoint:
             compaction=next(compaction for compaction, version in _VERSIONS.items() if version == header.version),
             ranges=header.ranges,
         )
+
+
+def _require_fitting(weights: Mapping[str, Tensor], config: NetworkConfig) -> None:
+    """Compare names and shapes before anything is allocated: a file may name a network that no memory holds."""
+    with torch.device("meta"):
+        expected = {name: tuple(tensor.shape) for name, tensor in build_network(config).state_dict().items()}
+    found = {name: tuple(tensor.shape) for name, tensor in weights.items()}
+    network = f"{config.architecture} of width {config.width}"
+    for name in (*expected, *found):
+        if name not in found:
+            fault = f"{name} is missing"
+        elif name not in expected:
+            fault = f"{name} is not part of it"
+        elif found[name] != expected[name]:
+            fault = f"{name} is {found[name]}, and must be {expected[name]}"
+        else:
+            continue
+        raise CheckpointError(f"the weights do not fit the network {network}: {fault}")
 
 
 def _metadata(content: bytes) -> dict[str, str]:

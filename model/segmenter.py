@@ -11,16 +11,17 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from model.capabilities import require_precision
 from model.checkpoint import Checkpoint
 from model.course import Course, Piece
 from model.decoding import Decoder, Reading, probabilities, winners, winners_and_confidence
 from model.device import choose_device
-from model.errors import CheckpointError, DeviceError, ImageError
+from model.errors import CheckpointError, ImageError
 from model.networks import FCN
 from model.networks.fcn import aligned
 from model.precision import Precision
 from model.segmentation import NO_TIME, Band, Segmentation, Timings, collect
-from model.streaming import Program, Stream, fuse, quantize, supports_quantization, trace_scores
+from model.streaming import Program, Stream, fuse, quantize, trace_scores
 from model.tiling import Rectangle, ScoreMap, Tiling, TilingLimits, mean_logits, overlapping_rectangles
 
 DEFAULT_WEIGHTS = Path(__file__).parent / "weights" / "voc.safetensors"
@@ -44,7 +45,7 @@ class Segmenter:
 
     Raises:
         CheckpointError: the weights do not fit the network, or have no ranges for int8.
-        DeviceError: the device cannot be used, or not in int8.
+        DeviceError: the device cannot be used, or not in this precision.
     """
 
     def __init__(
@@ -58,8 +59,9 @@ class Segmenter:
         self.device = choose_device(device)
         self.limits = limits
         self.precision = precision
-        if precision is Precision.INT8:
-            _require_int8(checkpoint, self.device)
+        require_precision(precision, self.device)
+        if precision is Precision.INT8 and not checkpoint.ranges:
+            raise CheckpointError("the checkpoint has no ranges to predict in int8 with; export it with --calibrate")
         network = self._build()
         self._upsampling = network.upsampling.to(torch.promote_types(precision.dtype, torch.float32))
         self._program = self._prepared(trace_scores(network))
@@ -79,7 +81,7 @@ class Segmenter:
         Raises:
             CheckpointError: the file is missing, damaged, foreign, gives another mask than it promises, or has no
                 ranges for int8.
-            DeviceError: the device cannot be used, or not in int8.
+            DeviceError: the device cannot be used, or not in this precision.
         """
         segmenter = cls(Checkpoint.load(path), device, limits, precision)
         golden = segmenter.checkpoint.golden
@@ -259,13 +261,6 @@ class Segmenter:
         """The pixels of a rectangle, padded with the mean colour where it reaches beyond the image."""
         pixels = image[place.top : place.bottom, place.left : place.right]
         return self.checkpoint.preprocessing.pad(pixels, place.height, place.width)
-
-
-def _require_int8(checkpoint: Checkpoint, device: torch.device) -> None:
-    if device.type != "cpu" or not supports_quantization():
-        raise DeviceError(f"device '{device}' cannot predict in int8 here; it takes a CPU with VNNI")
-    if not checkpoint.ranges:
-        raise CheckpointError("the checkpoint has no ranges to predict in int8 with; export it with --calibrate")
 
 
 def _require_image(image: NDArray[np.uint8]) -> None:

@@ -10,7 +10,7 @@ from model.streaming.calibration import measure_ranges
 from model.streaming.onednn import fuse
 from model.streaming.operations import Enlarging
 from model.streaming.program import Program, Step
-from model.streaming.quantization import Range, quantize, supports_quantization
+from model.streaming.quantization import Range, quantize
 from model.streaming.rows import Rows, Span
 from model.streaming.stream import Stream, run
 from model.streaming.tracing import Scores, trace_scores
@@ -28,6 +28,5 @@ __all__ = [
     "measure_ranges",
     "quantize",
     "run",
-    "supports_quantization",
     "trace_scores",
 ]

@@ -26,13 +26,6 @@ _FLOATS = Grid(1.0, 0)
 """What oneDNN wants to hear of float32."""
 
 
-def supports_quantization() -> bool:
-    """Whether this CPU multiplies 8-bit integers without loss, and fast."""
-    # PyTorch has no public question for it; a version without this one is not trusted to have the kernels.
-    has_vnni = getattr(torch.cpu, "_is_vnni_supported", lambda: False)
-    return bool(torch.backends.mkldnn.is_available() and has_vnni())  # type: ignore[no-untyped-call]
-
-
 def quantize(program: Program, ranges: Sequence[Range]) -> Program:
     """A float32 program on a CPU in integers; a transposed one is made of the transposed program.
 

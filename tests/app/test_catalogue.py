@@ -15,7 +15,7 @@ from model.precision import Precision
 from model.segmenter import DEFAULT_WEIGHTS
 from model.tiling import TilingLimits
 from tests.app.problems import require_problem
-from tests.integers import needs_vnni
+from tests.precisions import needs_int8
 from training.export import export
 
 
@@ -40,7 +40,7 @@ def test_model_says_what_the_file_says(client: TestClient) -> None:
     assert "JPEG" in document["limits"]["formats"]
 
 
-@needs_vnni
+@needs_int8
 def test_int8_is_served_and_told(tmp_path: Path, examples: Path) -> None:
     photograph = examples / "cat.jpg"
     with Image.open(photograph) as picture:

@@ -6,6 +6,7 @@ from benchmarks.engines import ours
 from benchmarks.engines.candidate import Body, Engine, example
 from benchmarks.engines.timing import interleaved
 from model.networks import Architecture, NetworkConfig, build_network
+from tests.precisions import needs_int8
 
 SIZES = ((64, 96), (96, 32), (256, 160))
 
@@ -40,7 +41,7 @@ def test_ours_gives_the_same_scores(body: Body, size: tuple[int, int]) -> None:
     assert difference(ours._float32(body), body, size) < 1e-5
 
 
-@pytest.mark.skipif(not torch.cpu._is_vnni_supported(), reason="the CPU has no VNNI")
+@needs_int8
 @pytest.mark.parametrize("size", SIZES)
 def test_integers_give_nearly_the_same_scores(body: Body, size: tuple[int, int]) -> None:
     with torch.inference_mode():

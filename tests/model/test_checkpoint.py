@@ -20,9 +20,9 @@ from model.precision import Precision
 from model.preprocessing import Preprocessing
 from model.segmenter import DEFAULT_WEIGHTS, Segmenter
 from model.tiling import Tiling
-from tests.integers import needs_vnni
 from tests.model.calibrated import calibrated
 from tests.model.random_checkpoint import random_checkpoint
+from tests.precisions import needs_int8
 
 LABELS = Labels(names=("road", "tree", "sky"), colors=((1, 2, 3), (10, 20, 30), (200, 0, 7)), void_color=(9, 9, 9))
 SUMMARY = Summary(
@@ -280,7 +280,7 @@ def test_unusable_ranges_are_refused(file: Path, ranges: list[object]) -> None:
         Checkpoint.load(file)
 
 
-@needs_vnni
+@needs_int8
 def test_ranges_that_are_not_those_of_the_weights_are_found_by_the_golden_image(file: Path) -> None:
     checkpoint = Checkpoint.load(file)
     assert checkpoint.golden is not None
@@ -324,11 +324,32 @@ def test_an_unusable_golden_sample_is_refused(file: Path) -> None:
 def test_weights_that_do_not_fit_the_network_are_refused() -> None:
     checkpoint = random_checkpoint()
     wrong_shape = {**checkpoint.weights, "classifier.weight": torch.zeros(4, 3, 1, 1)}
-    with pytest.raises(CheckpointError, match=r"do not fit the network fcn32s: size mismatch for classifier\.weight"):
+    with pytest.raises(CheckpointError, match=r"fcn32s of width 4: classifier\.weight is \(4, 3, 1, 1\), and"):
         replace(checkpoint, weights=wrong_shape).build()
     missing = {name: weight for name, weight in checkpoint.weights.items() if name != "classifier.bias"}
-    with pytest.raises(CheckpointError, match=r"Missing key.*classifier\.bias"):
+    with pytest.raises(CheckpointError, match=r"classifier\.bias is missing"):
         replace(checkpoint, weights=missing).build()
+    with pytest.raises(CheckpointError, match=r"classifier\.scale is not part of it"):
+        replace(checkpoint, weights={**checkpoint.weights, "classifier.scale": torch.zeros(3)}).build()
+
+
+def test_a_file_that_names_a_network_of_absurd_width_is_refused_before_it_is_allocated(
+    file: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    network = {"architecture": "fcn32s", "num_classes": 3, "blocks": [64, 64, 64, 64], "width": 1024}
+    _rewrite(file, json.dumps({**_header(file), "network": network}))
+    allocated: list[int] = []
+    empty = torch.empty
+    monkeypatch.setattr(torch, "empty", lambda *size, **options: _recorded(empty(*size, **options), allocated))
+    with pytest.raises(CheckpointError, match=r"of width 1024: backbone\.\S+ is \(8, .*\), and must be \(1024,"):
+        Segmenter.load(file, "cpu")
+    assert sum(allocated) < 1 << 20
+
+
+def _recorded(tensor: torch.Tensor, allocated: list[int]) -> torch.Tensor:
+    if tensor.device.type != "meta":
+        allocated.append(tensor.nbytes)
+    return tensor
 
 
 def test_a_built_network_is_ready_for_prediction() -> None:

@@ -15,11 +15,11 @@ from model.streaming.onednn import FusedConvolution
 from model.streaming.operations import Convolution
 from model.streaming.quantization import QuantizedConvolution
 from model.streaming.rows import Window
-from tests.integers import needs_vnni
 from tests.model.flow import flow
 from tests.model.random_checkpoint import random_checkpoint
+from tests.precisions import needs_int8
 
-pytestmark = needs_vnni
+pytestmark = needs_int8
 
 GRIDS = [Grid.covering(0, 4), Grid.covering(-3, 4), Grid.covering(-3, -1)]
 

@@ -18,9 +18,9 @@ from model.precision import Precision
 from model.segmenter import DEFAULT_WEIGHTS, Segmenter
 from model.tiling import Tiling, TilingLimits
 from model.upsampling import LearnedUpsampling, bilinear_kernel
-from tests.integers import needs_vnni
 from tests.model.calibrated import calibrated
 from tests.model.random_checkpoint import random_checkpoint
+from tests.precisions import needs_bfloat16, needs_int8
 
 
 def _noise(height: int, width: int, seed: int = 0) -> NDArray[np.uint8]:
@@ -279,6 +279,7 @@ def test_the_checkpoint_that_ships_gives_the_mask_it_promises() -> None:
     assert len(np.unique(golden.mask)) > 1
 
 
+@needs_bfloat16
 def test_bfloat16_moves_few_pixels_and_no_more_than_rounding_explains() -> None:
     golden = Segmenter.load(device="cpu").checkpoint.golden
     assert golden is not None
@@ -293,7 +294,7 @@ def test_bfloat16_moves_few_pixels_and_no_more_than_rounding_explains() -> None:
     assert np.abs(halves.confidence.astype(int) - singles.confidence.astype(int)).mean() < 0.02 * 255
 
 
-@needs_vnni
+@needs_int8
 def test_int8_moves_few_pixels_and_only_where_classes_are_close(cat: NDArray[np.uint8]) -> None:
     checkpoint = calibrated(Checkpoint.load(DEFAULT_WEIGHTS), cat[:288, :448])
     integers = Segmenter(checkpoint, "cpu", precision=Precision.INT8).segment(cat, confidence=True)
@@ -306,7 +307,7 @@ def test_int8_moves_few_pixels_and_only_where_classes_are_close(cat: NDArray[np.
     assert np.abs(integers.confidence.astype(int) - singles.confidence.astype(int)).mean() < 0.02 * 255
 
 
-@needs_vnni
+@needs_int8
 @pytest.mark.parametrize("architecture", list(Architecture))
 @pytest.mark.parametrize(("height", "width"), [(600, 150), (150, 600)])
 def test_in_int8_exact_gives_the_mask_of_whole(architecture: Architecture, height: int, width: int) -> None:
@@ -322,7 +323,7 @@ def test_in_int8_exact_gives_the_mask_of_whole(architecture: Architecture, heigh
     assert 0 < (others != whole).mean() < 0.1
 
 
-@needs_vnni
+@needs_int8
 def test_in_int8_images_predicted_together_are_predicted_as_each_alone() -> None:
     checkpoint = calibrated(random_checkpoint(Architecture.FCN8S), _noise(64, 96))
     segmenter = Segmenter(checkpoint, "cpu", precision=Precision.INT8)
@@ -331,22 +332,18 @@ def test_in_int8_images_predicted_together_are_predicted_as_each_alone() -> None
         np.testing.assert_array_equal(result.mask, segmenter.segment(image, tiling=Tiling.WHOLE).mask)
 
 
-@needs_vnni
+@needs_int8
 def test_int8_without_ranges_is_refused_with_what_helps() -> None:
     with pytest.raises(CheckpointError, match=r"no ranges to predict in int8 with; export it with --calibrate"):
         Segmenter(random_checkpoint(), "cpu", precision=Precision.INT8)
 
 
-def test_int8_on_a_cpu_without_vnni_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("model.segmenter.supports_quantization", lambda: False)
-    with pytest.raises(DeviceError, match="device 'cpu' cannot predict in int8 here; it takes a CPU with VNNI"):
-        Segmenter(calibrated(random_checkpoint(), _noise(64, 96)), "cpu", precision=Precision.INT8)
-
-
-def test_int8_on_a_gpu_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("model.segmenter.choose_device", torch.device)
-    with pytest.raises(DeviceError, match="device 'cuda:1' cannot predict in int8 here; it takes a CPU with VNNI"):
-        Segmenter(calibrated(random_checkpoint(), _noise(64, 96)), "cuda:1", precision=Precision.INT8)
+def test_an_impossible_precision_is_refused_before_anything_is_built(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("model.capabilities._onednn_multiplies_integers_exactly", lambda: False)
+    checkpoint = calibrated(random_checkpoint(), _noise(64, 96))
+    monkeypatch.setattr(Checkpoint, "build", lambda _: pytest.fail("a network is built"))
+    with pytest.raises(DeviceError, match="device 'cpu' does not compute in int8: it takes a CPU with VNNI; it has"):
+        Segmenter(checkpoint, "cpu", precision=Precision.INT8)
 
 
 def test_a_mirrored_view_is_an_image_like_any_other() -> None:

@@ -13,6 +13,7 @@ from model.streaming.operations import AveragePooling, Convolution, MaxPooling
 from model.streaming.rows import Enlargement, Geometry, Window
 from tests.model.flow import flow
 from tests.model.random_checkpoint import random_checkpoint
+from tests.precisions import needs_bfloat16
 
 GEOMETRIES: list[Geometry] = [
     Window(),
@@ -142,7 +143,7 @@ def test_batch_norm_and_relu_are_part_of_the_convolutions(architecture: Architec
     assert sum(convolution.adds for convolution in convolutions) >= 4
 
 
-@pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16])
+@pytest.mark.parametrize("dtype", [torch.float32, pytest.param(torch.bfloat16, marks=needs_bfloat16)])
 @pytest.mark.parametrize("architecture", list(Architecture))
 def test_fused_convolutions_compute_what_torchs_do(architecture: Architecture, dtype: torch.dtype) -> None:
     network = _network(architecture).to(dtype)

@@ -8,8 +8,8 @@ from PIL import Image
 from typer.testing import CliRunner, Result
 
 from model.checkpoint import Checkpoint
-from model.errors import CheckpointError, TilingError
-from tests.integers import needs_vnni
+from model.errors import CheckpointError, DeviceError, TilingError
+from tests.precisions import needs_int8
 from tests.training.voc_checkpoint import write_voc_checkpoint
 from tests.training.voc_folder import halves, write_voc_folder
 from training.__main__ import cli
@@ -78,7 +78,7 @@ def test_flip_and_scales_change_the_scores_and_are_told(weights: Path, data: Pat
     assert scores["confusion"] != json.loads(plain.read_text())["confusion"]
 
 
-@needs_vnni
+@needs_int8
 def test_int8_is_scored_and_told(weights: Path, data: Path, tmp_path: Path) -> None:
     image = np.asarray(Image.open(data / "JPEGImages" / "one.jpg"))
     served, plain, integers = tmp_path / "served.safetensors", tmp_path / "plain.json", tmp_path / "integers.json"
@@ -93,11 +93,20 @@ def test_int8_is_scored_and_told(weights: Path, data: Path, tmp_path: Path) -> N
     assert scores["pixel_accuracy"] == pytest.approx(reference["pixel_accuracy"], abs=0.05)
 
 
-@needs_vnni
+@needs_int8
 def test_int8_of_a_checkpoint_without_ranges_is_refused(weights: Path, data: Path) -> None:
     error = _evaluate(weights, data, "--precision", "int8").exception
     assert isinstance(error, CheckpointError)
     assert "export it with --calibrate" in str(error)
+
+
+def test_a_precision_that_the_cpu_does_not_have_is_refused(
+    weights: Path, data: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("model.capabilities._onednn_has_bfloat16", lambda: False)
+    error = _evaluate(weights, data, "--device", "cpu", "--precision", "bfloat16").exception
+    assert isinstance(error, DeviceError)
+    assert "device 'cpu' does not compute in bfloat16: it takes" in str(error)
 
 
 def test_the_confusion_matrix_is_drawn(weights: Path, data: Path, tmp_path: Path) -> None:

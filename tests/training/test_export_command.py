@@ -17,8 +17,8 @@ from model.compaction import Compaction
 from model.networks import Architecture
 from model.precision import Precision
 from model.segmenter import Segmenter
-from tests.integers import needs_vnni
 from tests.model.random_checkpoint import random_checkpoint
+from tests.precisions import needs_int8
 from tests.training.evaluation_file import write_evaluation
 from training.__main__ import cli
 from training.calibration import calibrate
@@ -102,7 +102,7 @@ def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return root
 
 
-@needs_vnni
+@needs_int8
 @pytest.mark.parametrize(
     ("options", "chosen"),
     [

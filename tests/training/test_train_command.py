@@ -140,6 +140,17 @@ def test_train_refuses_an_absent_device(data: Path, backbone: Path, tmp_path: Pa
     assert isinstance(result.exception, DeviceError)
 
 
+def test_train_refuses_bfloat16_where_the_cpu_has_none(
+    data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("model.capabilities._onednn_has_bfloat16", lambda: False)
+    options = ("--device", "cpu", "--set", "run.bfloat16=true")
+    result = _train("--source", f"{data}:train:2", "--backbone", "random", "--out", tmp_path / "run", *options)
+    assert isinstance(result.exception, ConfigError)
+    assert "device 'cpu' does not compute in bfloat16: it takes" in str(result.exception)
+    assert not (tmp_path / "run").exists()
+
+
 @pytest.mark.parametrize("source", ["nowhere", "nowhere:train", "{data}:train:many"])
 def test_a_source_that_is_none_is_refused_with_its_form(source: str, data: Path, tmp_path: Path) -> None:
     result = _train("--source", source.format(data=data), "--out", tmp_path / "run")

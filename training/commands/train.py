@@ -7,11 +7,14 @@ from typing import Annotated
 import torch
 import typer
 
+from model.capabilities import require_precision
 from model.checkpoint import Checkpoint
+from model.errors import DeviceError
 from model.labels import VOC, Labels
+from model.precision import Precision
 from training.config import TrainConfig, load_config
 from training.engine import STATE_NAME, Ending, Trainer
-from training.errors import ResumeError
+from training.errors import ConfigError, ResumeError
 from training.labels_file import load_labels
 from training.processes import Processes, join_processes, own_device
 from training.recipes import RECIPES, recipe_file
@@ -83,6 +86,7 @@ def train(
     if config.run.threads:
         torch.set_num_threads(config.run.threads)
     chosen = own_device(config.run.device)
+    _require_bfloat16(config, chosen)
     holds_run = (out / STATE_NAME).exists()
     if holds_run and resume == "never":
         raise ResumeError(f"{out} holds a run already: go on with --resume auto, or choose another folder")
@@ -114,6 +118,14 @@ def _trainer(config: TrainConfig, out: Path, device: torch.device, processes: Pr
         validation=validation,
         processes=processes,
     )
+
+
+def _require_bfloat16(config: TrainConfig, device: torch.device) -> None:
+    if config.run.bfloat16:
+        try:
+            require_precision(Precision.BFLOAT16, device)
+        except DeviceError as error:
+            raise ConfigError(f"{error} (run.bfloat16=false trains in float32)") from error
 
 
 def _labels(config: TrainConfig) -> Labels:

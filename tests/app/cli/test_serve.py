@@ -39,16 +39,16 @@ def serving(*command: str, **variables: str) -> Iterator[str]:
 
 @pytest.mark.slow
 def test_options_beat_the_environment() -> None:
-    options = ("serve", "--host", "127.0.0.1", "--port", "0", "--device", "cpu", "--precision", "bfloat16")
+    options = ("serve", "--host", "127.0.0.1", "--port", "0", "--device", "cpu", "--precision", "float64")
     with serving(*COMMAND, *options, FCN_PORT="1", FCN_DEVICE="abacus", FCN_PRECISION="int8") as url:
         model = httpx2.get(f"{url}/model").json()
-    assert (model["device"], model["precision"]) == ("cpu", "bfloat16")
+    assert (model["device"], model["precision"]) == ("cpu", "float64")
 
 
 @pytest.mark.slow
 def test_workers_are_told_what_the_options_say() -> None:
-    with serving(*MODULE, "serve", "--port", "0", "--workers", "2", "--precision", "bfloat16", FCN_THREADS="1") as url:
-        assert httpx2.get(f"{url}/model").json()["precision"] == "bfloat16"
+    with serving(*MODULE, "serve", "--port", "0", "--workers", "2", "--precision", "float64", FCN_THREADS="1") as url:
+        assert httpx2.get(f"{url}/model").json()["precision"] == "float64"
 
 
 def test_the_module_without_a_command_serves_and_needs_no_library_of_the_command_line() -> None:

@@ -22,8 +22,8 @@ from model.labels import VOC
 from tests.app.load import CLIENTS, Load, logged_statuses
 from tests.app.problems import require_problem
 from tests.app.server_process import ServerProcess, refused_start
-from tests.integers import needs_vnni
 from tests.model.random_checkpoint import random_checkpoint
+from tests.precisions import needs_int8
 
 Start = Callable[..., ServerProcess]
 
@@ -227,7 +227,7 @@ def test_foreign_weights_end_the_start_with_a_sentence(shared_data: Path) -> Non
     assert "Traceback" not in said
 
 
-@needs_vnni
+@needs_int8
 def test_int8_of_weights_without_ranges_ends_the_start_with_a_sentence(tmp_path: Path) -> None:
     file = tmp_path / "weights.safetensors"
     random_checkpoint().save(file)
@@ -235,6 +235,17 @@ def test_int8_of_weights_without_ranges_ends_the_start_with_a_sentence(tmp_path:
     assert code == 3
     assert "export it with --calibrate" in said
     assert "Traceback" not in said
+
+
+def test_a_precision_that_the_cpu_does_not_have_ends_the_start_with_a_sentence() -> None:
+    # A process of its own: a forked one may have asked oneDNN already.
+    variables = {"ONEDNN_MAX_CPU_ISA": "AVX2", "FCN_PRECISION": "bfloat16", "FCN_DEVICE": "cpu", "FCN_PORT": "0"}
+    command, surroundings = [sys.executable, "-m", "app"], {**os.environ, **variables}
+    result = subprocess.run(command, env=surroundings, capture_output=True, text=True, timeout=300, check=False)
+    assert result.returncode == 3
+    assert "device 'cpu' does not compute in bfloat16: it takes a CPU with AVX-512" in result.stderr
+    assert "it has float32 and float64, set one of these" in result.stderr
+    assert "Traceback" not in result.stderr
 
 
 def test_an_unusable_setting_is_named() -> None:

@@ -1,0 +1,107 @@
+"""Which precisions a device computes in: asked of the libraries that would do it, before anything is built."""
+
+from functools import cache
+
+import torch
+from torch.nn import functional
+
+from model.errors import DeviceError
+from model.precision import Precision
+
+_MIN_CUDA_CAPABILITY_FOR_BFLOAT16 = (8, 0)
+"""Compute capability from which on GPUs multiply bfloat16; older ones emulate it."""
+
+_INTEGERS_NEED = "it takes a CPU with VNNI"
+
+
+def available_precisions(device: torch.device) -> tuple[Precision, ...]:
+    """The precisions that a device computes in, float32 first."""
+    ordered = (Precision.FLOAT32, Precision.BFLOAT16, Precision.INT8, Precision.FLOAT64)
+    return tuple(precision for precision in ordered if _obstacle(precision, device) is None)
+
+
+def require_precision(precision: Precision, device: torch.device) -> None:
+    """Refuse a precision that the device does not compute in.
+
+    Raises:
+        DeviceError: it does not; the message says what that takes, what the device has, and what to set.
+    """
+    obstacle = _obstacle(precision, device)
+    if obstacle is not None:
+        *others, last = available_precisions(device)
+        available = f"{', '.join(others)} and {last}" if others else last
+        raise DeviceError(
+            f"device '{device}' does not compute in {precision}: {obstacle}; it has {available}, set one of these"
+        )
+
+
+def supports_bfloat16(device: torch.device) -> bool:
+    """Whether a device multiplies bfloat16 itself."""
+    return _obstacle(Precision.BFLOAT16, device) is None
+
+
+def supports_int8(device: torch.device) -> bool:
+    """Whether a device multiplies 8-bit integers, without loss."""
+    return _obstacle(Precision.INT8, device) is None
+
+
+def _obstacle(precision: Precision, device: torch.device) -> str | None:
+    """What a precision needs and the device lacks; None if nothing is missing."""
+    match precision:
+        case Precision.BFLOAT16 if device.type == "cuda":
+            return _cuda_obstacle_to_bfloat16(device)
+        case Precision.BFLOAT16:
+            is_missing = device.type != "cpu" or not _onednn_has_bfloat16()
+            return "it takes a CPU with AVX-512, or a GPU of compute capability 8.0" if is_missing else None
+        case Precision.INT8:
+            is_missing = device.type != "cpu" or not _onednn_multiplies_integers_exactly()
+            return _INTEGERS_NEED if is_missing else None
+        case _:
+            return None
+
+
+def _cuda_obstacle_to_bfloat16(device: torch.device) -> str | None:
+    capability = torch.cuda.get_device_capability(device)
+    if capability >= _MIN_CUDA_CAPABILITY_FOR_BFLOAT16:
+        return None
+    needed, present = (".".join(map(str, version)) for version in (_MIN_CUDA_CAPABILITY_FOR_BFLOAT16, capability))
+    return f"it takes a GPU of compute capability {needed}, and {torch.cuda.get_device_name(device)} has {present}"
+
+
+@cache
+def _onednn_has_bfloat16() -> bool:
+    """Whether oneDNN lays out bfloat16 weights on this CPU, as far as ``ONEDNN_MAX_CPU_ISA`` lets it."""
+    if not torch.backends.mkldnn.is_available():  # type: ignore[no-untyped-call]
+        return False
+    # A build of PyTorch that does not have the question does not have the kernels either.
+    is_supported = getattr(torch.ops.mkldnn, "_is_mkldnn_bf16_supported", lambda: False)
+    return bool(is_supported())
+
+
+@cache
+def _onednn_multiplies_integers_exactly() -> bool:
+    """Whether oneDNN's convolution of uint8 by int8 is exact, tried with the largest numbers that there are.
+
+    Without VNNI it adds pairs of products in 16 bits, where they overflow. ``torch.cpu`` asks the processor alone, and
+    so says yes where ``ONEDNN_MAX_CPU_ISA`` keeps oneDNN from the instructions.
+    """
+    if not torch.backends.mkldnn.is_available():  # type: ignore[no-untyped-call]
+        return False
+    pixels = torch.full((1, 32, 8, 8), 255, dtype=torch.uint8).contiguous(memory_format=torch.channels_last)
+    weight = torch.full((32, 32, 3, 3), 127, dtype=torch.int8)
+    try:
+        sums = _convolve_integers(pixels, weight)
+    except (AttributeError, NotImplementedError, RuntimeError):  # a build without these kernels
+        return False
+    return torch.equal(sums.double(), functional.conv2d(pixels.double(), weight.double()))
+
+
+@torch.inference_mode()
+def _convolve_integers(pixels: torch.Tensor, weight: torch.Tensor) -> torch.Tensor:
+    """(1, C, height, width) uint8 by (K, C, 3, 3) int8 -> (1, K, height - 2, width - 2) float32, as int8 does it."""
+    ones, zeros = torch.ones(len(weight)), torch.zeros(len(weight), dtype=torch.int32)
+    geometry = [1, 1], [0, 0], [1, 1], 1
+    packed = torch.ops.onednn.qconv_prepack(weight, ones, 1.0, 0, *geometry, None)
+    operands = pixels, 1.0, 0, packed, ones, zeros, zeros.float()
+    sums: torch.Tensor = torch.ops.onednn.qconv2d_pointwise(*operands, *geometry, 1.0, 0, torch.float32, "none", [], "")
+    return sums
