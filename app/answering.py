@@ -11,12 +11,21 @@ from starlette.types import Receive, Scope, Send
 from app import problems
 from app.scheduling.jobs import Answer, Job
 from app.scheduling.service import Place, Service
+from model.precision import Precision
 
 DIGEST_HEADER = "X-Checkpoint-SHA256"
+PRECISION_HEADER = "X-Segmentation-Precision"
 
 HEADERS = {
     "X-Request-ID": {"description": "The request's ID.", "schema": {"type": "string"}},
     DIGEST_HEADER: {"description": "SHA-256 of the weights file that made the mask.", "schema": {"type": "string"}},
+    PRECISION_HEADER: {
+        "description": "Type that the mask was computed in.",
+        "schema": {
+            "type": "string",
+            "enum": [str(precision) for precision in Precision if precision != Precision.AUTO],
+        },
+    },
     "Server-Timing": {
         "description": "Milliseconds of each stage; not of a large image's PNG, which is sent while it is being made.",
         "schema": {"type": "string"},
@@ -71,7 +80,7 @@ async def answer(
     made = await service.run(job, place, gone)
     if made is None:
         return Response(status_code=499)
-    headers = {DIGEST_HEADER: job.segmenter.checkpoint.digest}
+    headers = {DIGEST_HEADER: job.segmenter.checkpoint.digest, PRECISION_HEADER: str(job.segmenter.precision)}
     if isinstance(made, Answer):
         headers |= {"Server-Timing": _server_timing(made), "Content-Length": str(len(made.body))}
         made = _slices(made.body)

@@ -5,7 +5,6 @@ import logging
 import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from functools import partial
 
 import numpy as np
 import torch
@@ -18,9 +17,9 @@ from app.access.keys import Keys
 from app.access.rate import RateLimit
 from app.access.requirements import KEY_HEADER, describe_access
 from app.access.security_headers import SecurityHeadersMiddleware
-from app.answering import DIGEST_HEADER
+from app.answering import DIGEST_HEADER, PRECISION_HEADER
 from app.errors import install_error_handlers
-from app.loading import load_segmenter
+from app.loading import Loader
 from app.oip import routes as oip
 from app.oip.body import LENGTH_HEADER
 from app.oip.schemas import InferenceRequest
@@ -101,7 +100,14 @@ def create_app(settings: Settings, *, load_in_background: bool = False) -> FastA
                 KEY_HEADER,
                 "X-Request-ID",
             ),
-            expose_headers=(LENGTH_HEADER, "Retry-After", "Server-Timing", DIGEST_HEADER, "X-Request-ID"),
+            expose_headers=(
+                LENGTH_HEADER,
+                "Retry-After",
+                "Server-Timing",
+                DIGEST_HEADER,
+                PRECISION_HEADER,
+                "X-Request-ID",
+            ),
         )
     app.add_middleware(SecurityHeadersMiddleware)
     app.add_middleware(BriefStartupFailure)
@@ -126,21 +132,20 @@ async def _start_service(app: FastAPI) -> None:
     if app.state.keys is not None:
         app.state.keys.reload()
     all_cores = start_threads("all-cores", 1)
-    segmenter, seconds_per_pixel = await asyncio.wrap_future(all_cores.submit(_prepare, settings))
-    service = Service(
-        settings, segmenter, all_cores, app.state.metrics, partial(load_segmenter, settings), seconds_per_pixel
-    )
+    loader = Loader(settings)
+    segmenter, seconds_per_pixel = await asyncio.wrap_future(all_cores.submit(_prepare, settings, loader))
+    service = Service(settings, segmenter, all_cores, app.state.metrics, loader.load, seconds_per_pixel)
     service.start_decoders()
     _logger.info("memory: %s", service.bound)
     app.state.metrics.memory_bound.set(service.bound.total_bytes)
     app.state.service = service
 
 
-def _prepare(settings: Settings) -> tuple[Segmenter, float]:
+def _prepare(settings: Settings, loader: Loader) -> tuple[Segmenter, float]:
     """The segmenter, and the seconds that it takes for a pixel."""
     if settings.threads:
         torch.set_num_threads(settings.threads)
-    segmenter = load_segmenter(settings)
+    segmenter = loader.load()
     seconds_per_pixel = min(_seconds_per_pixel(segmenter) for _ in range(2))  # the first finds no memory in place
     give_back_free_memory()  # what was in use while the weights were read
     return segmenter, seconds_per_pixel

@@ -28,9 +28,11 @@ def model_document(segmenter: Segmenter, settings: Settings) -> ModelDocument:
         trained_on=summary.trained_on,
         training=summary.training,
         scores=summary.scores,
+        precision_scores=summary.precision_scores,
         licenses=summary.licenses,
         device=str(segmenter.device),
-        precision=settings.precision,
+        precision=segmenter.precision,
+        precision_reason=segmenter.precision_reason,
         band_pixels=segmenter.limits.band_pixels,
         limits=LimitsDocument(
             max_upload_bytes=settings.max_upload_bytes,

@@ -100,9 +100,13 @@ class ModelDocument(BaseModel):
     trained_on: str
     training: dict[str, Any] = Field(description="Settings of the training run.")
     scores: dict[str, float] = Field(description="Measured on images that were not trained on, 0..1.")
+    precision_scores: dict[str, dict[str, float]] = Field(
+        description="mIoU, 0..1, by precision and list of images: what `FCN_PRECISION=auto` chooses by."
+    )
     licenses: str
     device: str = Field(examples=["cpu"])
-    precision: Precision = Field(description="Type that scores are computed in.")
+    precision: Precision = Field(description="Type that scores are computed in.", examples=["float32"])
+    precision_reason: str = Field(description="Why this one.", examples=["as set"])
     band_pixels: int = Field(description="Pixels of a band of `exact`.")
     limits: LimitsDocument
 

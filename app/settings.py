@@ -10,6 +10,7 @@ from pydantic_settings import NoDecode
 
 from app.process_settings import ProcessSettings
 from model.precision import Precision
+from model.precision_choice import DEFAULT_TOLERANCE
 from model.segmenter import DEFAULT_WEIGHTS
 from model.tiling import TilingLimits
 
@@ -40,10 +41,18 @@ class Settings(ProcessSettings):
     weights: Path = Field(DEFAULT_WEIGHTS, description="Checkpoint to serve; the default ships with the service.")
     device: str = Field("auto", description="`cpu`, `cuda`, `cuda:1`, ...; `auto` takes CUDA where there is some.")
     precision: Precision = Field(
-        Precision.FLOAT32,
-        description="`bfloat16` takes half the time where the hardware knows it (avx512_bf16, AMX, GPUs) and moves a "
-        "pixel in some thousands. `int8` takes two fifths on CPUs with VNNI, of weights exported with `--calibrate`, "
-        "and moves four pixels in a thousand.",
+        Precision.AUTO,
+        description="`auto` measures at the start and takes the fastest of those that the device has and whose scores "
+        "in the weights agree with `float32`'s; `GET /model` says which, and why. `float32` gives the same pixels on "
+        "all machines; `bfloat16` (AVX-512, GPUs) moves a pixel in some thousands, `int8` (CPUs with VNNI, weights "
+        "exported with `--calibrate`) four in a thousand.",
+    )
+    precision_tolerance: float = Field(
+        DEFAULT_TOLERANCE,
+        ge=0,
+        le=1,
+        description="Greatest loss of mIoU against float32, on each list of images that the weights were scored on, at "
+        "which `FCN_PRECISION=auto` may take a precision.",
     )
     threads: int = Field(0, ge=0, description="CPU threads of the network, divided among the workers; 0 is all cores.")
     concurrency: Positive = Field(

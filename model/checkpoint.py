@@ -56,6 +56,8 @@ class Summary:
         training: settings of the run, as JSON values.
         scores: name of a measure -> its value in 0..1.
         licenses: terms of the data and of the weights they start from.
+        precision_scores: precision -> list of images -> mIoU in 0..1, over chosen classes where some were chosen; what
+            ``auto`` chooses by.
     """
 
     name: str = "unnamed"
@@ -63,6 +65,7 @@ class Summary:
     training: dict[str, Any] = field(default_factory=dict)
     scores: dict[str, float] = field(default_factory=dict)
     licenses: str = ""
+    precision_scores: dict[str, dict[str, float]] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)

@@ -41,7 +41,10 @@ class Segmenter:
         checkpoint: weights and all that belongs to them.
         device: ``cpu``, ``cuda``, ``cuda:1``, ... or ``auto``: CUDA where there is some.
         limits: how images are cut.
-        precision: type to compute scores in; what follows them is at least float32.
+        precision: type to compute scores in, and so not ``auto``; what follows them is at least float32.
+
+    Attributes:
+        precision_reason: why it is this precision, for people.
 
     Raises:
         CheckpointError: the weights do not fit the network, or have no ranges for int8.
@@ -59,6 +62,7 @@ class Segmenter:
         self.device = choose_device(device)
         self.limits = limits
         self.precision = precision
+        self.precision_reason = "as set"
         require_precision(precision, self.device)
         if precision is Precision.INT8 and not checkpoint.ranges:
             raise CheckpointError("the checkpoint has no ranges to predict in int8 with; export it with --calibrate")
@@ -84,16 +88,24 @@ class Segmenter:
             DeviceError: the device cannot be used, or not in this precision.
         """
         segmenter = cls(Checkpoint.load(path), device, limits, precision)
-        golden = segmenter.checkpoint.golden
+        segmenter.require_golden_mask(path)
+        return segmenter
+
+    def require_golden_mask(self, path: Path) -> None:
+        """Check that the checkpoint, which was read from ``path``, gives the mask that it promises.
+
+        Raises:
+            CheckpointError: it gives another, or promises none.
+        """
+        golden = self.checkpoint.golden
         if golden is None:
             raise CheckpointError(f"weights file {path} has no golden sample to check it with; export it first")
-        mask = segmenter.segment(golden.image).mask
+        mask = self.segment(golden.image).mask
         difference = float((mask != golden.mask).mean())
-        if difference > (_MAX_INT8_GOLDEN_DIFFERENCE if precision is Precision.INT8 else _MAX_GOLDEN_DIFFERENCE):
+        if difference > (_MAX_INT8_GOLDEN_DIFFERENCE if self.precision is Precision.INT8 else _MAX_GOLDEN_DIFFERENCE):
             raise CheckpointError(
                 f"weights file {path} is damaged: its golden image's mask differs in {difference:.1%} of the pixels"
             )
-        return segmenter
 
     def segment(
         self, image: NDArray[np.uint8], *, tiling: Tiling = Tiling.AUTO, confidence: bool = False

@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from model.checkpoint import Checkpoint, Golden, Summary
+from model.precision import Precision
 from model.segmenter import Segmenter
 from training.calibration import calibrate
 
@@ -34,5 +35,8 @@ def export(
     stored = checkpoint.compact()
     if calibration is not None:
         stored = calibrate(stored, calibration)
+        # Scores in int8 are those of the ranges that were there.
+        kept = {name: scores for name, scores in summary.precision_scores.items() if name != Precision.INT8}
+        summary = replace(summary, precision_scores=kept)
     mask = Segmenter(stored, "cpu").segment(golden_image).mask
     replace(stored, golden=Golden(golden_image, mask), summary=summary).save(path)

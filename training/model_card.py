@@ -38,6 +38,8 @@ def write_card(path: Path, checkpoint: Checkpoint, sheets: Sequence[ScoreSheet])
         path.write_text(model_card(checkpoint, sheets))
         return
     tables = {"scores": scores_table(checkpoint.summary.scores)}
+    if checkpoint.summary.precision_scores:
+        tables["precisions"] = precisions_table(checkpoint.summary.precision_scores)
     if sheets:
         tables["classes"] = classes_table(sheets)
     try:
@@ -64,6 +66,13 @@ def with_tables(card: str, tables: Mapping[str, str]) -> str:
 def scores_table(scores: Mapping[str, float]) -> str:
     """Name of a measure -> its value in 0..1, as a table."""
     return _table(["measure", "score"], [[name, f"{score:.3f}"] for name, score in scores.items()])
+
+
+def precisions_table(scores: Mapping[str, Mapping[str, float]]) -> str:
+    """Precision -> list of images -> mIoU, as a table with a column for each precision."""
+    names = list(dict.fromkeys(name for found in scores.values() for name in found))
+    rows = [[name, *(_decimals(found.get(name)) for found in scores.values())] for name in names]
+    return _table(["mIoU", *scores], rows)
 
 
 def classes_table(sheets: Sequence[ScoreSheet]) -> str:
@@ -103,6 +112,8 @@ def model_card(checkpoint: Checkpoint, sheets: Sequence[ScoreSheet]) -> str:
         _how_measured(sheets),
         f"<!-- scores -->\n{scores_table(summary.scores)}<!-- /scores -->",
     ]
+    if summary.precision_scores:
+        paragraphs.append(f"<!-- precisions -->\n{precisions_table(summary.precision_scores)}<!-- /precisions -->")
     if sheets:
         paragraphs.append(f"<!-- classes -->\n{classes_table(sheets)}<!-- /classes -->")
     paragraphs += ["## Limits", _limits(network, sheets)]
@@ -166,6 +177,11 @@ def _wrapped(paragraph: str) -> str:
 
 def _score(value: float | None) -> str:
     return "-" if value is None else f"{value:.3f}"
+
+
+def _decimals(value: float | None) -> str:
+    """With the fourth digit, by which precisions differ."""
+    return "-" if value is None else f"{value:.4f}"
 
 
 def _table(heads: Sequence[str], rows: Sequence[Sequence[str]]) -> str:

@@ -73,6 +73,17 @@ class ScoreSheet(BaseModel):
         precision = "" if self.precision is Precision.FLOAT32 else f" in {self.precision}"
         return self.split + precision + scales + (" with mirror images" if self.flip else "")
 
+    @property
+    def compares_precisions(self) -> bool:
+        """Whether images were predicted as the service does, so that the precision alone makes a difference."""
+        return self.scales == (1.0,) and not self.flip
+
+    @property
+    def miou(self) -> float | None:
+        """Over the chosen classes, if some were chosen; None if no class was there to measure."""
+        value = (self.model_extra or {}).get("miou_chosen" if self.chosen else "miou")
+        return value if isinstance(value, float) else None
+
     def measures(self) -> dict[str, float]:
         """``voc2012/val mIoU`` and the like -> value in 0..1; ``mIoU-7`` is over 7 chosen classes."""
         return {

@@ -61,7 +61,7 @@ def _sheet(document: dict[str, Any]) -> str:
         "scores": ", ".join(f"{name} {value:.4g}" for name, value in document["scores"].items()),
         "licenses": document["licenses"],
         "device": document["device"],
-        "precision": document["precision"],
+        "precision": f"{document['precision']} ({document['precision_reason']})",
     }
     width = max(len(name) for name in lines)
     return "\n".join(f"{name:{width}}  {value}" for name, value in lines.items())

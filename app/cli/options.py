@@ -8,7 +8,7 @@ import typer
 
 _PLACE = "Where it is computed"
 
-PrecisionName = Literal["float32", "bfloat16", "int8", "float64"]
+PrecisionName = Literal["auto", "float32", "bfloat16", "int8", "float64"]
 
 WeightsOption = Annotated[
     Path | None,
@@ -30,7 +30,7 @@ DeviceOption = Annotated[
 PrecisionOption = Annotated[
     PrecisionName | None,
     typer.Option(
-        "--precision", rich_help_panel=_PLACE, help="Type to compute in; otherwise that of FCN_PRECISION, or float32."
+        "--precision", rich_help_panel=_PLACE, help="Type to compute in; otherwise that of FCN_PRECISION, or auto."
     ),
 ]
 UrlOption = Annotated[

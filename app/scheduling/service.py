@@ -1,6 +1,7 @@
 """Admits requests, runs their jobs in bounded threads, and ends in order."""
 
 import asyncio
+import logging
 import threading
 from collections.abc import AsyncIterator, Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -24,6 +25,8 @@ from app.scheduling.threads import start_threads, start_threads_of_one_core
 from app.settings import Settings
 from app.telling.metrics import Metrics
 from model.segmenter import Segmenter
+
+_logger = logging.getLogger("app")
 
 _Result = TypeVar("_Result")
 
@@ -401,6 +404,7 @@ class Service:
         checkpoint = self.segmenter.checkpoint
         precision, device = self.segmenter.precision, self.segmenter.device
         self._metrics.loaded(sha256=checkpoint.digest, precision=precision, device=device)
+        _logger.info("precision: %s (%s)", precision, self.segmenter.precision_reason)
 
     def _tell(self) -> None:
         """What the metrics show of the queue."""

@@ -92,6 +92,8 @@ def evaluate(
           --flip --scale 0.75 --scale 1 --scale 1.25
       python -m training evaluate last.safetensors data/voc2012 --benchmark voc2012
     """
+    if precision is Precision.AUTO:
+        raise typer.BadParameter("auto chooses by scores; they are of one precision: give float32, bfloat16 or int8")
     checkpoint = Checkpoint.load(weights)
     chosen = tuple(name for name in classes.split(",") if name)
     unknown = set(chosen) - set(checkpoint.labels.names)

@@ -14,6 +14,7 @@ from tqdm import tqdm
 
 from model.checkpoint import Checkpoint, Summary
 from model.compaction import Compaction
+from model.precision import Precision
 from training.dataset import VocDataset
 from training.errors import DatasetError, ExportError
 from training.export import export as export_checkpoint
@@ -32,7 +33,8 @@ def export(
         typer.Option(help="JSON: name, trained_on, licenses; scores (name -> 0..1) instead of those of --scores."),
     ] = None,
     scores: Annotated[
-        list[Path] | None, typer.Option(help="JSON that evaluate wrote for WEIGHTS; give one for each list.")
+        list[Path] | None,
+        typer.Option(help="JSON that evaluate wrote for WEIGHTS; give one for each list and precision."),
     ] = None,
     card: Annotated[Path | None, typer.Option(dir_okay=False, help="Model card to write, Markdown; see above.")] = None,
     onnx: Annotated[Path | None, typer.Option(dir_okay=False, help="ONNX file to write; see above.")] = None,
@@ -53,7 +55,9 @@ def export(
     OUT has the weights, rounded, all that is needed to use them, the golden
     photograph with the mask they give, and what is known of their origin and
     scores. For scores of the rounded weights, evaluate OUT and export it again
-    with them: rounding again changes nothing.
+    with them: rounding again changes nothing. Scores in float32, bfloat16 and
+    int8 on the same lists let the service choose (FCN_PRECISION=auto); what
+    was not scored is not chosen.
 
     A card that is there keeps its words; only the tables between the lines
     <!-- scores --> and <!-- /scores -->, <!-- classes --> and <!-- /classes -->
@@ -91,7 +95,7 @@ def export(
     print(f"{out}: {_megabytes(out)}, {compaction}")
     exported = Checkpoint.load(out)
     if card is not None:
-        write_card(card, exported, sheets)
+        write_card(card, exported, [sheet for sheet in sheets if sheet.precision is Precision.FLOAT32])
         print(card)
     if onnx is not None:
         equality = export_onnx(exported, onnx)
@@ -120,13 +124,25 @@ def _read_scores(files: list[Path], checkpoint: Checkpoint) -> list[ScoreSheet]:
 
 
 def _describe(summary: Summary, file: Path | None, sheets: list[ScoreSheet]) -> Summary:
-    measured = {name: score for sheet in sheets for name, score in sheet.measures().items()}
+    plain = [sheet for sheet in sheets if sheet.precision is Precision.FLOAT32 or not sheet.compares_precisions]
+    measured = {name: score for sheet in plain for name, score in sheet.measures().items()}
+    by_precision = _precision_scores(sheets) or summary.precision_scores
     try:
         given: dict[str, Any] = {} if file is None else json.loads(file.read_text())
-        described = replace(summary, **{"scores": measured or summary.scores, **given})
+        described = replace(
+            summary, **{"scores": measured or summary.scores, "precision_scores": by_precision, **given}
+        )
         return TypeAdapter(Summary).validate_python(asdict(described))
     except (OSError, ValueError, TypeError) as error:
         raise typer.BadParameter(f"{file} is no summary: {error}") from error
+
+
+def _precision_scores(sheets: list[ScoreSheet]) -> dict[str, dict[str, float]]:
+    scores: dict[str, dict[str, float]] = {}
+    for sheet in sheets:
+        if sheet.compares_precisions and sheet.miou is not None:
+            scores.setdefault(sheet.precision, {})[sheet.split] = sheet.miou
+    return scores
 
 
 def _read_photograph(file: Path) -> NDArray[np.uint8]:

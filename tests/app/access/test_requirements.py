@@ -258,8 +258,8 @@ def test_pages_of_an_origin_let_in_can_read_answers_and_errors(guarded: TestClie
         assert response.status_code == status
         assert response.headers["access-control-allow-origin"] == ORIGIN
         exposed = response.headers["access-control-expose-headers"].split(", ")
-        own = {"Server-Timing", "X-Checkpoint-SHA256", "X-Request-ID", "Inference-Header-Content-Length"}
-        assert set(exposed) == own | {"Retry-After"}
+        own = {"Server-Timing", "X-Checkpoint-SHA256", "X-Request-ID", "X-Segmentation-Precision"}
+        assert set(exposed) == own | {"Inference-Header-Content-Length", "Retry-After"}
         assert "Origin" in response.headers["vary"]
 
 

@@ -1,0 +1,104 @@
+"""What ``auto`` takes: the fastest precision whose masks agree, by the checkpoint's scores and by measurement."""
+
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+
+import torch
+
+from model.capabilities import available_precisions
+from model.checkpoint import Checkpoint
+from model.precision import Precision
+
+DEFAULT_TOLERANCE = 0.005
+"""Greatest loss of mIoU against float32 at which masks are said to agree."""
+
+_ORDER = (Precision.FLOAT32, Precision.BFLOAT16, Precision.INT8)
+"""From the most exact: a later precision is taken only if it is clearly faster."""
+
+_MAX_RATIO = 0.9
+"""Seconds of a precision to those of the one before it: nearer to 1, like machines would choose by chance."""
+
+_MAX_ROUNDS = 9
+_MIN_ROUNDS = 2
+_MEASURING_S = 1.0
+"""After which no further round is begun."""
+
+
+@dataclass(frozen=True, slots=True)
+class Candidates:
+    """The precisions to choose from.
+
+    Attributes:
+        precisions: those that the device has and the checkpoint scores well in; float32 first.
+        obstacles: why the others are none.
+    """
+
+    precisions: tuple[Precision, ...]
+    obstacles: Mapping[Precision, str]
+
+    def without(self, precision: Precision, why: str) -> "Candidates":
+        """The others."""
+        others = tuple(other for other in self.precisions if other is not precision)
+        return Candidates(others, {**self.obstacles, precision: why})
+
+
+def find_candidates(checkpoint: Checkpoint, device: torch.device, tolerance: float = DEFAULT_TOLERANCE) -> Candidates:
+    """What a device and a checkpoint's scores leave to choose from.
+
+    Args:
+        checkpoint: with scores by precision; without them only float32 is left.
+        device: to compute on.
+        tolerance: greatest loss of mIoU against float32, on each list of images.
+    """
+    obstacles: dict[Precision, str] = {}
+    for precision in _ORDER[1:]:
+        obstacle = _obstacle(precision, checkpoint, device, tolerance)
+        if obstacle is not None:
+            obstacles[precision] = obstacle
+    return Candidates(tuple(precision for precision in _ORDER if precision not in obstacles), obstacles)
+
+
+def fastest(seconds: Mapping[Precision, float]) -> Precision:
+    """The precision to take, by the seconds that each takes for the same photograph; float32 if there are none."""
+    chosen = Precision.FLOAT32
+    for precision in _ORDER:
+        if precision in seconds and seconds[precision] < _MAX_RATIO * seconds[chosen]:
+            chosen = precision
+    return chosen
+
+
+def measure(predictions: Mapping[Precision, Callable[[], object]]) -> dict[Precision, float]:
+    """The least seconds of each prediction, in rounds: what disturbs the machine for a while disturbs all of them."""
+    seconds = dict.fromkeys(predictions, float("inf"))
+    began = time.perf_counter()
+    for done in range(_MAX_ROUNDS):
+        if done >= _MIN_ROUNDS and time.perf_counter() - began > _MEASURING_S:
+            break
+        for precision, predict in predictions.items():
+            started = time.perf_counter()
+            predict()
+            seconds[precision] = min(seconds[precision], time.perf_counter() - started)
+    return seconds
+
+
+def explain(candidates: Candidates, seconds: Mapping[Precision, float]) -> str:
+    """Why a precision was taken: what was measured, and why it was not measured in the others."""
+    times = ", ".join(f"{precision} {seconds[precision] * 1e3:.0f} ms" for precision in _ORDER if precision in seconds)
+    measured = [f"measured on a photograph: {times}"] if times else []
+    return "; ".join([*measured, *(f"no {precision}: {why}" for precision, why in candidates.obstacles.items())])
+
+
+def _obstacle(precision: Precision, checkpoint: Checkpoint, device: torch.device, tolerance: float) -> str | None:
+    if precision not in available_precisions(device):
+        return f"device '{device}' does not compute in it"
+    if precision is Precision.INT8 and not checkpoint.ranges:
+        return "the checkpoint has no ranges for it"
+    scores = checkpoint.summary.precision_scores
+    reference, found = scores.get(Precision.FLOAT32, {}), scores.get(precision, {})
+    if not reference or reference.keys() != found.keys():
+        return "the checkpoint was not scored in it"
+    losses = {name: reference[name] - found[name] for name in reference}
+    name = max(losses, key=lambda name: losses[name])
+    # Half a unit of the last digit of a score, for the differences of decimal fractions are not exact.
+    return None if losses[name] <= tolerance + 5e-7 else f"it loses {losses[name]:.4f} mIoU on {name}"
