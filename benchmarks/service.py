@@ -65,7 +65,7 @@ OURS = Service(
     "ours",
     "/segment",
     ("-m", "app"),
-    {"FCN_HOST": "127.0.0.1", "FCN_PORT": "{port}", "FCN_DEVICE": "cpu"},
+    {"FCN_HOST": "127.0.0.1", "FCN_PORT": "{port}", "FCN_DEVICE": "cpu", "FCN_PRECISION": "float32"},
     ("torch", "fastapi", "uvicorn", "pillow"),
 )
 

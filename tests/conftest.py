@@ -19,14 +19,12 @@ if "PYTEST_XDIST_WORKER" in os.environ:
     # As many threads as cores in each of several processes, services among them, would wait for one another.
     os.environ.setdefault("OMP_NUM_THREADS", "1")
 
-# What a mask must be does not depend on which precision is the fastest here; tests of others set them.
-os.environ["FCN_PRECISION"] = "float32"
-
-
 def pytest_configure(config: pytest.Config) -> None:
     # Before any module of the tests is imported: no setting of whoever runs them reaches them or what they start.
     for name in [name for name in os.environ if name.upper().startswith("FCN_")]:
         del os.environ[name]
+    # What a mask must be does not depend on which precision is the fastest here; tests of others set them.
+    os.environ["FCN_PRECISION"] = "float32"
     config.pluginmanager.register(skip_summary)
     config.pluginmanager.register(FailedTests())
     if sys.platform == "linux":
