@@ -7,7 +7,6 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
 import numpy as np
-import torch
 from fastapi import FastAPI
 from fastapi_offline import FastAPIOffline
 
@@ -18,6 +17,7 @@ from app.access.rate import RateLimit
 from app.access.requirements import KEY_HEADER, describe_access
 from app.access.security_headers import SecurityHeadersMiddleware
 from app.answering import DIGEST_HEADER, PRECISION_HEADER
+from app.cores import set_threads
 from app.errors import install_error_handlers
 from app.loading import Loader
 from app.oip import routes as oip
@@ -143,8 +143,7 @@ async def _start_service(app: FastAPI) -> None:
 
 def _prepare(settings: Settings, loader: Loader) -> tuple[Segmenter, float]:
     """The segmenter, and the seconds that it takes for a pixel."""
-    if settings.threads:
-        torch.set_num_threads(settings.threads)
+    set_threads(settings)
     segmenter = loader.load()
     seconds_per_pixel = min(_seconds_per_pixel(segmenter) for _ in range(2))  # the first finds no memory in place
     give_back_free_memory()  # what was in use while the weights were read

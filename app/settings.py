@@ -54,7 +54,12 @@ class Settings(ProcessSettings):
         description="Greatest loss of mIoU against float32, on each list of images that the weights were scored on, at "
         "which `FCN_PRECISION=auto` may take a precision.",
     )
-    threads: int = Field(0, ge=0, description="CPU threads of the network, divided among the workers; 0 is all cores.")
+    threads: int = Field(
+        0,
+        ge=0,
+        description="CPU threads of the network, divided among the workers; 0 is as many as there are cores, by "
+        "affinity and CPU quota. More than the quota are refused.",
+    )
     concurrency: Positive = Field(
         2, description="Requests in work at once: one on the device, the others being decoded or encoded."
     )

@@ -19,6 +19,7 @@ if "PYTEST_XDIST_WORKER" in os.environ:
     # As many threads as cores in each of several processes, services among them, would wait for one another.
     os.environ.setdefault("OMP_NUM_THREADS", "1")
 
+
 def pytest_configure(config: pytest.Config) -> None:
     # Before any module of the tests is imported: no setting of whoever runs them reaches them or what they start.
     for name in [name for name in os.environ if name.upper().startswith("FCN_")]:

@@ -7,12 +7,12 @@ from types import TracebackType
 from typing import Self
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
 
 from app.cli.engine import Advance, Request, Write
 from app.cli.errors import CannotStartError, FileError
 from app.cli.outcome import NamedClass, Outcome, Tally
+from app.cores import set_threads
 from app.decoding.decoders import Decoders
 from app.loading import load_segmenter
 from app.png import PngWriter
@@ -40,9 +40,8 @@ def require_segmenter(settings: Settings) -> Segmenter:
     Raises:
         CannotStartError: weights or device cannot be used.
     """
-    if settings.threads:
-        torch.set_num_threads(settings.threads)
     try:
+        set_threads(settings)
         return load_segmenter(settings)
     except SegmentationError as error:
         raise CannotStartError(str(error)) from error

@@ -2,6 +2,7 @@
 
 import asyncio
 import logging
+import logging.config
 import math
 import os
 import signal
@@ -16,6 +17,7 @@ from fastapi import FastAPI
 
 from app.access.keys import KeysError
 from app.application import create_app
+from app.cores import require_threads, usable_cores
 from app.problems import ProblemError
 from app.process.announcement import announce
 from app.process.descriptors import raise_descriptor_limit
@@ -25,7 +27,7 @@ from app.process.reloading import reload_on
 from app.scheduling.service import Service
 from app.settings import Settings
 from app.telling.logs import log_config
-from model.errors import SegmentationError
+from model.errors import DeviceError, SegmentationError
 
 _CANNOT_START = 3
 _DEVICE_FAILED = 1
@@ -149,7 +151,13 @@ def serve(settings: Settings, listener: socket.socket | None = None, link: Link 
     """
     raise_descriptor_limit()
     if settings.workers > 1:
-        threads = settings.threads or len(os.sched_getaffinity(0))
+        try:
+            require_threads(settings.threads)
+        except DeviceError as error:
+            logging.config.dictConfig(log_config(settings.log_format, settings.log_level))
+            _logger.error("cannot start: %s", error)
+            sys.exit(_CANNOT_START)
+        threads = settings.threads or usable_cores()
         settings = settings.model_copy(update={"threads": max(1, threads // settings.workers)})
     # Of several workers one that is not ready leaves requests to the others.
     app = create_app(settings, load_in_background=link is None)

@@ -1,0 +1,87 @@
+from pathlib import Path
+
+import pytest
+
+from app.cores import cpu_quota, require_threads, usable_cores
+from model.errors import DeviceError
+
+
+@pytest.fixture
+def groups(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Where cgroups are mounted; the process is in ``/pod/box`` of version 2, and of version 1's ``cpu,cpuacct``."""
+    own = tmp_path / "own"
+    own.write_text("3:cpu,cpuacct:/pod/box\n2:memory:/pod/box\n0::/pod/box\n")
+    monkeypatch.setattr("app.cores._OWN_CGROUPS", own)
+    monkeypatch.setattr("app.cores._CGROUPS", tmp_path / "cgroup")
+    monkeypatch.setattr("os.sched_getaffinity", lambda _: set(range(6)), raising=False)
+    monkeypatch.setattr("os.cpu_count", lambda: 8)
+    return tmp_path / "cgroup"
+
+
+def _limit_v2(folder: Path, text: str) -> None:
+    folder.mkdir(parents=True)
+    (folder / "cpu.max").write_text(text + "\n")
+
+
+def _limit_v1(folder: Path, quota: int, period: int) -> None:
+    folder.mkdir(parents=True)
+    (folder / "cpu.cfs_quota_us").write_text(f"{quota}\n")
+    (folder / "cpu.cfs_period_us").write_text(f"{period}\n")
+
+
+def test_without_a_quota_affinity_decides(groups: Path) -> None:
+    _limit_v2(groups / "pod", "max 100000")
+    _limit_v1(groups / "cpu,cpuacct/pod", -1, 100000)
+    assert cpu_quota() is None
+    assert usable_cores() == 6
+    require_threads(64)
+
+
+def test_a_machine_with_fewer_cores_than_its_affinity_names_has_those(
+    groups: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("os.cpu_count", lambda: 1)
+    assert usable_cores() == 1
+
+
+@pytest.mark.parametrize(
+    ("text", "quota", "cores"),
+    [("200000 100000", 2, 2), ("150000 100000", 1.5, 1), ("5000 100000", 0.05, 1), ("900000 100000", 9, 6)],
+)
+@pytest.mark.parametrize("folder", ["", "pod", "pod/box"])
+def test_the_quota_of_any_group_above_holds(groups: Path, folder: str, text: str, quota: float, cores: int) -> None:
+    _limit_v2(groups / folder, text)
+    assert cpu_quota() == quota
+    assert usable_cores() == cores
+
+
+@pytest.mark.parametrize("mount", ["cpu,cpuacct", "cpu"])
+@pytest.mark.parametrize("folder", ["", "pod/box"])
+def test_the_quota_of_version_1_holds_too(groups: Path, mount: str, folder: str) -> None:
+    _limit_v1(groups / mount / folder, 300000, 100000)
+    assert usable_cores() == 3
+
+
+def test_the_tightest_quota_holds(groups: Path) -> None:
+    _limit_v2(groups / "pod", "400000 100000")
+    _limit_v2(groups / "pod/box", "200000 100000")
+    assert usable_cores() == 2
+
+
+def test_what_is_not_a_quota_is_none(groups: Path) -> None:
+    _limit_v2(groups, "nonsense")
+    _limit_v1(groups / "cpu", 0, 0)
+    assert cpu_quota() is None
+
+
+def test_a_system_without_cgroups_has_no_quota(groups: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("app.cores._OWN_CGROUPS", groups / "missing")
+    assert cpu_quota() is None
+
+
+def test_more_threads_than_the_quota_are_refused_with_the_bound(groups: Path) -> None:
+    _limit_v2(groups, "150000 100000")
+    require_threads(0)
+    require_threads(2)
+    with pytest.raises(DeviceError, match=r"FCN_THREADS is 3, and the CPU quota allows 1\.5 cores: set 2 or fewer, or"):
+        require_threads(3)
