@@ -32,6 +32,7 @@ def test_every_device_computes_in_float32(device: torch.device) -> None:
     require_precision(Precision.FLOAT32, device)
 
 
+@pytest.mark.every_cpu
 def test_what_is_available_is_not_refused_and_the_rest_is() -> None:
     for precision in set(Precision) - {Precision.AUTO}:
         if precision in available_precisions(CPU):

@@ -280,6 +280,7 @@ def test_the_checkpoint_that_ships_gives_the_mask_it_promises() -> None:
 
 
 @needs_bfloat16
+@pytest.mark.every_cpu
 def test_bfloat16_moves_few_pixels_and_no_more_than_rounding_explains() -> None:
     golden = Segmenter.load(device="cpu").checkpoint.golden
     assert golden is not None
@@ -295,6 +296,7 @@ def test_bfloat16_moves_few_pixels_and_no_more_than_rounding_explains() -> None:
 
 
 @needs_int8
+@pytest.mark.every_cpu
 def test_int8_moves_few_pixels_and_only_where_classes_are_close(cat: NDArray[np.uint8]) -> None:
     checkpoint = calibrated(Checkpoint.load(DEFAULT_WEIGHTS), cat[:288, :448])
     integers = Segmenter(checkpoint, "cpu", precision=Precision.INT8).segment(cat, confidence=True)
@@ -324,6 +326,7 @@ def test_in_int8_exact_gives_the_mask_of_whole(architecture: Architecture, heigh
 
 
 @needs_int8
+@pytest.mark.every_cpu
 def test_in_int8_images_predicted_together_are_predicted_as_each_alone() -> None:
     checkpoint = calibrated(random_checkpoint(Architecture.FCN8S), _noise(64, 96))
     segmenter = Segmenter(checkpoint, "cpu", precision=Precision.INT8)
@@ -333,6 +336,7 @@ def test_in_int8_images_predicted_together_are_predicted_as_each_alone() -> None
 
 
 @needs_int8
+@pytest.mark.every_cpu
 def test_int8_without_ranges_is_refused_with_what_helps() -> None:
     with pytest.raises(CheckpointError, match=r"no ranges to predict in int8 with; export it with --calibrate"):
         Segmenter(random_checkpoint(), "cpu", precision=Precision.INT8)

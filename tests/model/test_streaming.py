@@ -145,6 +145,7 @@ def test_batch_norm_and_relu_are_part_of_the_convolutions(architecture: Architec
 
 @pytest.mark.parametrize("dtype", [torch.float32, pytest.param(torch.bfloat16, marks=needs_bfloat16)])
 @pytest.mark.parametrize("architecture", list(Architecture))
+@pytest.mark.every_cpu
 def test_fused_convolutions_compute_what_torchs_do(architecture: Architecture, dtype: torch.dtype) -> None:
     network = _network(architecture).to(dtype)
     images = _noise(1, 3, 320, 96).to(dtype).contiguous(memory_format=torch.channels_last)
