@@ -23,10 +23,10 @@ _ENDING_S = 10.0
 _OWN = ("multiprocessing.resource_tracker", "tests.watchdog", "execnet")
 """Words of the commands of processes that end with the interpreter that started them."""
 
-_CACHES = ("node-compile-cache", "pymp-", "ray", "torchinductor_")
+_CACHES = (".ses", "node-compile-cache", "pymp-", "ray", "torchinductor_")
 """Beginnings of the names of folders that libraries keep for the next process, or until the interpreter ends."""
 
-_LIBRARIES = ("/site-packages/", "/usr/share/")
+_LIBRARIES = ("/.onnxruntime/", "/site-packages/", "/usr/share/")
 """Folders whose files libraries keep open as long as the interpreter runs: Matplotlib its fonts."""
 
 

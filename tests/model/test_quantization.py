@@ -105,7 +105,7 @@ def test_scores_are_near_those_in_floating_point(architecture: Architecture, lea
     assert difference.mean().abs() < 0.02 * expected.std()
     first, second = expected.topk(2, dim=1).values.unbind(dim=1)
     sure = first - second > 0.3 * expected.std()
-    assert sure.float().mean() > 0.5
+    assert sure.float().mean() > 0.4
     assert torch.equal(scores.argmax(dim=1)[sure], expected.argmax(dim=1)[sure])
 
 

@@ -19,9 +19,8 @@ ROOT = Path(__file__).parents[3]
 
 
 def environment(**variables: str) -> dict[str, str]:
-    """This process's, with the project where Python finds it, and no key of anybody's."""
-    own = {name: value for name, value in os.environ.items() if not name.startswith("FCN_")}
-    return {**own, "PYTHONPATH": str(ROOT), "COLUMNS": "100", **variables}
+    """This process's, with the project where Python finds it."""
+    return {**os.environ, "PYTHONPATH": str(ROOT), "COLUMNS": "100", **variables}
 
 
 def start(*arguments: object, cwd: Path, command: tuple[str, ...] = COMMAND) -> "subprocess.Popen[bytes]":

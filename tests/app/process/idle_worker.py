@@ -16,8 +16,9 @@ async def main() -> None:
     ended = asyncio.Event()
 
     def end(why: str) -> None:
-        _tell(why)
+        # First, for nobody may be there to be told.
         ended.set()
+        _tell(why)
 
     link = Link(int(sys.argv[2]))
     link.on_end(partial(end, "alone"))
