@@ -77,7 +77,7 @@ def threads(bound: Bound) -> int:
 
 def milliseconds(bound: Bound) -> float:
     """Median of a photograph over HTTP."""
-    program, *arguments = (*bound.prefix, sys.executable, *OURS.arguments)
+    program, *arguments = [*bound.prefix, sys.executable, *OURS.arguments]
     image = photograph("cat")
     seconds = []
     with started(replace(OURS, arguments=tuple(arguments)), program, image) as one:
