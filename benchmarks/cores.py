@@ -77,10 +77,10 @@ def threads(bound: Bound) -> int:
 
 def milliseconds(bound: Bound) -> float:
     """Median of a photograph over HTTP."""
-    program, *arguments = [*bound.prefix, sys.executable, *OURS.arguments]
+    command: list[str] = [*bound.prefix, sys.executable, *OURS.arguments]
     image = photograph("cat")
     seconds = []
-    with started(replace(OURS, arguments=tuple(arguments)), program, image) as one:
+    with started(replace(OURS, arguments=tuple(command[1:])), command[0], image) as one:
         for number in range(_WARM_UP + _REQUESTS):
             began = time.perf_counter()
             segment(OURS, one.port, image)
