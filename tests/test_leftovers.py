@@ -48,6 +48,7 @@ def _result(folder: Path, test: str, **variables: str) -> tuple[int, str]:
     return process.returncode, output
 
 
+@pytest.mark.slow
 def test_a_run_that_leaves_nothing_behind_passes(tmp_path: Path) -> None:
     code, output = _result(tmp_path, "def test_it():\n    pass\n")
     assert (code, "left behind" in output) == (0, False), output
@@ -61,6 +62,7 @@ def test_a_run_that_leaves_nothing_behind_passes(tmp_path: Path) -> None:
         (_SLEEP + "import warnings; warnings.simplefilter('ignore')", "time.sleep(600)"),
     ],
 )
+@pytest.mark.slow
 def test_what_a_run_leaves_behind_fails_it_and_is_removed(tmp_path: Path, line: str, told: str) -> None:
     code, output = _result(tmp_path, f"{line}\ndef test_it():\n    pass\n")
     assert code == pytest.ExitCode.TESTS_FAILED
@@ -76,6 +78,7 @@ def test_what_a_failed_test_has_left_open_fails_no_other_test(tmp_path: Path) ->
     assert "1 failed, 1 passed" in output
 
 
+@pytest.mark.slow
 def test_what_a_killed_run_has_started_is_ended(tmp_path: Path) -> None:
     test = f"{_SLEEP}print('started', slept.pid, flush=True)\nslept.wait()\n"
     with _pytest(tmp_path, test) as process:
@@ -86,6 +89,7 @@ def test_what_a_killed_run_has_started_is_ended(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("variables", [{"FCN_PORT": "1"}, {"fcn_precision": "nonsense"}])
+@pytest.mark.slow
 def test_no_setting_of_the_surroundings_reaches_a_test(tmp_path: Path, variables: Mapping[str, str]) -> None:
     test = "from app.settings import Settings\ndef test_it():\n    assert Settings() == Settings(precision='float32')\n"
     code, output = _result(tmp_path, test, **variables)

@@ -67,6 +67,7 @@ def test_a_read_only_disk_a_full_one_and_no_home_are_no_obstacle(
 
 
 @needs("prlimit")
+@pytest.mark.slow
 def test_many_connections_need_no_higher_soft_limit_and_too_many_are_recovered_from(
     start_server: Start, cat: bytes
 ) -> None:
@@ -85,6 +86,7 @@ def test_many_connections_need_no_higher_soft_limit_and_too_many_are_recovered_f
         assert client.post("/segment", files={"image": cat}).status_code == 200
 
 
+@pytest.mark.slow
 def test_nobody_needs_to_read_what_the_service_prints_and_logs(cat: bytes) -> None:
     with socket.create_server(("127.0.0.1", 0)) as listener:
         port = listener.getsockname()[1]
@@ -110,6 +112,7 @@ def test_nobody_needs_to_read_what_the_service_prints_and_logs(cat: bytes) -> No
 
 
 @pytest.mark.skipif(_FAKETIME is None, reason="libfaketime is not installed")
+@pytest.mark.slow
 def test_a_clock_that_jumps_makes_no_negative_times(
     start_server: Start, tmp_path: Path, cat: bytes, monkeypatch: pytest.MonkeyPatch
 ) -> None:

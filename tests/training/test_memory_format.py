@@ -33,10 +33,11 @@ def test_narrow_networks_are_trained_as_nchw_on_a_cpu(width: int, device: str, e
     "instructions",
     [
         {"ONEDNN_MAX_CPU_ISA": "AVX2", "ATEN_CPU_CAPABILITY": "avx2"},
-        pytest.param({"ATEN_CPU_CAPABILITY": "default"}, marks=pytest.mark.slow),
-        pytest.param({}, marks=pytest.mark.slow),
+        {"ATEN_CPU_CAPABILITY": "default"},
+        {},
     ],
 )
+@pytest.mark.slow
 def test_gradients_are_right_at_every_width(instructions: dict[str, str]) -> None:
     run = subprocess.run(
         [sys.executable, "-m", "tests.training.narrow_networks"],

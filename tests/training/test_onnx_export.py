@@ -70,6 +70,7 @@ def test_every_network_gives_the_segmenters_masks_at_every_size(
         np.testing.assert_array_equal(logits[0].argmax(axis=0)[clear], expected[clear])
 
 
+@pytest.mark.slow
 def test_images_of_a_batch_do_not_mix(exported: Path) -> None:
     session = _session(exported)
     first, second, third = np.random.default_rng(0).integers(0, 256, (3, 40, 50, 3), dtype=np.uint8)

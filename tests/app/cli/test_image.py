@@ -195,7 +195,7 @@ def unfinished(file: Path) -> list[Path]:
     return list(file.parent.glob(f".{file.name}.*.part"))
 
 
-@pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGINT])
+@pytest.mark.parametrize("number", [signal.SIGKILL, pytest.param(signal.SIGINT, marks=pytest.mark.slow)])
 def test_after_an_end_in_the_middle_the_same_command_goes_on(folder: Path, large: Path, number: signal.Signals) -> None:
     (folder / "photos/broken.jpg").unlink()
     large.rename(folder / "photos/inner/zebra.jpg")

@@ -8,6 +8,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
+import pytest
 from PIL import Image
 
 from tests.app.cli.command import SCRIPT, report_of, run, start
@@ -62,6 +63,7 @@ def test_classes_and_info_are_what_the_service_says_and_what_its_weights_say_her
     assert report_of(run("info", "--json", cwd=tmp_path)) == {**model, **classes}
 
 
+@pytest.mark.slow
 def test_a_key_is_needed_where_one_is_and_a_service_that_goes_ends_the_run_with_code_3(
     start_server: Callable[..., ServerProcess], folder: Path, large: Path
 ) -> None:

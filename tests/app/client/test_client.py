@@ -188,6 +188,7 @@ def test_threads_wait_for_a_full_queue(start_server: Start) -> None:
     assert all(np.array_equal(one.mask, found[0].mask) for one in found)
 
 
+@pytest.mark.slow
 def test_tasks_wait_for_a_full_queue(start_server: Start) -> None:
     server = start_server(concurrency=1, queue_length=0)
 

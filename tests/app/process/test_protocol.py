@@ -201,6 +201,7 @@ def test_a_client_that_does_not_read_is_cut_off(strict: ServerProcess) -> None:
         assert len(_all(connection)) < 8 * 1_500_000
 
 
+@pytest.mark.slow
 def test_a_client_that_reads_slowly_gets_all_of_its_answer(strict: ServerProcess) -> None:
     """So slowly that the system, which buffers some megabytes, takes nothing from the service for a while."""
     with strict.client() as client:

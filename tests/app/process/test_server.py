@@ -269,6 +269,7 @@ def test_a_client_that_sends_far_too_much_reads_the_refusal(start_server: Start,
         require_problem(client.post("/segment", content=bytes(30_000_000)), problems.BODY_TOO_LARGE)
 
 
+@pytest.mark.slow
 def test_sigterm_gives_up_an_image_that_outlasts_the_drain(start_server: Start) -> None:
     server = start_server(drain_timeout_s=1)
     big = server.upload(_big_jpeg())
@@ -300,6 +301,7 @@ def test_a_thread_that_does_not_end_does_not_keep_the_process() -> None:
 
 
 @pytest.mark.every_cpu
+@pytest.mark.slow
 def test_no_home_and_no_writable_disk_are_needed(cat: bytes, monkeypatch: pytest.MonkeyPatch) -> None:
     for name in ("HOME", "TMPDIR", "XDG_CACHE_HOME"):
         monkeypatch.setitem(os.environ, name, "/nonexistent")

@@ -109,6 +109,7 @@ def test_spans_name_the_service_and_what_the_environment_adds(
     assert collector.resource["deployment.environment.name"] == "test"
 
 
+@pytest.mark.slow
 def test_a_collector_that_does_not_answer_holds_up_neither_requests_nor_the_end(
     start_server: Callable[..., ServerProcess], cat: bytes, monkeypatch: pytest.MonkeyPatch
 ) -> None:
