@@ -20,7 +20,7 @@ PYTEST := $(BIN)/python -m pytest --numprocesses=2 --dist=worksteal --ignore=tes
 STARTED := $(shell date +%s)
 TELL_TIME = code=$$?; echo "make $@: $$(($$(date +%s) - $(STARTED))) s"; exit $$code
 
-test: check ## Set up, check format, style, types and layers, and run the tests that take no longer than minutes.
+test: check ## Set up, check format, style, types and layers, and run all but the slow tests.
 	@$(PYTEST) -m "not slow"; $(TELL_TIME)
 
 test-all: check ## The same with the slow tests too, but for real peers, and with coverage.

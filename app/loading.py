@@ -2,6 +2,7 @@
 
 import json
 import os
+from contextlib import suppress
 from pathlib import Path
 
 from app.settings import Settings
@@ -55,13 +56,17 @@ class Loader:
         return segmenter
 
     def _read(self) -> Seconds | None:
-        if self._shared is None or not self._shared.exists():
+        if self._shared is None:
             return None
-        return {Precision(name): seconds for name, seconds in json.loads(self._shared.read_text()).items()}
+        try:
+            return {Precision(name): float(seconds) for name, seconds in json.loads(self._shared.read_text()).items()}
+        except (OSError, ValueError, AttributeError, TypeError):  # none yet, or nothing of ours: it is measured here
+            return None
 
     def _write(self, seconds: Seconds) -> None:
         if self._shared is not None:
-            with replacing(self._shared) as unfinished:
+            # Without it every worker measures for itself.
+            with suppress(OSError), replacing(self._shared) as unfinished:
                 unfinished.write_text(json.dumps(seconds))
 
 

@@ -44,8 +44,8 @@ class Settings(ProcessSettings):
         Precision.AUTO,
         description="`auto` measures at the start and takes the fastest of those that the device has and whose scores "
         "in the weights agree with `float32`'s; `GET /model` says which, and why. `float32` gives the same pixels on "
-        "all machines; `bfloat16` (AVX-512, GPUs) moves a pixel in some thousands, `int8` (CPUs with VNNI, weights "
-        "exported with `--calibrate`) four in a thousand.",
+        "all machines, but for rounding; `bfloat16` (avx512_bf16, AMX, GPUs) moves a pixel in some thousands, `int8` "
+        "(CPUs with VNNI, weights exported with `--calibrate`) four in a thousand.",
     )
     precision_tolerance: float = Field(
         DEFAULT_TOLERANCE,

@@ -99,7 +99,7 @@ def main() -> None:
         try:
             with quota(cores) as bound:
                 print(row(bound), flush=True)
-        except PermissionError as error:
+        except OSError as error:
             print(f"no quota of {cores:g}: {error}", file=sys.stderr)
 
 

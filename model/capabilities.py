@@ -52,7 +52,7 @@ def _obstacle(precision: Precision, device: torch.device) -> str | None:
             return _cuda_obstacle_to_bfloat16(device)
         case Precision.BFLOAT16:
             is_missing = device.type != "cpu" or not _onednn_has_bfloat16()
-            return "it takes a CPU with AVX-512, or a GPU of compute capability 8.0" if is_missing else None
+            return "it takes a CPU with avx512_bf16 or AMX, or a GPU of compute capability 8.0" if is_missing else None
         case Precision.INT8:
             is_missing = device.type != "cpu" or not _onednn_multiplies_integers_exactly()
             return _INTEGERS_NEED if is_missing else None
@@ -70,12 +70,15 @@ def _cuda_obstacle_to_bfloat16(device: torch.device) -> str | None:
 
 @cache
 def _onednn_has_bfloat16() -> bool:
-    """Whether oneDNN lays out bfloat16 weights on this CPU, as far as ``ONEDNN_MAX_CPU_ISA`` lets it."""
+    """Whether this CPU multiplies bfloat16, and ``ONEDNN_MAX_CPU_ISA`` lets oneDNN lay out weights of it.
+
+    oneDNN emulates it on CPUs with AVX-512 alone, several times slower than float32.
+    """
     if not torch.backends.mkldnn.is_available():  # type: ignore[no-untyped-call]
         return False
     # A build of PyTorch that does not have the question does not have the kernels either.
     is_supported = getattr(torch.ops.mkldnn, "_is_mkldnn_bf16_supported", lambda: False)
-    return bool(is_supported())
+    return bool(is_supported()) and (torch.cpu._is_avx512_bf16_supported() or torch.cpu._is_amx_tile_supported())
 
 
 @cache

@@ -51,11 +51,18 @@ def load_fastest(
     else:
         for precision in set(candidates.precisions[1:]) - seconds.keys():
             candidates = candidates.without(precision, "it was not measured at the start")
-    known = {precision: seconds[precision] for precision in candidates.precisions if precision in seconds}
-    precision = fastest(known)
-    segmenter = loaded.get(precision) or _load(path, checkpoint, device, limits, precision)
-    segmenter.precision_reason = explain(candidates, known)
-    return segmenter, seconds
+    while True:
+        known = {precision: seconds[precision] for precision in candidates.precisions if precision in seconds}
+        precision = fastest(known)
+        try:
+            segmenter = loaded.get(precision) or _load(path, checkpoint, device, limits, precision)
+        except CheckpointError as error:
+            if precision is Precision.FLOAT32:
+                raise
+            candidates = candidates.without(precision, str(error))
+        else:
+            segmenter.precision_reason = explain(candidates, known)
+            return segmenter, seconds
 
 
 def _load(path: Path, checkpoint: Checkpoint, device: str, limits: TilingLimits, precision: Precision) -> Segmenter:

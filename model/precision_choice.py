@@ -22,7 +22,10 @@ _MAX_RATIO = 0.9
 _MAX_ROUNDS = 9
 _MIN_ROUNDS = 2
 _MEASURING_S = 1.0
-"""After which no further round is begun."""
+"""Seconds of measuring after which no further round starts."""
+
+_HOPELESS_RATIO = 2.0
+"""Seconds to those of float32 from which on a precision is measured only once."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,6 +79,8 @@ def measure(predictions: Mapping[Precision, Callable[[], object]]) -> dict[Preci
         if done >= _MIN_ROUNDS and time.perf_counter() - began > _MEASURING_S:
             break
         for precision, predict in predictions.items():
+            if seconds[precision] > _HOPELESS_RATIO * seconds[Precision.FLOAT32] and done:
+                continue
             started = time.perf_counter()
             predict()
             seconds[precision] = min(seconds[precision], time.perf_counter() - started)

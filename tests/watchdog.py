@@ -19,7 +19,7 @@ _LOOK_S = 1.0
 
 
 def marked_processes(mark: str) -> list[int]:
-    """Process IDs of all living processes that carry a run's mark, this one and its own watchdog excepted."""
+    """Process IDs of all living processes that carry a run's mark, this one excepted."""
     wanted = mark.encode()
     found = []
     for entry in Path("/proc").iterdir():

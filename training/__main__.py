@@ -1,8 +1,10 @@
 """``python -m training``: the command line."""
 
+import sys
+
 import typer
 
-from model.errors import SegmentationError
+from model.errors import DeviceError, SegmentationError
 from training.commands.evaluate import evaluate
 from training.commands.export import export
 from training.commands.fetch import fetch
@@ -13,6 +15,9 @@ from training.commands.train import train
 from training.errors import TrainingError
 
 cli = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False)
+
+_DEVICE_STATUS = 3
+"""Exit code when the device does not do what was asked, as of the service."""
 
 
 @cli.callback()
@@ -28,4 +33,5 @@ if __name__ == "__main__":
     try:
         cli()
     except (TrainingError, SegmentationError) as error:
-        raise SystemExit(f"error: {error}") from error
+        print(f"error: {error}", file=sys.stderr)
+        raise SystemExit(_DEVICE_STATUS if isinstance(error, DeviceError) else 1) from error

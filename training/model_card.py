@@ -38,12 +38,13 @@ def write_card(path: Path, checkpoint: Checkpoint, sheets: Sequence[ScoreSheet])
         path.write_text(model_card(checkpoint, sheets))
         return
     tables = {"scores": scores_table(checkpoint.summary.scores)}
-    if checkpoint.summary.precision_scores:
+    card = path.read_text()
+    if checkpoint.summary.precision_scores and "<!-- precisions -->" in card:
         tables["precisions"] = precisions_table(checkpoint.summary.precision_scores)
     if sheets:
         tables["classes"] = classes_table(sheets)
     try:
-        path.write_text(with_tables(path.read_text(), tables))
+        path.write_text(with_tables(card, tables))
     except ValueError as error:
         raise ExportError(f"{path} is there already, and {error}") from error
 

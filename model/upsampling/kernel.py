@@ -23,8 +23,10 @@ def bilinear_kernel(in_channels: int, out_channels: int, size: int, dtype: torch
     """
     factor = (size + 1) // 2
     center = (size - 1) / 2 if size % 2 == 0 else factor - 1
-    ramp = 1 - (torch.arange(size, dtype=torch.float64) - center).abs() / factor
     kernel = torch.zeros(in_channels, out_channels, size, size, dtype=dtype)
+    if kernel.is_meta:  # nothing to fill
+        return kernel
+    ramp = 1 - (torch.arange(size, dtype=torch.float64) - center).abs() / factor
     shared = range(min(in_channels, out_channels))
     kernel[shared, shared] = torch.outer(ramp, ramp).to(dtype)
     return kernel

@@ -1,3 +1,4 @@
+import asyncio
 import base64
 from io import BytesIO
 from pathlib import Path
@@ -53,7 +54,7 @@ def test_the_notebook_runs_from_top_to_bottom_without_any_data_set(
     client = NotebookClient(
         notebook, timeout=_TIMEOUT_S, kernel_name="python3", resources={"metadata": {"path": str(workplace)}}
     )
-    client.execute()
+    asyncio.run(client.async_execute())  # client.execute() leaves its event loop open
 
     code = [cell for cell in notebook.cells if cell.cell_type == "code"]
     assert [cell.execution_count for cell in code] == list(range(1, len(code) + 1))

@@ -1,4 +1,7 @@
 import math
+import subprocess
+import sys
+from pathlib import Path
 
 import pytest
 import torch
@@ -164,3 +167,15 @@ def test_the_finest_skip_starts_from_the_coarser_network() -> None:
         assert torch.equal(fine.scores(images), twice(coarse.scores(images)))
         fine.get_parameter("skip_layer1.weight").fill_(1)
         assert not torch.equal(fine.scores(images), twice(coarse.scores(images)))
+
+
+def test_shapes_are_known_without_pytorchs_compiler() -> None:
+    program = (
+        "import sys, torch; from model.networks import Architecture, NetworkConfig, build_network\n"
+        "with torch.device('meta'):\n"
+        "    for architecture in Architecture:\n"
+        "        for learned in (False, True):\n"
+        "            build_network(NetworkConfig(architecture, width=4, learned_upsampling=learned))\n"
+        "assert not any(name.startswith('torch._dynamo') for name in sys.modules)"
+    )
+    subprocess.run([sys.executable, "-c", program], check=True, cwd=Path(__file__).parents[2])

@@ -146,7 +146,7 @@ def test_train_refuses_bfloat16_where_the_cpu_has_none(
     monkeypatch.setattr("model.capabilities._onednn_has_bfloat16", lambda: False)
     options = ("--device", "cpu", "--set", "run.bfloat16=true")
     result = _train("--source", f"{data}:train:2", "--backbone", "random", "--out", tmp_path / "run", *options)
-    assert isinstance(result.exception, ConfigError)
+    assert isinstance(result.exception, DeviceError)
     assert "device 'cpu' does not compute in bfloat16: it takes" in str(result.exception)
     assert not (tmp_path / "run").exists()
 

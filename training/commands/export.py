@@ -139,8 +139,15 @@ def _describe(summary: Summary, file: Path | None, sheets: list[ScoreSheet]) -> 
 
 def _precision_scores(sheets: list[ScoreSheet]) -> dict[str, dict[str, float]]:
     scores: dict[str, dict[str, float]] = {}
+    first: dict[str, ScoreSheet] = {}
     for sheet in sheets:
         if sheet.compares_precisions and sheet.miou is not None:
+            other = first.setdefault(sheet.split, sheet)
+            if (sheet.images, sheet.chosen) != (other.images, other.chosen):
+                raise ExportError(
+                    f"scores on {sheet.split} in {other.precision} and in {sheet.precision} are of different images or "
+                    "classes and cannot be compared"
+                )
             scores.setdefault(sheet.precision, {})[sheet.split] = sheet.miou
     return scores
 

@@ -14,7 +14,7 @@ from model.labels import VOC, Labels
 from model.precision import Precision
 from training.config import TrainConfig, load_config
 from training.engine import STATE_NAME, Ending, Trainer
-from training.errors import ConfigError, ResumeError
+from training.errors import ResumeError
 from training.labels_file import load_labels
 from training.processes import Processes, join_processes, own_device
 from training.recipes import RECIPES, recipe_file
@@ -125,7 +125,7 @@ def _require_bfloat16(config: TrainConfig, device: torch.device) -> None:
         try:
             require_precision(Precision.BFLOAT16, device)
         except DeviceError as error:
-            raise ConfigError(f"{error} (run.bfloat16=false trains in float32)") from error
+            raise DeviceError(f"{error} (run.bfloat16=false trains in float32)") from error
 
 
 def _labels(config: TrainConfig) -> Labels:

@@ -14,9 +14,11 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 from PIL import Image
 
 from app import problems
+from model.capabilities import available_precisions
 from model.checkpoint import Checkpoint
 from model.labels import VOC
 from tests.app.load import CLIENTS, Load, logged_statuses
@@ -243,7 +245,7 @@ def test_a_precision_that_the_cpu_does_not_have_ends_the_start_with_a_sentence()
     command, surroundings = [sys.executable, "-m", "app"], {**os.environ, **variables}
     result = subprocess.run(command, env=surroundings, capture_output=True, text=True, timeout=300, check=False)
     assert result.returncode == 3
-    assert "device 'cpu' does not compute in bfloat16: it takes a CPU with AVX-512" in result.stderr
+    assert "device 'cpu' does not compute in bfloat16: it takes a CPU with avx512_bf16" in result.stderr
     assert "it has float32 and float64, set one of these" in result.stderr
     assert "Traceback" not in result.stderr
 
@@ -253,6 +255,22 @@ def test_an_unusable_setting_is_named() -> None:
     assert code == 2
     assert "FCN_PORT" in said
     assert "Traceback" not in said
+
+
+@pytest.mark.every_cpu
+def test_by_default_the_service_takes_a_precision_and_says_which_and_why(start_server: Start, cat: bytes) -> None:
+    server = start_server(precision="auto")
+    with server.client() as client:
+        answer = client.post("/segment", files={"image": cat})
+        model = client.get("/model").json()
+        metrics = client.get("/metrics").text
+    assert answer.status_code == 200
+    taken = answer.headers["X-Segmentation-Precision"]
+    assert model["precision"] == taken
+    assert taken in {precision.value for precision in available_precisions(torch.device("cpu"))}
+    assert f'precision="{taken}"' in metrics
+    assert "int8" in model["precision_reason"]
+    assert any(f"precision: {taken} (" in line for line in server.end())
 
 
 @pytest.mark.every_cpu
