@@ -25,7 +25,7 @@ _MEASURING_S = 1.0
 """Seconds of measuring after which no further round starts."""
 
 _HOPELESS_RATIO = 2.0
-"""Seconds to those of float32 from which on a precision is measured only once."""
+"""Seconds to those of float32 from which on a precision is measured only once where time runs out."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,7 +79,8 @@ def measure(predictions: Mapping[Precision, Callable[[], object]]) -> dict[Preci
         if done >= _MIN_ROUNDS and time.perf_counter() - began > _MEASURING_S:
             break
         for precision, predict in predictions.items():
-            if seconds[precision] > _HOPELESS_RATIO * seconds[Precision.FLOAT32] and done:
+            is_late = time.perf_counter() - began > _MEASURING_S
+            if done and is_late and seconds[precision] > _HOPELESS_RATIO * seconds[Precision.FLOAT32]:
                 continue
             started = time.perf_counter()
             predict()

@@ -1,3 +1,4 @@
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
@@ -101,6 +102,24 @@ def test_predictions_are_measured_in_turn() -> None:
     seconds = measure({FLOAT32: lambda: calls.append(FLOAT32), INT8: lambda: calls.append(INT8)})
     assert calls == [FLOAT32, INT8] * 9
     assert all(0 <= value < 1 for value in seconds.values())
+
+
+def test_where_time_runs_out_what_is_far_slower_than_float32_is_measured_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    now = 0.0
+    calls: list[Precision] = []
+
+    def taking(precision: Precision, seconds: float) -> Callable[[], None]:
+        def predict() -> None:
+            nonlocal now
+            now += seconds
+            calls.append(precision)
+
+        return predict
+
+    monkeypatch.setattr("model.precision_choice.time.perf_counter", lambda: now)
+    seconds = measure({FLOAT32: taking(FLOAT32, 1.7), BFLOAT16: taking(BFLOAT16, 5.3), INT8: taking(INT8, 0.9)})
+    assert calls == [FLOAT32, BFLOAT16, INT8, FLOAT32, INT8]
+    assert seconds == pytest.approx({FLOAT32: 1.7, BFLOAT16: 5.3, INT8: 0.9})
 
 
 @pytest.fixture

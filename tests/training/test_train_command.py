@@ -178,9 +178,27 @@ def test_a_source_whose_folder_is_missing_is_named(tmp_path: Path) -> None:
     assert str(tmp_path) in str(result.exception)
 
 
-def test_an_error_ends_the_program_with_one_sentence(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(sys, "argv", ["training", "evaluate", str(tmp_path / "absent.safetensors"), str(tmp_path)])
+@pytest.mark.parametrize(
+    ("arguments", "code", "sentence"),
+    [
+        (["evaluate", "absent.safetensors", "."], 1, "error: there is no weights file absent.safetensors"),
+        (["train", "--device", "quantum"], 3, "error: device 'quantum' cannot be used"),
+    ],
+)
+def test_an_error_ends_the_program_with_one_sentence(
+    arguments: list[str],
+    code: int,
+    sentence: str,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(sys, "argv", ["training", *arguments])
     monkeypatch.delitem(sys.modules, "training.__main__", raising=False)
     with pytest.raises(SystemExit) as end:
         runpy.run_module("training", run_name="__main__")
-    assert end.value.code == f"error: there is no weights file {tmp_path / 'absent.safetensors'}"
+    assert end.value.code == code
+    written = capsys.readouterr().err
+    assert written.startswith(sentence)
+    assert len(written.splitlines()) == 1
