@@ -29,6 +29,12 @@ _CACHES = (".ses", "node-compile-cache", "pymp-", "ray", "torchinductor_")
 _LIBRARIES = ("/.onnxruntime/", "/site-packages/", "/usr/share/")
 """Folders whose files libraries keep open as long as the interpreter runs: Matplotlib its fonts."""
 
+_EVENT_LOOPS = ("gevent", "grpc")
+"""Libraries that keep what they wait with until the interpreter ends."""
+
+_WAITING = ("anon_inode:[eventpoll]", "anon_inode:[eventfd]")
+"""Targets of the descriptors that they wait with."""
+
 
 class Leftovers:
     """A plugin of pytest.
@@ -95,7 +101,7 @@ class Leftovers:
         return [
             target
             for path, target in open_files(os.getpid()).items()
-            if self._descriptors.get(path) != target and not any(folder in target for folder in _LIBRARIES)
+            if self._descriptors.get(path) != target and not _belongs_to_a_library(target)
         ]
 
     def _processes(self) -> list[int]:
@@ -114,3 +120,9 @@ class Leftovers:
 
     def _files(self) -> list[Path]:
         return [path for path in self._folder.iterdir() if not path.name.startswith(_CACHES)]
+
+
+def _belongs_to_a_library(target: str) -> bool:
+    if target in _WAITING:
+        return any(library in sys.modules for library in _EVENT_LOOPS)
+    return any(folder in target for folder in _LIBRARIES)
