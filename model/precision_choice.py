@@ -20,12 +20,9 @@ _MAX_RATIO = 0.9
 """Seconds of a precision to those of the one before it: nearer to 1, like machines would choose by chance."""
 
 _MAX_ROUNDS = 9
-_MIN_ROUNDS = 2
+_MIN_ROUNDS = 3
 _MEASURING_S = 1.0
 """Seconds of measuring after which no further round starts."""
-
-_HOPELESS_RATIO = 2.0
-"""Seconds to those of float32 from which on a precision is measured only once where time runs out."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,9 +76,6 @@ def measure(predictions: Mapping[Precision, Callable[[], object]]) -> dict[Preci
         if done >= _MIN_ROUNDS and time.perf_counter() - began > _MEASURING_S:
             break
         for precision, predict in predictions.items():
-            is_late = time.perf_counter() - began > _MEASURING_S
-            if done and is_late and seconds[precision] > _HOPELESS_RATIO * seconds[Precision.FLOAT32]:
-                continue
             started = time.perf_counter()
             predict()
             seconds[precision] = min(seconds[precision], time.perf_counter() - started)
