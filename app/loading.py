@@ -68,12 +68,3 @@ class Loader:
             # Without it every worker measures for itself.
             with suppress(OSError), replacing(self._shared) as unfinished:
                 unfinished.write_text(json.dumps(seconds))
-
-
-def load_segmenter(settings: Settings) -> Segmenter:
-    """The segmenter of one process that never reloads.
-
-    Raises:
-        SegmentationError: weights or device cannot be used.
-    """
-    return Loader(settings).load()

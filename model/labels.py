@@ -14,6 +14,9 @@ from model.errors import LabelsError
 
 Color = tuple[int, int, int]
 
+BACKGROUND = 0
+"""Index of the class of pixels that show no object."""
+
 IGNORE_INDEX = 255
 """Index of pixels that belong to no class: never trained on, never scored, never predicted."""
 

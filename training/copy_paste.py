@@ -7,10 +7,8 @@ import numpy as np
 import torch
 from torch.nn import functional
 
-from model.labels import IGNORE_INDEX
+from model.labels import BACKGROUND, IGNORE_INDEX
 from training.transforms import Crop
-
-_BACKGROUND = 0
 
 
 def paste_class(donor: Crop, onto: Crop, random: np.random.Generator) -> Crop:
@@ -24,7 +22,7 @@ def paste_class(donor: Crop, onto: Crop, random: np.random.Generator) -> Crop:
     Returns:
         a crop whose mask and soft labels agree with what is seen; ``onto`` if the donor shows nothing but background.
     """
-    classes = [index for index in np.unique(donor.mask.numpy()).tolist() if index not in {_BACKGROUND, IGNORE_INDEX}]
+    classes = [index for index in np.unique(donor.mask.numpy()).tolist() if index not in {BACKGROUND, IGNORE_INDEX}]
     if not classes:
         return onto
     chosen = int(random.choice(classes))

@@ -8,11 +8,8 @@ from numpy.typing import NDArray
 from pydantic import BaseModel, Field, TypeAdapter, ValidationError
 
 from model.errors import first_fault
-from model.labels import Labels
+from model.labels import BACKGROUND, Labels
 from training.errors import DatasetError
-
-BACKGROUND = 0
-"""Index of the class that pixels outside of all boxes have."""
 
 _LEAST_REMAINDER = 0.05
 """Cells that keep less than this of the teacher's probabilities are left unlabelled."""

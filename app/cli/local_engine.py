@@ -14,7 +14,7 @@ from app.cli.errors import CannotStartError, FileError
 from app.cli.outcome import NamedClass, Outcome, Tally
 from app.cores import set_threads
 from app.decoding.decoders import Decoders
-from app.loading import load_segmenter
+from app.loading import Loader
 from app.png import PngWriter
 from app.problems import ProblemError
 from app.rendering import (
@@ -42,7 +42,7 @@ def require_segmenter(settings: Settings) -> Segmenter:
     """
     try:
         set_threads(settings)
-        return load_segmenter(settings)
+        return Loader(settings).load()
     except SegmentationError as error:
         raise CannotStartError(str(error)) from error
 
