@@ -68,6 +68,15 @@ def big_file(astronaut_file: Path, tmp_path_factory: pytest.TempPathFactory) -> 
 
 
 @pytest.fixture(scope="session")
+def wide_file(astronaut_file: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The astronaut, 8400 x 100: wider than the page's canvases, and soon segmented."""
+    path = tmp_path_factory.mktemp("wide") / "wide.jpg"
+    with Image.open(astronaut_file) as picture:
+        picture.resize((8400, 100)).save(path)
+    return path
+
+
+@pytest.fixture(scope="session")
 def reference(server: ServerProcess) -> Reference:
     """What the service says without the page."""
     return Reference(server)
