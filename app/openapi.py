@@ -11,7 +11,8 @@ from app.errors import PROBLEM_MEDIA_TYPE
 from app.problems import Problem
 from app.schemas import ProblemDocument
 
-_REFERENCE = "#/components/schemas/{model}"
+REFERENCE = "#/components/schemas/{model}"
+"""Where the document has the schema of a model."""
 
 
 def problem_responses(*problems: Problem) -> dict[int | str, dict[str, Any]]:
@@ -46,7 +47,7 @@ def _add_schema(app: FastAPI, model: type[BaseModel], mode: JsonSchemaMode) -> N
 
     def openapi_with_schema() -> dict[str, Any]:
         document = openapi()
-        _, schemas = models_json_schema([(model, mode)], ref_template=_REFERENCE)
+        _, schemas = models_json_schema([(model, mode)], ref_template=REFERENCE)
         document["components"]["schemas"].update(schemas["$defs"])
         return document
 
@@ -58,7 +59,7 @@ def _response(kinds: list[Problem]) -> dict[str, Any]:
         "description": " ".join(f"`{kind.slug}`: {kind.description}" for kind in kinds),
         "content": {
             PROBLEM_MEDIA_TYPE: {
-                "schema": {"$ref": _REFERENCE.format(model=ProblemDocument.__name__)},
+                "schema": {"$ref": REFERENCE.format(model=ProblemDocument.__name__)},
                 "examples": {kind.slug: {"value": _example(kind)} for kind in kinds},
             }
         },

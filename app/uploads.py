@@ -1,17 +1,16 @@
 """From a request's body to the bytes of the image in it, within bounds of size and time."""
 
 import asyncio
-from collections.abc import AsyncGenerator, AsyncIterator, Callable
-from contextlib import asynccontextmanager, closing, suppress
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Mapping
+from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
 
 from fastapi import Request
 from python_multipart.multipart import parse_options_header
-from starlette.datastructures import Headers, UploadFile
-from starlette.formparsers import MultiPartException, MultiPartParser
 from starlette.requests import ClientDisconnect
 from starlette.types import Message
 
+from app.forms import FormError, parse_form
 from app.problems import (
     BODY_MALFORMED,
     BODY_TOO_LARGE,
@@ -25,26 +24,17 @@ FIELD = "image"
 """Name of the multipart field."""
 
 FORM_BYTES = 64 * 1024
-"""Of boundaries and part headers that a multipart body may have beside the image."""
+"""Of boundaries, headers and other fields that a form may have beside the image."""
+
+_CHARSET_FIELD = "_charset_"
+"""Browsers say in it how the form's texts are encoded (RFC 7578, 4.6)."""
+
+_VALUE_BYTES = 1 << 10
+"""Of a field; longer texts are no value of a parameter."""
+
+_NAME_CHARACTERS = 100
 
 _DISCARD_S = 2.0
-
-
-class _InMemoryParser(MultiPartParser):
-    """Bodies are bounded, so they need no file; the service runs without a writable disk."""
-
-    spool_max_size = 2**40
-
-    @property
-    def is_cut_off(self) -> bool:
-        """Whether a file began and did not end."""
-        whole = sum(isinstance(value, UploadFile) for _, value in self.items)
-        return len(self._files_to_close_on_error) > whole
-
-    def close(self) -> None:
-        """Free the files, those of parts that did not end among them."""
-        for file in self._files_to_close_on_error:
-            file.close()
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,8 +58,21 @@ def announced_bytes(request: Request) -> int:
     return int(announced) if announced.isdigit() else 0
 
 
-async def read_image_bytes(request: Request, limits: UploadLimits, hold: Callable[[int], None]) -> bytes:
-    """The image in a body: the raw body, or the multipart field ``image``.
+@dataclass(frozen=True, slots=True)
+class Upload:
+    """What a body holds.
+
+    Attributes:
+        image: the bytes of its file.
+        fields: texts beside it, by name, if it is a form.
+    """
+
+    image: bytes
+    fields: Mapping[str, str]
+
+
+async def read_upload(request: Request, limits: UploadLimits, hold: Callable[[int], None]) -> Upload:
+    """The image in a body: the raw body, or the multipart field ``image``; and the other fields.
 
     Args:
         request: whose body has not been read.
@@ -83,9 +86,10 @@ async def read_image_bytes(request: Request, limits: UploadLimits, hold: Callabl
     content_type = told.decode("latin-1").lower()
     async with in_time(limits):
         if content_type == "multipart/form-data":
-            return await _read_multipart(request, parameters.get(b"boundary"), limits, hold)
+            body = b"".join([chunk async for chunk in bounded(request, limits, hold, FORM_BYTES)])
+            return _upload(body, parameters.get(b"boundary", b""), limits)
         if content_type.startswith("image/") or content_type in ("", "application/octet-stream"):
-            return b"".join([chunk async for chunk in bounded(request, limits, hold)])
+            return Upload(b"".join([chunk async for chunk in bounded(request, limits, hold)]), {})
     raise ProblemError(
         UNSUPPORTED_FORMAT,
         f"Content-Type {content_type[:100]} is not read; send multipart/form-data with a field {FIELD}, "
@@ -93,34 +97,26 @@ async def read_image_bytes(request: Request, limits: UploadLimits, hold: Callabl
     )
 
 
-async def _read_multipart(
-    request: Request, boundary: bytes | None, limits: UploadLimits, hold: Callable[[int], None]
-) -> bytes:
-    body = bounded(request, limits, hold, FORM_BYTES)
-    parser = _InMemoryParser(_with_boundary_alone(boundary), body, max_files=1, max_fields=8)
-    with closing(parser):
-        try:
-            form = await parser.parse()
-        except MultiPartException as error:
-            raise ProblemError(BODY_MALFORMED, f"the multipart body cannot be parsed: {error}") from error
-        if parser.is_cut_off:
-            raise ProblemError(BODY_MALFORMED, "the multipart body ends before its file does")
-        upload = form.get(FIELD)
-        if not isinstance(upload, UploadFile):
-            fault = "is missing" if upload is None else "is text, not a file"
-            raise ProblemError(INVALID_REQUEST, f"the multipart field {FIELD} {fault}")
-        data = await upload.read()
-    if len(data) > limits.max_bytes:
+def _upload(body: bytes, boundary: bytes, limits: UploadLimits) -> Upload:
+    image, fields = None, {}
+    try:
+        for part in parse_form(body, boundary):
+            if part.name != FIELD:
+                fields[part.name] = part.data[:_VALUE_BYTES].decode(errors="replace").strip()
+            elif image is None:
+                image = part.data
+            else:
+                raise ProblemError(INVALID_REQUEST, f"the form has more than one field {FIELD}")
+    except FormError as error:
+        raise ProblemError(BODY_MALFORMED, f"the multipart body cannot be parsed: {error}") from error
+    if image is None:
+        there = ", ".join(name[:_NAME_CHARACTERS] for name in fields)
+        detail = f"the multipart field {FIELD} is missing" + (f"; there are {there}" if there else "")
+        raise ProblemError(INVALID_REQUEST, detail)
+    if len(image) > limits.max_bytes:
         raise _too_large(limits.max_bytes)
-    return data
-
-
-def _with_boundary_alone(boundary: bytes | None) -> Headers:
-    """The type of a form without its charset: some of those that Python knows take minutes to decode a field, and each
-    that it does not know it remembers.
-    """
-    told = "" if boundary is None else f'; boundary="{boundary.decode("latin-1")}"'
-    return Headers({"content-type": f"multipart/form-data{told}"})
+    fields.pop(_CHARSET_FIELD, None)
+    return Upload(image, fields)
 
 
 @asynccontextmanager

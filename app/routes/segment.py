@@ -1,10 +1,13 @@
 """``POST /segment``."""
 
+from collections.abc import Mapping
 from contextlib import ExitStack
 from functools import partial
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Query, Request, Response
+from fastapi.exceptions import RequestValidationError
+from pydantic import ValidationError
 
 from app import problems
 from app.access.keys import KeyScope
@@ -12,11 +15,11 @@ from app.access.requirements import limit_rate, require
 from app.answering import HEADERS, PROBLEMS, answer
 from app.dependencies import ServiceDependency, SettingsDependency
 from app.negotiation import negotiate
-from app.openapi import problem_responses
+from app.openapi import REFERENCE, problem_responses
 from app.scheduling.jobs import Job
 from app.scheduling.options import Options
 from app.schemas import SegmentationDocument, SegmentQuery
-from app.uploads import FIELD, UploadLimits, announced_bytes, read_image_bytes
+from app.uploads import FIELD, UploadLimits, announced_bytes, read_upload
 
 router = APIRouter(tags=["segmentation"])
 
@@ -25,15 +28,17 @@ _IMAGE_TYPES = ("image/jpeg", "image/png", "image/webp", "image/avif", "image/he
 
 _REQUEST_BODY = {
     "required": True,
-    "description": "The image: a form with a file, or the bytes themselves.",
+    "description": "The image: a form with a file, and parameters as fields beside it, or the bytes themselves.",
     "content": {
         "multipart/form-data": {
             "schema": {
                 "type": "object",
                 "required": [FIELD],
                 "properties": {
-                    FIELD: {**_BINARY, "description": "JPEG, PNG, WebP, BMP, TIFF, GIF, AVIF or HEIC file."}
+                    FIELD: {**_BINARY, "description": "JPEG, PNG, WebP, BMP, TIFF, GIF, AVIF or HEIC file."},
+                    **SegmentQuery.model_json_schema(ref_template=REFERENCE)["properties"],
                 },
+                "additionalProperties": False,
             }
         },
         **{media_type: {"schema": _BINARY} for media_type in _IMAGE_TYPES},
@@ -83,17 +88,35 @@ async def segment(
 
     EXIF orientation is applied; transparency is composited on white; of animations the first frame is taken.
 
+    Parameters may be fields of the form as well; those of the query beat them.
+
     A large image's PNG is sent while it is being made. If that fails on the way the connection is closed before the
     end of the body, and the file lacks its last chunk, `IEND`.
     """
-    output = query.format or negotiate(", ".join(request.headers.getlist("accept")))
     limits = UploadLimits(settings.max_upload_bytes, settings.upload_timeout_s, settings.upload_idle_timeout_s)
     with ExitStack() as stack:
         request.state.place = place = stack.enter_context(service.admit(announced_bytes(request)))
-        data = await read_image_bytes(request, limits, partial(service.hold, place))
-        options = Options(output, query.mask, query.tiling, query.alpha)
-        job = Job(data, options, service.segmenter, settings.max_pixels)
-        del data
+        upload = await read_upload(request, limits, partial(service.hold, place))
+        asked = _with_fields(query, upload.fields)
+        output = asked.format or negotiate(", ".join(request.headers.getlist("accept")))
+        options = Options(output, asked.mask, asked.tiling, asked.alpha)
+        job = Job(upload.image, options, service.segmenter, settings.max_pixels)
+        del upload
         response = await answer(request, service, job, place, output.media_type, stack)
     response.headers["Vary"] = "Accept"
     return response
+
+
+def _with_fields(query: SegmentQuery, fields: Mapping[str, str]) -> SegmentQuery:
+    """The parameters of a query, and those of a form that it leaves out.
+
+    Raises:
+        RequestValidationError: a field is no parameter, or its value is none.
+    """
+    if not fields:
+        return query
+    try:
+        return SegmentQuery.model_validate({**fields, **query.model_dump(exclude_unset=True)})
+    except ValidationError as error:
+        faults = error.errors(include_url=False)
+        raise RequestValidationError([{**fault, "loc": ("body", *fault["loc"])} for fault in faults]) from error

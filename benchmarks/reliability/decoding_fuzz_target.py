@@ -10,7 +10,7 @@ from random import Random
 
 import atheris
 
-with atheris.instrument_imports(include=["PIL", "app", "pillow_heif", "python_multipart", "starlette.formparsers"]):
+with atheris.instrument_imports(include=["PIL", "app", "pillow_heif", "python_multipart"]):
     from benchmarks.reliability.decoding_targets import TARGETS
 
 from benchmarks.reliability.fuzz_mutations import mutant

@@ -148,11 +148,11 @@ def test_a_form_without_the_field_is_invalid(client: TestClient, cat: bytes) -> 
     assert "image is missing" in document["detail"]
 
 
-def test_a_form_with_text_in_the_field_is_invalid(client: TestClient) -> None:
+def test_text_in_the_forms_field_is_no_image(client: TestClient) -> None:
     body = b'--b\r\nContent-Disposition: form-data; name="image"\r\n\r\nhello\r\n--b--\r\n'
     response = client.post("/segment", content=body, headers={"Content-Type": "multipart/form-data; boundary=b"})
-    document = require_problem(response, problems.INVALID_REQUEST)
-    assert "is text" in document["detail"]
+    document = require_problem(response, problems.NOT_AN_IMAGE)
+    assert "5 bytes" in document["detail"]
 
 
 @pytest.mark.parametrize(
