@@ -14,7 +14,8 @@ from app.decoding.allowance import TimeLimits, decoding_allowance, header_allowa
 from app.decoding.decoder import limited
 from app.decoding.images import blank, decode_image, read_header
 from app.problems import IMAGE_DAMAGED, ProblemError
-from app.uploads import UploadLimits, read_image_bytes
+from app.uploads import UploadLimits
+from app.uploads import read_upload as read_body
 
 _MAX_PIXELS = 1_000_000
 _TIME_LIMITS = TimeLimits(header_s=60, image_s=60)
@@ -43,7 +44,7 @@ def read_upload(data: bytes) -> None:
 
     scope = {"type": "http", "method": "POST", "path": "/segment", "headers": [(b"content-type", content_type)]}
     with suppress(ProblemError):
-        asyncio.run(read_image_bytes(Request(scope, receive), _UPLOAD_LIMITS, lambda _: None))
+        asyncio.run(read_body(Request(scope, receive), _UPLOAD_LIMITS, lambda _: None))
 
 
 TARGETS: Mapping[str, Callable[[bytes], None]] = {"images": read_image, "uploads": read_upload}
