@@ -1,26 +1,101 @@
-"""Which device to compute on."""
+"""Which device to compute on, and what its errors mean."""
+
+import logging
+import os
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
 
 import torch
 
 from model.errors import DeviceError
 
+_logger = logging.getLogger(__name__)
+
+_CUDNN_PLANS_VARIABLE = "TORCH_CUDNN_V8_API_LRU_CACHE_LIMIT"
+"""Environment variable of PyTorch: how many plans cuDNN keeps for each thread."""
+
+_MAX_CUDNN_PLANS = 1000
+"""Plans that are kept where the variable is not set; PyTorch's 10,000 take up to 2 GiB of host memory a thread."""
+
+_DEVICE_FILES = Path("/dev")
+
+_OUT_OF_MEMORY_MESSAGES = (
+    "out of memory",
+    "CUBLAS_STATUS_ALLOC_FAILED",
+    "CUDNN_STATUS_ALLOC_FAILED",
+    "ALLOCATION_FAILED",
+    "can't allocate memory",
+)
+"""Parts of messages of RuntimeErrors; PyTorch has an exception class only for what its own CUDA allocator lacks."""
+
 
 def choose_device(name: str) -> torch.device:
-    """The device of a name: ``cpu``, ``cuda``, ``cuda:1``, ... or ``auto``, which is CUDA where there is some.
+    """The device of a name: ``cpu``, ``cuda``, ``cuda:1``, ... or ``auto``, which is CUDA where it can be used.
+
+    Bounds the memory that cuDNN's plans take, unless the environment does. Logs a warning where ``auto`` takes the CPU
+    although there is an NVIDIA GPU.
 
     Raises:
         DeviceError: the device is unknown to torch, absent, or computes nothing.
     """
     if name == "auto":
-        name = "cuda" if torch.cuda.is_available() else "cpu"
+        name = "cuda" if _is_cuda_usable() else "cpu"
     try:
         device = torch.device(name)
+        if device.type == "cuda":
+            os.environ.setdefault(_CUDNN_PLANS_VARIABLE, str(_MAX_CUDNN_PLANS))
         _require_known_architecture(device)
         torch.zeros(1, device=device).item()
-    except (RuntimeError, AssertionError, NotImplementedError, ImportError) as error:
-        first_line = str(error).splitlines()[0]
-        raise DeviceError(f"device {name!r} cannot be used: {first_line}") from error
+    except (RuntimeError, AssertionError, NotImplementedError, ImportError, torch.cuda.DeferredCudaCallError) as error:
+        raise DeviceError(f"device {name!r} cannot be used: {_first_line(error)}") from error
     return device
+
+
+def max_cudnn_plans() -> int:
+    """Greatest number of convolution plans that cuDNN keeps for each thread that computes on a GPU."""
+    value = os.environ.get(_CUDNN_PLANS_VARIABLE, "")
+    return int(value) if value.isdigit() else _MAX_CUDNN_PLANS
+
+
+def is_out_of_memory(error: BaseException) -> bool:
+    """Whether an error of PyTorch or of the libraries under it says that the device has no memory left."""
+    if isinstance(error, (torch.OutOfMemoryError, MemoryError)):
+        return True
+    return isinstance(error, RuntimeError) and any(message in str(error) for message in _OUT_OF_MEMORY_MESSAGES)
+
+
+@contextmanager
+def device_errors(device: torch.device) -> Iterator[None]:
+    """Raise DeviceError for what a device fails in, while a network is put on it.
+
+    Errors of a CPU other than a lack of memory are faults of ours, and pass.
+    """
+    try:
+        yield
+    except (RuntimeError, MemoryError) as error:
+        if device.type == "cpu" and not is_out_of_memory(error):
+            raise
+        fault = "has too little memory" if is_out_of_memory(error) else "failed"
+        raise DeviceError(f"device '{device}' {fault}: {_first_line(error)}") from error
+
+
+def _is_cuda_usable() -> bool:
+    """Whether PyTorch finds CUDA; warns if it does not, and there is a GPU."""
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        is_usable = torch.cuda.is_available()
+    if not is_usable and any(_DEVICE_FILES.glob("nvidia[0-9]*")):
+        reasons = [str(warning.message).splitlines()[0] for warning in caught]
+        reason = reasons[0] if reasons else f"PyTorch {torch.__version__} does not find CUDA"
+        _logger.warning("there is an NVIDIA GPU, and it is not used: %s", reason)
+    return is_usable
+
+
+def _first_line(error: BaseException) -> str:
+    lines = str(error).splitlines()
+    return lines[0] if lines else type(error).__name__
 
 
 def _require_known_architecture(device: torch.device) -> None:

@@ -15,7 +15,7 @@ from model.capabilities import require_precision
 from model.checkpoint import Checkpoint
 from model.course import Course, Piece
 from model.decoding import Decoder, Reading, probabilities, winners, winners_and_confidence
-from model.device import choose_device
+from model.device import choose_device, device_errors
 from model.errors import CheckpointError, ImageError
 from model.networks import FCN
 from model.networks.fcn import aligned
@@ -66,9 +66,10 @@ class Segmenter:
         require_precision(precision, self.device)
         if precision is Precision.INT8 and not checkpoint.ranges:
             raise CheckpointError("the checkpoint has no ranges to predict in int8 with; export it with --calibrate")
-        network = self._build()
-        self._upsampling = network.upsampling.to(torch.promote_types(precision.dtype, torch.float32))
-        self._program = self._prepared(trace_scores(network))
+        with device_errors(self.device):
+            network = self._build()
+            self._upsampling = network.upsampling.to(torch.promote_types(precision.dtype, torch.float32))
+            self._program = self._prepared(trace_scores(network))
         # Few images are so wide: most processes never need these weights.
         self._transposed_program = cache(self._make_transposed_program)
 
@@ -96,11 +97,13 @@ class Segmenter:
 
         Raises:
             CheckpointError: it gives another, or promises none.
+            DeviceError: the device failed, or has too little memory.
         """
         golden = self.checkpoint.golden
         if golden is None:
             raise CheckpointError(f"weights file {path} has no golden sample to check it with; export it first")
-        mask = self.segment(golden.image).mask
+        with device_errors(self.device):
+            mask = self.segment(golden.image).mask
         difference = float((mask != golden.mask).mean())
         if difference > (_MAX_INT8_GOLDEN_DIFFERENCE if self.precision is Precision.INT8 else _MAX_GOLDEN_DIFFERENCE):
             raise CheckpointError(

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from app.decoding.allowance import header_bytes
 from app.scheduling.pricing import WHOLE_BYTES
 from app.settings import Settings
+from model.device import max_cudnn_plans
 
 _PHOTOGRAPHS = 32
 """So many of the largest may be decoded at once."""
@@ -14,6 +15,15 @@ _PHOTOGRAPH_BYTES = 16
 
 _BASE_BYTES = 1_100_000_000
 """Python, PyTorch and its libraries, the network, while it is replaced too, and what the allocator keeps."""
+
+_CUDA_BYTES = 1_500_000_000
+"""CUDA's context and libraries in host memory: an estimate, never measured."""
+
+_CUDNN_PLAN_BYTES = 200 * 1024
+"""Host memory of a convolution's plan (PyTorch, pull request 169153)."""
+
+_CUDA_THREADS = 3
+"""Threads that keep plans: photographs', large images' and reload's."""
 
 _DECODER_BYTES = 40_000_000
 """Of a decoder's process that is idle."""
@@ -57,7 +67,7 @@ class MemoryBound:
         largest_header_bytes = header_bytes(settings.max_upload_bytes)
         photographs = max(_PHOTOGRAPHS * settings.photograph_pixels, 2 * batch_pixels)
         return cls(
-            base_bytes=_BASE_BYTES,
+            base_bytes=_BASE_BYTES + (_cuda_bytes() if is_cuda else 0),
             decoder_bytes=decoders * _DECODER_BYTES + headers * largest_header_bytes,
             working_bytes=WHOLE_BYTES * at_once,
             body_bytes=settings.body_memory_bytes,
@@ -81,3 +91,8 @@ class MemoryBound:
         }
         said = ", ".join(f"{name} {size_bytes / 1e6:.0f}" for name, size_bytes in parts.items())
         return f"at most {self.total_bytes / 1e6:.0f} MB ({said})"
+
+
+def _cuda_bytes() -> int:
+    """Host memory that computing on a GPU takes."""
+    return _CUDA_BYTES + _CUDA_THREADS * max_cudnn_plans() * _CUDNN_PLAN_BYTES

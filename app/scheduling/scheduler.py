@@ -3,10 +3,12 @@
 import logging
 import threading
 from collections import deque
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
+from functools import partial
+from typing import TypeVar
 
 import numpy as np
 import torch
@@ -16,6 +18,7 @@ from app.problems import DEVICE_FAILED, OUT_OF_MEMORY, ProblemError
 from app.scheduling.health import Health
 from app.scheduling.threads import start_threads, start_threads_of_one_core
 from app.telling.metrics import Metrics
+from model.device import is_out_of_memory
 from model.errors import SegmentationError
 from model.networks.fcn import aligned
 from model.segmentation import Band, Segmentation
@@ -23,6 +26,11 @@ from model.segmenter import Segmenter
 from model.tiling import Tiling
 
 _logger = logging.getLogger("app")
+
+_MAX_BATCH_IMAGES = 32
+"""Greatest number of photographs in one pass."""
+
+_Result = TypeVar("_Result")
 
 
 class Abandoned(Exception):  # noqa: N818 (no error: nobody waits for the result any more)
@@ -72,9 +80,19 @@ class Scheduler:
         metrics: counts.
         batch_pixels: of photographs predicted together; 0 if they are predicted side by side.
         cores: of a CPU, that photographs are predicted on side by side.
+        keep_threads: whether the thread of large images stays when there are none: cuDNN keeps its plans per thread,
+            and does not free them when a thread ends.
     """
 
-    def __init__(self, all_cores: ThreadPoolExecutor, metrics: Metrics, batch_pixels: int = 0, cores: int = 1) -> None:
+    def __init__(
+        self,
+        all_cores: ThreadPoolExecutor,
+        metrics: Metrics,
+        batch_pixels: int = 0,
+        cores: int = 1,
+        *,
+        keep_threads: bool = False,
+    ) -> None:
         self.health = Health()
         self._metrics = metrics
         self._batch_pixels = batch_pixels
@@ -84,6 +102,7 @@ class Scheduler:
         self._lock = threading.RLock()
         self._is_open = True
         self._all_cores = all_cores
+        self._keep_threads = keep_threads
         self._one_core = start_threads_of_one_core("one-core", self._core_count)
         self._slow: ThreadPoolExecutor | None = None
         self._first_rows = threading.Lock()
@@ -139,8 +158,7 @@ class Scheduler:
         def take() -> Band | None:
             if abandoned.is_set():
                 raise Abandoned
-            with self._told_faults():
-                return next(bands, None)
+            return self._on_device(lambda: next(bands, None))
 
         with self._slow_thread() as thread, ExitStack() as first_rows:
             if is_streamed:
@@ -161,7 +179,7 @@ class Scheduler:
 
     @contextmanager
     def _slow_thread(self) -> Iterator[ThreadPoolExecutor]:
-        """The thread of large images. It is there while there are any: see ``all_cores``."""
+        """The thread of large images. It is there while there are any: see ``all_cores`` and ``keep_threads``."""
         with self._lock:
             if self._slow is None:
                 self._slow = start_threads("slow", 1, make_way=True)
@@ -172,7 +190,7 @@ class Scheduler:
         finally:
             with self._lock:
                 self._large_images -= 1
-                if not self._large_images:
+                if not self._large_images and not self._keep_threads:
                     slow.shutdown(wait=False)
                     self._slow = None
 
@@ -192,15 +210,12 @@ class Scheduler:
     def _take_batch(self) -> list[_Photograph]:
         """The photograph that has waited longest, and on a GPU others like it; none if nobody waits for it."""
         first = self._waiting.popleft()
-        batch = [first]
         height, width = first.size
-        while len(batch) < self._batch_pixels // (height * width):
-            like = next((other for other in self._waiting if other.is_like(first)), None)
-            if like is None:
-                break
-            self._waiting.remove(like)
-            batch.append(like)
-        return [photograph for photograph in batch if photograph.is_wanted()]
+        alike = [other for other in self._waiting if other.is_like(first)]
+        count = _batch_size(1 + len(alike), self._batch_pixels // (height * width))
+        for other in alike[: count - 1]:
+            self._waiting.remove(other)
+        return [photograph for photograph in (first, *alike[: count - 1]) if photograph.is_wanted()]
 
     def _predict(self, batch: list[_Photograph], cores: int) -> None:
         self._metrics.batch_images.observe(len(batch))
@@ -223,10 +238,11 @@ class Scheduler:
             if all(photograph.abandoned.is_set() for photograph in batch):
                 raise Abandoned
 
+        segment_together = partial(
+            first.segmenter.segment_together, confidence=first.confidence, interrupt=require_audience
+        )
         try:
-            with self._told_faults():
-                segmenter, confidence = first.segmenter, first.confidence
-                return [*segmenter.segment_together(images, confidence=confidence, interrupt=require_audience)]
+            return [*self._on_device(lambda: segment_together(images))]
         except BaseException as error:
             is_too_large = isinstance(error, ProblemError) and error.problem is OUT_OF_MEMORY and len(batch) > 1
             if not is_too_large:
@@ -234,26 +250,45 @@ class Scheduler:
         half = len(batch) // 2
         return [*self._outcomes(batch[:half]), *self._outcomes(batch[half:])]
 
-    @contextmanager
-    def _told_faults(self) -> Iterator[None]:
-        """What the device does wrong, counted and told to the client; faults of images pass."""
+    def _on_device(self, compute: Callable[[], _Result]) -> _Result:
+        """What the device computes; its failures are counted and become problems, faults of images pass."""
         try:
-            yield
-        except (Abandoned, SegmentationError, StopIteration):
+            result = compute()
+        except (Abandoned, SegmentationError):
             raise
         except Exception as error:
-            if _is_out_of_memory(error):
-                self._metrics.out_of_memory.inc()
-                _logger.warning("the device is out of memory: %s", error)
-                torch.cuda.empty_cache()
-                detail = "the device has no memory left for the image; try again"
-                raise ProblemError(OUT_OF_MEMORY, detail, {"Retry-After": "1"}) from error
+            problem = self._problem(error)
+        else:
+            self.health.succeeded()
+            return result
+        # Outside of the handler, where the failed pass is no longer referred to, its memory can be given back.
+        torch.cuda.empty_cache()
+        raise problem
+
+    def _problem(self, error: Exception) -> ProblemError:
+        """Log and count a failure of the device."""
+        if is_out_of_memory(error):
+            self._metrics.out_of_memory.inc()
+            _logger.warning("the device is out of memory: %s", error)
+            problem = ProblemError(
+                OUT_OF_MEMORY, "the device has no memory left for the image; try again", {"Retry-After": "1"}
+            )
+        else:
             self._metrics.device_failures.inc()
             self.health.failed(error)
-            raise ProblemError(DEVICE_FAILED, "the device failed; try again", {"Retry-After": "1"}) from error
-        self.health.succeeded()
+            problem = ProblemError(DEVICE_FAILED, "the device failed; try again", {"Retry-After": "1"})
+        _drop_tracebacks(error)
+        problem.__cause__ = error
+        return problem
 
 
-def _is_out_of_memory(error: Exception) -> bool:
-    """For a CPU's memory PyTorch has no exception of its own."""
-    return isinstance(error, (torch.OutOfMemoryError, MemoryError)) or "can't allocate memory" in str(error)
+def _batch_size(waiting: int, most: int) -> int:
+    """The greatest power of two in both, at least 1: cuDNN plans, and keeps its plan, for every size of a batch."""
+    return 1 << (max(1, min(waiting, most, _MAX_BATCH_IMAGES)).bit_length() - 1)
+
+
+def _drop_tracebacks(error: BaseException | None) -> None:
+    """Of an error and of those it came from: their frames hold the failed pass's activations."""
+    while error is not None:
+        error.__traceback__ = None
+        error = error.__cause__ or error.__context__

@@ -109,9 +109,10 @@ class Service:
         self._metrics = metrics
         self._load = load
         self._reloading = asyncio.Lock()
-        is_cuda = segmenter.device.type == "cuda"
+        self._loader: ThreadPoolExecutor | None = None
+        self._is_cuda = is_cuda = segmenter.device.type == "cuda"
         batch_pixels = settings.batch_pixels or (_CUDA_BATCH_PIXELS if is_cuda else 0)
-        self._scheduler = Scheduler(all_cores, metrics, batch_pixels, torch.get_num_threads())
+        self._scheduler = Scheduler(all_cores, metrics, batch_pixels, torch.get_num_threads(), keep_threads=is_cuda)
         self._header_threads = start_threads("header", _HEADERS_AT_ONCE)
         self._header_decoders = Decoders(_HEADERS_AT_ONCE, settings.max_pixels, on_failure=metrics.decoder_failed)
         self._threads = {
@@ -259,7 +260,7 @@ class Service:
         """
         async with self._reloading:
             # One core, so that there is no second team of OpenMP's threads.
-            loader = start_threads_of_one_core("reload", 1)
+            loader = self._loader or start_threads_of_one_core("reload", 1)
             try:
                 segmenter = await asyncio.wrap_future(loader.submit(self._load))
                 await self._warm(segmenter)
@@ -268,7 +269,10 @@ class Service:
                 self._metrics.reloads.labels("failure").inc()
                 raise
             finally:
-                loader.shutdown(wait=False)
+                if self._is_cuda:  # cuDNN does not free a thread's plans with the thread
+                    self._loader = loader
+                else:
+                    loader.shutdown(wait=False)
             self.segmenter = segmenter
             self._metrics.reloads.labels("success").inc()
             self._tell_loaded()
@@ -287,6 +291,8 @@ class Service:
         """Give up what has not started; threads end with the step or band they are in."""
         for threads in (self._header_threads, *self._threads.values()):
             threads.shutdown(wait=False, cancel_futures=True)
+        if self._loader is not None:
+            self._loader.shutdown(wait=False)
         self._scheduler.close()
         for decoders in (self._header_decoders, *self._decoders.values()):
             decoders.close()

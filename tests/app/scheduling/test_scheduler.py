@@ -1,5 +1,8 @@
+import gc
+import logging
 import threading
 import time
+import weakref
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 
@@ -83,8 +86,9 @@ def _end_schedulers(segmenter: HeldSegmenter) -> Iterator[None]:
         _schedulers.pop().close()
 
 
-def _scheduler(batch_pixels: int = 0, cores: int = 1) -> Scheduler:
-    _schedulers.append(Scheduler(start_threads("all-cores", 1), Metrics(), batch_pixels, cores))
+def _scheduler(batch_pixels: int = 0, cores: int = 1, *, keep_threads: bool = False) -> Scheduler:
+    all_cores = start_threads("all-cores", 1)
+    _schedulers.append(Scheduler(all_cores, Metrics(), batch_pixels, cores, keep_threads=keep_threads))
     return _schedulers[-1]
 
 
@@ -135,7 +139,7 @@ def test_photographs_of_one_size_are_predicted_together_up_to_the_batchs_pixels(
     segmenter.let.set()
     for image, result in zip(images, results, strict=True):
         np.testing.assert_array_equal(result.result(30).mask, segmenter.segment(image).mask)
-    assert segmenter.batches == [[SMALL], [(64, 96), (60, 70), (64, 65)], [(32, 32), (20, 32)], [(64, 96)]]
+    assert segmenter.batches == [[SMALL], [(64, 96), (60, 70)], [(32, 32), (20, 32)], [(64, 65), (64, 96)]]
 
 
 def test_on_a_cpu_photographs_that_wait_are_predicted_side_by_side(segmenter: HeldSegmenter) -> None:
@@ -302,6 +306,10 @@ def test_photographs_of_one_size_that_want_different_weights_are_predicted_apart
     assert other.batches == [[SMALL]]
 
 
+class Activations:
+    """Stands for the tensors of a pass."""
+
+
 class FailingSegmenter(HeldSegmenter):
     """Of a device that fails."""
 
@@ -338,7 +346,7 @@ def test_a_batch_that_the_device_has_no_memory_for_is_halved_until_it_has() -> N
     segmenter.let.set()
     for image, result in zip(images, results, strict=True):
         np.testing.assert_array_equal(result.result(30).mask, Segmenter.segment(segmenter, image).mask)
-    assert [len(batch) for batch in segmenter.batches] == [1, 7, 3, 1, 2, 4, 2, 2]
+    assert [len(batch) for batch in segmenter.batches] == [1, 4, 2, 2, 2, 1]
     assert queue.scheduler.health.failure is None
 
 
@@ -357,6 +365,55 @@ def test_an_image_that_the_device_has_no_memory_for_is_refused_for_now(fault: Ex
             ask()
         assert refused.value.problem is OUT_OF_MEMORY
     assert scheduler.health.failure is None
+
+
+@pytest.mark.parametrize("fault", [torch.OutOfMemoryError("CUDA"), RuntimeError("CUDA error: misaligned address")])
+def test_a_failed_pass_is_freed_before_its_problem_is_told(fault: Exception, monkeypatch: pytest.MonkeyPatch) -> None:
+    passes: list[weakref.ref[Activations]] = []
+    freed: list[bool] = []
+    monkeypatch.setattr("torch.cuda.empty_cache", lambda: freed.append(all(alive() is None for alive in passes)))
+
+    def fail(_: int) -> Exception:
+        activations = Activations()
+        passes.append(weakref.ref(activations))
+        try:
+            raise ValueError
+        except ValueError as cause:
+            raise fault from cause
+
+    segmenter = FailingSegmenter(fail)
+    segmenter.let.set()
+    scheduler = _scheduler()
+    gc.disable()
+    logging.disable()  # pytest keeps records, and they the traceback
+    try:
+        with pytest.raises(ProblemError):
+            scheduler.segment(segmenter, _noise(*SMALL), threading.Event()).result(30)
+        with pytest.raises(ProblemError):
+            list(_bands(scheduler, segmenter, _noise(*LARGE)))
+    finally:
+        logging.disable(logging.NOTSET)
+        gc.enable()
+    assert (len(passes), freed) == (2, [True, True])
+
+
+@pytest.mark.parametrize("keep_threads", [True, False])
+def test_large_images_in_turn_share_a_thread_on_a_gpu_alone(keep_threads: bool, segmenter: HeldSegmenter) -> None:
+    threads: list[int] = []
+
+    class Watched(Segmenter):
+        def bands(
+            self, image: NDArray[np.uint8], *, tiling: Tiling = Tiling.AUTO, confidence: bool = False
+        ) -> Iterator[Band]:
+            for band in super().bands(image, tiling=tiling, confidence=confidence):
+                threads.append(threading.get_native_id())
+                yield band
+
+    scheduler = _scheduler(keep_threads=keep_threads)
+    watched = Watched(random_checkpoint(), "cpu", segmenter.limits)
+    for _ in range(3):
+        list(_bands(scheduler, watched, _noise(*LARGE)))
+    assert len(set(threads)) == (1 if keep_threads else 3)
 
 
 def test_a_device_that_fails_again_and_again_is_given_up_until_it_works() -> None:
