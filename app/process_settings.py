@@ -1,14 +1,21 @@
 """Settings of processes as such, whatever they serve: the supervisor reads them, and does without PyTorch."""
 
 import sys
+from enum import StrEnum
 from typing import TypeVar
 
 from pydantic import Field, ValidationError
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
-from app.telling.logs import LogFormat
-
 _Settings = TypeVar("_Settings", bound=BaseSettings)
+
+
+class LogFormat(StrEnum):
+    """``auto``: text on a terminal, JSON elsewhere."""
+
+    AUTO = "auto"
+    JSON = "json"
+    TEXT = "text"
 
 
 class ProcessSettings(BaseSettings):

@@ -121,7 +121,7 @@ class Settings(ProcessSettings):
     )
     keys: Path | None = Field(
         None,
-        description="File of API keys, a line each, made by `python -m app.access.keys`; without it whoever reaches "
+        description="File of API keys, a line each, made by `python -m app.api.auth.keys`; without it whoever reaches "
         "the port may use the service, and nobody `/admin`.",
     )
     trusted_proxies: str = Field(

@@ -16,7 +16,7 @@ from tempfile import TemporaryDirectory
 import numpy as np
 import torch
 
-from app.decoding.images import decode_image
+from app.images.decode import decode_image
 from benchmarks.http import generate
 from benchmarks.load import Load
 from benchmarks.machine import describe_machine

@@ -23,7 +23,7 @@ from urllib.request import urlopen
 import torch
 from PIL import Image
 
-from app.rendering import MaskEncoding, render_json, render_png
+from app.formats.rendering import MaskEncoding, render_json, render_png
 from benchmarks.http import generate
 from benchmarks.load import Load
 from benchmarks.machine import describe_machine
@@ -127,7 +127,7 @@ def cost(one: RunningService, load: Load) -> Cost:
 
 def _spent(one: RunningService) -> tuple[float, float]:
     """Seconds of processors' time, of the processes that serve and of those that decode."""
-    decoders = [process for process in descendants(one.process.pid) if "app.decoding.decoder" in command_line(process)]
+    decoders = [process for process in descendants(one.process.pid) if "app.images.worker" in command_line(process)]
     decoder_s = sum(processor_seconds(process) for process in decoders)
     return processor_seconds(one.process.pid) - decoder_s, decoder_s
 

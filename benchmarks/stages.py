@@ -18,8 +18,8 @@ import torch
 from numpy.typing import NDArray
 from PIL import Image
 
-from app.decoding.images import decode_image
-from app.rendering import MaskEncoding, render_json, render_overlay, render_png
+from app.formats.rendering import MaskEncoding, render_json, render_overlay, render_png
+from app.images.decode import decode_image
 from benchmarks.machine import describe_machine
 from benchmarks.photograph import NAMES, photograph
 from model.segmentation import NO_TIME, Segmentation

@@ -39,7 +39,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument("--weights", type=Path, default=Path("/weights/model.safetensors"), help=argparse.SUPPRESS)
     parser.add_argument("--services", nargs="*", default=SERVICES, help=argparse.SUPPRESS)
     options, rest = parser.parse_known_args(arguments)
-    golden = options.golden or Path(app.__path__[0], "static/samples/cat.jpg")
+    golden = options.golden or Path(app.__path__[0], "api/static/samples/cat.jpg")
     run = options.runs / options.name
     training("train", *rest, "--out", run, "--resume", "auto")
     training("export", run / "last.safetensors", options.weights, "--golden", golden)

@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from app.client import ClassInfo, Client
-from app.rle import decode_rle
+from app.formats.rle import decode_rle
 from examples.many_images import each
 
 Document: TypeAlias = dict[str, Any]

@@ -11,8 +11,8 @@ import pytest
 ROOT = Path(__file__).parents[1]
 
 _FILES = (
-    "tests/app/process/test_server.py",
-    "tests/app/test_segment.py",
+    "tests/app/server/test_server.py",
+    "tests/app/api/test_segment.py",
     "tests/model",
     "tests/training/test_engine.py",
 )

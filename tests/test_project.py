@@ -21,9 +21,9 @@ from click.testing import CliRunner
 from packaging.version import Version
 
 from app import __version__
-from app.application import create_app
+from app.api.application import create_app
+from app.observability.metrics import Metrics
 from app.settings import Settings
-from app.telling.metrics import Metrics
 from tests.programs import needs
 
 ROOT = Path(__file__).parents[1]

@@ -13,7 +13,7 @@ from PIL import Image
 from app.cli.engine import FormatName
 from app.cli.errors import FileError
 from app.cli.outcome import NamedClass, Outcome, Tally
-from app.rendering import DIGEST_KEY
+from app.formats.rendering import DIGEST_KEY
 from model.segmentation import ClassShare
 
 _ROWS_AT_ONCE = 256

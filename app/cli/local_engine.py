@@ -13,11 +13,8 @@ from app.cli.engine import Advance, Request, Write
 from app.cli.errors import CannotStartError, FileError
 from app.cli.outcome import NamedClass, Outcome, Tally
 from app.cores import set_threads
-from app.decoding.decoders import Decoders
-from app.loading import Loader
-from app.png import PngWriter
-from app.problems import ProblemError
-from app.rendering import (
+from app.formats.png_writer import PngWriter
+from app.formats.rendering import (
     MaskEncoding,
     OutputFormat,
     confidence_writer,
@@ -25,8 +22,11 @@ from app.rendering import (
     render_json,
     render_overlay,
 )
-from app.scheduling.options import Options
-from app.scheduling.pricing import price
+from app.images.pool import Decoders
+from app.pipeline.cost import price
+from app.pipeline.loading import Loader
+from app.pipeline.options import Options
+from app.problems import ProblemError
 from app.settings import Settings
 from model.errors import SegmentationError
 from model.segmentation import Band, collect

@@ -2,9 +2,9 @@
 
 from typing import Any
 
+from app.api.documents import classes_document, model_document
 from app.cli.errors import CannotStartError
 from app.cli.local_engine import require_segmenter
-from app.documents import classes_document, model_document
 from app.settings import Settings
 from model.checkpoint import Checkpoint
 from model.errors import SegmentationError

@@ -11,7 +11,7 @@ from app.cli.errors import EXIT_CODES, CannotStartError, ExitCode
 from app.cli.image import image
 from app.cli.info import info
 from app.cli.serve import serve
-from app.process.standard_streams import standard_streams
+from app.server.streams import standard_streams
 
 
 class _Group(TyperGroup):

@@ -3,8 +3,8 @@
 import signal
 import sys
 
-from app.process.standard_streams import standard_streams
 from app.process_settings import ProcessSettings, read_settings
+from app.server.streams import standard_streams
 
 
 def start() -> None:
@@ -15,10 +15,10 @@ def start() -> None:
         settings = read_settings(ProcessSettings)
         # PyTorch takes seconds to import, and much memory, and a supervisor does without.
         if settings.workers > 1:
-            from app.process.supervisor import supervise  # noqa: PLC0415
+            from app.server.supervisor import supervise  # noqa: PLC0415
 
             sys.exit(supervise(settings))
-        from app.process.server import serve  # noqa: PLC0415
+        from app.server.server import serve  # noqa: PLC0415
         from app.settings import Settings  # noqa: PLC0415
 
         serve(read_settings(Settings))

@@ -15,7 +15,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
-from app.access.keys import KeyScope
+from app.api.auth.keys import KeyScope
 from benchmarks.photograph import NAMES, photograph
 from benchmarks.reliability.proof import Finding, conclude, none_of, parser
 from benchmarks.service import OURS, started

@@ -10,12 +10,12 @@ from fastapi import Request
 from numpy.typing import NDArray
 from starlette.types import Message
 
-from app.decoding.allowance import TimeLimits, decoding_allowance, header_allowance
-from app.decoding.decoder import limited
-from app.decoding.images import blank, decode_image, read_header
+from app.api.uploads import UploadLimits
+from app.api.uploads import read_upload as read_body
+from app.images.decode import blank, decode_image, read_header
+from app.images.limits import TimeLimits, decoding_allowance, header_allowance
+from app.images.worker import limited
 from app.problems import IMAGE_DAMAGED, ProblemError
-from app.uploads import UploadLimits
-from app.uploads import read_upload as read_body
 
 _MAX_PIXELS = 1_000_000
 _TIME_LIMITS = TimeLimits(header_s=60, image_s=60)

@@ -6,9 +6,9 @@ from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 
-from app.errors import PROBLEM_MEDIA_TYPE
-from app.oip.body import LENGTH_HEADER
-from app.oip.error import is_oip
+from app.api.errors import PROBLEM_MEDIA_TYPE
+from app.api.oip.body import LENGTH_HEADER
+from app.api.oip.error import is_oip
 from benchmarks.connection import Connection, Reply, ReplyError
 from benchmarks.reliability.fuzz_requests import FuzzedRequest
 

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 from hypothesis import strategies as st
 
-from app.uploads import FIELD
+from app.api.uploads import FIELD
 from benchmarks.reliability.fuzz_strategies import damaged, damages, weighted
 
 

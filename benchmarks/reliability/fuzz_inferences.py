@@ -9,7 +9,7 @@ from typing import Any, TypeAlias
 
 from hypothesis import strategies as st
 
-from app.oip.body import LENGTH_HEADER
+from app.api.oip.body import LENGTH_HEADER
 from benchmarks.reliability.fuzz_strategies import damaged, damages, weighted
 from model.tiling import Tiling
 

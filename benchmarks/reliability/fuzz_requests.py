@@ -7,9 +7,9 @@ from urllib.parse import urlencode
 from hypothesis import HealthCheck, Phase, given, seed, settings
 from hypothesis import strategies as st
 
-from app.oip.error import PREFIX
-from app.oip.schemas import MODEL
-from app.rendering import MaskEncoding, OutputFormat
+from app.api.oip.error import PREFIX
+from app.api.oip.schemas import MODEL
+from app.formats.rendering import MaskEncoding, OutputFormat
 from benchmarks.reliability.fuzz_forms import forms
 from benchmarks.reliability.fuzz_inferences import Headers, inferences
 from benchmarks.reliability.fuzz_strategies import files, weighted

@@ -22,7 +22,7 @@ from tempfile import TemporaryDirectory
 
 import numpy as np
 
-from app.access.keys import Keys
+from app.api.auth.keys import Keys
 from benchmarks.connection import Connection
 from benchmarks.photograph import photograph
 from benchmarks.reliability.proof import Finding, at_most, conclude, none_of, parser

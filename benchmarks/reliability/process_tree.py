@@ -41,7 +41,7 @@ def command_line(process: int) -> list[str]:
 
 def workers(supervisor: int) -> list[int]:
     """Ids of a supervisor's workers, the oldest first."""
-    return [process for process in sorted(descendants(supervisor)[1:]) if "app.process.worker" in command_line(process)]
+    return [process for process in sorted(descendants(supervisor)[1:]) if "app.server.worker" in command_line(process)]
 
 
 def open_files(process: int) -> dict[Path, str]:

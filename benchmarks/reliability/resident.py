@@ -30,7 +30,7 @@ def resident_bytes(root: int) -> int:
         except (FileNotFoundError, ProcessLookupError):
             continue  # it has ended
         own += fields.get("RssAnon", 0) + fields.get("RssFile", 0)
-        if "app.decoding.decoder" not in command_line(process):
+        if "app.images.worker" not in command_line(process):
             mapped += fields.get("RssShmem", 0)
         files |= _files_in_memory(process)
     return own + max(mapped, sum(files.values()))

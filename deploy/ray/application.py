@@ -10,8 +10,8 @@ from pydantic import Field
 from ray import serve
 from ray.serve import Application
 
+from app.api.uploads import UploadLimits
 from app.settings import Positive, Seconds, Settings
-from app.uploads import UploadLimits
 from deploy.ray.bodies import BodyLimits
 from deploy.ray.gateway import Gateway
 from deploy.ray.room import share

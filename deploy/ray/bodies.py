@@ -6,8 +6,8 @@ from dataclasses import dataclass
 
 from starlette.requests import Request
 
+from app.api.uploads import FORM_BYTES, UploadLimits, bounded, in_time
 from app.problems import QUEUE_FULL, ProblemError
-from app.uploads import FORM_BYTES, UploadLimits, bounded, in_time
 
 
 @dataclass(frozen=True, slots=True)

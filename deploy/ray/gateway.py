@@ -15,7 +15,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
 
-from app.errors import ProblemResponse
+from app.api.errors import ProblemResponse
 from app.problems import NOT_READY, ProblemError
 from deploy.ray.bodies import Bodies, BodyLimits
 from deploy.ray.messages import BEAT_S, Head, HttpRequest, Parts

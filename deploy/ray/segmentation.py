@@ -4,10 +4,10 @@ import logging.config
 from collections.abc import AsyncGenerator
 from contextlib import aclosing
 
-from app.application import create_app
-from app.scheduling.service import Service
+from app.api.application import create_app
+from app.observability.logs import log_config
+from app.pipeline.service import Service
 from app.settings import Settings
-from app.telling.logs import log_config
 from deploy.ray.asgi_call import call
 from deploy.ray.messages import BEAT_S, HttpRequest, Parts
 

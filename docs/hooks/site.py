@@ -9,7 +9,7 @@ from mkdocs.config.defaults import MkDocsConfig
 from mkdocs.structure.files import File, Files
 from mkdocs.structure.pages import Page
 
-from app.application import create_app
+from app.api.application import create_app
 from app.settings import Settings
 from docs.hooks import http_reference
 from docs.hooks.command_reference import commands

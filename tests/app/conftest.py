@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from starlette.testclient import TestClient
 
-from app.application import create_app
+from app.api.application import create_app
 from app.settings import Settings
 from model.checkpoint import Summary
 from tests.app.server_process import ForkedServer, ServerProcess

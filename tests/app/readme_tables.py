@@ -2,8 +2,8 @@
 
 from prometheus_client.metrics import MetricWrapperBase
 
+from app.observability.metrics import Metrics
 from app.settings import Settings
-from app.telling.metrics import Metrics
 from model.checkpoint import Checkpoint
 from model.segmenter import DEFAULT_WEIGHTS
 from training.model_card import scores_table

@@ -3,9 +3,9 @@ from pathlib import Path
 import pytest
 from starlette.testclient import TestClient
 
-from app.application import create_app
+from app.api.application import create_app
 from app.settings import Settings
-from tests.app.telling.exposition import Exposition
+from tests.app.observability.exposition import Exposition
 
 
 @pytest.fixture(scope="package")

@@ -8,7 +8,7 @@ import pytest
 import yaml
 
 from app.settings import Settings
-from tests.app.telling.exposition import Exposition
+from tests.app.observability.exposition import Exposition
 
 PROMETHEUS = Path(__file__).parents[2] / "deploy/prometheus"
 RULES: list[dict[str, Any]] = [

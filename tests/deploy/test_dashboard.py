@@ -9,7 +9,7 @@ import re
 import pytest
 import yaml
 
-from tests.app.telling.exposition import Exposition
+from tests.app.observability.exposition import Exposition
 from tests.deploy.dashboard import DASHBOARD, GRAFANA, PANELS, QUERIES, Query
 
 SELECTOR = re.compile(r"\b(fcn_\w+)(?:\{([^}]*)\})?")

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from app.application import create_app
+from app.api.application import create_app
 from app.problems import PROBLEMS
 from app.settings import Settings
 from docs.hooks.links import linked_files, rewrite

@@ -9,8 +9,8 @@ import kubernetes_validate
 import pytest
 import yaml
 
+from app.api.uploads import FORM_BYTES
 from app.settings import Settings
-from app.uploads import FORM_BYTES
 from tests.deploy.kubernetes.chart import (
     CHART,
     KUBERNETES,

@@ -19,9 +19,9 @@ from PIL import Image
 
 from app import problems
 from tests.app.load import Load
+from tests.app.observability.exposition import Exposition
 from tests.app.problems import require_problem
 from tests.app.server_process import ServerProcess, wait_until
-from tests.app.telling.exposition import Exposition
 from tests.ecosystem.nginx import Proxy, needs_nginx
 
 pytestmark = needs_nginx

@@ -13,8 +13,8 @@ import pytest
 from numpy.typing import NDArray
 from PIL import Image
 
-from app.decoding.images import decode_image
-from tests.app.access.test_requirements import KEYS, keys_file
+from app.images.decode import decode_image
+from tests.app.api.auth.test_dependencies import KEYS, keys_file
 from tests.app.server_process import ServerProcess
 
 triton = pytest.importorskip("tritonclient.http", reason="the extra ecosystem is not installed")

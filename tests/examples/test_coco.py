@@ -3,7 +3,7 @@
 import numpy as np
 
 from app.client import ClassInfo
-from app.rle import encode_rle
+from app.formats.rle import encode_rle
 from examples.coco import coco_document
 
 CLASSES = (

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from app.decoding.decoders import Decoders
+from app.images.pool import Decoders
 from app.problems import ProblemError
 from benchmarks.reliability.decoding_fuzz import CORPUS, fuzz
 from benchmarks.reliability.decoding_targets import read_upload

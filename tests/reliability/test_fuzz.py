@@ -4,8 +4,8 @@ from random import Random
 
 import pytest
 
-from app.decoding.images import decode_image, read_header
-from app.oip.body import LENGTH_HEADER
+from app.api.oip.body import LENGTH_HEADER
+from app.images.decode import decode_image, read_header
 from benchmarks.connection import Reply
 from benchmarks.reliability.fuzz import prove
 from benchmarks.reliability.fuzz_answers import judge

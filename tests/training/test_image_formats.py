@@ -9,9 +9,9 @@ import pytest
 from PIL import Image
 
 from app.cli.sources import is_image_name
-from app.decoding.images import FORMATS, decode_image
+from app.images.decode import FORMATS, decode_image
 from model.labels import VOC
-from tests.app.decoding.encoding import encoded
+from tests.app.images.encoding import encoded
 from tests.training.voc_folder import halves, write_voc_folder
 from training.dataset import VocDataset
 from training.errors import DatasetError

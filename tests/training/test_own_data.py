@@ -10,7 +10,7 @@ from PIL import Image
 from starlette.testclient import TestClient
 from typer.testing import CliRunner
 
-from app.application import create_app
+from app.api.application import create_app
 from app.settings import Settings
 from model.checkpoint import Checkpoint
 from model.labels import Labels

@@ -15,8 +15,8 @@ from typer import BadParameter
 
 from app.cli.plan import make_plan
 from app.cli.table import COLUMNS
-from app.rendering import render_png
-from app.rle import decode_rle
+from app.formats.rendering import render_png
+from app.formats.rle import decode_rle
 from model.labels import VOC
 from model.segmentation import NO_TIME, Segmentation
 from model.segmenter import Segmenter

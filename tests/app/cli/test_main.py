@@ -15,7 +15,7 @@ from app import __version__
 from app.cli.engine import FormatName, MaskName, TilingName
 from app.cli.main import cli
 from app.cli.options import PrecisionName
-from app.rendering import MaskEncoding, OutputFormat
+from app.formats.rendering import MaskEncoding, OutputFormat
 from model.precision import Precision
 from model.tiling import Tiling
 from tests.app.cli.command import COMMAND, ROOT, SCRIPT, environment, run

@@ -27,7 +27,7 @@ from app.client import (
     UnexpectedAnswer,
 )
 from model.labels import VOC
-from tests.app.access.test_requirements import KEYS, keys_file
+from tests.app.api.auth.test_dependencies import KEYS, keys_file
 from tests.app.client.conftest import Connect
 from tests.app.client.scripted_server import ScriptedServer, response
 from tests.app.conftest import EXAMPLES

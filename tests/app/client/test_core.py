@@ -22,7 +22,7 @@ from app.client.errors import (
 from app.client.retries import Retries
 from app.client.steps import Answer, Call, Done, Outcome, Pause, Steps, advance
 from app.client.timeouts import Deadline, Timeouts
-from app.png import PngWriter
+from app.formats.png_writer import PngWriter
 
 T = TypeVar("T")
 

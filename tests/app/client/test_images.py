@@ -8,8 +8,8 @@ from PIL import Image
 from app.client.images import decode, encode
 from app.client.masks import count_pixels, decode_mask
 from app.client.segmentation import ClassInfo, Segmentation, shares
-from app.decoding.images import decode_image
-from app.png import PngWriter
+from app.formats.png_writer import PngWriter
+from app.images.decode import decode_image
 
 
 def test_pillow_s_limit_on_pixels_does_not_hit_masks_and_overlays(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 import yaml
 
-from app.application import create_app
+from app.api.application import create_app
 from app.settings import Settings
 
 KUBERNETES = Path(__file__).parents[3] / "deploy/kubernetes"

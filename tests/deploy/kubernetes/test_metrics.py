@@ -8,9 +8,9 @@ import pytest
 import yaml
 from starlette.testclient import TestClient
 
-from app.application import create_app
+from app.api.application import create_app
 from app.settings import Settings
-from tests.app.telling.exposition import Exposition
+from tests.app.observability.exposition import Exposition
 from tests.deploy.kubernetes.chart import CHART, KUBERNETES, documents, of_kind, size_bytes, values
 
 HPA = (CHART / "templates/horizontalpodautoscaler.yaml").read_text()

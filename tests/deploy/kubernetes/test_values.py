@@ -11,7 +11,7 @@ from check_jsonschema import main as check_jsonschema
 from click.testing import CliRunner, Result
 
 from app import __version__
-from app.scheduling.memory_bound import MemoryBound
+from app.pipeline.memory_bound import MemoryBound
 from app.settings import Settings
 from tests.deploy.kubernetes.chart import CHART, KUBERNETES, size_bytes, values
 

@@ -4,8 +4,8 @@ import pytest
 from starlette.requests import ClientDisconnect, Request
 from starlette.types import Message
 
+from app.api.uploads import FORM_BYTES, UploadLimits
 from app.problems import BODY_TOO_LARGE, QUEUE_FULL, UPLOAD_TIMEOUT, ProblemError
-from app.uploads import FORM_BYTES, UploadLimits
 from deploy.ray.bodies import Bodies, BodyLimits
 
 LIMITS = BodyLimits(UploadLimits(1000, timeout_s=5, idle_timeout_s=0.05), held_bytes=2 * FORM_BYTES)

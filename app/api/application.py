@@ -1,0 +1,162 @@
+"""Puts the application together."""
+
+import asyncio
+import logging
+import time
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+
+import numpy as np
+from fastapi import FastAPI
+from fastapi_offline import FastAPIOffline
+
+from app import __version__
+from app.api.auth.dependencies import KEY_HEADER, describe_access
+from app.api.auth.keys import Keys
+from app.api.auth.rate_limit import RateLimit
+from app.api.errors import install_error_handlers
+from app.api.middleware.cors import Cors
+from app.api.middleware.observation import BriefStartupFailure, ObservationMiddleware
+from app.api.middleware.ranges import WithoutRanges
+from app.api.middleware.security_headers import SecurityHeadersMiddleware
+from app.api.middleware.tracing import TELEMETRY, sending_spans
+from app.api.oip import routes as oip
+from app.api.oip.body import LENGTH_HEADER
+from app.api.oip.schemas import InferenceRequest
+from app.api.openapi import describe_bodies, describe_problems
+from app.api.responses import DIGEST_HEADER, PRECISION_HEADER
+from app.api.routes import admin, catalogue, operations, page, segment
+from app.cores import set_threads
+from app.heap import give_back_free_memory
+from app.observability.metrics import Metrics
+from app.pipeline.cost import USUAL_PHOTOGRAPH
+from app.pipeline.loading import Loader
+from app.pipeline.service import Service
+from app.settings import Settings
+from app.threads import start_threads
+from model.segmenter import Segmenter
+
+_logger = logging.getLogger("app")
+
+_DESCRIPTION = """Semantic segmentation over HTTP: send an image of any size, get the class of every pixel.
+
+The network is a fully convolutional network with a ResNet-18 backbone; `GET /model` says which one and how good it
+is, `GET /classes` what it tells apart. Errors are RFC 9457 problem documents.
+"""
+
+_TAGS = [
+    {"name": "segmentation", "description": "The work."},
+    {"name": "about", "description": "What is served."},
+    {"name": "operations", "description": "Probes, metrics and, with a key, new weights."},
+    {
+        "name": "open inference protocol",
+        "description": "The same in version 2 of the protocol that inference servers share. Errors have its form.",
+    },
+]
+
+
+def create_app(
+    settings: Settings, *, load_in_background: bool = False, after_reload: Callable[[], None] = lambda: None
+) -> FastAPI:
+    """The application. The weights are loaded, checked and warmed up when it starts, not here.
+
+    Args:
+        settings: of the service.
+        load_in_background: whether it has started before the weights are loaded, and answers 503 until then; whoever
+            starts it waits for ``app.state.loading``.
+        after_reload: called when ``/admin/reload`` has succeeded.
+    """
+    app = FastAPIOffline(
+        title="FCN segmentation",
+        version=__version__,
+        description=_DESCRIPTION,
+        openapi_tags=_TAGS,
+        lifespan=_lifespan,
+        telemetry=TELEMETRY,
+    )
+    app.state.settings = settings
+    app.state.metrics = Metrics()
+    app.state.service = None
+    app.state.load_in_background = load_in_background
+    app.state.after_reload = after_reload
+    app.state.keys = Keys(settings.keys) if settings.keys else None
+    app.state.rate_limit = RateLimit(settings.rate_per_s, settings.rate_burst) if settings.rate_per_s else None
+    install_error_handlers(app)
+    describe_problems(app)
+    describe_bodies(app, InferenceRequest)
+    describe_access(app, settings)
+    for group in (segment, catalogue, operations, admin, oip, page):
+        app.include_router(group.router)
+    app.mount("/static", page.PageFiles(), name="static")
+    app.add_middleware(WithoutRanges)
+    app.add_middleware(ObservationMiddleware, metrics=app.state.metrics)
+    if settings.cors_origins:
+        # Around all that answers: without these headers pages elsewhere could not read errors.
+        app.add_middleware(
+            Cors,
+            allow_origins=settings.cors_origins,
+            allow_methods=("GET", "POST"),
+            allow_headers=(
+                "Authorization",
+                "Content-Encoding",
+                "Content-Type",
+                LENGTH_HEADER,
+                KEY_HEADER,
+                "X-Request-ID",
+            ),
+            expose_headers=(
+                LENGTH_HEADER,
+                "Retry-After",
+                "Server-Timing",
+                DIGEST_HEADER,
+                PRECISION_HEADER,
+                "X-Request-ID",
+            ),
+        )
+    app.add_middleware(SecurityHeadersMiddleware)
+    app.add_middleware(BriefStartupFailure)
+    return app
+
+
+@asynccontextmanager
+async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
+    app.state.loading = asyncio.create_task(_start_service(app))
+    if not app.state.load_in_background:
+        await app.state.loading
+    sampling = asyncio.create_task(app.state.metrics.sample_regularly())
+    with sending_spans():
+        yield
+    sampling.cancel()
+    if app.state.service is not None:
+        app.state.service.close()
+
+
+async def _start_service(app: FastAPI) -> None:
+    settings: Settings = app.state.settings
+    if app.state.keys is not None:
+        app.state.keys.reload()
+    all_cores = start_threads("all-cores", 1)
+    loader = Loader(settings)
+    segmenter, seconds_per_pixel = await asyncio.wrap_future(all_cores.submit(_prepare, settings, loader))
+    service = Service(settings, segmenter, all_cores, app.state.metrics, loader.load, seconds_per_pixel)
+    service.start_decoders()
+    _logger.info("memory: %s", service.bound)
+    app.state.metrics.memory_bound.set(service.bound.total_bytes)
+    app.state.service = service
+
+
+def _prepare(settings: Settings, loader: Loader) -> tuple[Segmenter, float]:
+    """The segmenter, and the seconds that it takes for a pixel."""
+    set_threads(settings)
+    segmenter = loader.load()
+    seconds_per_pixel = min(_seconds_per_pixel(segmenter) for _ in range(2))  # the first finds no memory in place
+    give_back_free_memory()  # what was in use while the weights were read
+    return segmenter, seconds_per_pixel
+
+
+def _seconds_per_pixel(segmenter: Segmenter) -> float:
+    """Of a photograph."""
+    photograph = np.zeros((*USUAL_PHOTOGRAPH, 3), dtype=np.uint8)
+    started = time.perf_counter()
+    mask = segmenter.segment(photograph).mask
+    return (time.perf_counter() - started) / mask.size

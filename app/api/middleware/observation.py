@@ -1,0 +1,181 @@
+"""What surrounds every request: its ID, its measures, and an answer even if the service itself is at fault."""
+
+import asyncio
+import logging
+import re
+import sys
+import time
+import uuid
+from http import HTTPMethod, HTTPStatus
+
+from starlette.datastructures import Headers, MutableHeaders
+from starlette.requests import ClientDisconnect
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from app.api.auth.keys import KeysError
+from app.api.errors import ProblemResponse
+from app.api.middleware.tracing import trace_answer, trace_id
+from app.api.routes.operations import PROBES
+from app.observability.logs import FIELDS
+from app.observability.metrics import Metrics
+from app.pipeline.jobs import Answer
+from app.pipeline.service import BrokenOff, Place
+from app.problems import DRAINING, INTERNAL, Problem
+from model.errors import SegmentationError
+
+_logger = logging.getLogger("app")
+_MAX_LOGGED_PATH = 200
+_LAST = {"Retry-After": "1", "Connection": "close"}
+_SAFE_ID = re.compile(r"[A-Za-z0-9._-]{1,128}")
+
+
+class ObservationMiddleware:
+    """Gives each request an ``X-Request-ID`` (the client's, if it sent a harmless one), counts it and logs it.
+
+    An exception that nothing else caught is logged with that ID and answered by a problem document.
+    """
+
+    def __init__(self, app: ASGIApp, metrics: Metrics) -> None:
+        self._app = app
+        self._metrics = metrics
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+        request = _ObservedRequest(scope, receive, send)
+        try:
+            await self._app(scope, request.receive, request.send)
+        except ClientDisconnect:
+            self._metrics.abandoned.inc()
+        except BrokenOff as reason:
+            _logger.warning("request %s: the answer was broken off: %s", request.id, reason)
+        except asyncio.CancelledError:
+            if request.status is not None:
+                raise
+            # The shutdown takes no longer; uvicorn itself would answer 500.
+            late = ProblemResponse(DRAINING, "the service ends, and the answer was not ready in time", _LAST)
+            await late(scope, request.receive, request.send)
+        except Exception:
+            _logger.exception("request %s failed", request.id)
+            if request.status is None:
+                response = ProblemResponse(INTERNAL, f"the service failed; request {request.id} in its log says how")
+                await response(scope, request.receive, request.send)
+        self._count(request)
+        level = logging.INFO if request.is_news else logging.DEBUG
+        _logger.log(level, "request", extra={FIELDS: request.fields()})
+
+    def _count(self, request: "_ObservedRequest") -> None:
+        if request.status is not None:
+            self._metrics.requests.labels(request.method, request.route, request.status).inc()
+            self._metrics.request_seconds.labels(request.route).observe(request.seconds)
+        if request.problem is not None and request.is_news:
+            self._metrics.refusals.labels(request.problem.slug).inc()
+
+
+class _ObservedRequest:
+    """One request, and what passes in and out."""
+
+    def __init__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        headers = Headers(scope=scope)
+        self.id = _request_id(headers.get("x-request-id"))
+        self.status: int | None = None
+        self._scope = scope
+        self._state = scope.setdefault("state", {})
+        self._receive = receive
+        self._send = send
+        self._trace_id = trace_id(headers)
+        self._is_traced = False
+        self._started = time.perf_counter()
+        self._received_bytes = 0
+        self._sent_bytes = 0
+
+    async def receive(self) -> Message:
+        message = await self._receive()
+        self._received_bytes += len(message.get("body", b""))
+        return message
+
+    async def send(self, message: Message) -> None:
+        if message["type"] == "http.response.start":
+            self.status = message["status"]
+            MutableHeaders(scope=message)["X-Request-ID"] = self.id
+        self._sent_bytes += len(message.get("body", b""))
+        if self.answer is not None and not self._is_traced:
+            # The request's span ends with the message that ends the answer.
+            self._is_traced = True
+            trace_answer(self.answer, self.id)
+        await self._send(message)
+
+    @property
+    def method(self) -> str:
+        """Methods are the client's to invent, series are ours to keep."""
+        method: str = self._scope["method"]
+        return method if method in HTTPMethod.__members__ else "other"
+
+    @property
+    def route(self) -> str:
+        route: str = getattr(self._scope.get("route"), "path", "unmatched")
+        return route
+
+    @property
+    def is_news(self) -> bool:
+        """Probes are asked every few seconds, and may be told to wait; that somebody may not ask them is news."""
+        return self.route not in PROBES or self.status in (HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBIDDEN)
+
+    @property
+    def seconds(self) -> float:
+        return time.perf_counter() - self._started
+
+    @property
+    def problem(self) -> Problem | None:
+        """What the request was answered with, if not with what it asked for."""
+        problem: Problem | None = self._state.get("problem")
+        return problem
+
+    @property
+    def answer(self) -> Answer | None:
+        """The segmentation, as soon as it was made whole."""
+        place: Place | None = self._state.get("place")
+        return None if place is None else place.result
+
+    def fields(self) -> dict[str, object]:
+        """What is logged of the request, as far as it is known."""
+        fields: dict[str, object] = {
+            "id": self.id,
+            "client": self._state.get("client"),
+            "address": client[0][:_MAX_LOGGED_PATH] if (client := self._scope.get("client")) else None,
+            "method": self.method,
+            "path": self._scope["raw_path"].decode("latin-1")[:_MAX_LOGGED_PATH],
+            "status": self.status,
+            "problem": None if self.problem is None else self.problem.slug,
+            "seconds": round(self.seconds, 4),
+            "bytes_in": self._received_bytes,
+            "bytes_out": self._sent_bytes,
+            "trace_id": self._trace_id,
+        }
+        if self.answer is not None:
+            fields["pixels"] = self.answer.pixels
+            fields["stages"] = {stage: round(seconds, 4) for stage, seconds in self.answer.stages.items()}
+            fields["digest"] = self.answer.digest
+        return {name: value for name, value in fields.items() if value is not None or name == "status"}
+
+
+class BriefStartupFailure:
+    """Says in one sentence why the service does not start, if a file or a setting is at fault and not the code."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        self._app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        async def brief_send(message: Message) -> None:
+            # Sent from within the handler of the exception, whose traceback it would otherwise carry.
+            failure = sys.exception()
+            if message["type"] == "lifespan.startup.failed" and isinstance(failure, (SegmentationError, KeysError)):
+                message = {**message, "message": str(failure)}
+            await send(message)
+
+        await self._app(scope, receive, brief_send if scope["type"] == "lifespan" else send)
+
+
+def _request_id(proposed: str | None) -> str:
+    return proposed if proposed and _SAFE_ID.fullmatch(proposed) else uuid.uuid4().hex

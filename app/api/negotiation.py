@@ -1,0 +1,44 @@
+"""Which media type a client would like: the Accept header of RFC 9110, section 12.5.1."""
+
+from app.formats.rendering import OutputFormat
+from app.problems import NOT_ACCEPTABLE, ProblemError
+
+_OFFERED = (OutputFormat.PNG, OutputFormat.JSON)
+
+
+def negotiate(accept: str | None) -> OutputFormat:
+    """The offered format that the header likes best; PNG in case of a tie or without a header.
+
+    Raises:
+        ProblemError: it accepts neither.
+    """
+    if accept is None or not accept.strip():
+        return OutputFormat.PNG
+    ranges = [_parse_range(text) for text in accept.split(",") if text.strip()]
+    best = max(_OFFERED, key=lambda offered: _quality(offered.media_type, ranges))
+    if _quality(best.media_type, ranges) <= 0:
+        offered = ", ".join(offered.media_type for offered in _OFFERED)
+        raise ProblemError(NOT_ACCEPTABLE, f"nothing offered fits Accept: {accept[:200]}; offered are {offered}")
+    return best
+
+
+def _quality(media_type: str, ranges: list[tuple[str, float]]) -> float:
+    """Quality of the most specific range that covers a type; 0 if none does."""
+    family = media_type.split("/", maxsplit=1)[0] + "/*"
+    for pattern in (media_type, family, "*/*"):
+        matching = [quality for name, quality in ranges if name == pattern]
+        if matching:
+            return max(matching)
+    return 0.0
+
+
+def _parse_range(text: str) -> tuple[str, float]:
+    name, *parameters = (part.strip().lower() for part in text.split(";"))
+    for parameter in parameters:
+        key, _, value = parameter.partition("=")
+        if key.strip() == "q":
+            try:
+                return name, min(1.0, max(0.0, float(value)))
+            except ValueError:
+                return name, 0.0
+    return name, 1.0

@@ -1,0 +1,129 @@
+"""A request's body: JSON, bytes after it, all of it compressed or not."""
+
+import asyncio
+import re
+import zlib
+from collections.abc import AsyncIterator, Callable, Iterator
+from dataclasses import dataclass
+
+from fastapi import Request
+
+from app.api.uploads import UploadLimits, bounded, in_time
+from app.problems import BODY_MALFORMED, BODY_TOO_LARGE, UNSUPPORTED_FORMAT, ProblemError
+
+LENGTH_HEADER = "Inference-Header-Content-Length"
+
+MAX_JSON_BYTES = 4 << 20
+"""Python's lock is held while JSON is read; what has more data than that is to be sent as bytes."""
+
+_MAX_HEAD_BYTES = 1 << 16
+"""Of the JSON in front of a tensor that is as large as may be."""
+
+_LENGTH_BYTES = 4
+"""In front of a file that is sent as bytes."""
+
+_PIECE_BYTES = 1 << 20
+"""Inflated at a time; then others have their turn."""
+
+_WINDOW_BITS = {"gzip": 16 + zlib.MAX_WBITS, "x-gzip": 16 + zlib.MAX_WBITS, "deflate": zlib.MAX_WBITS}
+
+_CLOSE = {"Connection": "close"}
+"""Nobody reads what is left of the body."""
+
+Hold = Callable[[int], None]
+
+
+@dataclass(frozen=True, slots=True)
+class Body:
+    """A body in its two parts."""
+
+    text: bytes
+    binary: memoryview
+
+
+async def read_body(request: Request, limits: UploadLimits, hold: Hold) -> Body:
+    """Read a request's body.
+
+    Args:
+        request: whose body has not been read.
+        limits: of an image's bytes, and of time.
+        hold: is told the bytes of each part; raises ProblemError if there is no memory for them.
+
+    Raises:
+        ProblemError: the body is too large, too slow, compressed in a way that is not read, or not as its head says.
+    """
+    max_bytes = limits.max_bytes + _MAX_HEAD_BYTES
+    async with in_time(limits):
+        chunks: AsyncIterator[bytes] = bounded(request, limits, hold, _MAX_HEAD_BYTES)
+        encoding = request.headers.get("content-encoding", "").strip().lower()
+        if encoding not in ("", "identity"):
+            chunks = _inflated(chunks, _window_bits(encoding), max_bytes, hold)
+        data = b"".join([chunk async for chunk in chunks])
+    body = _split(data, request.headers.get(LENGTH_HEADER))
+    if len(body.binary) > limits.max_bytes + _LENGTH_BYTES:
+        detail = f"the tensor has {len(body.binary)} bytes; {limits.max_bytes} are allowed"
+        raise ProblemError(BODY_TOO_LARGE, detail)
+    return body
+
+
+def _split(data: bytes, announced: str | None) -> Body:
+    json_bytes = len(data) if announced is None else _length(announced)
+    if json_bytes > len(data):
+        detail = f"{LENGTH_HEADER} is {json_bytes}; the body has {len(data)} bytes"
+        raise ProblemError(BODY_MALFORMED, detail)
+    if json_bytes > MAX_JSON_BYTES:
+        detail = f"the JSON has {json_bytes} bytes; {MAX_JSON_BYTES} are allowed: send tensors as binary data"
+        raise ProblemError(BODY_TOO_LARGE, detail)
+    return Body(data[:json_bytes], memoryview(data)[json_bytes:])
+
+
+def _length(announced: str) -> int:
+    if not re.fullmatch("[0-9]{1,18}", announced):
+        raise ProblemError(BODY_MALFORMED, f"{LENGTH_HEADER} is no number of bytes: {announced[:100]}")
+    return int(announced)
+
+
+def _window_bits(encoding: str) -> int:
+    if encoding not in _WINDOW_BITS:
+        raise ProblemError(
+            UNSUPPORTED_FORMAT,
+            f"Content-Encoding {encoding[:100]} is not read; send gzip, deflate, or the body as it is",
+            {"Accept-Encoding": "gzip, deflate"},
+        )
+    return _WINDOW_BITS[encoding]
+
+
+async def _inflated(chunks: AsyncIterator[bytes], window_bits: int, max_bytes: int, hold: Hold) -> AsyncIterator[bytes]:
+    """What compressed chunks hold, a piece at a time; no more than may come uncompressed."""
+    inflater = zlib.decompressobj(window_bits)
+    inflated_bytes = 0
+    async for chunk in chunks:
+        for piece in _pieces(inflater, chunk):
+            inflated_bytes += len(piece)
+            if inflated_bytes > max_bytes:
+                detail = f"the body, inflated, has more than the {max_bytes} bytes allowed"
+                raise ProblemError(BODY_TOO_LARGE, detail, _CLOSE)
+            hold(len(piece))
+            yield piece
+            await asyncio.sleep(0)
+    if not inflater.eof:
+        raise _damaged("ends before its end")
+
+
+def _pieces(inflater: "zlib._Decompress", chunk: bytes) -> Iterator[bytes]:
+    rest, is_whole = chunk, False
+    while not is_whole:
+        if rest and inflater.eof:
+            raise _damaged("goes on after its end")
+        try:
+            piece = inflater.decompress(rest, _PIECE_BYTES)
+        except zlib.error as error:
+            raise _damaged(f"cannot be read: {error}") from error
+        yield piece
+        rest = inflater.unconsumed_tail or inflater.unused_data
+        # What is full may have more behind it, even if all that came is read.
+        is_whole = not rest and len(piece) < _PIECE_BYTES
+
+
+def _damaged(how: str) -> ProblemError:
+    return ProblemError(BODY_MALFORMED, f"the compressed body {how}", _CLOSE)

@@ -1,0 +1,247 @@
+"""``/v2``: the Open Inference Protocol."""
+
+import asyncio
+from contextlib import ExitStack
+from functools import partial
+from typing import Annotated, Any
+
+from fastapi import APIRouter, Depends, Path, Request, Response
+
+from app import __version__, problems
+from app.api.auth.dependencies import limit_rate, require
+from app.api.auth.keys import KeyScope
+from app.api.dependencies import ServiceDependency, SettingsDependency
+from app.api.oip import metadata
+from app.api.oip.body import LENGTH_HEADER, Body, Hold, read_body
+from app.api.oip.error import PREFIX
+from app.api.oip.inference import Inference, parse, parsing_bytes
+from app.api.oip.schemas import (
+    MODEL,
+    IndexEntry,
+    InferenceError,
+    InferenceRequest,
+    InferenceResponse,
+    ModelConfiguration,
+    ModelMetadata,
+    ModelReady,
+    ServerLive,
+    ServerMetadata,
+    ServerReady,
+)
+from app.api.openapi import by_status
+from app.api.responses import HEADERS, PROBLEMS, answer
+from app.api.routes import operations
+from app.api.uploads import UploadLimits, announced_bytes
+from app.formats.tensors import version as version_of
+from app.pipeline.jobs import Job
+from app.pipeline.options import Options
+from app.pipeline.service import FILE_PIXEL_BYTES, Place, Service
+from app.problems import NOT_FOUND, Problem, ProblemError
+from model.segmenter import Segmenter
+
+_RAW_PIXEL_BYTES = 3
+
+_SHORT_BYTES = 1 << 16
+"""Of JSON that holds nobody up while it is read."""
+
+router = APIRouter(prefix=PREFIX, tags=["open inference protocol"])
+
+
+def _errors(*kinds: Problem) -> dict[int | str, dict[str, Any]]:
+    """The ``responses`` of a route that may end in these problems, told in the protocol's form."""
+    return {
+        status: {
+            "model": InferenceError,
+            "description": " ".join(kind.description for kind in told),
+            "content": {
+                "application/json": {"examples": {kind.slug: {"value": {"error": kind.description}} for kind in told}}
+            },
+        }
+        for status, told in by_status(kinds).items()
+    }
+
+
+async def _require_model(
+    model: Annotated[str, Path(description="There is one.", examples=[MODEL], json_schema_extra={"enum": [MODEL]})],
+) -> None:
+    if model != MODEL:
+        raise ProblemError(NOT_FOUND, f"there is no model {model[:100]!r}; there is {MODEL}")
+
+
+def _check_version(asked: str, segmenter: Segmenter) -> None:
+    if asked != (served := version_of(segmenter.checkpoint.digest)):
+        raise ProblemError(NOT_FOUND, f"there is no version {asked[:100]!r} of {MODEL}; {served} serves")
+
+
+async def _require_version(service: ServiceDependency, version: str) -> None:
+    _check_version(version, service.segmenter)
+
+
+_ONE_MODEL = Depends(_require_model)
+_ONE_VERSION = Depends(_require_version)
+_KEY = require(KeyScope.SEGMENT)
+
+_PATH = "/models/{model}"
+_VERSION_PATH = "/models/{model}/versions/{version}"
+
+_NOT_READY = (problems.NOT_READY, problems.DRAINING, problems.DEVICE_FAILED)
+_NO_KEY = (problems.UNAUTHORIZED, problems.FORBIDDEN)
+_TOLD_OF_MODEL = _errors(*_NO_KEY, problems.NOT_FOUND, problems.INVALID_REQUEST, problems.NOT_READY)
+
+
+@router.get("/health/live", summary="Is the process alive?", responses=_errors(problems.DEVICE_FAILED))
+async def live(request: Request) -> ServerLive:
+    """As `/livez`."""
+    await operations.livez(request)
+    return ServerLive(live=True)
+
+
+@router.get("/health/ready", summary="Does it take requests?", responses=_errors(*_NOT_READY))
+async def ready(service: ServiceDependency) -> ServerReady:
+    """As `/readyz`."""
+    await operations.readyz(service)
+    return ServerReady(ready=True)
+
+
+@router.get(
+    f"{_VERSION_PATH}/ready", dependencies=[_ONE_MODEL, _ONE_VERSION], include_in_schema=False, name="version_ready"
+)
+@router.get(
+    f"{_PATH}/ready",
+    summary="Does the model take requests?",
+    dependencies=[_ONE_MODEL],
+    responses=_errors(problems.NOT_FOUND, problems.INVALID_REQUEST, *_NOT_READY),
+)
+async def model_ready(service: ServiceDependency) -> ModelReady:
+    """As `/readyz`."""
+    await operations.readyz(service)
+    return ModelReady(name=MODEL, ready=True)
+
+
+@router.get("", summary="The server", dependencies=[_KEY], responses=_errors(*_NO_KEY))
+async def server() -> ServerMetadata:
+    """Its name, its version, and the extensions of the protocol that it speaks."""
+    return ServerMetadata(
+        name="fcn-segmentation", version=__version__, extensions=["binary_tensor_data", "model_configuration"]
+    )
+
+
+@router.get(_VERSION_PATH, dependencies=[_KEY, _ONE_MODEL, _ONE_VERSION], include_in_schema=False, name="version")
+@router.get(_PATH, summary="The model's tensors", dependencies=[_KEY, _ONE_MODEL], responses=_TOLD_OF_MODEL)
+async def model(service: ServiceDependency) -> ModelMetadata:
+    """Inputs, one of which is to be sent, outputs, and the version that serves."""
+    return metadata.model_metadata(_served(service))
+
+
+@router.get(
+    f"{_VERSION_PATH}/config",
+    dependencies=[_KEY, _ONE_MODEL, _ONE_VERSION],
+    include_in_schema=False,
+    name="version_configuration",
+)
+@router.get(
+    f"{_PATH}/config", summary="The model, in Triton's words", dependencies=[_KEY, _ONE_MODEL], responses=_TOLD_OF_MODEL
+)
+async def configuration() -> ModelConfiguration:
+    """Triton's model configuration, as much of it as has a meaning here."""
+    return metadata.model_configuration()
+
+
+@router.post(
+    "/repository/index", summary="All models", dependencies=[_KEY], responses=_errors(*_NO_KEY, problems.NOT_READY)
+)
+async def repository_index(service: ServiceDependency) -> list[IndexEntry]:
+    """The one that there is. New weights are loaded by `/admin/reload`, not by this protocol."""
+    return metadata.index(_served(service))
+
+
+_RESPONSES: dict[int | str, dict[str, Any]] = {
+    200: {
+        "description": "The outputs asked for.",
+        "model": InferenceResponse,
+        "headers": {
+            **HEADERS,
+            LENGTH_HEADER: {
+                "description": "Bytes of the JSON, if outputs follow it as bytes.",
+                "schema": {"type": "string"},
+            },
+        },
+        "content": {"application/octet-stream": {"schema": {"type": "string", "format": "binary"}}},
+    },
+    **_errors(*PROBLEMS, problems.NOT_FOUND),
+}
+
+_REQUEST_BODY = {
+    "required": True,
+    "description": "The image, and the outputs wanted.",
+    "content": {
+        "application/json": {
+            "schema": {"$ref": f"#/components/schemas/{InferenceRequest.__name__}"},
+            "example": {
+                "id": "42",
+                "inputs": [{"name": "pixels", "datatype": "UINT8", "shape": [1, 2, 3], "data": [255, 0, 0, 0, 0, 255]}],
+            },
+        }
+    },
+}
+
+
+@router.post(
+    f"{_VERSION_PATH}/infer",
+    response_class=Response,
+    dependencies=[_KEY, limit_rate(), _ONE_MODEL],
+    include_in_schema=False,
+    name="version_infer",
+)
+@router.post(
+    f"{_PATH}/infer",
+    summary="Segment an image",
+    response_class=Response,
+    responses=_RESPONSES,
+    dependencies=[_KEY, limit_rate(), _ONE_MODEL],
+    openapi_extra={"requestBody": _REQUEST_BODY},
+)
+async def infer(request: Request, settings: SettingsDependency, service: ServiceDependency) -> Response:
+    """The class of every pixel of an image of any size, and on request how sure it is, as tensors.
+
+    With `Inference-Header-Content-Length`, the bytes of the JSON, the input may follow it as bytes (its parameter
+    `binary_data_size` says how many); large ones have to. The body may be compressed, with gzip or deflate.
+
+    With `/versions/{version}` in front of `/infer` only those weights answer.
+    """
+    segmenter = service.segmenter  # whatever serves when the body has come
+    if version := request.path_params.get("version"):
+        _check_version(version, segmenter)
+    limits = UploadLimits(settings.max_upload_bytes, settings.upload_timeout_s, settings.upload_idle_timeout_s)
+    with ExitStack() as stack:
+        place = stack.enter_context(service.admit(announced_bytes(request), _RAW_PIXEL_BYTES))
+        request.state.place = place
+        hold = partial(service.hold, place)
+        inference = await _understood(await read_body(request, limits, hold), place, hold)
+        place.pixel_bytes = _RAW_PIXEL_BYTES if inference.is_raw else FILE_PIXEL_BYTES
+        tensors = inference.tensors
+        options = Options(tensors, tiling=inference.tiling)
+        job = Job(inference.file, options, segmenter, settings.max_pixels)
+        del inference
+        media_type = "application/octet-stream" if tensors.is_binary else "application/json"
+        response = await answer(request, service, job, place, media_type, stack)
+    if tensors.is_binary and place.result is not None:
+        made = place.result
+        response.headers[LENGTH_HEADER] = str(tensors.json_bytes(len(made.body), made.pixels))
+    return response
+
+
+async def _understood(body: Body, place: Place, hold: Hold) -> Inference:
+    """What is asked for; the memory that it takes to find out is held meanwhile."""
+    if len(body.text) <= _SHORT_BYTES:
+        return parse(body.text, body.binary)
+    before = place.body.size_bytes
+    hold(parsing_bytes(body.text))
+    try:
+        return await asyncio.to_thread(parse, body.text, body.binary)
+    finally:
+        place.body.resize(before)
+
+
+def _served(service: Service) -> str:
+    return version_of(service.segmenter.checkpoint.digest)

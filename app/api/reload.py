@@ -1,0 +1,78 @@
+"""New weights and keys without a gap."""
+
+import asyncio
+import logging
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from fastapi import FastAPI
+
+from app.api.auth.keys import Keys, KeysError
+from app.pipeline.service import Service
+from app.problems import DRAINING, NOT_READY, ProblemError
+from model.errors import SegmentationError
+
+_logger = logging.getLogger("app")
+
+
+@dataclass(frozen=True, slots=True)
+class Reloaded:
+    """What is used from now on.
+
+    Attributes:
+        sha256: of the weights file.
+        keys: number of keys that open something.
+    """
+
+    sha256: str
+    keys: int
+
+
+async def reload(app: FastAPI) -> Reloaded:
+    """Read weights and keys again, then call ``app.state.after_reload``, which has the other workers do so.
+
+    Raises:
+        KeysError: the keys cannot be used; nothing has changed.
+        SegmentationError: the weights cannot be used; nothing has changed.
+        ProblemError: the service is starting or shutting down.
+    """
+    reloaded = await _reload_here(app)
+    after_reload: Callable[[], None] = app.state.after_reload
+    after_reload()
+    return reloaded
+
+
+async def reload_on(hangup: asyncio.Event, app: FastAPI) -> None:
+    """Reload in this process whenever an event is set, and log what came of it. Does not return."""
+    while True:
+        await hangup.wait()
+        hangup.clear()
+        try:
+            reloaded = await _reload_here(app)
+        except (KeysError, SegmentationError) as error:
+            _logger.error("reload failed: %s; what was there serves on", error)
+        except ProblemError as error:
+            _logger.info("not reloaded: %s", error)
+        except Exception:
+            _logger.exception("reload failed; what was there serves on")
+        else:
+            _logger.info("reloaded: weights %s, %d keys", reloaded.sha256, reloaded.keys)
+
+
+async def _reload_here(app: FastAPI) -> Reloaded:
+    service: Service | None = app.state.service
+    keys: Keys | None = app.state.keys
+    if service is None:
+        raise ProblemError(NOT_READY, "the service is starting")
+    if service.draining:
+        raise ProblemError(DRAINING, "the service is shutting down")
+    if keys is None:
+        return Reloaded(await service.reload(), 0)
+    try:
+        new_keys = keys.read()
+    except KeysError:
+        app.state.metrics.reloads.labels("failure").inc()
+        raise
+    sha256 = await service.reload()
+    keys.replace(new_keys)
+    return Reloaded(sha256, len(keys))

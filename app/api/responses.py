@@ -1,0 +1,116 @@
+"""From a job to its response: done while its client waits, sent as the client reads."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import ExitStack
+
+from fastapi import Request, Response
+from starlette.responses import StreamingResponse
+from starlette.types import Receive, Scope, Send
+
+from app import problems
+from app.pipeline.jobs import Answer, Job
+from app.pipeline.service import Place, Service
+from model.precision import Precision
+
+DIGEST_HEADER = "X-Checkpoint-SHA256"
+PRECISION_HEADER = "X-Segmentation-Precision"
+
+HEADERS = {
+    "X-Request-ID": {"description": "The request's ID.", "schema": {"type": "string"}},
+    DIGEST_HEADER: {"description": "SHA-256 of the weights file that made the mask.", "schema": {"type": "string"}},
+    PRECISION_HEADER: {
+        "description": "Type that the mask was computed in.",
+        "schema": {
+            "type": "string",
+            "enum": [str(precision) for precision in Precision if precision != Precision.AUTO],
+        },
+    },
+    "Server-Timing": {
+        "description": "Milliseconds of each stage; not of a large image's PNG, which is sent while it is being made.",
+        "schema": {"type": "string"},
+    },
+}
+"""Of every segmentation, as OpenAPI describes them."""
+
+PROBLEMS = (
+    problems.BODY_MALFORMED,
+    problems.NOT_AN_IMAGE,
+    problems.IMAGE_DAMAGED,
+    problems.UNAUTHORIZED,
+    problems.FORBIDDEN,
+    problems.UPLOAD_TIMEOUT,
+    problems.BODY_TOO_LARGE,
+    problems.UNSUPPORTED_FORMAT,
+    problems.INVALID_REQUEST,
+    problems.TOO_MANY_PIXELS,
+    problems.TOO_COSTLY,
+    problems.TILING_IMPOSSIBLE,
+    problems.QUEUE_FULL,
+    problems.RATE_LIMITED,
+    problems.NOT_READY,
+    problems.DRAINING,
+    problems.OUT_OF_MEMORY,
+    problems.DEVICE_FAILED,
+    problems.DEADLINE,
+)
+"""That every segmentation may end in."""
+
+_SLICE_BYTES = 1 << 16
+
+
+async def answer(
+    request: Request, service: Service, job: Job, place: Place, media_type: str, stack: ExitStack
+) -> Response:
+    """Do a job, and answer its request.
+
+    Args:
+        request: whose body has been read.
+        service: does the job.
+        job: to do.
+        place: the request's.
+        media_type: of the answer.
+        stack: is closed when the answer is sent, or can't be; by the caller if there is none.
+
+    Raises:
+        ProblemError, TilingError: the image cannot be segmented, or not in time.
+    """
+    gone = asyncio.create_task(_wait_until_gone(request))
+    stack.callback(gone.cancel)
+    made = await service.run(job, place, gone)
+    if made is None:
+        return Response(status_code=499)
+    headers = {DIGEST_HEADER: job.segmenter.checkpoint.digest, PRECISION_HEADER: str(job.segmenter.precision)}
+    if isinstance(made, Answer):
+        headers |= {"Server-Timing": _server_timing(made), "Content-Length": str(len(made.body))}
+        made = _slices(made.body)
+    return _PartsResponse(made, headers, media_type, stack.pop_all())
+
+
+class _PartsResponse(StreamingResponse):
+    """Sends parts as they come; closes ``stack`` when they are all sent, or can't be."""
+
+    def __init__(self, parts: AsyncIterator[bytes], headers: dict[str, str], media_type: str, stack: ExitStack) -> None:
+        super().__init__(parts, headers=headers, media_type=media_type)
+        self._stack = stack
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:  # noqa: ARG002 (ASGI's signature)
+        # Unlike the method it replaces it does not wait for the client to go: the parts end when it does.
+        with self._stack:
+            await self.stream_response(send)
+
+
+async def _slices(body: bytes) -> AsyncIterator[bytes]:
+    """Sending one waits until the client has read those before: the rest is not copied until then."""
+    for start in range(0, len(body), _SLICE_BYTES):
+        yield body[start : start + _SLICE_BYTES]
+
+
+def _server_timing(made: Answer) -> str:
+    return ", ".join(f"{stage};dur={seconds * 1000:.2f}" for stage, seconds in made.stages.items())
+
+
+async def _wait_until_gone(request: Request) -> None:
+    """Returns when the client has closed its connection; the body must have been read."""
+    while (await request.receive())["type"] != "http.disconnect":
+        pass

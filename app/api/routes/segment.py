@@ -1,0 +1,122 @@
+"""``POST /segment``."""
+
+from collections.abc import Mapping
+from contextlib import ExitStack
+from functools import partial
+from typing import Annotated, Any
+
+from fastapi import APIRouter, Query, Request, Response
+from fastapi.exceptions import RequestValidationError
+from pydantic import ValidationError
+
+from app import problems
+from app.api.auth.dependencies import limit_rate, require
+from app.api.auth.keys import KeyScope
+from app.api.dependencies import ServiceDependency, SettingsDependency
+from app.api.negotiation import negotiate
+from app.api.openapi import REFERENCE, problem_responses
+from app.api.responses import HEADERS, PROBLEMS, answer
+from app.api.schemas import SegmentationDocument, SegmentQuery
+from app.api.uploads import FIELD, UploadLimits, announced_bytes, read_upload
+from app.pipeline.jobs import Job
+from app.pipeline.options import Options
+
+router = APIRouter(tags=["segmentation"])
+
+_BINARY = {"type": "string", "format": "binary"}
+_IMAGE_TYPES = ("image/jpeg", "image/png", "image/webp", "image/avif", "image/heic", "application/octet-stream")
+
+_REQUEST_BODY = {
+    "required": True,
+    "description": "The image: a form with a file, and parameters as fields beside it, or the bytes themselves.",
+    "content": {
+        "multipart/form-data": {
+            "schema": {
+                "type": "object",
+                "required": [FIELD],
+                "properties": {
+                    FIELD: {**_BINARY, "description": "JPEG, PNG, WebP, BMP, TIFF, GIF, AVIF or HEIC file."},
+                    **SegmentQuery.model_json_schema(ref_template=REFERENCE)["properties"],
+                },
+                "additionalProperties": False,
+            }
+        },
+        **{media_type: {"schema": _BINARY} for media_type in _IMAGE_TYPES},
+    },
+}
+
+_RESPONSES: dict[int | str, dict[str, Any]] = {
+    200: {
+        "description": "The class of every pixel.",
+        "model": SegmentationDocument,
+        "headers": HEADERS,
+        "content": {
+            "image/png": {"schema": _BINARY},
+            "application/json": {
+                "example": {
+                    "width": 4,
+                    "height": 2,
+                    "checkpoint": "5f0c6e4b9a7d",
+                    "classes": [
+                        {"index": 0, "name": "background", "color": [0, 0, 0], "pixels": 5, "fraction": 0.625},
+                        {"index": 8, "name": "cat", "color": [64, 0, 0], "pixels": 3, "fraction": 0.375},
+                    ],
+                    "mask": [[0, 0, 8, 8], [0, 0, 0, 8]],
+                }
+            },
+        },
+    },
+    **problem_responses(*PROBLEMS, problems.NOT_ACCEPTABLE),
+}
+
+
+@router.post(
+    "/segment",
+    summary="Segment an image",
+    response_class=Response,
+    responses=_RESPONSES,
+    dependencies=[require(KeyScope.SEGMENT), limit_rate()],
+    openapi_extra={"requestBody": _REQUEST_BODY},
+)
+async def segment(
+    request: Request,
+    query: Annotated[SegmentQuery, Query()],
+    settings: SettingsDependency,
+    service: ServiceDependency,
+) -> Response:
+    """The class of every pixel of an image of any size, as a PNG in the classes' colours or as JSON.
+
+    EXIF orientation is applied; transparency is composited on white; of animations the first frame is taken.
+
+    Parameters may be fields of the form as well; those of the query beat them.
+
+    A large image's PNG is sent while it is being made. If that fails on the way the connection is closed before the
+    end of the body, and the file lacks its last chunk, `IEND`.
+    """
+    limits = UploadLimits(settings.max_upload_bytes, settings.upload_timeout_s, settings.upload_idle_timeout_s)
+    with ExitStack() as stack:
+        request.state.place = place = stack.enter_context(service.admit(announced_bytes(request)))
+        upload = await read_upload(request, limits, partial(service.hold, place))
+        asked = _with_fields(query, upload.fields)
+        output = asked.format or negotiate(", ".join(request.headers.getlist("accept")))
+        options = Options(output, asked.mask, asked.tiling, asked.alpha)
+        job = Job(upload.image, options, service.segmenter, settings.max_pixels)
+        del upload
+        response = await answer(request, service, job, place, output.media_type, stack)
+    response.headers["Vary"] = "Accept"
+    return response
+
+
+def _with_fields(query: SegmentQuery, fields: Mapping[str, str]) -> SegmentQuery:
+    """The parameters of a query, and those of a form that it leaves out.
+
+    Raises:
+        RequestValidationError: a field is no parameter, or its value is none.
+    """
+    if not fields:
+        return query
+    try:
+        return SegmentQuery.model_validate({**fields, **query.model_dump(exclude_unset=True)})
+    except ValidationError as error:
+        faults = error.errors(include_url=False)
+        raise RequestValidationError([{**fault, "loc": ("body", *fault["loc"])} for fault in faults]) from error

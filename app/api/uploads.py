@@ -1,0 +1,196 @@
+"""From a request's body to the bytes of the image in it, within bounds of size and time."""
+
+import asyncio
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Mapping
+from contextlib import asynccontextmanager, suppress
+from dataclasses import dataclass
+
+from fastapi import Request
+from python_multipart.multipart import parse_options_header
+from starlette.requests import ClientDisconnect
+from starlette.types import Message
+
+from app.api.forms import FormError, parse_form
+from app.problems import (
+    BODY_MALFORMED,
+    BODY_TOO_LARGE,
+    INVALID_REQUEST,
+    UNSUPPORTED_FORMAT,
+    UPLOAD_TIMEOUT,
+    ProblemError,
+)
+
+FIELD = "image"
+"""Name of the multipart field."""
+
+FORM_BYTES = 64 * 1024
+"""Of boundaries, headers and other fields that a form may have beside the image."""
+
+_CHARSET_FIELD = "_charset_"
+"""Browsers say in it how the form's texts are encoded (RFC 7578, 4.6)."""
+
+_VALUE_BYTES = 1 << 10
+"""Of a field; longer texts are no value of a parameter."""
+
+_NAME_CHARACTERS = 100
+
+_DISCARD_S = 2.0
+
+
+@dataclass(frozen=True, slots=True)
+class UploadLimits:
+    """Bounds of a body.
+
+    Attributes:
+        max_bytes: of the image.
+        timeout_s: for all of it.
+        idle_timeout_s: from one part to the next.
+    """
+
+    max_bytes: int
+    timeout_s: float
+    idle_timeout_s: float
+
+
+def announced_bytes(request: Request) -> int:
+    """The length of a body, as its head tells; 0 if it does not."""
+    announced = request.headers.get("content-length", "")
+    return int(announced) if announced.isdigit() else 0
+
+
+@dataclass(frozen=True, slots=True)
+class Upload:
+    """What a body holds.
+
+    Attributes:
+        image: the bytes of its file.
+        fields: texts beside it, by name, if it is a form.
+    """
+
+    image: bytes
+    fields: Mapping[str, str]
+
+
+async def read_upload(request: Request, limits: UploadLimits, hold: Callable[[int], None]) -> Upload:
+    """The image in a body: the raw body, or the multipart field ``image``; and the other fields.
+
+    Args:
+        request: whose body has not been read.
+        limits: of the body.
+        hold: is told the bytes of each part that has arrived; raises ProblemError if there is no memory for them.
+
+    Raises:
+        ProblemError: the body is too large, too slow, malformed, of another type, or has no such field.
+    """
+    told, parameters = parse_options_header(request.headers.get("content-type"))
+    content_type = told.decode("latin-1").lower()
+    async with in_time(limits):
+        if content_type == "multipart/form-data":
+            body = b"".join([chunk async for chunk in bounded(request, limits, hold, FORM_BYTES)])
+            return _upload(body, parameters.get(b"boundary", b""), limits)
+        if content_type.startswith("image/") or content_type in ("", "application/octet-stream"):
+            return Upload(b"".join([chunk async for chunk in bounded(request, limits, hold)]), {})
+    raise ProblemError(
+        UNSUPPORTED_FORMAT,
+        f"Content-Type {content_type[:100]} is not read; send multipart/form-data with a field {FIELD}, "
+        "or the image itself as image/* or application/octet-stream",
+    )
+
+
+def _upload(body: bytes, boundary: bytes, limits: UploadLimits) -> Upload:
+    image, fields = None, {}
+    try:
+        for part in parse_form(body, boundary):
+            if part.name != FIELD:
+                fields[part.name] = part.data[:_VALUE_BYTES].decode(errors="replace").strip()
+            elif image is None:
+                image = part.data
+            else:
+                raise ProblemError(INVALID_REQUEST, f"the form has more than one field {FIELD}")
+    except FormError as error:
+        raise ProblemError(BODY_MALFORMED, f"the multipart body cannot be parsed: {error}") from error
+    if image is None:
+        there = ", ".join(name[:_NAME_CHARACTERS] for name in fields)
+        detail = f"the multipart field {FIELD} is missing" + (f"; there are {there}" if there else "")
+        raise ProblemError(INVALID_REQUEST, detail)
+    if len(image) > limits.max_bytes:
+        raise _too_large(limits.max_bytes)
+    fields.pop(_CHARSET_FIELD, None)
+    return Upload(image, fields)
+
+
+@asynccontextmanager
+async def in_time(limits: UploadLimits) -> AsyncIterator[None]:
+    """Inside, a body is read.
+
+    Raises:
+        ProblemError: it takes too long.
+    """
+    try:
+        async with asyncio.timeout(limits.timeout_s):
+            yield
+    except TimeoutError as error:
+        raise _too_slow(f"the body did not arrive within {limits.timeout_s:g} s") from error
+
+
+async def bounded(
+    request: Request, limits: UploadLimits, hold: Callable[[int], None], beside_bytes: int = 0
+) -> AsyncGenerator[bytes, None]:
+    """The body's chunks; stops as soon as they, or the length announced, are more than allowed.
+
+    Args:
+        request: whose body has not been read.
+        limits: of the image's bytes, and of the time from one part to the next.
+        hold: is told the bytes of each part.
+        beside_bytes: that the body may have beside the image.
+
+    Raises:
+        ProblemError: the body is too large, too slow, or there is no memory for it.
+    """
+    max_bytes = limits.max_bytes + beside_bytes
+    if announced_bytes(request) > max_bytes:
+        await _discard(request)
+        raise _too_large(limits.max_bytes)
+    received, more = 0, True
+    while more:
+        message = await _next_part(request, limits.idle_timeout_s)
+        if message["type"] == "http.disconnect":
+            raise ClientDisconnect
+        chunk, more = message.get("body", b""), message.get("more_body", False)
+        received += len(chunk)
+        if received > max_bytes:
+            if more:
+                await _discard(request)
+            raise _too_large(limits.max_bytes)
+        hold(len(chunk))
+        yield chunk
+
+
+async def _next_part(request: Request, idle_timeout_s: float) -> Message:
+    deadline = asyncio.timeout(idle_timeout_s)
+    try:
+        async with deadline:
+            return await request.receive()
+    except TimeoutError as error:
+        if not deadline.expired():
+            raise
+        raise _too_slow(f"nothing of the body arrived for {idle_timeout_s:g} s") from error
+
+
+async def _discard(request: Request) -> None:
+    """Let a client finish sending, for a while: many read the answer only then, and see a reset connection before."""
+    with suppress(TimeoutError):
+        async with asyncio.timeout(_DISCARD_S):
+            while (await request.receive()).get("more_body", False):
+                pass
+
+
+def _too_slow(detail: str) -> ProblemError:
+    return ProblemError(UPLOAD_TIMEOUT, detail, {"Connection": "close"})
+
+
+def _too_large(max_bytes: int) -> ProblemError:
+    # What is left of the body would be taken for the next request.
+    return ProblemError(
+        BODY_TOO_LARGE, f"the image has more than the {max_bytes} bytes allowed", {"Connection": "close"}
+    )

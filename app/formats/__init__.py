@@ -1,0 +1,1 @@
+"""The forms in which a segmentation is written: masks, JSON, tensors."""

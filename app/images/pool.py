@@ -1,0 +1,268 @@
+"""Decoders of images: processes that read what strangers send, so that a file which crashes one harms no other request.
+
+Where the system cannot share memory by its descriptor, which Linux alone can, images are decoded in the service's own
+process, without that protection.
+"""
+
+import logging
+import os
+import sys
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
+from io import BytesIO, FileIO
+from queue import LifoQueue
+from typing import BinaryIO, TypeVar
+
+import numpy as np
+from numpy.typing import NDArray
+
+from app.images.decode import Header
+from app.images.limits import (
+    DEFAULT_TIME_LIMITS,
+    DecoderDiedError,
+    DecoderTimeoutError,
+    TimeLimits,
+    decoding_allowance,
+    decoding_bytes,
+    header_allowance,
+)
+from app.observability.logs import FIELDS
+from app.problems import DECODER_UNAVAILABLE, DRAINING, IMAGE_DAMAGED, ProblemError
+from app.threads import start_threads
+
+if sys.platform == "linux":
+    from app.images.process import DecoderProcess as Decoder
+else:
+    from app.images.in_process import InProcessDecoder as Decoder
+
+_Result = TypeVar("_Result")
+
+_log = logging.getLogger(__name__)
+
+
+class _MemoryFile(FileIO):
+    """A file in memory that can be handed to a process; the memory is free when it is closed, or nobody knows it."""
+
+    def __init__(self, data: bytes) -> None:
+        super().__init__(os.memfd_create("image"), "w+b")
+        self.write(data)
+
+    def __del__(self) -> None:
+        self.close()
+
+
+class Picture:
+    """An image file whose header has been read.
+
+    Attributes:
+        header: of the file.
+        file: in memory.
+        file_bytes: of the file.
+        decode_bytes: estimate of the memory that decoding takes at its peak, the file and the result among it.
+    """
+
+    def __init__(self, header: Header, file: BinaryIO, file_bytes: int) -> None:
+        self.header = header
+        self.file = file
+        self.file_bytes = file_bytes
+        self.decode_bytes = decoding_bytes(header, file_bytes)
+
+    @property
+    def format(self) -> str:
+        return self.header.format
+
+    @property
+    def mode(self) -> str:
+        return self.header.mode
+
+    @property
+    def height(self) -> int:
+        return self.header.height
+
+    @property
+    def width(self) -> int:
+        return self.header.width
+
+    def close(self) -> None:
+        """Free the file's memory; when nobody knows the picture any more, it is free too."""
+        self.file.close()
+
+
+class Decoders:
+    """A number of decoders, each started when it is first wanted, and replaced when it has ended. Thread-safe.
+
+    Args:
+        count: of images that are read at once; more wait for their turn.
+        max_pixels: that an image may have.
+        make_way: whether other work goes first, by the operating system's priorities.
+        limits: of the time that images may take.
+        module: that decoders run.
+        on_failure: is told ``crashed`` when a decoder has ended over an image, and ``timed_out`` when it was ended.
+    """
+
+    def __init__(
+        self,
+        count: int,
+        max_pixels: int,
+        *,
+        make_way: bool = False,
+        limits: TimeLimits = DEFAULT_TIME_LIMITS,
+        module: str = "app.images.worker",
+        on_failure: Callable[[str], None] = lambda _: None,
+    ) -> None:
+        self._on_failure = on_failure
+        self._count = count
+        self._max_pixels = max_pixels
+        self._limits = limits
+        self._module = module
+        # A process ends with the thread that started it; this one lives as long as the decoders.
+        self._starter = start_threads("decoder-starter", 1, make_way=make_way)
+        self._idle: LifoQueue[Decoder | None] = LifoQueue()
+        for _ in range(count):
+            self._idle.put(None)
+        self._lock = threading.Lock()
+        self._living: set[Decoder] = set()
+        self._is_closed = False
+
+    @property
+    def process_ids(self) -> list[int]:
+        with self._lock:
+            return [decoder.id for decoder in self._living]
+
+    def start(self) -> None:
+        """Start all that are not there yet, rather than when they are first wanted.
+
+        Raises:
+            ProblemError: one cannot be started.
+        """
+        with ExitStack() as taken:
+            for _ in range(self._count):
+                taken.enter_context(self._decoder())
+
+    def open(self, data: bytes) -> Picture:
+        """Read an image file's header.
+
+        Raises:
+            ProblemError: no image, of a format or pixel layout that is not read, or there is no decoder.
+        """
+        try:
+            file = _MemoryFile(data) if sys.platform == "linux" else BytesIO(data)
+        except OSError as error:
+            raise _unavailable(error) from error
+        allowance = header_allowance(data, self._max_pixels, self._limits)
+        try:
+            header = self._try(lambda decoder: decoder.read_header(file, allowance))
+        except BaseException:
+            # An exception keeps the file as long as somebody keeps its traceback.
+            file.close()
+            raise
+        return Picture(header, file, len(data))
+
+    def decode(self, picture: Picture, require_audience: Callable[[], None] = lambda: None) -> NDArray[np.uint8]:
+        """Decode an image whose header these or other decoders have read.
+
+        Args:
+            picture: to decode.
+            require_audience: is called when its turn has come; what it raises ends the work.
+
+        Returns:
+            (height, width, 3), uint8 RGB, read-only.
+
+        Raises:
+            ProblemError: damaged, of a pixel layout that is not read, too costly, or there is no decoder.
+        """
+        pixels = picture.header.pixels
+        allowance = decoding_allowance(picture.header, picture.file_bytes, self._limits)
+
+        def decode(decoder: Decoder) -> NDArray[np.uint8]:
+            require_audience()
+            return decoder.decode_image(picture.file, pixels, allowance)
+
+        return self._try(decode)
+
+    def close(self) -> None:
+        """End all, whatever they are doing."""
+        with self._lock:
+            self._is_closed = True
+            for decoder in self._living:
+                decoder.kill()
+        for _ in range(self._count):
+            self._end(self._idle.get())
+        for _ in range(self._count):
+            self._idle.put(None)
+        self._starter.shutdown()
+
+    def _try(self, work: Callable[[Decoder], _Result]) -> _Result:
+        """Have work done; a second time if the decoder ended, since that need not have been the image's fault."""
+        try:
+            return self._try_once(work)
+        except DecoderDiedError:
+            pass
+        try:
+            return self._try_once(work)
+        except DecoderDiedError as death:
+            raise ProblemError(
+                IMAGE_DAMAGED, f"the image cannot be read: the decoder crashed on it ({death})"
+            ) from death
+
+    def _try_once(self, work: Callable[[Decoder], _Result]) -> _Result:
+        with self._decoder() as decoder:
+            try:
+                return work(decoder)
+            except DecoderDiedError as death:
+                self._require_open()
+                self._on_failure("crashed")
+                _log.warning("a decoder crashed on an image", extra={FIELDS: {"end": str(death)}})
+                raise
+            except DecoderTimeoutError as end:
+                self._on_failure("timed_out")
+                _log.warning("a decoder took too long for an image and was ended", extra={FIELDS: {"limit": str(end)}})
+                raise ProblemError(IMAGE_DAMAGED, f"the image cannot be read: it took longer than {end}") from end
+            except OSError as error:
+                raise _unavailable(error) from error
+
+    @contextmanager
+    def _decoder(self) -> Iterator[Decoder]:
+        decoder = self._idle.get()
+        try:
+            if decoder is None or not decoder.is_alive:
+                decoder = self._replacement(decoder)
+            yield decoder
+        finally:
+            self._idle.put(decoder)
+
+    def _replacement(self, former: Decoder | None) -> Decoder:
+        self._end(former)
+        self._require_open()
+        try:
+            try:
+                decoder = self._start()
+            except OSError as error:
+                _log.warning("a decoder cannot be started", extra={FIELDS: {"error": str(error)}})
+                decoder = self._start()
+        except (OSError, RuntimeError) as error:  # Python's for a thread that the system refuses
+            raise _unavailable(error) from error
+        with self._lock:
+            self._living.add(decoder)
+            if self._is_closed:
+                decoder.kill()
+        return decoder
+
+    def _start(self) -> Decoder:
+        return self._starter.submit(Decoder, self._module, self._max_pixels).result()
+
+    def _require_open(self) -> None:
+        if self._is_closed:
+            raise ProblemError(DRAINING, "the service is shutting down", {"Retry-After": "1", "Connection": "close"})
+
+    def _end(self, decoder: Decoder | None) -> None:
+        if decoder is not None:
+            with self._lock:
+                self._living.discard(decoder)
+            decoder.end()
+
+
+def _unavailable(error: Exception) -> ProblemError:
+    detail = f"the system lacks what reading the image takes: {error}"
+    return ProblemError(DECODER_UNAVAILABLE, detail, {"Retry-After": "1"})

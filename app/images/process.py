@@ -1,0 +1,164 @@
+"""The service's end of a decoder: a process of its own, which may crash or hang and takes nothing with it."""
+
+import fcntl
+import json
+import mmap
+import os
+import signal
+import socket
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any, BinaryIO
+
+import numpy as np
+from numpy.typing import NDArray
+
+from app.images.decode import Header
+from app.images.limits import Allowance, DecoderDiedError, DecoderTimeoutError
+from app.images.worker import MESSAGE_BYTES
+from app.problems import PROBLEMS, ProblemError
+
+_START_S = 60
+"""Until a new process has to be ready; it takes a fifth of a second, but on a busy machine others come first."""
+
+_FRUGAL = {
+    "OPENBLAS_NUM_THREADS": "1",
+    "MALLOC_ARENA_MAX": "1",
+    "MALLOC_MMAP_THRESHOLD_": str(1 << 20),
+    "MALLOC_TRIM_THRESHOLD_": str(4 << 20),
+}
+"""Environment of processes that keep next to nothing between images; there is one for each that is read at once."""
+
+_END_S = 10
+"""Until a process that has closed its end of the socket has to be gone."""
+
+
+class DecoderProcess:
+    """Used by one thread at a time.
+
+    Args:
+        module: that the process runs.
+        max_pixels: that an image may have.
+
+    Raises:
+        OSError: it cannot be started.
+    """
+
+    def __init__(self, module: str, max_pixels: int) -> None:
+        self._channel, other_end = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+        with other_end:
+            try:
+                self._process = _start(module, other_end.fileno(), max_pixels)
+            except OSError:
+                self._channel.close()
+                raise
+        self._channel.settimeout(_START_S)
+        try:
+            is_ready = bool(self._channel.recv(MESSAGE_BYTES))
+        except OSError:
+            is_ready = False
+        if not is_ready:
+            self.end()
+            raise OSError(f"a decoder ended with exit code {self._process.returncode} before it was ready")
+
+    @property
+    def id(self) -> int:
+        return self._process.pid
+
+    @property
+    def is_alive(self) -> bool:
+        return self._process.poll() is None
+
+    def read_header(self, file: BinaryIO, allowance: Allowance) -> Header:
+        """The header of an image file.
+
+        Raises:
+            ProblemError: it cannot be read.
+            DecoderDiedError, DecoderTimeoutError: the process has ended over it.
+        """
+        return Header(**self._ask(allowance, file.fileno()))
+
+    def decode_image(self, file: BinaryIO, pixels: int, allowance: Allowance) -> NDArray[np.uint8]:
+        """Decode an image file.
+
+        Args:
+            file: of an image.
+            pixels: of which the header tells.
+            allowance: for it.
+
+        Returns:
+            (height, width, 3), uint8 RGB, read-only. Its memory is free when nobody knows it any more.
+
+        Raises:
+            ProblemError: it cannot be decoded.
+            DecoderDiedError, DecoderTimeoutError: the process has ended over it.
+        """
+        with _shared_memory(pixels * 3) as memory:
+            size = self._ask(allowance, file.fileno(), memory)
+            mapping = mmap.mmap(memory, pixels * 3, access=mmap.ACCESS_READ)
+        height, width = int(size["height"]), int(size["width"])
+        return np.frombuffer(mapping, np.uint8, height * width * 3).reshape(height, width, 3)
+
+    def kill(self) -> None:
+        """Let the process end, whatever it is doing; any thread may."""
+        self._process.kill()
+
+    def end(self) -> None:
+        """Wait until the process has ended."""
+        self._process.kill()
+        self._process.wait()
+        self._channel.close()
+
+    def _ask(self, allowance: Allowance, *descriptors: int) -> dict[str, Any]:
+        self._channel.settimeout(allowance.timeout_s)
+        try:
+            socket.send_fds(self._channel, [json.dumps(asdict(allowance)).encode()], descriptors)
+            message = self._channel.recv(MESSAGE_BYTES)
+        except TimeoutError:
+            self.end()
+            raise DecoderTimeoutError(f"{allowance.timeout_s} s") from None
+        except OSError:
+            message = b""
+        if not message:
+            raise self._death(allowance)
+        answer: dict[str, Any] = json.loads(message)
+        if "problem" in answer:
+            raise ProblemError(PROBLEMS[answer["problem"]], answer["detail"])
+        return answer
+
+    def _death(self, allowance: Allowance) -> DecoderDiedError | DecoderTimeoutError:
+        with suppress(subprocess.TimeoutExpired):
+            self._process.wait(_END_S)
+        self.end()
+        code = self._process.returncode
+        if code == -signal.SIGXCPU:
+            return DecoderTimeoutError(f"{allowance.processor_s} s")
+        return DecoderDiedError(signal.Signals(-code).name if code < 0 else f"exit code {code}")
+
+
+def _start(module: str, channel: int, max_pixels: int) -> "subprocess.Popen[bytes]":
+    return subprocess.Popen(
+        [sys.executable, "-m", module, str(channel), str(max_pixels)],
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.DEVNULL,
+        pass_fds=[channel],
+        cwd=Path(__file__).parents[2],  # where the module is found
+        env={**os.environ, **_FRUGAL},
+        start_new_session=True,  # what is typed at the service's terminal is not for it
+    )
+
+
+@contextmanager
+def _shared_memory(size_bytes: int) -> Iterator[int]:
+    """The descriptor of memory whose size nobody can change: what the service reads of it stays there."""
+    memory = os.memfd_create("pixels", os.MFD_CLOEXEC | os.MFD_ALLOW_SEALING)
+    try:
+        os.ftruncate(memory, size_bytes)
+        fcntl.fcntl(memory, fcntl.F_ADD_SEALS, fcntl.F_SEAL_SHRINK | fcntl.F_SEAL_GROW | fcntl.F_SEAL_SEAL)
+        yield memory
+    finally:
+        os.close(memory)

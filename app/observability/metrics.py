@@ -1,0 +1,152 @@
+"""What the service counts, in Prometheus' terms."""
+
+import asyncio
+import os
+import time
+from collections.abc import Mapping
+
+import torch
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, ProcessCollector, generate_latest
+from prometheus_client.multiprocess import MultiProcessCollector
+
+from app import __version__
+from app.observability.resident_memory import resident_bytes
+from app.problems import PROBLEMS
+
+_STAGE_BUCKETS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60)
+_REQUEST_BUCKETS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 120)
+_MEGAPIXEL_BUCKETS = (0.1, 0.25, 0.5, 1, 2, 4, 8, 16, 32, 64, 128)
+_BATCH_BUCKETS = (1, 2, 4, 8, 16, 32, 64)
+
+_LANES = ("photograph", "large")
+_SAMPLING_PERIOD_S = 5.0
+
+
+class Metrics:
+    """The measures of one application; a registry of its own keeps applications in one process apart.
+
+    Where several workers share a port, ``PROMETHEUS_MULTIPROC_DIR`` names the folder through which they share their
+    measures too: each worker's exposition is that of all of them, those that have ended included. Gauges are then the
+    sum over the workers that live.
+    """
+
+    def __init__(self) -> None:
+        self.registry = CollectorRegistry()
+        self._workers_folder = os.environ.get("PROMETHEUS_MULTIPROC_DIR")
+        self._device: torch.device | None = None
+        self._loaded: tuple[str, ...] | None = None
+
+        self.requests = self._counter("fcn_requests", "Requests answered.", "method", "route", "status")
+        self.request_seconds = self._histogram(
+            "fcn_request_seconds", "Time from a request's head to the end of its answer.", _REQUEST_BUCKETS, "route"
+        )
+        self.refusals = self._counter("fcn_refusals", "Requests answered with a problem, by its slug.", "reason")
+        self.abandoned = self._counter("fcn_abandoned", "Requests whose client went before the answer.")
+        self.broken_off = self._counter("fcn_broken_off", "Answers that ended before their end.")
+        self.send_timeouts = self._counter("fcn_send_timeouts", "Answers given up because the client did not read on.")
+
+        self.pixels = self._counter("fcn_pixels", "Pixels segmented.")
+        self.megapixels = self._histogram(
+            "fcn_megapixels", "Sizes of the images segmented, in millions of pixels.", _MEGAPIXEL_BUCKETS
+        )
+        self.stage_seconds = self._histogram(
+            "fcn_stage_seconds", "Time of each stage of a segmentation.", _STAGE_BUCKETS, "stage"
+        )
+        self.batch_images = self._histogram("fcn_batch_images", "Photographs predicted together.", _BATCH_BUCKETS)
+
+        self.connections = self._gauge("fcn_connections", "Connections open.")
+        self.unfinished = self._gauge("fcn_unfinished_requests", "Requests accepted and not finished.")
+        self.waiting = self._gauge("fcn_waiting_requests", "Requests in work or waiting.", "lane")
+        self.waiting_seconds = self._gauge("fcn_waiting_seconds", "Estimated work of those requests.", "lane")
+        self.memory_reserved = self._gauge("fcn_memory_reserved_bytes", "Memory that admitted images may take.", "lane")
+        self.memory_limit = self._gauge("fcn_memory_limit_bytes", "Memory that images may take together.", "lane")
+        self.body_bytes = self._gauge("fcn_body_bytes", "Bodies received and held.")
+        self.resident = self._gauge("fcn_resident_bytes", "Resident memory of the workers and their decoders.")
+        self.memory_bound = self._gauge("fcn_memory_bound_bytes", "Resident memory that the settings allow them.")
+        self.device_memory = self._gauge(
+            "fcn_device_memory_bytes", "Memory of the GPU that is allocated, and reserved by PyTorch.", "kind"
+        )
+
+        self.info = self._gauge(
+            "fcn_info", "Workers that serve with these weights.", "version", "sha256", "precision", "device"
+        )
+        self.last_start = Gauge(
+            "fcn_last_start_timestamp_seconds",
+            "When the youngest worker was started, in Unix time.",
+            registry=self.registry,
+            multiprocess_mode="max",
+        )
+        self.reloads = self._counter("fcn_reloads", "Reloads of the weights.", "result")
+        self.decoder_failures = self._counter("fcn_decoder_failures", "Decoders that had to be replaced.", "kind")
+        self.out_of_memory = self._counter("fcn_out_of_memory", "Batches halved because the device was out of memory.")
+        self.device_failures = self._counter("fcn_device_failures", "Failures of the device other than memory.")
+
+        self._begin()
+
+    def loaded(self, *, sha256: str, precision: str, device: torch.device) -> None:
+        """Tell of the weights that are served from now on."""
+        if self._loaded is not None:
+            # Series of workers that share a folder can't be removed.
+            self.info.labels(*self._loaded).set(0)
+        self._device = device
+        self._loaded = (__version__, sha256, precision, str(device))
+        self.info.labels(*self._loaded).set(1)
+
+    def observe_stages(self, stages: Mapping[str, float]) -> None:
+        """Count the seconds of a request's stages."""
+        for stage, seconds in stages.items():
+            self.stage_seconds.labels(stage).observe(seconds)
+
+    def decoder_failed(self, kind: str) -> None:
+        """Count a decoder that has ``crashed`` or ``timed_out``."""
+        self.decoder_failures.labels(kind).inc()
+
+    def sample(self) -> None:
+        """Measure what is not counted as it happens: memory."""
+        self.resident.set(resident_bytes())
+        if self._device is not None and self._device.type == "cuda":
+            self.device_memory.labels("allocated").set(torch.cuda.memory_allocated(self._device))
+            self.device_memory.labels("reserved").set(torch.cuda.memory_reserved(self._device))
+
+    async def sample_regularly(self) -> None:
+        """Sample for as long as the worker lives, for the expositions of others."""
+        while True:
+            self.sample()
+            await asyncio.sleep(_SAMPLING_PERIOD_S)
+
+    def exposition(self) -> bytes:
+        """All measures in Prometheus' text format; of all workers."""
+        self.sample()
+        if self._workers_folder is None:
+            return generate_latest(self.registry)
+        together = CollectorRegistry()
+        MultiProcessCollector(together, self._workers_folder)  # type: ignore[no-untyped-call]
+        try:
+            return generate_latest(together)
+        except FileNotFoundError:  # meanwhile a worker that could not start was forgotten
+            return generate_latest(together)
+
+    def _begin(self) -> None:
+        """Series whose labels are known begin at zero, so that their first increase is seen as one."""
+        for reason in PROBLEMS:
+            self.refusals.labels(reason)
+        for lane in _LANES:
+            self.waiting.labels(lane)
+            self.waiting_seconds.labels(lane)
+        for result in ("success", "failure"):
+            self.reloads.labels(result)
+        for kind in ("crashed", "timed_out"):
+            self.decoder_failures.labels(kind)
+        self.last_start.set(time.time())
+        if self._workers_folder is None:
+            # Threads, open files and the like are one process's: of several, the one that happens to answer.
+            ProcessCollector(registry=self.registry)
+
+    def _counter(self, name: str, description: str, *labels: str) -> Counter:
+        return Counter(name, description, labels, registry=self.registry)
+
+    def _gauge(self, name: str, description: str, *labels: str) -> Gauge:
+        return Gauge(name, description, labels, registry=self.registry, multiprocess_mode="livesum")
+
+    def _histogram(self, name: str, description: str, buckets: tuple[float, ...], *labels: str) -> Histogram:
+        return Histogram(name, description, labels, buckets=buckets, registry=self.registry)

@@ -1,1 +1,0 @@
-"""From an upload to its answer: what is admitted, and what is done when, by which thread."""

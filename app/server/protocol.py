@@ -1,0 +1,264 @@
+"""HTTP connections within bounds: of number, of time, of size and of what is sent ahead."""
+
+import asyncio
+import fcntl
+import logging
+import sys
+import termios
+import uuid
+from contextlib import suppress
+from typing import Any, cast
+
+import httptools
+from fastapi import FastAPI
+from uvicorn._types import ASGI3Application
+from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol, RequestResponseCycle
+
+from app.api.errors import ProblemResponse
+from app.observability.logs import FIELDS
+from app.observability.metrics import Metrics
+from app.problems import HEAD_TIMEOUT, HEAD_TOO_LARGE, REQUEST_MALFORMED, TOO_MANY_CONNECTIONS, ProblemError
+from app.server.open_files import connections_possible
+from app.settings import Settings
+
+_logger = logging.getLogger("app")
+
+MAX_HEAD_BYTES = 1 << 16
+MAX_HEADERS = 256
+MAX_AHEAD = 64
+"""Requests that may be sent on a connection ahead of the answers to those before."""
+
+_REFUSED_AT_ONCE = 64
+"""Connections above the limit that are told so; more are closed without a word."""
+
+_PROGRESS_BYTES = 1 << 14
+"""That a client has to read of an answer within the time; with fewer it would hold the answer's memory for hours."""
+
+_LINGER_S = 2.0
+"""That a client is given to read why it was refused: if the connection were closed while it sends it might not."""
+
+_UPGRADE_HEADERS = (b"connection", b"upgrade", b"http2-settings")
+
+
+class HttpProtocol(HttpToolsProtocol):
+    """A connection that ends in order when its client asks too much of it.
+
+    uvicorn and its parser leave open how many connections there are, how long the head of a request takes, how large it
+    is, trailers and the like included, how many requests are sent ahead, and how long an answer stays unread. Who
+    exceeds a bound is answered by a problem document, after the answers that are due, and the connection is closed.
+    """
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        state = cast("FastAPI", self.config.app).state
+        self._settings: Settings = state.settings
+        self._metrics: Metrics = state.metrics
+        self._answering: RequestResponseCycle | None = None
+        self._refusal: ProblemResponse | None = None
+        self._in_head = self._in_body = False
+        self._head_since: float | None = None
+        self._has_parsed = False
+        self._bytes_since_parsed = 0
+        self._refused_since: float | None = None
+        self._unread_bytes = 0
+        self._unread_since = 0.0
+
+    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
+        super().connection_made(transport)
+        self._metrics.connections.inc()
+        self._head_since = self.loop.time()
+        most = connections_possible(self._settings.max_connections)
+        if len(self.connections) > most + _REFUSED_AT_ONCE:
+            transport.abort()
+        elif len(self.connections) > most:
+            detail = f"{most} connections are open, and no more may be; try again in 1 s"
+            self._refuse(ProblemError(TOO_MANY_CONNECTIONS, detail, {"Retry-After": "1"}))
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        self._metrics.connections.dec()
+        # uvicorn tells the request sent last, which need not be the one that is being answered.
+        _disconnect(self._answering)
+        super().connection_lost(exc)
+
+    def data_received(self, data: bytes) -> None:
+        if self._refusal is not None:
+            return
+        self._has_parsed = False
+        try:
+            self._parse(data)
+        except httptools.HttpParserError as error:
+            # What callbacks raise is the context of what the parser raises.
+            cause = error.__context__
+            self._refuse(cause if isinstance(cause, ProblemError) else ProblemError(REQUEST_MALFORMED, str(error)))
+            return
+        self._bytes_since_parsed = 0 if self._has_parsed else self._bytes_since_parsed + len(data)
+        if self._bytes_since_parsed > MAX_HEAD_BYTES:
+            self._refuse(_too_large(self._bytes_since_parsed))
+
+    def on_message_begin(self) -> None:
+        self._unset_keepalive_if_required()
+        super().on_message_begin()
+        self._in_head = self._has_parsed = True
+        self._head_since = self.loop.time()
+
+    def on_header(self, name: bytes, value: bytes) -> None:
+        if self._in_head:  # trailers, which nobody reads, are headers to the parser
+            super().on_header(name, value)
+
+    def on_headers_complete(self) -> None:
+        size = len(self.url) + sum(len(name) + len(value) for name, value in self.headers)
+        if size > MAX_HEAD_BYTES:
+            raise _too_large(size)
+        if len(self.headers) > MAX_HEADERS:
+            raise ProblemError(HEAD_TOO_LARGE, f"there are {len(self.headers)} headers; {MAX_HEADERS} are allowed")
+        if len(self.pipeline) >= MAX_AHEAD:
+            raise ProblemError(REQUEST_MALFORMED, f"more than {MAX_AHEAD} requests are sent ahead of their answers")
+        self._in_head = False
+        self._has_parsed = True
+        self._head_since = None
+        if not self.parser.should_upgrade():
+            self._unset_keepalive_if_required()
+            self.url = _with_path(self.url)
+            super().on_headers_complete()
+            self._in_body = True
+
+    def on_chunk_header(self) -> None:
+        self._has_parsed = True
+
+    def on_body(self, body: bytes) -> None:
+        self._has_parsed = True
+        super().on_body(body)
+
+    def on_message_complete(self) -> None:
+        self._in_body = False
+        if not self.parser.should_upgrade():
+            super().on_message_complete()
+
+    def on_response_complete(self) -> None:
+        super().on_response_complete()
+        if not self._is_answering:
+            self._send_refusal()
+
+    def enforce_time_limits(self) -> None:
+        """End the connection if its client takes too long to send a head, or to read an answer. To be called often."""
+        now = self.loop.time()
+        if self._refused_since is not None and now - self._refused_since > _LINGER_S:
+            self.transport.close()
+        if self._head_since is not None and now - self._head_since > self._settings.head_timeout_s:
+            self._end_late_head()
+        unread_bytes = self._count_unread()
+        if unread_bytes == 0 or abs(unread_bytes - self._unread_bytes) >= _PROGRESS_BYTES:
+            self._unread_bytes, self._unread_since = unread_bytes, now
+        elif now - self._unread_since > self._settings.send_timeout_s:
+            self._metrics.send_timeouts.inc()
+            self.transport.abort()
+
+    def _count_unread(self) -> int:
+        """Bytes of answers that the client has not read; 0 if they are so few that the system has taken them all."""
+        unsent_bytes = self.transport.get_write_buffer_size()
+        if unsent_bytes == 0:
+            return 0
+        # The system has megabytes for each connection, and asks for more only when a good part of them is read.
+        queued_bytes = bytearray(4)
+        with suppress(OSError):
+            fcntl.ioctl(self.transport.get_extra_info("socket").fileno(), termios.TIOCOUTQ, queued_bytes)
+        return unsent_bytes + int.from_bytes(queued_bytes, sys.byteorder)
+
+    @property
+    def _is_answering(self) -> bool:
+        return self.cycle is not None and not self.cycle.response_complete
+
+    def _parse(self, data: bytes) -> None:
+        try:
+            self.parser.feed_data(data)
+            return
+        except httptools.HttpParserUpgrade as upgrade:
+            rest = data[upgrade.args[0] :]
+        self._parse_without_upgrade(rest)  # outside, where what it raises has a cause of its own
+
+    def _parse_without_upgrade(self, rest: bytes) -> None:
+        """Read a request to go on in another protocol, h2c mostly, as one that does not ask for that: a server may.
+
+        The parser has left out its body.
+        """
+        method = self.parser.get_method()
+        if method == b"CONNECT":
+            raise httptools.HttpParserError("CONNECT is for proxies")
+        head = [method, b" ", self.url, b" HTTP/", self.parser.get_http_version().encode(), b"\r\n"]
+        for name, value in self.headers:
+            if name not in _UPGRADE_HEADERS:
+                head += [name, b": ", value, b"\r\n"]
+            elif name == b"connection" and b"close" in value.lower():
+                head.append(b"connection: close\r\n")
+        self.parser = httptools.HttpRequestParser(self)
+        self._parse(b"".join([*head, b"\r\n", rest]))
+
+    def _start_asgi_task(self, cycle: RequestResponseCycle, app: ASGI3Application) -> None:
+        self._answering = cycle
+        super()._start_asgi_task(cycle, app)
+
+    def _end_late_head(self) -> None:
+        if self._refusal is not None or self._is_answering:
+            return
+        if self._in_head:
+            detail = f"the request's head did not arrive within {self._settings.head_timeout_s:g} s"
+            self._refuse(ProblemError(HEAD_TIMEOUT, detail))
+        else:
+            self.transport.close()
+
+    def _refuse(self, error: ProblemError) -> None:
+        """Take nothing more from the client; answer so, and close, when the answers that are due have been given."""
+        request_id = uuid.uuid4().hex
+        headers = {"X-Request-ID": request_id, "Connection": "close", **(error.headers or {})}
+        self._refusal = ProblemResponse(error.problem, error.detail, headers)
+        self._metrics.refusals.labels(error.problem.slug).inc()
+        _logger.info("connection refused", extra={FIELDS: {"id": request_id, "problem": error.problem.slug}})
+        if self._in_body and self.cycle is self._answering:
+            if self.cycle.response_started:  # ahead of the body
+                self.transport.close()
+            _disconnect(self.cycle)
+            self._send_refusal()
+            return
+        if self._in_body:
+            self._drop_last()
+        if not self._is_answering:
+            self._send_refusal()
+
+    def _drop_last(self) -> None:
+        """The request whose body does not come to its end, before its turn to be answered has come."""
+        assert self._answering is not None
+        self.pipeline.popleft()
+        self.cycle = self.pipeline[0][0] if self.pipeline else self._answering
+
+    def _send_refusal(self) -> None:
+        response = self._refusal
+        if response is None or self._refused_since is not None or self.transport.is_closing():
+            return
+        self._refused_since = self.loop.time()
+        lines = (b"%b: %b\r\n" % header for header in [*self.server_state.default_headers, *response.raw_headers])
+        self.transport.write(b"".join([STATUS_LINE[response.status_code], *lines, b"\r\n", bytes(response.body)]))
+        self.transport.write_eof()
+
+
+def _with_path(target: bytes) -> bytes:
+    """A request's target, with the path that an absolute one may leave out.
+
+    Raises:
+        ProblemError: it is none.
+    """
+    try:
+        url = httptools.parse_url(target)
+    except httptools.HttpParserInvalidURLError as error:
+        raise ProblemError(REQUEST_MALFORMED, "the request's target cannot be read") from error
+    return target if url.path is not None else b"/" if url.query is None else b"/?" + url.query
+
+
+def _too_large(size_bytes: int) -> ProblemError:
+    return ProblemError(HEAD_TOO_LARGE, f"the head has {size_bytes} bytes or more; {MAX_HEAD_BYTES} are allowed")
+
+
+def _disconnect(cycle: RequestResponseCycle | None) -> None:
+    """Let the application see that the client has gone."""
+    if cycle is not None and not cycle.response_complete:
+        cycle.disconnected = True
+        cycle.message_event.set()

@@ -1,0 +1,193 @@
+"""Runs the application under uvicorn, and ends it in order."""
+
+import asyncio
+import logging
+import logging.config
+import math
+import os
+import signal
+import socket
+import sys
+import threading
+import time
+from functools import partial
+from types import FrameType
+
+import uvicorn
+from fastapi import FastAPI
+
+from app.api.application import create_app
+from app.api.auth.keys import KeysError
+from app.api.reload import reload_on
+from app.cores import require_threads, usable_cores
+from app.observability.logs import log_config
+from app.pipeline.service import Service
+from app.problems import ProblemError
+from app.server.announcement import announce
+from app.server.channel import Link, Message
+from app.server.open_files import raise_descriptor_limit
+from app.server.protocol import HttpProtocol
+from app.settings import Settings
+from model.errors import DeviceError, SegmentationError
+
+_CANNOT_START = 3
+_DEVICE_FAILED = 1
+"""Exit codes."""
+
+_GIVEN_UP_S = 10.0
+"""That the device is given to work again."""
+
+_LAST_BAND_S = 10.0
+"""That a band in work may take when all else has ended."""
+
+_TENDING_S = 0.5
+"""Between two looks at the connections."""
+
+
+_logger = logging.getLogger("app")
+
+
+class Server(uvicorn.Server):
+    """On SIGTERM keeps listening while accepted requests are finished: ``/readyz`` and new requests answer 503.
+
+    SIGINT does the same, and ends it at once the second time; SIGTERM does not, for some senders repeat it. An ordered
+    end has exit code 0. SIGHUP reloads weights and keys.
+
+    Args:
+        config: of uvicorn.
+        app: is served.
+        link: to the supervisor, if there is one; the end of it ends the server.
+    """
+
+    def __init__(self, config: uvicorn.Config, app: FastAPI, link: Link | None = None) -> None:
+        super().__init__(config)
+        self._app = app
+        self._link = link
+        self._loop: asyncio.AbstractEventLoop | None = None
+        self._draining: asyncio.Task[None] | None = None
+        self._tasks: list[asyncio.Task[None]] = []
+        self._failed_since: float | None = None
+        self.exit_code = 0
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        self._loop = asyncio.get_running_loop()
+        hangup = asyncio.Event()
+        self._loop.add_signal_handler(signal.SIGHUP, hangup.set)
+        if self._link is not None:
+            self._link.on_end(self._end)
+        await super().startup(sockets)
+        if not self.started:
+            return
+        if not await self._has_loaded() or self.should_exit:
+            self.should_exit = True
+            await self.shutdown(sockets)
+        else:
+            self._tasks += [asyncio.create_task(task) for task in (reload_on(hangup, self._app), self._tend())]
+            if self._link is not None:
+                self._link.tell(Message.READY)
+            else:
+                announce(self.servers[0].sockets[0])
+
+    async def _has_loaded(self) -> bool:
+        """Wait for the weights; requests that come meanwhile are told to come again."""
+        try:
+            await self._app.state.loading
+        except (KeysError, SegmentationError, ProblemError) as error:
+            _logger.error("cannot start: %s", error)
+            self.exit_code = _CANNOT_START
+            return False
+        return True
+
+    def handle_exit(self, sig: int, frame: FrameType | None) -> None:  # noqa: ARG002 (uvicorn's signature)
+        if self._loop is None or self._app.state.service is None:
+            self.should_exit = True
+        elif self._draining is None:
+            self._loop.call_soon_threadsafe(self._start_drain)
+        elif sig == signal.SIGINT:
+            self.should_exit = self.force_exit = True
+
+    async def _tend(self) -> None:
+        """To the very end: that of uvicorn's main loop is not that of its connections."""
+        while True:
+            for connection in tuple(self.server_state.connections):
+                assert isinstance(connection, HttpProtocol)
+                connection.enforce_time_limits()
+            if self._link is not None:
+                self._link.tell(Message.ALIVE)
+            self._end_if_failed()
+            await asyncio.sleep(_TENDING_S)
+
+    def _end_if_failed(self) -> None:
+        """Make room for a new process: not everything that starts one looks at probes, and they may reach another."""
+        service: Service | None = self._app.state.service
+        if service is None or service.failure is None:
+            self._failed_since = None
+        elif self._failed_since is None:
+            self._failed_since = time.monotonic()
+        elif time.monotonic() - self._failed_since > _GIVEN_UP_S:
+            self.exit_code = _DEVICE_FAILED
+            self.should_exit = True
+
+    def _start_drain(self) -> None:
+        if self._draining is None:
+            self._draining = asyncio.create_task(self._drain())
+
+    async def _drain(self) -> None:
+        service: Service = self._app.state.service
+        await service.drain()
+        self.should_exit = True
+
+    def _end(self) -> None:
+        """Finish what is accepted, and free the port at once: another supervisor may be waiting for it."""
+        self.should_exit = True
+
+
+def serve(settings: Settings, listener: socket.socket | None = None, link: Link | None = None) -> None:
+    """Serve until a signal; exits with code 3 if the application cannot start or the address is taken.
+
+    Args:
+        settings: of the service.
+        listener: to take connections from, with other workers; without it one is made.
+        link: to the supervisor of the workers.
+    """
+    raise_descriptor_limit()
+    if settings.workers > 1:
+        try:
+            require_threads(settings.threads)
+        except DeviceError as error:
+            logging.config.dictConfig(log_config(settings.log_format, settings.log_level))
+            _logger.error("cannot start: %s", error)
+            sys.exit(_CANNOT_START)
+        threads = settings.threads or usable_cores()
+        settings = settings.model_copy(update={"threads": max(1, threads // settings.workers)})
+    # Of several workers one that is not ready leaves requests to the others.
+    if link is None:
+        app = create_app(settings, load_in_background=True)
+    else:
+        app = create_app(settings, after_reload=partial(link.tell, Message.RELOADED))
+    config = uvicorn.Config(
+        app,
+        host=settings.host,
+        port=settings.port,
+        http=HttpProtocol,
+        ws="none",
+        log_config=log_config(settings.log_format, settings.log_level),
+        access_log=False,  # the application tells more
+        lifespan="on",
+        server_header=False,
+        proxy_headers=bool(settings.trusted_proxies),
+        forwarded_allow_ips=settings.trusted_proxies,
+        timeout_graceful_shutdown=math.ceil(settings.drain_timeout_s),  # for answers that are still being sent
+    )
+    server = Server(config, app, link)
+    server.run(None if listener is None else [listener])
+    end_within(_LAST_BAND_S, server.exit_code)
+    if server.exit_code:
+        sys.exit(server.exit_code)
+
+
+def end_within(seconds: float, exit_code: int) -> None:
+    """End the process when its threads have ended, and no later: Python waits for the step that each is in."""
+    end = threading.Timer(seconds, os._exit, (exit_code,))
+    end.daemon = True
+    end.start()

@@ -1,0 +1,267 @@
+"""Several workers on one port: starts them, replaces those that die, and ends them in order.
+
+Each is a fresh interpreter; the supervisor itself loads no weights and answers no request.
+"""
+
+import asyncio
+import logging
+import logging.config
+import os
+import signal
+import socket
+import sys
+import time
+from collections.abc import Callable
+from contextlib import suppress
+from functools import partial
+from typing import Self
+
+from app.observability.logs import log_config
+from app.process_settings import ProcessSettings
+from app.server.announcement import announce
+from app.server.channel import Message
+from app.server.metrics_directory import MeasuresFolder, NoFolderError
+from app.server.open_files import raise_descriptor_limit
+
+_CANNOT_START = 3
+"""Exit code of a service that cannot start; uvicorn's, too."""
+
+_BACKLOG = 2048
+_STEADY_S = 10.0
+"""A worker that lasts so long is replaced at once; one that dies earlier may well do so again."""
+
+_SHORTEST_PAUSE_S = 0.5
+_LONGEST_PAUSE_S = 30.0
+_SILENCE_S = 60.0
+"""After which a worker, which says twice a second that its event loop turns, is taken to hang."""
+
+_SECOND_THOUGHT_S = 5.0
+"""In which one that has been silent, and does not hang, says something."""
+
+_START_S = 300.0
+"""After which a worker that is not ready is taken to hang."""
+
+_logger = logging.getLogger("app")
+
+
+class Worker:
+    """One process that serves, as its supervisor sees it."""
+
+    def __init__(
+        self, process: asyncio.subprocess.Process, reader: asyncio.StreamReader, writer: asyncio.StreamWriter
+    ) -> None:
+        self.is_ready = False
+        self._process = process
+        self._reader = reader
+        self._writer = writer
+        self._must_reload = False
+
+    @classmethod
+    async def start(cls, module: str, listener: socket.socket, environment: dict[str, str]) -> Self:
+        """Start a process that runs ``module``, and takes connections from ``listener``.
+
+        Raises:
+            OSError: there is no room for one.
+        """
+        ours, theirs = socket.socketpair()
+        with theirs:
+            descriptors = (listener.fileno(), theirs.fileno())
+            try:
+                process = await asyncio.create_subprocess_exec(
+                    sys.executable,
+                    "-m",
+                    module,
+                    *map(str, descriptors),
+                    pass_fds=descriptors,
+                    env=environment,
+                    process_group=0,  # what is typed at the terminal is for the supervisor
+                )
+            except OSError:
+                ours.close()
+                raise
+        return cls(process, *await asyncio.open_connection(sock=ours))
+
+    @property
+    def process_id(self) -> int:
+        return self._process.pid
+
+    async def run(self, hear: Callable[[Self, Message], None]) -> int:
+        """Its exit code, when it has ended.
+
+        Args:
+            hear: is called with what it says.
+        """
+        listening = asyncio.create_task(self._listen(hear))
+        try:
+            return await self._process.wait()
+        finally:
+            listening.cancel()
+            self._writer.close()
+
+    def reload(self) -> None:
+        """Have it read weights and keys again, as soon as it serves."""
+        if self.is_ready:
+            self._signal(signal.SIGHUP)
+        else:
+            self._must_reload = True
+
+    def end(self) -> None:
+        """Have it finish what it has accepted, and end."""
+        self._signal(signal.SIGTERM)
+
+    def kill(self) -> None:
+        """End it."""
+        self._signal(signal.SIGKILL)
+
+    async def _listen(self, hear: Callable[[Self, Message], None]) -> None:
+        with suppress(ConnectionError):
+            while said := await self._next_message():
+                message = Message(said)
+                if message is Message.READY:
+                    self.is_ready = True
+                    if self._must_reload:
+                        self.reload()
+                hear(self, message)
+
+    async def _next_message(self) -> bytes:
+        patience_s = _SILENCE_S if self.is_ready else _START_S
+        # The second time because all may have been stopped for a while, this process too: then it is no silence.
+        for seconds in (patience_s, _SECOND_THOUGHT_S):
+            with suppress(TimeoutError):
+                async with asyncio.timeout(seconds):
+                    return await self._reader.read(1)
+        _logger.error("worker %d has been silent for %g s, and is ended", self.process_id, patience_s)
+        self.kill()
+        return await self._reader.read(1)
+
+    def _signal(self, number: int) -> None:
+        with suppress(ProcessLookupError):
+            self._process.send_signal(number)
+
+
+def _signal_name(number: int) -> str:
+    try:
+        return signal.Signals(number).name
+    except ValueError:  # most real-time signals have none
+        return f"signal {number}"
+
+
+class Supervisor:
+    """Keeps a number of workers.
+
+    SIGTERM and SIGINT end them in order; a second SIGINT, and so an impatient person, ends them at once. SIGHUP is for
+    each of them.
+
+    Args:
+        listener: that they take connections from.
+        folder: of their measures.
+        count: of them.
+        module: that they run.
+    """
+
+    def __init__(self, listener: socket.socket, folder: MeasuresFolder, count: int, module: str) -> None:
+        self._listener = listener
+        self._folder = folder
+        self._count = count
+        self._module = module
+        self._environment = {**os.environ, "PROMETHEUS_MULTIPROC_DIR": str(folder.path)}
+        self._workers: set[Worker] = set()
+        self._ending = asyncio.Event()
+        self._exit_code = 0
+
+    async def run(self) -> int:
+        """The exit code of the service: 0 after an ordered end; that of a worker that could not start at first."""
+        loop = asyncio.get_running_loop()
+        loop.add_signal_handler(signal.SIGHUP, self._reload)
+        for number in (signal.SIGTERM, signal.SIGINT):
+            loop.add_signal_handler(number, self._end, number)
+        started = [asyncio.Event() for _ in range(self._count)]
+        # The first goes ahead: if weights or settings are bad that is said once.
+        places = [asyncio.create_task(self._keep_worker(started[0]))]
+        await started[0].wait()
+        places += [asyncio.create_task(self._keep_worker(event)) for event in started[1:]]
+        for event in started:
+            await event.wait()
+        if not self._ending.is_set():
+            announce(self._listener)
+        await asyncio.gather(*places)
+        return self._exit_code
+
+    async def _keep_worker(self, started: asyncio.Event) -> None:
+        """Keep one worker, and replace it when it dies; sets ``started`` when the first is ready or can't be."""
+        pause_s = 0.0
+        while not self._ending.is_set():
+            began = time.monotonic()
+            await self._run_worker(started)
+            is_steady = time.monotonic() - began > _STEADY_S
+            pause_s = 0.0 if is_steady else min(_LONGEST_PAUSE_S, max(_SHORTEST_PAUSE_S, 2 * pause_s))
+            with suppress(TimeoutError):
+                await asyncio.wait_for(self._ending.wait(), pause_s)
+        started.set()
+
+    async def _run_worker(self, started: asyncio.Event) -> None:
+        try:
+            worker = await Worker.start(self._module, self._listener, self._environment)
+        except OSError as error:
+            _logger.error("a worker cannot be started: %s", error)
+            self._ended(_CANNOT_START, was_ready=False, is_first=not started.is_set())
+            return
+        self._workers.add(worker)
+        if self._ending.is_set():
+            worker.end()
+        code = await worker.run(partial(self._hear, started))
+        self._workers.remove(worker)
+        self._folder.forget(worker.process_id, has_served=worker.is_ready)
+        manner = f"with exit code {code}" if code >= 0 else f"by {_signal_name(-code)}"
+        _logger.log(logging.INFO if code == 0 else logging.ERROR, "worker %d has ended %s", worker.process_id, manner)
+        self._ended(code, was_ready=worker.is_ready, is_first=not started.is_set())
+
+    def _ended(self, code: int, *, was_ready: bool, is_first: bool) -> None:
+        if self._ending.is_set():
+            if was_ready and code != 0:
+                self._exit_code = 1  # what it had accepted is lost
+        elif is_first:
+            self._exit_code = code if code > 0 else _CANNOT_START
+            self._end(signal.SIGTERM)
+
+    def _hear(self, started: asyncio.Event, worker: Worker, message: Message) -> None:
+        match message:
+            case Message.READY:
+                started.set()
+            case Message.RELOADED:
+                for other in self._workers - {worker}:
+                    other.reload()
+
+    def _reload(self) -> None:
+        for worker in self._workers:
+            worker.reload()
+
+    def _end(self, number: int) -> None:
+        for worker in self._workers:
+            if not self._ending.is_set():
+                worker.end()
+            elif number == signal.SIGINT:
+                worker.kill()
+        self._ending.set()
+
+
+def supervise(settings: ProcessSettings, module: str = "app.server.worker") -> int:
+    """Serve with several workers, which run ``module``, until a signal; the exit code."""
+    logging.config.dictConfig(log_config(settings.log_format, settings.log_level))
+    raise_descriptor_limit()
+    family = socket.AF_INET6 if ":" in settings.host else socket.AF_INET
+    try:
+        listener = socket.create_server((settings.host, settings.port), family=family, backlog=_BACKLOG)
+    except OSError as error:
+        _logger.error("cannot listen on %s, port %d: %s", settings.host, settings.port, error.strerror)
+        return _CANNOT_START
+    with listener:
+        try:
+            folder = MeasuresFolder()
+        except NoFolderError as error:
+            _logger.error("%s", error)
+            return _CANNOT_START
+        try:
+            return asyncio.run(Supervisor(listener, folder, settings.workers, module).run())
+        finally:
+            folder.remove()

@@ -1,0 +1,30 @@
+"""``python -m app.server.worker LISTENER LINK``: one of several processes that serve, started by their supervisor.
+
+The arguments are descriptors: of the socket to take connections from, and of the link to the supervisor.
+"""
+
+import os
+import shutil
+import socket
+import sys
+
+from app.process_settings import read_settings
+from app.server.channel import Link
+from app.server.server import serve
+from app.server.streams import standard_streams
+from app.settings import Settings
+
+
+def main() -> None:
+    """Serve until a signal, or until the supervisor ends."""
+    with standard_streams():
+        listener, descriptor = (int(argument) for argument in sys.argv[1:])
+        link = Link(descriptor)
+        serve(read_settings(Settings), socket.socket(fileno=listener), link)
+        if link.has_ended:
+            # Nobody else is left to do it.
+            shutil.rmtree(os.environ["PROMETHEUS_MULTIPROC_DIR"], ignore_errors=True)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,346 @@
+import hashlib
+import re
+import socket
+import unicodedata
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import httpx2
+import pytest
+from pydantic import ValidationError
+from starlette.testclient import TestClient
+
+from app import problems
+from app.api.application import create_app
+from app.settings import Settings
+from tests.app.problems import require_problem
+from tests.app.server_process import ServerProcess, refused_start
+
+Start = Callable[..., ServerProcess]
+
+ORIGIN = "https://pages.example"
+KEYS = {name: f"{name}-key-that-nobody-guesses" for name in ("segment", "metrics", "admin", "everything")}
+OPEN = ["/livez", "/readyz", "/health", "/", "/static/page.js", "/docs", "/redoc", "/openapi.json"]
+GUARDED = ["/classes", "/model"]
+
+
+def keys_file(folder: Path) -> Path:
+    """Keys of one scope each, and of all."""
+    lines = [
+        f"{name} {hashlib.sha256(key.encode()).hexdigest()} {'segment,metrics,admin' if name == 'everything' else name}"
+        for name, key in KEYS.items()
+    ]
+    path = folder / "keys"
+    path.write_text("\n".join(lines))
+    return path
+
+
+def bearer(name: str) -> dict[str, str]:
+    return {"Authorization": f"Bearer {KEYS[name]}"}
+
+
+@pytest.fixture(scope="module")
+def guarded(tmp_path_factory: pytest.TempPathFactory, small_weights: Path) -> Iterator[TestClient]:
+    settings = Settings(
+        threads=1,
+        weights=small_weights,
+        keys=keys_file(tmp_path_factory.mktemp("keys")),
+        protect_metrics=True,
+        cors_origins=(ORIGIN,),
+    )
+    with TestClient(create_app(settings), raise_server_exceptions=False) as client:
+        yield client
+
+
+@pytest.mark.parametrize("name", ["segment", "everything"])
+@pytest.mark.parametrize("path", GUARDED)
+def test_a_key_opens_what_its_scopes_say(guarded: TestClient, path: str, name: str) -> None:
+    assert guarded.get(path, headers=bearer(name)).status_code == 200
+    assert guarded.get(path, headers={"X-API-Key": KEYS[name]}).status_code == 200
+
+
+def test_a_key_opens_segment(guarded: TestClient, cat: bytes) -> None:
+    assert guarded.post("/segment", content=cat, headers=bearer("segment")).status_code == 200
+    assert guarded.post("/segment", files={"image": cat}, headers={"X-API-Key": KEYS["segment"]}).status_code == 200
+
+
+@pytest.mark.parametrize(("method", "path"), [("POST", "/segment"), ("GET", "/classes"), ("GET", "/model")])
+@pytest.mark.parametrize(
+    "headers",
+    [
+        {},
+        {"Authorization": "Bearer "},
+        {"Authorization": "Bearer unknown"},
+        {"Authorization": f"Basic {KEYS['segment']}"},
+        {"Authorization": KEYS["segment"]},
+        {"X-API-Key": ""},
+        {"X-API-Key": "unknown"},
+        {"X-API-Key": "k" * 10_000},
+        {"X-API-Key": hashlib.sha256(KEYS["segment"].encode()).hexdigest()},
+        {"Cookie": f"X-API-Key={KEYS['segment']}"},
+    ],
+)
+def test_no_key_or_an_unknown_one_is_unauthorized(
+    guarded: TestClient, method: str, path: str, headers: dict[str, str]
+) -> None:
+    response = guarded.request(method, path, headers=headers)
+    require_problem(response, problems.UNAUTHORIZED)
+    assert response.headers["www-authenticate"] == "Bearer"
+
+
+def test_a_key_in_the_address_is_not_looked_at(guarded: TestClient) -> None:
+    require_problem(guarded.get(f"/model?api_key={KEYS['segment']}"), problems.UNAUTHORIZED)
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "name"),
+    [
+        ("POST", "/segment", "metrics"),
+        ("GET", "/classes", "admin"),
+        ("GET", "/model", "metrics"),
+        ("GET", "/metrics", "segment"),
+    ],
+)
+def test_a_key_without_the_scope_is_forbidden(guarded: TestClient, method: str, path: str, name: str) -> None:
+    document = require_problem(guarded.request(method, path, headers=bearer(name)), problems.FORBIDDEN)
+    assert f"the key of {name} lacks the scope" in document["detail"]
+    assert KEYS[name] not in str(document)
+
+
+def test_metrics_can_be_protected(guarded: TestClient) -> None:
+    require_problem(guarded.get("/metrics"), problems.UNAUTHORIZED)
+    assert guarded.get("/metrics", headers=bearer("metrics")).status_code == 200
+
+
+@pytest.mark.parametrize("path", [*OPEN, problems.UNAUTHORIZED.type])
+def test_probes_pages_and_descriptions_stay_open(guarded: TestClient, path: str) -> None:
+    assert guarded.get(path).status_code == 200
+
+
+def test_metrics_stay_open_unless_protected(tmp_path: Path, small_weights: Path) -> None:
+    with TestClient(create_app(Settings(threads=1, weights=small_weights, keys=keys_file(tmp_path)))) as client:
+        assert client.get("/metrics").status_code == 200
+        require_problem(client.get("/model"), problems.UNAUTHORIZED)
+
+
+def test_without_keys_everything_is_open(client: TestClient) -> None:
+    for path in [*OPEN, *GUARDED, "/metrics"]:
+        assert client.get(path).status_code == 200
+
+
+def test_the_key_comes_before_parameters_body_and_a_place(guarded: TestClient) -> None:
+    # Each of these is refused for another reason, with a key.
+    for query, headers in (("format=gif", {}), ("", {"Content-Type": "text/plain"}), ("", {"Accept": "text/html"})):
+        require_problem(guarded.post(f"/segment?{query}", headers=headers), problems.UNAUTHORIZED)
+
+
+def test_a_stranger_is_refused_before_the_body_arrives(
+    start_server: Start, tmp_path: Path, small_weights: Path
+) -> None:
+    server = start_server(keys=keys_file(tmp_path), weights=small_weights)
+    upload = server.unfinished_upload(b"x" * 1000, sent=10)
+    head = upload.response()
+    assert head.startswith(b"HTTP/1.1 401")
+    assert b"/problems/unauthorized" in head
+    with server.client() as client:
+        require_problem(client.post("/segment", content=bytes(30_000_000)), problems.UNAUTHORIZED)
+
+
+def test_a_bad_file_of_keys_ends_the_start_in_a_sentence(tmp_path: Path) -> None:
+    path = tmp_path / "keys"
+    path.write_text("camera 123\n")
+    code, said = refused_start(keys=path)
+    assert code != 0
+    assert f"the keys in {path} cannot be used: line 1: after the name camera" in said
+    assert "Traceback" not in said
+
+
+def test_protection_without_keys_ends_the_start_in_a_sentence() -> None:
+    code, said = refused_start(protect_metrics=True)
+    assert code != 0
+    assert "FCN_PROTECT_METRICS: needs keys, in a file that FCN_KEYS names" in said
+    assert "Traceback" not in said
+
+
+def test_origins_come_with_commas_between(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("FCN_CORS_ORIGINS", "https://a.example, http://b.example:8080")
+    assert Settings().cors_origins == ("https://a.example", "http://b.example:8080")
+
+
+@pytest.mark.parametrize("origins", ["https://a.example/", "https://a.example, b.example", "https://a.example?"])
+def test_what_is_no_origin_is_refused(monkeypatch: pytest.MonkeyPatch, origins: str) -> None:
+    monkeypatch.setenv("FCN_CORS_ORIGINS", origins)
+    with pytest.raises(ValidationError, match="is no origin"):
+        Settings()
+
+
+def test_the_reference_says_where_a_key_is_needed(guarded: TestClient, client: TestClient) -> None:
+    def needing_keys(client: TestClient) -> dict[str, list[dict[str, list[str]]]]:
+        document = client.get("/openapi.json").json()
+        assert set(document["components"]["securitySchemes"]) == {"bearer", "header"}
+        return {
+            path: operation["security"]
+            for path, methods in document["paths"].items()
+            for operation in methods.values()
+            if "security" in operation
+        }
+
+    def needs(scope: str) -> list[dict[str, list[str]]]:
+        return [{"bearer": [scope]}, {"header": [scope]}]
+
+    admin = {"/admin/reload": needs("admin")}
+    assert needing_keys(client) == admin
+    assert needing_keys(guarded) == admin | {
+        "/segment": needs("segment"),
+        "/classes": needs("segment"),
+        "/model": needs("segment"),
+        "/metrics": needs("metrics"),
+        "/v2": needs("segment"),
+        "/v2/models/{model}": needs("segment"),
+        "/v2/models/{model}/config": needs("segment"),
+        "/v2/models/{model}/infer": needs("segment"),
+        "/v2/repository/index": needs("segment"),
+    }
+
+
+def test_each_key_has_a_rate_of_its_own(tmp_path: Path, small_weights: Path) -> None:
+    settings = Settings(threads=1, weights=small_weights, keys=keys_file(tmp_path), rate_per_s=0.001, rate_burst=2)
+    with TestClient(create_app(settings)) as client:
+        for _ in range(2):
+            require_problem(client.post("/segment", headers=bearer("segment")), problems.NOT_AN_IMAGE)
+        response = client.post("/segment", headers=bearer("segment"))
+        document = require_problem(response, problems.RATE_LIMITED)
+        wait_s = int(response.headers["retry-after"])
+        assert 990 < wait_s <= 1000
+        assert f"try again in {wait_s} s" in document["detail"]
+        require_problem(client.post("/segment", headers=bearer("everything")), problems.NOT_AN_IMAGE)
+        assert client.get("/model", headers=bearer("segment")).status_code == 200
+        require_problem(client.post("/segment"), problems.UNAUTHORIZED)
+
+
+def test_without_keys_each_address_has_a_rate_of_its_own(small_weights: Path) -> None:
+    app = create_app(Settings(threads=1, weights=small_weights, rate_per_s=0.001, rate_burst=1))
+    with TestClient(app, client=("192.0.2.1", 1)) as client:
+        require_problem(client.post("/segment"), problems.NOT_AN_IMAGE)
+        require_problem(client.post("/segment"), problems.RATE_LIMITED)
+        other = TestClient(app, client=("192.0.2.2", 1))
+        require_problem(other.post("/segment"), problems.NOT_AN_IMAGE)
+
+
+def preflight(client: TestClient, origin: str) -> httpx2.Response:
+    asked = {
+        "Origin": origin,
+        "Access-Control-Request-Method": "POST",
+        "Access-Control-Request-Headers": "authorization, content-type, x-api-key, x-request-id",
+    }
+    return client.options("/segment", headers=asked)
+
+
+def test_a_preflight_needs_no_key(guarded: TestClient) -> None:
+    response = preflight(guarded, ORIGIN)
+    assert response.status_code == 200
+    assert response.headers["x-request-id"]
+    assert response.headers["access-control-allow-origin"] == ORIGIN
+    assert "POST" in response.headers["access-control-allow-methods"]
+
+
+def test_other_origins_are_not_let_in(guarded: TestClient) -> None:
+    refused = preflight(guarded, "https://evil.example")
+    assert "origin" in require_problem(refused, problems.INVALID_REQUEST)["detail"]
+    assert "access-control-allow-origin" not in refused.headers
+    response = guarded.get("/model", headers={**bearer("segment"), "Origin": "https://evil.example"})
+    assert "access-control-allow-origin" not in response.headers
+
+
+def test_pages_of_an_origin_let_in_can_read_answers_and_errors(guarded: TestClient, cat: bytes) -> None:
+    for headers, status in ((bearer("segment"), 200), ({}, 401)):
+        response = guarded.post("/segment", content=cat, headers={**headers, "Origin": ORIGIN})
+        assert response.status_code == status
+        assert response.headers["access-control-allow-origin"] == ORIGIN
+        exposed = response.headers["access-control-expose-headers"].split(", ")
+        own = {"Server-Timing", "X-Checkpoint-SHA256", "X-Request-ID", "X-Segmentation-Precision"}
+        assert set(exposed) == own | {"Inference-Header-Content-Length", "Retry-After"}
+        assert "Origin" in response.headers["vary"]
+
+
+def test_pages_elsewhere_can_read_even_faults_of_the_service(small_weights: Path) -> None:
+    app = create_app(Settings(threads=1, weights=small_weights, cors_origins=("*",)))
+
+    @app.get("/fault")
+    async def fault() -> None:
+        raise RuntimeError("on purpose")
+
+    with TestClient(app, raise_server_exceptions=False) as client:
+        response = client.get("/fault", headers={"Origin": ORIGIN})
+        require_problem(response, problems.INTERNAL)
+        assert response.headers["access-control-allow-origin"] == "*"
+
+
+def test_no_origin_is_let_in_by_default(client: TestClient) -> None:
+    require_problem(preflight(client, ORIGIN), problems.METHOD_NOT_ALLOWED)
+    headers = client.get("/model", headers={"Origin": ORIGIN}).headers
+    assert not [name for name in headers if name.startswith("access-control")]
+
+
+EVIL = b"cat\n12:00:00 info injected\x1b[31m\x7f\xc2\x9b.jpg"
+
+
+def exchange(server: ServerProcess, request: bytes) -> bytes:
+    """The whole answer to bytes that no library would send."""
+    with socket.create_connection(("127.0.0.1", server.port), timeout=30) as connection:
+        connection.sendall(request)
+        answer = b""
+        while part := connection.recv(65536):
+            answer += part
+        return answer
+
+
+def post(target: bytes, headers: list[bytes], body: bytes) -> bytes:
+    """A request as bytes."""
+    lines = [
+        b"POST %s HTTP/1.1" % target,
+        b"Host: x",
+        b"Connection: close",
+        b"Content-Length: %d" % len(body),
+        *headers,
+    ]
+    return b"\r\n".join(lines) + b"\r\n\r\n" + body
+
+
+@pytest.mark.parametrize(
+    ("form", "line_pattern"),
+    [("json", r"\{.*\}|Ready on .*"), ("text", r"\d\d:\d\d:\d\d (debug|info|warning|error) .*|Ready on .*")],
+)
+def test_the_log_tells_who_came_but_no_key_and_nothing_raw(
+    start_server: Start, tmp_path: Path, small_weights: Path, cat: bytes, form: str, line_pattern: str
+) -> None:
+    server = start_server(weights=small_weights, keys=keys_file(tmp_path), log_format=form, log_level="debug")
+    secret = KEYS["everything"].encode()
+    name = EVIL.replace(b"\n", b"%0A") + b'\\"'
+    part = b'--b\r\nContent-Disposition: form-data; name="image"; filename="%s"\r\n\r\n%s\r\n--b--\r\n' % (name, cat)
+    multipart = b"Content-Type: multipart/form-data; boundary=b"
+    requests = [
+        post(b"/segment", [b"Authorization: Bearer " + secret, multipart], part),
+        post(b"/segment", [b"X-API-Key: " + secret], cat),
+        post(b"/segment", [b"Authorization: Bearer wrong-" + secret], cat),
+        post(b"/segment?api_key=" + secret, [], cat),
+        post(b"/segment", [b"X-API-Key: " + secret + b"\n " + EVIL], cat),
+        post(b"/segment", [b"X-API-Key: " + secret, b"X-Request-ID: " + EVIL], b"body-" + secret),
+        post(b"/segment", [b"X-API-Key: " + secret, b"Content-Type: image/" + EVIL], b"body-" + secret),
+        post(b"/admin/reload", [b"X-API-Key: " + secret], b""),
+        post(b"/missing%0A%1B[31m", [b"X-API-Key: " + secret], b""),
+        post(b"/missing/" + EVIL, [b"X-API-Key: " + secret], b""),
+        EVIL + secret + b"\r\n\r\n",
+    ]
+    statuses = [exchange(server, request)[9:12] for request in requests]
+    assert statuses[:4] == [b"200", b"200", b"401", b"401"]
+    assert statuses[7:9] == [b"200", b"404"]
+    assert b"500" not in statuses
+    lines = [line.removesuffix("\n") for line in server.end()]
+    log = "\n".join(lines)
+    assert "everything" in log
+    assert secret.decode() not in log
+    assert "body-" not in log
+    assert "cat\n" not in log
+    assert [line for line in lines if not re.fullmatch(line_pattern, line)] == []
+    assert [line for line in lines if any(unicodedata.category(letter) in ("Cc", "Zl", "Zp") for letter in line)] == []

@@ -1,0 +1,79 @@
+import base64
+from io import BytesIO
+
+import numpy as np
+import orjson
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from hypothesis.extra.numpy import arrays
+from numpy.typing import NDArray
+from PIL import Image
+
+from app.formats.rendering import DIGEST_KEY, MaskEncoding, blend, render_json, render_png
+from app.formats.rle import decode_rle
+from model.labels import VOC, Labels
+from model.segmentation import Segmentation, Timings
+
+MASKS = st.tuples(st.integers(1, 80), st.integers(1, 40)).flatmap(
+    lambda shape: arrays(np.uint8, shape, elements=st.integers(0, 20))
+)
+
+
+def segmentation(mask: NDArray[np.uint8], labels: Labels = VOC) -> Segmentation:
+    return Segmentation(mask, labels, Timings(0, 0, 0))
+
+
+def opened(png: bytes) -> Image.Image:
+    picture = Image.open(BytesIO(png))
+    picture.load()
+    return picture
+
+
+@settings(max_examples=50, deadline=None)
+@given(mask=MASKS)
+def test_a_png_stores_indices_and_shows_colours(mask: NDArray[np.uint8]) -> None:
+    picture = opened(render_png(segmentation(mask), "d1"))
+    assert picture.mode == "P"
+    np.testing.assert_array_equal(np.asarray(picture), mask)
+    np.testing.assert_array_equal(np.asarray(picture.convert("RGB")), VOC.colormap(mask))
+    assert picture.info[DIGEST_KEY] == "d1"
+
+
+@settings(max_examples=50, deadline=None)
+@given(mask=MASKS)
+def test_all_encodings_of_json_hold_the_same_mask(mask: NDArray[np.uint8]) -> None:
+    height, width = mask.shape
+    documents = {way: orjson.loads(render_json(segmentation(mask), way, "d1")) for way in MaskEncoding}
+    np.testing.assert_array_equal(documents[MaskEncoding.ROWS]["mask"], mask)
+    png = base64.b64decode(documents[MaskEncoding.PNG]["mask"])
+    np.testing.assert_array_equal(np.asarray(opened(png)), mask)
+    for entry in documents[MaskEncoding.RLE]["mask"]:
+        np.testing.assert_array_equal(decode_rle(entry["counts"], height, width), mask == entry["index"])
+    assert {entry["index"] for entry in documents[MaskEncoding.RLE]["mask"]} == set(np.unique(mask).tolist())
+    assert documents[MaskEncoding.NONE]["mask"] is None
+
+
+def test_json_counts_the_classes_found() -> None:
+    mask = np.array([[0, 0, 15, 8]], dtype=np.uint8)
+    document = orjson.loads(render_json(segmentation(mask), MaskEncoding.NONE, "d1"))
+    assert document["width"] == 4
+    assert document["height"] == 1
+    assert document["classes"] == [
+        {"index": 0, "name": "background", "color": [0, 0, 0], "pixels": 2, "fraction": 0.5},
+        {"index": 8, "name": "cat", "color": [64, 0, 0], "pixels": 1, "fraction": 0.25},
+        {"index": 15, "name": "person", "color": [192, 128, 128], "pixels": 1, "fraction": 0.25},
+    ]
+
+
+@pytest.mark.parametrize(("alpha", "expected"), [(0.0, [100, 100, 100]), (1.0, [64, 0, 0]), (0.5, [82, 50, 50])])
+def test_an_overlay_mixes_colours_and_leaves_background_clear(alpha: float, expected: list[int]) -> None:
+    image = np.full((1, 2, 3), 100, dtype=np.uint8)
+    result = blend(image, np.array([[0, 8]], dtype=np.uint8), VOC, alpha)
+    assert result.tolist() == [[[100, 100, 100], expected]]
+
+
+def test_without_a_background_every_class_is_laid_over() -> None:
+    labels = Labels(("wall", "floor"), ((10, 20, 30), (40, 50, 60)))
+    result = blend(np.zeros((1, 2, 3), dtype=np.uint8), np.array([[0, 1]], dtype=np.uint8), labels, 1.0)
+    assert result.tolist() == [[[10, 20, 30], [40, 50, 60]]]

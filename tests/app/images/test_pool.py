@@ -1,0 +1,378 @@
+import gc
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
+from pathlib import Path
+
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+from PIL import Image
+
+from app.images.decode import FORMATS
+from app.images.in_process import InProcessDecoder
+from app.images.limits import TimeLimits
+from app.images.pool import Decoders
+from app.problems import (
+    DECODER_UNAVAILABLE,
+    DRAINING,
+    IMAGE_DAMAGED,
+    NOT_AN_IMAGE,
+    TOO_COSTLY,
+    Problem,
+    ProblemError,
+)
+from tests.app.images.crashing_decoder import STUCK_FILE
+from tests.app.images.encoding import encoded
+from tests.app.server_process import ServerProcess
+
+pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="elsewhere images are decoded in the process")
+
+CRASHING = "tests.app.images.crashing_decoder"
+MAX_PIXELS = 10_000_000
+RAMP = np.arange(12 * 20 * 3, dtype=np.uint32).reshape(12, 20, 3).astype(np.uint8)
+FILE = encoded(Image.fromarray(RAMP), "PNG")
+
+
+@pytest.fixture
+def failures() -> list[str]:
+    """Of all decoders of a test."""
+    return []
+
+
+@pytest.fixture
+def make(failures: list[str]) -> Iterator[Callable[..., Decoders]]:
+    """Makes decoders; they are ended with the test."""
+    made: list[Decoders] = []
+
+    def make(count: int = 1, **options: object) -> Decoders:
+        decoders = Decoders(count, MAX_PIXELS, module=CRASHING, on_failure=failures.append, **options)  # type: ignore[arg-type]
+        made.append(decoders)
+        return decoders
+
+    yield make
+    for decoders in made:
+        decoders.close()
+
+
+def decode(decoders: Decoders, data: bytes) -> NDArray[np.uint8]:
+    picture = decoders.open(data)
+    try:
+        return decoders.decode(picture)
+    finally:
+        picture.close()
+
+
+def problem_of(decoders: Decoders, data: bytes) -> tuple[Problem, str]:
+    with pytest.raises(ProblemError) as caught:
+        decode(decoders, data)
+    return caught.value.problem, caught.value.detail
+
+
+def require_work(decoders: Decoders) -> None:
+    np.testing.assert_array_equal(decode(decoders, FILE), RAMP)
+
+
+def wait_until(is_so: Callable[[], bool]) -> None:
+    end = time.monotonic() + 30
+    while not is_so():
+        assert time.monotonic() < end
+        time.sleep(0.01)
+
+
+def is_running(process_id: int) -> bool:
+    try:
+        return Path(f"/proc/{process_id}/stat").read_text().rpartition(")")[2].split()[0] not in "ZX"
+    except FileNotFoundError:
+        return False
+
+
+def resident_bytes(process_id: int, kind: str) -> int:
+    lines = Path(f"/proc/{process_id}/status").read_text().splitlines()
+    return next(int(line.split()[1]) * 1024 for line in lines if line.startswith(f"{kind}:"))
+
+
+def test_a_picture_tells_its_header_and_is_decoded_as_in_the_process(make: Callable[..., Decoders]) -> None:
+    exif = Image.Exif()
+    exif[0x0112] = 6
+    data = encoded(Image.fromarray(RAMP), "PNG", exif=exif)
+    decoders = make()
+    picture = decoders.open(data)
+    assert (picture.format, picture.mode, picture.height, picture.width) == ("PNG", "RGB", 20, 12)
+    assert picture.decode_bytes > 20 * 12 * 7
+    np.testing.assert_array_equal(decoders.decode(picture), np.rot90(RAMP, -1))
+    picture.close()
+    picture.close()
+
+
+def test_one_may_read_the_header_and_another_decode(make: Callable[..., Decoders]) -> None:
+    picture = make().open(FILE)
+    np.testing.assert_array_equal(make(make_way=True).decode(picture), RAMP)
+    picture.close()
+
+
+def test_pixels_outlive_picture_and_decoders() -> None:
+    decoders = Decoders(1, MAX_PIXELS)
+    image = decode(decoders, FILE)
+    decoders.close()
+    np.testing.assert_array_equal(image, RAMP)
+    assert not image.flags.writeable
+
+
+@pytest.mark.parametrize(
+    ("does", "said"), [("segfault in header", "SIGSEGV"), ("|segfault", "SIGSEGV"), ("|abort", "SIGABRT")]
+)
+def test_an_image_that_crashes_its_decoder_is_refused_and_others_are_decoded(
+    make: Callable[..., Decoders], does: str, said: str, failures: list[str]
+) -> None:
+    decoders = make()
+    problem, detail = problem_of(decoders, FILE + does.encode())
+    assert problem is IMAGE_DAMAGED
+    assert f"the decoder crashed on it ({said})" in detail
+    assert failures == ["crashed", "crashed"], "it was given a second chance"
+    require_work(decoders)
+    assert len(failures) == 2
+
+
+@pytest.mark.parametrize("does", ["loop", "sleep"])
+def test_an_image_that_takes_too_long_is_refused_and_others_are_decoded(
+    make: Callable[..., Decoders], does: str, failures: list[str]
+) -> None:
+    decoders = make(limits=TimeLimits(image_s=1, megapixel_s=0, patience=2))
+    problem, detail = problem_of(decoders, FILE + f"|{does}".encode())
+    assert problem is IMAGE_DAMAGED
+    assert "took longer than" in detail
+    assert failures == ["timed_out"]
+    require_work(decoders)
+
+
+def test_memory_above_an_images_allowance_is_not_given(make: Callable[..., Decoders]) -> None:
+    decoders = make()
+    require_work(decoders)
+    (process_id,) = decoders.process_ids
+    before = resident_bytes(process_id, "VmHWM")
+    problem, detail = problem_of(decoders, FILE + b"|allocate")
+    assert problem is TOO_COSTLY
+    assert "memory" in detail
+    assert decoders.process_ids == [process_id], "it lives on"
+    assert resident_bytes(process_id, "VmHWM") - before < 20e6
+    require_work(decoders)
+
+
+def test_a_decoder_that_was_killed_while_it_waited_is_replaced(
+    make: Callable[..., Decoders], failures: list[str]
+) -> None:
+    decoders = make()
+    require_work(decoders)
+    (killed,) = decoders.process_ids
+    os.kill(killed, signal.SIGKILL)
+    wait_until(lambda: not is_running(killed))
+    require_work(decoders)
+    assert decoders.process_ids != [killed]
+    assert failures == []
+
+
+def test_an_image_whose_decoder_was_killed_is_decoded_by_another(
+    make: Callable[..., Decoders], tmp_path: Path, monkeypatch: pytest.MonkeyPatch, failures: list[str]
+) -> None:
+    stuck = tmp_path / "stuck"
+    monkeypatch.setenv(STUCK_FILE, str(stuck))
+    decoders = make()
+    with ThreadPoolExecutor(1) as thread:
+        decoding = thread.submit(decode, decoders, FILE + b"|stuck once")
+        wait_until(stuck.exists)
+        (killed,) = decoders.process_ids
+        os.kill(killed, signal.SIGKILL)
+        np.testing.assert_array_equal(decoding.result(30), RAMP)
+    assert failures == ["crashed"]
+    assert not is_running(killed)
+
+
+def test_requests_beside_one_that_crashes_or_hangs_are_untouched(make: Callable[..., Decoders]) -> None:
+    decoders = make(3, limits=TimeLimits(image_s=1, megapixel_s=0))
+    with ThreadPoolExecutor(3) as threads:
+        bad = [threads.submit(problem_of, decoders, FILE + does) for does in (b"|loop", b"|segfault")]
+        for _ in range(20):
+            require_work(decoders)
+        assert [job.result(30)[0] for job in bad] == [IMAGE_DAMAGED, IMAGE_DAMAGED]
+
+
+def test_more_requests_than_decoders_wait_for_their_turn(make: Callable[..., Decoders]) -> None:
+    decoders = make(2)
+    with ThreadPoolExecutor(8) as threads:
+        for image in threads.map(lambda _: decode(decoders, FILE), range(40)):
+            np.testing.assert_array_equal(image, RAMP)
+    assert len(decoders.process_ids) == 2
+
+
+def test_decoders_are_started_when_they_are_wanted_or_at_once(make: Callable[..., Decoders]) -> None:
+    decoders = make(2)
+    assert decoders.process_ids == []
+    require_work(decoders)
+    assert len(decoders.process_ids) == 1
+    decoders.start()
+    assert len(decoders.process_ids) == 2
+
+
+def test_a_decoder_that_cannot_be_started_holds_nobody_up() -> None:
+    decoders = Decoders(1, MAX_PIXELS, module="tests.app.no_such_module")
+    for _ in range(2):
+        problem, _ = problem_of(decoders, FILE)
+        assert problem is DECODER_UNAVAILABLE
+    decoders.close()
+
+
+def test_closing_ends_decoders_and_what_they_are_at(make: Callable[..., Decoders]) -> None:
+    decoders = make(2)
+    decoders.start()
+    ids = decoders.process_ids
+    with ThreadPoolExecutor(1) as thread:
+        busy = thread.submit(problem_of, decoders, FILE + b"|loop")
+        wait_until(lambda: any(_processor_s(process_id) > 0.3 for process_id in ids))
+        decoders.close()
+        assert busy.result(30)[0] is DRAINING
+    assert not any(is_running(process_id) for process_id in ids)
+    assert problem_of(decoders, FILE)[0] is DRAINING
+    decoders.close()
+
+
+def test_no_descriptor_is_kept(make: Callable[..., Decoders]) -> None:
+    decoders = make()
+    require_work(decoders)
+    (process_id,) = decoders.process_ids
+
+    before = open_descriptors(os.getpid()), open_descriptors(process_id)
+    for _ in range(20):
+        require_work(decoders)
+        problem_of(decoders, b"hello")
+        problem_of(decoders, FILE[:60])
+        problem_of(decoders, FILE + b"|allocate")
+    assert (open_descriptors(os.getpid()), open_descriptors(process_id)) == before
+    problem_of(decoders, FILE + b"|segfault")
+    require_work(decoders)
+    assert len(open_descriptors(os.getpid())) == len(before[0])
+
+
+def open_descriptors(process_id: int) -> set[tuple[str, str]]:
+    """A process's descriptors, each with what it is of."""
+    gc.collect()
+    found = set()
+    for descriptor in Path(f"/proc/{process_id}/fd").iterdir():
+        with suppress(FileNotFoundError):  # that of this folder itself
+            found.add((descriptor.name, str(descriptor.readlink())))
+    return found
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
+def test_signals_that_end_the_service_leave_decoders_to_it(
+    make: Callable[..., Decoders], number: signal.Signals
+) -> None:
+    decoders = make()
+    require_work(decoders)
+    (process_id,) = decoders.process_ids
+    assert os.getpgid(process_id) != os.getpgid(0)
+    os.kill(process_id, number)
+    require_work(decoders)
+    assert decoders.process_ids == [process_id]
+
+
+def test_decoders_die_with_the_service_even_if_they_hang() -> None:
+    program = (
+        "import sys, threading\n"
+        "from app.images.pool import Decoders\n"
+        "from tests.app.images.test_pool import CRASHING, FILE, decode\n"
+        "decoders = Decoders(2, 1000, module=CRASHING)\n"
+        "decoders.start()\n"
+        "threading.Thread(target=decode, args=(decoders, FILE + b'|loop')).start()\n"
+        "print(*decoders.process_ids, flush=True)\n"
+        "threading.Event().wait()\n"
+    )
+    with subprocess.Popen([sys.executable, "-c", program], stdout=subprocess.PIPE, text=True) as service:
+        assert service.stdout is not None
+        ids = [int(word) for word in service.stdout.readline().split()]
+        wait_until(lambda: any(_processor_s(process_id) > 0.3 for process_id in ids))
+        assert all(is_running(process_id) for process_id in ids)
+        service.kill()
+    wait_until(lambda: not any(is_running(process_id) for process_id in ids))
+
+
+def test_decoders_that_make_way_have_a_lower_priority(make: Callable[..., Decoders]) -> None:
+    own = os.getpriority(os.PRIO_PROCESS, 0)
+    for make_way, niceness in ((False, own), (True, min(19, own + 5))):
+        decoders = make(make_way=make_way)
+        require_work(decoders)
+        assert [os.getpriority(os.PRIO_PROCESS, process_id) for process_id in decoders.process_ids] == [niceness]
+
+
+def test_a_decoder_knows_the_formats_offered_alone_and_loads_no_framework(make: Callable[..., Decoders]) -> None:
+    problem, detail = problem_of(make(), FILE + b"|tell")
+    assert problem is NOT_AN_IMAGE
+    assert detail == f"formats {sorted(FORMATS)}, modules []"
+
+
+@pytest.mark.parametrize(
+    ("file_format", "options"),
+    [
+        ("JPEG", {}),
+        ("JPEG", {"progressive": True, "subsampling": 0}),
+        ("PNG", {"compress_level": 1}),
+        ("TIFF", {"compression": "tiff_lzw"}),
+        ("WEBP", {"method": 0, "lossless": True, "quality": 0}),
+        ("AVIF", {"speed": 10}),
+        ("HEIF", {"enc_params": {"preset": "ultrafast"}}),
+    ],
+)
+def test_decoding_takes_no_more_memory_than_a_picture_says(
+    make: Callable[..., Decoders], file_format: str, options: dict[str, object]
+) -> None:
+    side = 1500
+    ramp = np.add.outer(np.arange(side), np.arange(side)).astype(np.uint8)
+    data = encoded(Image.fromarray(np.stack([ramp, ramp.T, 255 - ramp], axis=2)), file_format, **options)
+    decoders = make()
+    require_work(decoders)
+    (process_id,) = decoders.process_ids
+    before = resident_bytes(process_id, "VmRSS")
+    picture = decoders.open(data)
+    assert decoders.decode(picture).shape == (side, side, 3)
+    peak = resident_bytes(process_id, "VmHWM") - before
+    assert side * side * 4 < peak < picture.decode_bytes < side * side * 25
+    assert resident_bytes(process_id, "VmRSS") - before < 30e6, "it gives back what it took"
+    picture.close()
+
+
+def test_without_processes_images_are_decoded_in_the_service(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("app.images.pool.Decoder", InProcessDecoder)
+    decoders = Decoders(2, MAX_PIXELS)
+    decoders.start()
+    require_work(decoders)
+    assert problem_of(decoders, b"hello")[0] is NOT_AN_IMAGE
+    assert decoders.process_ids == [0, 0]
+    decoders.close()
+    assert problem_of(decoders, FILE)[0] is DRAINING
+
+
+def test_a_service_whose_decoders_are_killed_goes_on(server: ServerProcess, cat: bytes) -> None:
+    with server.client() as client:
+        assert client.post("/segment", files={"image": cat}).status_code == 200
+        killed = _decoders_of(server.process.pid)
+        assert killed
+        for process_id in killed:
+            os.kill(process_id, signal.SIGKILL)
+        assert client.post("/segment", files={"image": cat}).status_code == 200
+        assert not set(killed) & set(_decoders_of(server.process.pid))
+
+
+def _decoders_of(process_id: int) -> list[int]:
+    children = [task.read_text().split() for task in Path(f"/proc/{process_id}/task").glob("*/children")]
+    ids = [int(child) for task in children for child in task]
+    return [child for child in ids if b"app.images.worker" in Path(f"/proc/{child}/cmdline").read_bytes()]
+
+
+def _processor_s(process_id: int) -> float:
+    fields = Path(f"/proc/{process_id}/stat").read_text().rpartition(")")[2].split()
+    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")

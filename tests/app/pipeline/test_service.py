@@ -1,0 +1,354 @@
+import asyncio
+import gc
+import sys
+import threading
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import suppress
+from dataclasses import replace
+from io import BytesIO
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from app.formats.rendering import MaskEncoding, OutputFormat
+from app.observability.metrics import Metrics
+from app.pipeline.jobs import Answer, Job
+from app.pipeline.options import Options
+from app.pipeline.service import BrokenOff, Service
+from app.problems import DEADLINE, QUEUE_FULL, ProblemError
+from app.settings import Settings
+from app.threads import start_threads
+from model.checkpoint import Golden
+from model.errors import CheckpointError
+from model.segmentation import NO_TIME, Band
+from model.segmenter import Segmenter
+from model.tiling import Tiling
+from tests.model.random_checkpoint import random_checkpoint
+
+WIDTH, HEIGHT = 40, 50
+LARGE_BYTES = 1 << 20
+"""Of a body that is likely a large image's."""
+SEGMENTER = Segmenter(random_checkpoint(), "cpu")
+
+
+def _job(tiling: Tiling = Tiling.OVERLAP) -> Job:
+    """Predicted in bands, whatever its size, unless told otherwise."""
+    buffer = BytesIO()
+    Image.new("RGB", (WIDTH, HEIGHT)).save(buffer, "PNG")
+    options = Options(OutputFormat.PNG, MaskEncoding.NONE, tiling, 0.5)
+    return Job(buffer.getvalue(), options, SEGMENTER, max_pixels=10**6)
+
+
+_started: list[Service] = []
+
+
+@pytest.fixture(autouse=True)
+def _end_services() -> Iterator[None]:
+    yield
+    while _started:
+        _started.pop().close()
+
+
+def _service(
+    load: Callable[[], Segmenter] = lambda: SEGMENTER, seconds_per_pixel: float = 1e-6, **settings: Any
+) -> Service:
+    all_cores = start_threads("all-cores", 1)
+    service = Service(Settings(**settings), SEGMENTER, all_cores, Metrics(), load, seconds_per_pixel)
+    _started.append(service)
+    return service
+
+
+def _slow_service(monkeypatch: pytest.MonkeyPatch, more: threading.Event, **settings: Any) -> Service:
+    """A service that knows the first row at once, and the others when it may."""
+    service = _service(**settings)
+
+    def bands(*_: object, confidence: bool) -> Iterator[Band]:
+        yield Band(np.zeros((1, WIDTH), dtype=np.uint8), NO_TIME)
+        assert more.wait(30)
+        yield Band(np.zeros((HEIGHT - 1, WIDTH), dtype=np.uint8), NO_TIME)
+
+    monkeypatch.setattr(service._scheduler, "bands", bands)
+    return service
+
+
+def _measure(service: Service, name: str) -> float:
+    value = service._metrics.registry.get_sample_value(name)
+    assert value is not None
+    return value
+
+
+def _reserved(service: Service) -> float:
+    value = service._metrics.registry.get_sample_value
+    return sum(value("fcn_memory_reserved_bytes", {"lane": lane}) or 0 for lane in ("photograph", "large"))
+
+
+def _unfinished(service: Service) -> float:
+    return _measure(service, "fcn_unfinished_requests")
+
+
+async def _wait(event: asyncio.Event) -> None:
+    await event.wait()
+
+
+async def _wait_until_idle(service: Service) -> None:
+    async with asyncio.timeout(30):
+        while _unfinished(service):
+            await asyncio.sleep(0.001)
+
+
+def test_an_answer_whose_next_part_comes_too_late_is_broken_off(monkeypatch: pytest.MonkeyPatch) -> None:
+    more = threading.Event()
+    service = _slow_service(monkeypatch, more, deadline_s=3)
+
+    async def ask() -> None:
+        gone = asyncio.create_task(asyncio.sleep(60))
+        with service.admit() as place:
+            parts = await service.run(_job(), place, gone)
+            assert isinstance(parts, AsyncIterator)
+            assert (await anext(parts)).startswith(b"\x89PNG")
+            with pytest.raises(BrokenOff, match=r"its next part was not ready within 3 s"):
+                await anext(parts)
+        assert _unfinished(service) == 1  # the thread still works
+        more.set()
+        await _wait_until_idle(service)
+        gone.cancel()
+
+    asyncio.run(ask())
+    assert _measure(service, "fcn_broken_off_total") == 1
+
+
+def test_a_client_that_reads_slowly_holds_no_place_once_the_work_is_done(monkeypatch: pytest.MonkeyPatch) -> None:
+    more = threading.Event()
+    service = _slow_service(monkeypatch, more)
+
+    async def ask() -> bytes:
+        gone = asyncio.create_task(asyncio.sleep(60))
+        with service.admit() as place:
+            parts = await service.run(_job(), place, gone)
+            assert isinstance(parts, AsyncIterator)
+            assert _unfinished(service) == 1
+            more.set()
+            await _wait_until_idle(service)
+            file = b"".join([part async for part in parts])
+        assert _unfinished(service) == 0
+        gone.cancel()
+        return file
+
+    picture = Image.open(BytesIO(asyncio.run(ask())))
+    assert picture.size == (WIDTH, HEIGHT)
+    picture.load()
+
+
+def test_a_client_that_goes_between_parts_is_counted_and_its_work_abandoned(monkeypatch: pytest.MonkeyPatch) -> None:
+    more = threading.Event()
+    service = _slow_service(monkeypatch, more)
+    job = _job()
+
+    async def ask() -> None:
+        leave = asyncio.Event()
+        gone = asyncio.create_task(_wait(leave))
+        with service.admit() as place:
+            parts = await service.run(job, place, gone)
+            assert isinstance(parts, AsyncIterator)
+            leave.set()
+            assert len([part async for part in parts]) == 1
+        assert job.abandoned.is_set()
+        more.set()
+        await _wait_until_idle(service)
+
+    asyncio.run(ask())
+    assert _measure(service, "fcn_abandoned_total") == 1
+
+
+async def _mask(service: Service, job: Job) -> bytes:
+    """The answer of a photograph."""
+    gone = asyncio.create_task(asyncio.sleep(60))
+    with service.admit() as place:
+        answer = await service.run(job, place, gone)
+        assert isinstance(answer, Answer)
+        gone.cancel()
+        return answer.body
+
+
+def test_bodies_that_arrive_take_no_place_in_the_queue() -> None:
+    service = _service(concurrency=1, queue_length=0)
+
+    async def ask() -> None:
+        with service.admit(), service.admit(), service.admit():
+            assert _unfinished(service) == 3
+            assert await _mask(service, _job(Tiling.AUTO))
+
+    asyncio.run(ask())
+
+
+def test_bodies_share_the_memory_that_there_is_for_them() -> None:
+    service = _service(body_memory_bytes=1000)
+
+    async def ask() -> None:
+        with service.admit() as one, service.admit() as other:
+            service.hold(one, 600)
+            with pytest.raises(ProblemError, match="1000 bytes, and no more are allowed; try again in 1 s") as refused:
+                service.hold(other, 401)
+            assert refused.value.problem is QUEUE_FULL
+            service.hold(other, 400)
+            assert _measure(service, "fcn_body_bytes") == 1000
+        assert _measure(service, "fcn_body_bytes") == 0
+
+    asyncio.run(ask())
+
+
+def test_the_queue_is_looked_at_again_when_the_body_is_there(monkeypatch: pytest.MonkeyPatch) -> None:
+    more = threading.Event()
+    service = _slow_service(monkeypatch, more, concurrency=1, queue_length=0)
+
+    async def ask() -> None:
+        gone = asyncio.create_task(asyncio.sleep(60))
+        with service.admit(LARGE_BYTES) as one, service.admit(LARGE_BYTES) as other:
+            for place in (one, other):
+                service.hold(place, LARGE_BYTES)
+            assert isinstance(await service.run(_job(), one, gone), AsyncIterator)
+            with pytest.raises(ProblemError) as refused:
+                await service.run(_job(), other, gone)
+            assert refused.value.problem is QUEUE_FULL
+            with pytest.raises(ProblemError), service.admit(LARGE_BYTES):
+                pass
+            assert await _mask(service, _job(Tiling.AUTO)), "photographs have places of their own"
+            with service.admit(LARGE_BYTES, pixel_bytes=3):
+                pass  # not compressed, they are a photograph's
+            more.set()
+        await _wait_until_idle(service)
+        gone.cancel()
+
+    asyncio.run(ask())
+
+
+def test_the_memory_of_a_large_image_is_held_until_its_answer_is_read(monkeypatch: pytest.MonkeyPatch) -> None:
+    more = threading.Event()
+    service = _slow_service(monkeypatch, more)
+
+    def reserved() -> float:
+        return _reserved(service)
+
+    async def ask() -> None:
+        gone = asyncio.create_task(asyncio.sleep(60))
+        with service.admit() as place:
+            service.hold(place, 1000)
+            parts = await service.run(_job(), place, gone)
+            assert isinstance(parts, AsyncIterator)
+            working = reserved()
+            more.set()
+            await _wait_until_idle(service)
+            assert 0 < reserved() < working
+            assert _measure(service, "fcn_body_bytes") == 1000
+            assert [part async for part in parts]
+        assert reserved() == 0
+        assert _measure(service, "fcn_body_bytes") == 0
+        gone.cancel()
+
+    asyncio.run(ask())
+
+
+def test_an_image_that_would_be_late_is_refused_at_once() -> None:
+    service = _service(seconds_per_pixel=1e-3, deadline_s=5)
+
+    async def ask() -> None:
+        with pytest.raises(ProblemError, match=r"would take about \d+ s, after 0 s of work that wait; 5 s") as refused:
+            await _mask(service, _job(Tiling.AUTO))
+        assert refused.value.problem is DEADLINE
+
+    asyncio.run(ask())
+    assert _reserved(service) == 0
+
+
+def test_a_reload_changes_the_weights_of_requests_that_come_after_it() -> None:
+    golden = Golden(np.zeros((32, 32, 3), dtype=np.uint8), np.zeros((32, 32), dtype=np.uint8))
+    other = Segmenter(replace(random_checkpoint(seed=1), digest="new", golden=golden), "cpu")
+    service = _service(load=lambda: other)
+
+    async def ask() -> None:
+        before, old = _job(Tiling.AUTO), await _mask(service, _job(Tiling.AUTO))
+        assert await service.reload() == "new"
+        assert service.segmenter is other
+        assert await _mask(service, before) == old
+        after = _job(Tiling.AUTO)
+        after.segmenter = service.segmenter
+        assert await _mask(service, after) != old
+
+    asyncio.run(ask())
+    assert service._metrics.registry.get_sample_value("fcn_reloads_total", {"result": "success"}) == 1
+
+
+def test_weights_that_cannot_be_used_leave_the_old_ones() -> None:
+    def load() -> Segmenter:
+        raise CheckpointError("weights file x is damaged")
+
+    service = _service(load=load)
+
+    async def ask() -> None:
+        with pytest.raises(CheckpointError, match="x is damaged"):
+            await service.reload()
+        assert await _mask(service, _job(Tiling.AUTO))
+
+    asyncio.run(ask())
+    assert service.segmenter is SEGMENTER
+    assert service._metrics.registry.get_sample_value("fcn_reloads_total", {"result": "failure"}) == 1
+
+
+def test_who_is_refused_in_a_burst_is_told_of_those_whose_images_are_not_opened_yet() -> None:
+    service = _service(seconds_per_pixel=1e-5, concurrency=2, queue_length=8)
+
+    async def ask() -> None:
+        answers = [asyncio.create_task(_mask(service, _job(Tiling.AUTO))) for _ in range(10)]
+        for _ in range(5):
+            await asyncio.sleep(0)
+        with pytest.raises(ProblemError) as refused, service.admit():
+            pass
+        assert refused.value.headers is not None
+        assert int(refused.value.headers["Retry-After"]) > 10
+        await asyncio.gather(*answers)
+
+    asyncio.run(ask())
+
+
+def _memory_files() -> int:
+    """Open and mapped."""
+    count = Path("/proc/self/maps").read_text().count("memfd:")
+    for descriptor in Path("/proc/self/fd").iterdir():
+        with suppress(OSError):  # that of the folder
+            count += "memfd:" in str(descriptor.readlink())
+    return count
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="elsewhere images are decoded in the process")
+@pytest.mark.parametrize("is_image", [True, False])
+@pytest.mark.parametrize("goes", [True, False])
+def test_what_requests_hold_is_free_when_they_have_ended(*, is_image: bool, goes: bool) -> None:
+    service = _service()
+
+    async def ask() -> None:
+        gone = asyncio.create_task(asyncio.sleep(0 if goes else 60))
+        job = _job() if is_image else Job(b"no image", _job()._options, SEGMENTER, 10**6)
+        with suppress(ProblemError), service.admit() as place:
+            answer = await service.run(job, place, gone)
+            if isinstance(answer, AsyncIterator):
+                async for _ in answer:
+                    pass
+        gone.cancel()
+
+    async def check() -> None:
+        for _ in range(5):
+            await ask()
+        await _wait_until_idle(service)
+        async with asyncio.timeout(10):
+            while _memory_files():
+                await asyncio.sleep(0.001)
+
+    gc.collect()
+    gc.disable()
+    try:
+        asyncio.run(check())
+    finally:
+        gc.enable()

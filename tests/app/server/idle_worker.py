@@ -1,0 +1,49 @@
+"""A worker that serves nothing, and tells on standard output what happens to it.
+
+``IDLE_WORKER`` says what it does: ``work``, ``fail`` before it is ready, ``die`` when it is, or ``hang``, being silent.
+"""
+
+import asyncio
+import os
+import signal
+import sys
+from functools import partial
+
+from app.server.channel import Link, Message
+
+
+async def main() -> None:
+    ended = asyncio.Event()
+
+    def end(why: str) -> None:
+        # First, for nobody may be there to be told.
+        ended.set()
+        _tell(why)
+
+    link = Link(int(sys.argv[2]))
+    link.on_end(partial(end, "alone"))
+    loop = asyncio.get_running_loop()
+    loop.add_signal_handler(signal.SIGTERM, end, "terminated")
+    loop.add_signal_handler(signal.SIGHUP, _tell, "hangup")
+    loop.add_signal_handler(signal.SIGUSR1, link.tell, Message.RELOADED)
+    if os.environ["IDLE_WORKER"] == "fail":
+        sys.exit(7)
+    _tell("ready")
+    link.tell(Message.READY)
+    if os.environ["IDLE_WORKER"] == "die":
+        sys.exit(1)
+    while not ended.is_set():
+        if os.environ["IDLE_WORKER"] != "hang":
+            link.tell(Message.ALIVE)
+        try:
+            await asyncio.wait_for(ended.wait(), 0.1)
+        except TimeoutError:
+            continue
+
+
+def _tell(what: str) -> None:
+    # In one piece: several workers write to the same pipe.
+    os.write(sys.stdout.fileno(), f"{what} {os.getpid()}\n".encode())
+
+
+asyncio.run(main())
