@@ -8,7 +8,6 @@ from contextlib import asynccontextmanager
 
 import numpy as np
 from fastapi import FastAPI
-from fastapi_offline import FastAPIOffline
 
 from app import __version__
 from app.api.auth.dependencies import KEY_HEADER, describe_access
@@ -16,6 +15,7 @@ from app.api.auth.keys import Keys
 from app.api.auth.rate_limit import RateLimit
 from app.api.errors import install_error_handlers
 from app.api.middleware.cors import Cors
+from app.api.middleware.head_requests import HeadMiddleware
 from app.api.middleware.observation import BriefStartupFailure, ObservationMiddleware
 from app.api.middleware.ranges import WithoutRanges
 from app.api.middleware.security_headers import SecurityHeadersMiddleware
@@ -25,7 +25,7 @@ from app.api.oip.body import LENGTH_HEADER
 from app.api.oip.schemas import InferenceRequest
 from app.api.openapi import describe_bodies, describe_problems
 from app.api.responses import DIGEST_HEADER, PRECISION_HEADER
-from app.api.routes import admin, catalogue, operations, page, segment
+from app.api.routes import admin, catalogue, operations, page, reference, segment
 from app.cores import set_threads
 from app.heap import give_back_free_memory
 from app.observability.metrics import Metrics
@@ -66,11 +66,14 @@ def create_app(
             starts it waits for ``app.state.loading``.
         after_reload: called when ``/admin/reload`` has succeeded.
     """
-    app = FastAPIOffline(
+    app = FastAPI(
         title="FCN segmentation",
         version=__version__,
         description=_DESCRIPTION,
         openapi_tags=_TAGS,
+        docs_url=None,
+        redoc_url=None,
+        servers=[{"url": "."}],
         lifespan=_lifespan,
         telemetry=TELEMETRY,
     )
@@ -85,9 +88,10 @@ def create_app(
     describe_problems(app)
     describe_bodies(app, InferenceRequest)
     describe_access(app, settings)
-    for group in (segment, catalogue, operations, admin, oip, page):
+    for group in (segment, catalogue, operations, admin, oip, page, reference):
         app.include_router(group.router)
     app.mount("/static", page.PageFiles(), name="static")
+    app.mount(reference.FILES_PATH, reference.ReferenceFiles())
     app.add_middleware(WithoutRanges)
     app.add_middleware(ObservationMiddleware, metrics=app.state.metrics)
     if settings.cors_origins:
@@ -114,6 +118,7 @@ def create_app(
             ),
         )
     app.add_middleware(SecurityHeadersMiddleware)
+    app.add_middleware(HeadMiddleware)
     app.add_middleware(BriefStartupFailure)
     return app
 

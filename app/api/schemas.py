@@ -11,6 +11,12 @@ from model.tiling import Tiling
 Rgb = Annotated[tuple[int, int, int], Field(description="Red, green, blue, 0..255.", examples=[[64, 0, 0]])]
 
 
+def _without_null(schema: dict[str, Any]) -> None:
+    """A parameter that is left out is not null: neither a query nor a form has that."""
+    schema.update(schema.pop("anyOf")[0])
+    schema.pop("default", None)
+
+
 class SegmentQuery(BaseModel):
     """Parameters of ``POST /segment``."""
 
@@ -21,6 +27,7 @@ class SegmentQuery(BaseModel):
         description="`png`: palette PNG whose stored values are class indices and whose colours are the classes'. "
         "`json`: a document. `overlay`: the colours over the photograph. `confidence`: grey PNG, 255 times the "
         "winning class's probability. Beats the Accept header; without either, `png`.",
+        json_schema_extra=_without_null,
     )
     mask: MaskEncoding = Field(
         MaskEncoding.ROWS,

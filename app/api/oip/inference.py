@@ -111,7 +111,8 @@ def _image_file(wanted: ImageInput, binary: memoryview) -> bytes:
         return bytes(element[_LENGTH.size :])
     assert wanted.data is not None
     try:
-        return b64decode(wanted.data[0], validate=True)
+        # In lines of 76, as MIME has them, or not.
+        return b64decode("".join(wanted.data[0].split()), validate=True)
     except ValueError as error:
         raise _invalid(wanted, "its data is no file in base64; or send it as binary data") from error
 

@@ -2,7 +2,7 @@
 
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, model_validator
 from pydantic.json_schema import SkipJsonSchema
 
 from model.tiling import Tiling
@@ -30,16 +30,31 @@ def _without_default(schema: dict[str, Any]) -> None:
     schema.pop("default", None)
 
 
+def _or_null(schema: dict[str, Any]) -> None:
+    """What may be left out may be null."""
+    properties = schema.get("properties", {})
+    for name in properties.keys() - schema.get("required", ()):
+        properties[name] = {"anyOf": [properties[name], {"type": "null"}]}
+
+
 def _with_data(schema: dict[str, Any]) -> None:
     """Bodies that are more than JSON, which need none, are nothing that OpenAPI can describe."""
     schema["required"].append("data")
+    _or_null(schema)
 
 
 Base64File = Annotated[str, Field(json_schema_extra={"format": "byte"})]
 
 
 class _RequestPart(BaseModel):
-    model_config = ConfigDict(frozen=True, strict=True)
+    """Null is as good as absent: generated clients write what is not set."""
+
+    model_config = ConfigDict(frozen=True, strict=True, json_schema_extra=_or_null)
+
+    @model_validator(mode="before")
+    @classmethod
+    def _without_null(cls, value: object) -> object:
+        return {key: told for key, told in value.items() if told is not None} if isinstance(value, dict) else value
 
 
 class _Parameters(_RequestPart):

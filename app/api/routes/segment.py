@@ -116,7 +116,8 @@ def _with_fields(query: SegmentQuery, fields: Mapping[str, str]) -> SegmentQuery
     if not fields:
         return query
     try:
-        return SegmentQuery.model_validate({**fields, **query.model_dump(exclude_unset=True)})
+        told = SegmentQuery.model_validate(fields)
     except ValidationError as error:
         faults = error.errors(include_url=False)
         raise RequestValidationError([{**fault, "loc": ("body", *fault["loc"])} for fault in faults]) from error
+    return told.model_copy(update=query.model_dump(exclude_unset=True))

@@ -26,7 +26,7 @@ def test_every_answer_says_how_little_it_may_do(client: TestClient, path: str) -
     assert "unsafe" not in policy.get("script-src", "")
 
 
-@pytest.mark.parametrize("path", ["/model", "/static/page.js", "/missing", "/docs/oauth2-redirect"])
+@pytest.mark.parametrize("path", ["/model", "/static/page.js", "/missing"])
 def test_what_is_no_page_may_do_nothing(client: TestClient, path: str) -> None:
     assert set(policy_of(client, path)) == {"default-src", "base-uri", "form-action", "frame-ancestors"}
 

@@ -1,4 +1,4 @@
-from base64 import b64encode
+from base64 import b64encode, encodebytes
 from io import BytesIO
 from typing import Any
 
@@ -15,6 +15,7 @@ from model.tiling import Tiling
 from tests.app.api.oip.requests import image_input, pixels_input
 
 PIXELS = np.arange(2 * 3 * 3, dtype=np.uint8).reshape(2, 3, 3)
+FILE = bytes(range(200))
 
 
 def _pixels(data: Any, shape: Any = PIXELS.shape) -> dict[str, Any]:
@@ -153,3 +154,41 @@ def test_bytes_that_are_not_announced_or_missing_are_told(size: int) -> None:
 
 def test_memory_for_reading_json_is_told_beforehand() -> None:
     assert parsing_bytes(b"[1,2]") == 5 * 4 + 2 * 64
+
+
+@pytest.mark.parametrize("line_end", ["\n", "\r\n", " "])
+def test_base64_may_be_in_lines(line_end: str) -> None:
+    lines = encodebytes(FILE).decode().replace("\n", line_end)
+    assert lines.count(line_end) > 1
+    assert _parse(_image([lines])).file == FILE
+
+
+@pytest.mark.parametrize(
+    "wanted",
+    [
+        _image([b64encode(b"x").decode()]) | {"parameters": None},
+        _image([b64encode(b"x").decode()]) | {"parameters": {"binary_data_size": None}},
+        _pixels(PIXELS.tolist()) | {"parameters": None},
+    ],
+)
+@pytest.mark.parametrize(
+    "fields",
+    [
+        {"id": None, "parameters": None, "outputs": None},
+        {"parameters": {"tiling": None, "binary_data_output": None}},
+        {"outputs": [{"name": "mask", "parameters": None}]},
+        {"outputs": [{"name": "mask", "parameters": {"binary_data": None}}]},
+        {"parameters": {"another": None}, "another": None},
+    ],
+)
+def test_null_is_as_good_as_absent(wanted: dict[str, Any], fields: dict[str, Any]) -> None:
+    inference = _parse(wanted, **fields)
+    assert inference.file == _parse({name: value for name, value in wanted.items() if name != "parameters"}).file
+    assert inference.tensors.outputs == (Output("mask", is_binary=False),)
+    assert inference.tiling is Tiling.AUTO
+
+
+def test_what_is_needed_may_not_be_null() -> None:
+    for wanted in (_image(None), _image([None]), _pixels([[None]])):
+        with pytest.raises(ProblemError):
+            _parse(wanted)
