@@ -16,9 +16,9 @@ from torch.nn import functional
 from tqdm import tqdm
 
 from model.labels import VOC
-from training.dataset import VocDataset
-from training.metrics import ConfusionMatrix
-from training.teacher import TFLiteTeacher, Views
+from training.data.dataset import VocDataset
+from training.evaluation.metrics import ConfusionMatrix
+from training.fit.teacher import TFLiteTeacher, Views
 
 SEVEN = [VOC.names.index(name) for name in ("background", "cat", "cow", "dog", "horse", "person", "sheep")]
 

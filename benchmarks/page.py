@@ -11,7 +11,7 @@ import subprocess
 import sys
 from pathlib import Path
 
-from training.model_card import with_tables
+from training.export.model_card import with_tables
 
 _DOCS = Path(__file__).parents[1] / "docs"
 

@@ -14,7 +14,7 @@ _FILES = (
     "tests/app/server/test_server.py",
     "tests/app/api/test_segment.py",
     "tests/model",
-    "tests/training/test_engine.py",
+    "tests/training/fit/test_engine.py",
 )
 """Where tests with the mark are: collecting all others would take longer than running these."""
 

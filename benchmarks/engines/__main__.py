@@ -22,8 +22,8 @@ from benchmarks.engines.timing import interleaved
 from benchmarks.machine import describe_machine
 from model.checkpoint import Checkpoint
 from model.segmenter import DEFAULT_WEIGHTS
-from training.calibration import network_input
-from training.dataset import VocDataset
+from training.data.dataset import VocDataset
+from training.export.calibration import network_input
 
 SIZES = ((320, 480), (384, 512), (1024, 1024))
 

@@ -10,9 +10,9 @@ from tqdm import tqdm
 from benchmarks.engines.candidate import Engine
 from model.preprocessing import Preprocessing
 from model.upsampling.winners import winning_classes
-from training.calibration import network_input
-from training.dataset import VocDataset
-from training.metrics import ConfusionMatrix
+from training.data.dataset import VocDataset
+from training.evaluation.metrics import ConfusionMatrix
+from training.export.calibration import network_input
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,7 +11,7 @@ from app.settings import Settings
 from model.checkpoint import Summary
 from tests.app.server_process import ForkedServer, ServerProcess
 from tests.model.random_checkpoint import random_checkpoint
-from training.export import export
+from training.export.export import export
 
 EXAMPLES = Path(__file__).parents[2] / "examples"
 

@@ -6,7 +6,7 @@ from app.observability.metrics import Metrics
 from app.settings import Settings
 from model.checkpoint import Checkpoint
 from model.segmenter import DEFAULT_WEIGHTS
-from training.model_card import scores_table
+from training.export.model_card import scores_table
 
 
 def settings_table() -> str:

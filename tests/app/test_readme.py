@@ -17,7 +17,7 @@ from model.segmenter import DEFAULT_WEIGHTS
 from tests.app.readme_tables import metrics_table, settings_table
 from tests.app.server_process import ServerProcess
 from tests.programs import needs
-from training.model_card import scores_table
+from training.export.model_card import scores_table
 
 ROOT = Path(__file__).parents[2]
 README = (ROOT / "README.md").read_text()

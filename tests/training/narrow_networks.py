@@ -8,8 +8,8 @@ import torch
 from torch import Tensor
 
 from model.networks import FCN, Architecture, NetworkConfig, build_network
-from training.auxiliary import Scorer
-from training.memory_format import training_memory_format
+from training.fit.auxiliary import Scorer
+from training.fit.memory_format import training_memory_format
 
 WIDTHS = (1, 2, 3, 4, 7, 8, 12, 16)
 

@@ -13,9 +13,9 @@ from app.images.decode import FORMATS, decode_image
 from model.labels import VOC
 from tests.app.images.encoding import encoded
 from tests.training.voc_folder import halves, write_voc_folder
-from training.dataset import VocDataset
+from training.data.dataset import VocDataset
+from training.data.image_folder import ImageFolder
 from training.errors import DatasetError
-from training.image_folder import ImageFolder
 
 _HEIGHT, _WIDTH = 60, 70
 

@@ -15,7 +15,7 @@ from app.settings import Settings
 from model.checkpoint import Checkpoint
 from model.labels import Labels
 from training.__main__ import cli
-from training.journal import LOG_NAME, read_log
+from training.fit.metric_logger import LOG_NAME, read_log
 
 LABELS = Labels(("soil", "leaf", "flower"), ((90, 60, 30), (0, 160, 60), (230, 40, 120)))
 LABELS_FILE = """

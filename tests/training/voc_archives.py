@@ -15,9 +15,9 @@ from model.labels import VOC
 from tests.training.tar_file import tar_bytes
 from tests.training.voc_folder import Picture, halves
 from tests.training.web_server import WebServer
-from training.fetching import Part
-from training.sbd import SBD
-from training.voc2012 import VOC2012
+from training.data.fetching import Part
+from training.data.sbd import SBD
+from training.data.voc2012 import VOC2012
 
 VOC_MASKS = {"2007_1": halves(0, 8), "2007_2": halves(255, 15), "2008_1": halves(3, 0, beside=False)}
 SBD_MASKS = {"2007_1": halves(20, 20), "2008_1": halves(20, 20), "2008_2": halves(0, 20), "2009_1": halves(7, 1)}

@@ -11,12 +11,12 @@ from model.checkpoint import Checkpoint
 from model.precision import Precision
 from model.segmenter import Segmenter
 from model.tiling import Tiling, TilingLimits
-from training.augmented_prediction import Views
-from training.benchmark import Benchmark, images_scored, report, require_voc2012
-from training.confusion_picture import save_confusion_picture
-from training.dataset import VocDataset
-from training.evaluation import Evaluation, totals_table
-from training.evaluation import evaluate as evaluate_dataset
+from training.data.dataset import VocDataset
+from training.evaluation.augmented_prediction import Views
+from training.evaluation.benchmark import Benchmark, images_scored, report, require_voc2012
+from training.evaluation.confusion_figure import save_confusion_picture
+from training.evaluation.evaluation import Evaluation, totals_table
+from training.evaluation.evaluation import evaluate as evaluate_dataset
 
 _MODES = [Tiling.AUTO]
 _SCALES = [1.0]

@@ -15,13 +15,13 @@ from tqdm import tqdm
 from model.checkpoint import Checkpoint, Summary
 from model.compaction import Compaction
 from model.precision import Precision
-from training.dataset import VocDataset
+from training.data.dataset import VocDataset
+from training.data.image_file import read_image
 from training.errors import DatasetError, ExportError
-from training.export import export as export_checkpoint
-from training.image_file import read_image
-from training.model_card import write_card
-from training.onnx_export import export_onnx, require_onnx
-from training.score_sheet import ScoreSheet
+from training.export.export import export as export_checkpoint
+from training.export.model_card import write_card
+from training.export.onnx_export import export_onnx, require_onnx
+from training.export.score_sheet import ScoreSheet
 
 
 def export(

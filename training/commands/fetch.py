@@ -6,11 +6,11 @@ from typing import Annotated
 
 import typer
 
-from training.dataset import VocDataset
-from training.fetching import Part
-from training.fetching import fetch as fetch_parts
-from training.sbd import SBD
-from training.voc2012 import VOC2012
+from training.data.dataset import VocDataset
+from training.data.fetching import Part
+from training.data.fetching import fetch as fetch_parts
+from training.data.sbd import SBD
+from training.data.voc2012 import VOC2012
 
 
 def fetch(

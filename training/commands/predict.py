@@ -10,12 +10,12 @@ from tqdm import tqdm
 
 from model.checkpoint import Checkpoint
 from model.segmenter import Segmenter
-from training.dataset import Sample, VocDataset
+from training.data.dataset import Sample, VocDataset
+from training.data.image_folder import ImageFolder, Photograph
 from training.errors import DatasetError
-from training.image_folder import ImageFolder, Photograph
-from training.prediction_rows import compact_rows, full_rows
-from training.ranking import image_miou, rank
-from training.sheet import Row, draw_sheet
+from training.evaluation.contact_sheet import Row, draw_sheet
+from training.evaluation.prediction_rows import compact_rows, full_rows
+from training.evaluation.ranking import image_miou, rank
 
 _SIDE, _COMPACT_SIDE = 320, 160
 

@@ -6,10 +6,10 @@ from typing import Annotated
 import typer
 
 from model.labels import VOC
-from training.dataset import VocDataset
-from training.labels_file import load_labels
-from training.pictures import Panel, mask_panel, photograph_panel
-from training.sheet import draw_sheet
+from training.data.dataset import VocDataset
+from training.data.labels_file import load_labels
+from training.evaluation.contact_sheet import draw_sheet
+from training.evaluation.panels import Panel, mask_panel, photograph_panel
 
 _PER_ROW = 5
 

@@ -8,10 +8,10 @@ import typer
 from tqdm import tqdm
 
 from model.labels import VOC
-from training.dataset import VocDataset
-from training.soft_labels import SoftLabels
-from training.teacher import CheckpointTeacher, Teacher, TFLiteTeacher, Views
-from training.weak_labels import constrain, load_weak_labels
+from training.data.dataset import VocDataset
+from training.data.soft_labels import SoftLabels
+from training.fit.teacher import CheckpointTeacher, Teacher, TFLiteTeacher, Views
+from training.fit.weak_labels import constrain, load_weak_labels
 
 _SCALES = [1.0]
 

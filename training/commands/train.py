@@ -13,13 +13,13 @@ from model.errors import DeviceError
 from model.labels import VOC, Labels
 from model.precision import Precision
 from training.config import TrainConfig, load_config
-from training.engine import STATE_NAME, Ending, Trainer
+from training.data.labels_file import load_labels
+from training.data.sources import open_sources
 from training.errors import ResumeError
-from training.labels_file import load_labels
-from training.processes import Processes, join_processes, own_device
+from training.fit.distributed import Processes, join_processes, own_device
+from training.fit.engine import STATE_NAME, Ending, Trainer
+from training.fit.initialization import starting_network
 from training.recipes import RECIPES, recipe_file
-from training.sources import open_sources
-from training.start import starting_network
 
 _INTERRUPTED_STATUS = 130
 

@@ -13,7 +13,7 @@ from app.settings import Settings
 from model.checkpoint import Checkpoint, Summary
 from tests.app.problems import require_problem
 from tests.model.random_checkpoint import random_checkpoint
-from training.export import export
+from training.export.export import export
 
 ADMIN = {"Authorization": "Bearer admin-key"}
 

@@ -16,7 +16,7 @@ from model.segmenter import DEFAULT_WEIGHTS
 from model.tiling import TilingLimits
 from tests.app.problems import require_problem
 from tests.precisions import needs_int8
-from training.export import export
+from training.export.export import export
 
 
 def test_classes_are_vocs_and_void(client: TestClient) -> None:

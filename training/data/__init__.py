@@ -1,0 +1,1 @@
+"""From data sets and folders of images to batches."""

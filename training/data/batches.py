@@ -1,0 +1,134 @@
+"""Which samples make up a step's batch, and the loader that brings them."""
+
+import signal
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+from torch.utils.data import DataLoader, Dataset, Sampler
+
+from training.data.copy_paste import paste_class
+from training.data.dataset import VocDataset
+from training.data.transforms import Crop, JointTransform
+from training.errors import ConfigError
+
+
+@dataclass(frozen=True, slots=True)
+class Source:
+    """A data set that gives ``per_batch`` of its samples to every batch.
+
+    Attributes:
+        dataset: the data set.
+        per_batch: samples in each batch.
+        weights: (N,) float64 chances of the samples, of sum 1; None shows each sample once before any comes again.
+        donor_weights: (N,) float64 chances of the samples to give objects for copy-paste, of sum 1; None gives none.
+
+    Raises:
+        ConfigError: ``per_batch`` is less than 1.
+    """
+
+    dataset: VocDataset
+    per_batch: int
+    weights: NDArray[np.float64] | None = None
+    donor_weights: NDArray[np.float64] | None = None
+
+    def __post_init__(self) -> None:
+        if self.per_batch < 1:
+            raise ConfigError(f"a source gives at least 1 sample to a batch, not {self.per_batch}")
+
+    def order(self, random: np.random.Generator) -> NDArray[np.int64]:
+        """Indices of the samples of one epoch."""
+        size = len(self.dataset)
+        return random.permutation(size) if self.weights is None else random.choice(size, size, p=self.weights)
+
+
+@dataclass(frozen=True, slots=True)
+class Draw:
+    """One sample of one batch: its source, its index there, and the seed of its transform."""
+
+    source: int
+    index: int
+    seed: int
+
+
+class BatchSampler(Sampler[list[Draw]]):
+    """The draws of each step from ``first_step`` on; a function of the seed and the step alone.
+
+    Of several processes, each has every ``processes``-th draw of the batch.
+    """
+
+    def __init__(
+        self, sources: Sequence[Source], seed: int, first_step: int, last_step: int, rank: int = 0, processes: int = 1
+    ) -> None:
+        self._sources = sources
+        self._seed = seed
+        self._steps = range(first_step, last_step)
+        self._share = slice(rank, None, processes)
+
+    def __len__(self) -> int:
+        return len(self._steps)
+
+    def __iter__(self) -> Iterator[list[Draw]]:
+        for step in self._steps:
+            batch = [draw for number in range(len(self._sources)) for draw in self._draws(number, step)]
+            yield batch[self._share]
+
+    def _draws(self, number: int, step: int) -> Iterator[Draw]:
+        source = self._sources[number]
+        for place in range(step * source.per_batch, (step + 1) * source.per_batch):
+            epoch, rest = divmod(place, len(source.dataset))
+            order = source.order(np.random.default_rng([self._seed, number, epoch]))
+            seed = np.random.SeedSequence([self._seed, number, place]).generate_state(1)[0]
+            yield Draw(number, int(order[rest]), int(seed))
+
+
+class _Samples(Dataset[Crop]):
+    def __init__(self, sources: Sequence[Source], transform: JointTransform, copy_paste: float) -> None:
+        self._sources = sources
+        self._transform = transform
+        self._copy_paste = copy_paste
+
+    def __getitem__(self, draw: Draw) -> Crop:
+        crop = self._transform(self._sources[draw.source].dataset[draw.index], draw.seed)
+        random = np.random.default_rng([draw.seed, 1])
+        if random.random() >= self._copy_paste:
+            return crop
+        return paste_class(self._donor(random), crop, random)
+
+    def _donor(self, random: np.random.Generator) -> Crop:
+        donors = [source for source in self._sources if source.donor_weights is not None]
+        sizes = np.array([len(source.dataset) for source in donors])
+        source = donors[int(random.choice(len(donors), p=sizes / sizes.sum()))]
+        index = int(random.choice(len(source.dataset), p=source.donor_weights))
+        return self._transform(source.dataset[index], int(random.integers(2**32)))
+
+
+def batches(
+    sources: Sequence[Source],
+    sampler: BatchSampler,
+    transform: JointTransform,
+    workers: int,
+    *,
+    copy_paste: float = 0.0,
+    pin_memory: bool = False,
+) -> "DataLoader[Crop]":
+    """Loader of the sampler's batches; yields ``Crop`` with a batch dimension in front.
+
+    Raises:
+        ConfigError: crops are to have objects pasted, and no source gives any.
+    """
+    if copy_paste and all(source.donor_weights is None for source in sources):
+        raise ConfigError("copy_paste needs a source with masks")
+    return DataLoader(
+        _Samples(sources, transform, copy_paste),
+        batch_sampler=sampler,
+        num_workers=workers,
+        pin_memory=pin_memory,
+        worker_init_fn=_ignore_keyboard,
+    )
+
+
+def _ignore_keyboard(_worker: int) -> None:
+    """For the processes that load data: Ctrl-C reaches them as well, but it is the trainer that ends them."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)

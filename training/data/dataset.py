@@ -1,0 +1,142 @@
+"""Images and masks in Pascal VOC's folder layout."""
+
+from collections.abc import Mapping, Sequence, Set
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from model.image_suffixes import IMAGE_SUFFIXES
+from model.images import read_orientation
+from model.labels import IGNORE_INDEX, VOC, Labels
+from training.data.image_file import read_image
+from training.data.masks import read_mask
+from training.data.soft_labels import SoftLabels
+from training.errors import DatasetError
+
+_MASK_FOLDERS = ("SegmentationClassAug", "SegmentationClass")
+_MASK_SUFFIXES = frozenset({".png"})
+
+
+@dataclass(frozen=True, slots=True)
+class Sample:
+    """One photograph and what is known of it.
+
+    Attributes:
+        name: without folder and suffix.
+        image: (height, width, 3), uint8 RGB.
+        mask: (height, width), uint8 class indices, 255 where nothing is known.
+        soft_labels: a teacher's opinion, or None.
+    """
+
+    name: str
+    image: NDArray[np.uint8]
+    mask: NDArray[np.uint8]
+    soft_labels: SoftLabels | None = None
+
+
+class VocDataset:
+    """The samples that a list file of a data set names, read when asked for.
+
+    Args:
+        root: folder that holds ``JPEGImages`` (images in any format that the service reads), ``SegmentationClassAug``
+            or ``SegmentationClass`` (PNG files), and ``ImageSets/Segmentation`` (lists of names without suffix).
+        split: name of a list file there, without ``.txt``.
+        labels: the classes.
+        soft_labels: folder of a teacher's soft labels, one ``.npz`` an image; None if there is no teacher.
+        labelled: whether there are masks; without them every pixel is of unknown class.
+
+    Raises:
+        DatasetError: a folder or the list is missing, or the list is empty.
+    """
+
+    def __init__(
+        self,
+        root: Path,
+        split: str,
+        labels: Labels = VOC,
+        *,
+        soft_labels: Path | None = None,
+        labelled: bool = True,
+    ) -> None:
+        self.root = root
+        self.split = split
+        self.labels = labels
+        self.labelled = labelled
+        self._soft_labels = soft_labels
+        self._masks = _mask_folder(root) if labelled else root
+        self._folders: dict[Path, Mapping[str, Sequence[Path]]] = {}
+        list_file = root / "ImageSets" / "Segmentation" / f"{split}.txt"
+        try:
+            self.names = list_file.read_text().split()
+        except (OSError, UnicodeDecodeError) as error:
+            raise DatasetError(f"list {list_file} cannot be read: {error}") from error
+        if not self.names:
+            raise DatasetError(f"list {list_file} names no image")
+
+    def __len__(self) -> int:
+        return len(self.names)
+
+    def __getitem__(self, index: int) -> Sample:
+        """Sample number ``index``.
+
+        Raises:
+            DatasetError: a file is missing or undecodable, sizes differ, or the mask holds what is no class.
+        """
+        name = self.names[index]
+        file = self._find(self.root / "JPEGImages", name, IMAGE_SUFFIXES, default=".jpg")
+        image = read_image(file)
+        soft_labels = None
+        if self._soft_labels is not None:
+            soft_labels = SoftLabels.load(self._soft_labels / f"{name}.npz", len(self.labels))
+        return Sample(name, image, self._mask(name, image, file), soft_labels)
+
+    def keep(self, indices: Sequence[int]) -> None:
+        """Forget all samples but these."""
+        self.names = [self.names[index] for index in indices]
+
+    def spread(self, count: int) -> list[int]:
+        """Indices of ``count`` samples, evenly over the list; of all if there are fewer."""
+        count = min(count, len(self))
+        return [round(index * (len(self) - 1) / max(1, count - 1)) for index in range(count)]
+
+    def _find(self, folder: Path, name: str, suffixes: Set[str], default: str) -> Path:
+        """The file of a name in a folder, whatever its suffix; with the default one if there is none."""
+        path = folder / name
+        files = [file for file in self._files(path.parent).get(path.name, ()) if file.suffix.lower() in suffixes]
+        if len(files) > 1:
+            raise DatasetError(f"{path.parent} holds {' and '.join(file.name for file in files)}: which one is {name}?")
+        return files[0] if files else path.with_name(f"{path.name}{default}")
+
+    def _files(self, folder: Path) -> Mapping[str, Sequence[Path]]:
+        """A folder's files by their names without suffix; listed once, for that takes long where there are many."""
+        if folder not in self._folders:
+            files: dict[str, list[Path]] = {}
+            for file in sorted(folder.iterdir() if folder.is_dir() else ()):
+                files.setdefault(file.stem, []).append(file)
+            self._folders[folder] = files
+        return self._folders[folder]
+
+    def _mask(self, name: str, image: NDArray[np.uint8], image_file: Path) -> NDArray[np.uint8]:
+        if not self.labelled:
+            return np.full(image.shape[:2], IGNORE_INDEX, dtype=np.uint8)
+        file = self._find(self._masks, name, _MASK_SUFFIXES, default=".png")
+        mask = read_mask(file, self.labels)
+        if image.shape[:2] != mask.shape:
+            raise DatasetError(f"{file} has size {mask.shape}, its image {image.shape[:2]}{_turned(image_file)}")
+        return mask
+
+
+def _turned(file: Path) -> str:
+    """What to know of an image that is of another size than its mask."""
+    with file.open("rb") as stream:
+        orientation = read_orientation(stream)
+    return "" if orientation == 1 else f" after its EXIF orientation {orientation}; a mask is turned by its own"
+
+
+def _mask_folder(root: Path) -> Path:
+    for name in _MASK_FOLDERS:
+        if (root / name).is_dir():
+            return root / name
+    raise DatasetError(f"{root} has neither folder {' nor '.join(_MASK_FOLDERS)}")

@@ -1,0 +1,65 @@
+"""From a configuration to data that is known to be sound."""
+
+from functools import partial
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from model.labels import Labels
+from training.config import Balance, DataConfig, SmallImages, SourceConfig
+from training.data.balance import image_balancing_weights, pixel_balancing_weights
+from training.data.batches import Source
+from training.data.dataset import VocDataset
+from training.data.inspection import Inspection, inspect
+from training.errors import ConfigError, DatasetError
+
+
+def open_sources(config: DataConfig, labels: Labels) -> tuple[list[Source], VocDataset | None]:
+    """Open and read all data sets of a run, the one for validation too.
+
+    Raises:
+        ConfigError: no source is named.
+        DatasetError: something in the data cannot be used; names all of it.
+    """
+    if not config.sources:
+        raise ConfigError("no data: name at least one source")
+    wanted = [*config.sources, *([config.validation] if config.validation else [])]
+    inspections = inspect([partial(_open, source, config.folder, labels) for source in wanted])
+    sources = [
+        _source(inspection, source.per_batch, config)
+        for inspection, source in zip(inspections, config.sources, strict=False)
+    ]
+    return sources, inspections[-1].dataset if config.validation else None
+
+
+def _open(source: SourceConfig, folder: Path, labels: Labels) -> VocDataset:
+    soft_labels = None if source.soft_labels is None else folder / source.soft_labels
+    return VocDataset(folder / source.root, source.split, labels, soft_labels=soft_labels, labelled=source.labelled)
+
+
+def _source(inspection: Inspection, per_batch: int, config: DataConfig) -> Source:
+    dataset, pixels = inspection.dataset, inspection.pixels
+    if config.small_images is SmallImages.DROP:
+        large = np.all(inspection.sizes >= config.crop_size, axis=1)
+        print(
+            f"{dataset.root.name}/{dataset.split}: kept {int(large.sum())} of {len(large)} images, the others are "
+            f"smaller than {config.crop_size} x {config.crop_size}"
+        )
+        if not large.any():
+            raise DatasetError(f"all images of {dataset.root} {dataset.split} are smaller than the crop")
+        dataset.keep(np.flatnonzero(large).tolist())
+        pixels = pixels[large]
+    if not dataset.labelled:
+        return Source(dataset, per_batch)
+    weights = _weights(pixels, config) if config.balance else None
+    donors = pixel_balancing_weights(pixels, 1) if config.copy_paste else None
+    return Source(dataset, per_batch, weights, donors)
+
+
+def _weights(pixels: NDArray[np.int64], config: DataConfig) -> NDArray[np.float64]:
+    match config.balance_by:
+        case Balance.IMAGES:
+            return image_balancing_weights(pixels > 0, config.balance)
+        case Balance.PIXELS:
+            return pixel_balancing_weights(pixels, config.balance)

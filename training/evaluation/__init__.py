@@ -1,0 +1,1 @@
+"""How good weights are: scores, benchmarks, figures."""

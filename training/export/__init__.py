@@ -1,0 +1,1 @@
+"""From a run to the files that serve: weights, ONNX, model card."""

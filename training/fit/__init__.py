@@ -1,0 +1,1 @@
+"""What changes weights: the trainer, losses, optimizers, teachers."""
