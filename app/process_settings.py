@@ -1,11 +1,16 @@
 """Settings of processes as such, whatever they serve: the supervisor reads them, and does without PyTorch."""
 
+import os
 import sys
 from enum import StrEnum
-from typing import TypeVar
+from typing import Annotated, Any, Literal, TypeVar
 
-from pydantic import Field, ValidationError
+from pydantic import BeforeValidator, Field, ValidationError, field_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
+
+from app.environment import PREFIX, foreign_variables, is_service_link
+
+_VALUE_CHARACTERS = 100
 
 _Settings = TypeVar("_Settings", bound=BaseSettings)
 
@@ -18,10 +23,27 @@ class LogFormat(StrEnum):
     TEXT = "text"
 
 
+def _in_lower_case(value: object) -> object:
+    return value.strip().lower() if isinstance(value, str) else value
+
+
+AnyCase = BeforeValidator(_in_lower_case)
+"""Of a setting with a choice of words."""
+
+_LEVELS = {"warn": "warning", "fatal": "critical"}
+"""Python's other names."""
+
+LogLevel = Annotated[
+    Literal["critical", "error", "warning", "info", "debug"],
+    BeforeValidator(lambda level: _LEVELS.get(level, level)),
+    AnyCase,
+]
+
+
 class ProcessSettings(BaseSettings):
     """Where and by how many processes is served, and what they log."""
 
-    model_config = SettingsConfigDict(env_prefix="FCN_", frozen=True)
+    model_config = SettingsConfigDict(env_prefix=PREFIX, env_ignore_empty=True, frozen=True)
 
     host: str = Field("127.0.0.1", description="Address to listen on.")
     port: int = Field(8000, ge=0, le=65535, description="Port to listen on; 0 takes a free one.")
@@ -32,20 +54,34 @@ class ProcessSettings(BaseSettings):
         description="Processes that serve, each with weights, queue and limits of its own: what is said of memory, "
         "queues and connections here is for each of them.",
     )
-    log_level: str = Field(
-        "info", pattern="^(critical|error|warning|info|debug)$", description="Least severity that is logged."
+    log_level: LogLevel = Field(
+        "info",
+        description="Least severity that is logged: `critical`, `error`, `warning`, `info` or `debug`.",
     )
-    log_format: LogFormat = Field(
+    log_format: Annotated[LogFormat, AnyCase] = Field(
         LogFormat.AUTO, description="`json` or `text`; `auto` is text on a terminal and JSON elsewhere."
     )
 
+    @field_validator("port", mode="before")
+    @classmethod
+    def _without_service_link(cls, value: object) -> object:
+        return cls.model_fields["port"].default if is_service_link(value) else value
+
 
 def read_settings(kind: type[_Settings]) -> _Settings:
-    """The settings of the environment; ends the process with code 2 and a line for each that is wrong."""
+    """The settings of the environment; ends the process with code 2 and a line for each that is wrong.
+
+    Variables that look like settings and are none are told, by those who read all settings.
+    """
+    if kind is not ProcessSettings:
+        for sentence in foreign_variables(os.environ, kind.model_fields):
+            sys.stderr.write(f"warning: {sentence}\n")
     try:
         return kind()
     except ValidationError as error:
-        for fault in error.errors():
-            name = "FCN_" + "_".join(str(part) for part in fault["loc"]).upper()
-            sys.stderr.write(f"error: {name}: {fault['msg']}\n")
+        sys.stderr.writelines(f"error: {_fault(**fault)}\n" for fault in error.errors())
         raise SystemExit(2) from error
+
+
+def _fault(loc: tuple[int | str, ...], msg: str, input: object, **_: Any) -> str:  # noqa: A002 (pydantic's name)
+    return f"{PREFIX}{str(loc[0]).upper()}={str(input)[:_VALUE_CHARACTERS]}: {msg}"

@@ -8,7 +8,7 @@ from pydantic import AfterValidator, BeforeValidator, Field, ValidationInfo, fie
 from pydantic_core import PydanticCustomError
 from pydantic_settings import NoDecode
 
-from app.process_settings import ProcessSettings
+from app.process_settings import AnyCase, ProcessSettings
 from model.precision import Precision
 from model.precision_choice import DEFAULT_TOLERANCE
 from model.segmenter import DEFAULT_WEIGHTS
@@ -39,8 +39,10 @@ class Settings(ProcessSettings):
     """Every setting has a default that suits a machine without a GPU."""
 
     weights: Path = Field(DEFAULT_WEIGHTS, description="Checkpoint to serve; the default ships with the service.")
-    device: str = Field("auto", description="`cpu`, `cuda`, `cuda:1`, ...; `auto` takes CUDA where there is some.")
-    precision: Precision = Field(
+    device: Annotated[str, AnyCase] = Field(
+        "auto", description="`cpu`, `cuda`, `cuda:1`, ...; `auto` takes CUDA where there is some."
+    )
+    precision: Annotated[Precision, AnyCase] = Field(
         Precision.AUTO,
         description="`auto` measures at the start and takes the fastest of those that the device has and whose scores "
         "in the weights agree with `float32`'s; `GET /model` says which, and why. `float32` gives the same pixels on "

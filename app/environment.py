@@ -1,0 +1,41 @@
+"""Variables of the environment whose names begin as the settings' do, and which are none of them."""
+
+import re
+from collections.abc import Collection, Iterator, Mapping
+from difflib import get_close_matches
+
+PREFIX = "FCN_"
+
+_OTHERS = frozenset({"API_KEY", "DATA", "KEY"})
+"""Of clients and examples."""
+
+_LINK_VALUE = re.compile(r"(tcp|udp|sctp)://")
+_LINK_NAME = re.compile(r"(.+_)?(SERVICE_(HOST|PORT(_.+)?)|PORT(_\d+_(TCP|UDP|SCTP)(_(PROTO|PORT|ADDR))?)?)")
+
+
+def is_service_link(value: object) -> bool:
+    """Whether a value is an address that Kubernetes gives to all pods beside a Service."""
+    return isinstance(value, str) and _LINK_VALUE.match(value) is not None
+
+
+def foreign_variables(variables: Mapping[str, str], settings: Collection[str]) -> Iterator[str]:
+    """A sentence for each variable that looks like a setting and has no effect.
+
+    Args:
+        variables: of the environment.
+        settings: names of all settings, without the prefix, in lower case.
+    """
+    known = sorted(name.upper() for name in settings)
+    for variable, value in sorted(variables.items()):
+        name = variable.upper().removeprefix(PREFIX)
+        if name == variable.upper() or name in _OTHERS:
+            continue
+        if name in known:
+            if is_service_link(value):
+                yield (
+                    f"{variable}={value} is Kubernetes' link to a Service, no setting, and the default holds; "
+                    "enableServiceLinks: false keeps such links out"
+                )
+        elif not _LINK_NAME.fullmatch(name):
+            nearest = get_close_matches(name, known, n=1)
+            yield f"{variable} is no setting" + (f"; did you mean {PREFIX}{nearest[0]}?" if nearest else "")
