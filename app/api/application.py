@@ -5,12 +5,13 @@ import logging
 import time
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
+from functools import partial
 
 import numpy as np
 from fastapi import FastAPI
 
 from app import __version__
-from app.api.auth.dependencies import KEY_HEADER, describe_access
+from app.api.auth.dependencies import KEY_HEADER, needs_key
 from app.api.auth.keys import Keys
 from app.api.auth.rate_limit import RateLimit
 from app.api.errors import install_error_handlers
@@ -23,9 +24,10 @@ from app.api.middleware.tracing import TELEMETRY, sending_spans
 from app.api.oip import routes as oip
 from app.api.oip.body import LENGTH_HEADER
 from app.api.oip.schemas import InferenceRequest
-from app.api.openapi import describe_bodies, describe_problems
+from app.api.openapi import complete_openapi
 from app.api.responses import DIGEST_HEADER, PRECISION_HEADER
 from app.api.routes import admin, catalogue, operations, page, reference, segment
+from app.api.state import AppState, state_of
 from app.cores import set_threads
 from app.heap import give_back_free_memory
 from app.observability.metrics import Metrics
@@ -77,23 +79,22 @@ def create_app(
         lifespan=_lifespan,
         telemetry=TELEMETRY,
     )
-    app.state.settings = settings
-    app.state.metrics = Metrics()
-    app.state.service = None
-    app.state.load_in_background = load_in_background
-    app.state.after_reload = after_reload
-    app.state.keys = Keys(settings.keys) if settings.keys else None
-    app.state.rate_limit = RateLimit(settings.rate_per_s, settings.rate_burst) if settings.rate_per_s else None
+    app.state = state = AppState()
+    state.settings = settings
+    state.metrics = Metrics()
+    state.service = None
+    state.loads_in_background = load_in_background
+    state.after_reload = after_reload
+    state.keys = Keys(settings.keys) if settings.keys else None
+    state.rate_limit = RateLimit(settings.rate_per_s, settings.rate_burst) if settings.rate_per_s else None
     install_error_handlers(app)
-    describe_problems(app)
-    describe_bodies(app, InferenceRequest)
-    describe_access(app, settings)
+    complete_openapi(app, [InferenceRequest], partial(needs_key, settings=settings))
     for group in (segment, catalogue, operations, admin, oip, page, reference):
         app.include_router(group.router)
     app.mount("/static", page.PageFiles(), name="static")
     app.mount(reference.FILES_PATH, reference.ReferenceFiles())
     app.add_middleware(WithoutRanges)
-    app.add_middleware(ObservationMiddleware, metrics=app.state.metrics)
+    app.add_middleware(ObservationMiddleware, metrics=state.metrics)
     if settings.cors_origins:
         # Around all that answers: without these headers pages elsewhere could not read errors.
         app.add_middleware(
@@ -125,29 +126,30 @@ def create_app(
 
 @asynccontextmanager
 async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
-    app.state.loading = asyncio.create_task(_start_service(app))
-    if not app.state.load_in_background:
-        await app.state.loading
-    sampling = asyncio.create_task(app.state.metrics.sample_regularly())
+    state = state_of(app)
+    state.loading = asyncio.create_task(_start_service(state))
+    if not state.loads_in_background:
+        await state.loading
+    sampling = asyncio.create_task(state.metrics.sample_regularly())
     with sending_spans():
         yield
     sampling.cancel()
-    if app.state.service is not None:
-        app.state.service.close()
+    if state.service is not None:
+        state.service.close()
 
 
-async def _start_service(app: FastAPI) -> None:
-    settings: Settings = app.state.settings
-    if app.state.keys is not None:
-        app.state.keys.reload()
+async def _start_service(state: AppState) -> None:
+    settings = state.settings
+    if state.keys is not None:
+        state.keys.reload()
     all_cores = start_threads("all-cores", 1)
     loader = Loader(settings)
     segmenter, seconds_per_pixel = await asyncio.wrap_future(all_cores.submit(_prepare, settings, loader))
-    service = Service(settings, segmenter, all_cores, app.state.metrics, loader.load, seconds_per_pixel)
+    service = Service(settings, segmenter, all_cores, state.metrics, loader.load, seconds_per_pixel)
     service.start_decoders()
     _logger.info("memory: %s", service.bound)
-    app.state.metrics.memory_bound.set(service.bound.total_bytes)
-    app.state.service = service
+    state.metrics.memory_bound.set(service.bound.total_bytes)
+    state.service = service
 
 
 def _prepare(settings: Settings, loader: Loader) -> tuple[Segmenter, float]:

@@ -1,9 +1,10 @@
 """What routes ask for."""
 
-from typing import Annotated, cast
+from typing import Annotated
 
 from fastapi import Depends, Request
 
+from app.api.state import state_of
 from app.observability.metrics import Metrics
 from app.pipeline.service import Service
 from app.problems import NOT_READY, ProblemError
@@ -11,15 +12,15 @@ from app.settings import Settings
 
 
 async def _settings(request: Request) -> Settings:
-    return cast("Settings", request.app.state.settings)
+    return state_of(request.app).settings
 
 
 async def _metrics(request: Request) -> Metrics:
-    return cast("Metrics", request.app.state.metrics)
+    return state_of(request.app).metrics
 
 
 async def _service(request: Request) -> Service:
-    service: Service | None = request.app.state.service
+    service = state_of(request.app).service
     if service is None:
         raise ProblemError(NOT_READY, "the weights are not loaded yet", {"Retry-After": "1"})
     return service

@@ -9,7 +9,7 @@ from fastapi.exceptions import RequestValidationError
 from starlette.exceptions import HTTPException
 from starlette.types import Receive, Scope, Send
 
-from app.api.oip.error import is_oip, oip_error
+from app.api.oip_error import is_oip, oip_error
 from app.problems import (
     INTERNAL,
     INVALID_REQUEST,

@@ -1,6 +1,6 @@
 """How problems are described in the OpenAPI document."""
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from typing import Any
 
 from fastapi import FastAPI
@@ -28,30 +28,30 @@ def by_status(problems: Iterable[Problem]) -> dict[int, list[Problem]]:
     return grouped
 
 
-def describe_problems(app: FastAPI) -> None:
-    """Add the schema that ``problem_responses`` refer to.
+def complete_openapi(app: FastAPI, bodies: Iterable[type[BaseModel]], needs_key: Callable[[str], bool]) -> None:
+    """Complete the OpenAPI document of ``app`` with what FastAPI cannot know.
 
-    FastAPI would describe a response's model under the media type of success.
+    Args:
+        app: the application.
+        bodies: models of request bodies that routes read themselves, and refer to.
+        needs_key: whether a scope needs an API key; operations that need none lose their security requirement.
     """
-    _add_schema(app, ProblemDocument, "serialization")
-
-
-def describe_bodies(app: FastAPI, *models: type[BaseModel]) -> None:
-    """Add the schemas of bodies that routes read themselves, and refer to."""
-    for model in models:
-        _add_schema(app, model, "validation")
-
-
-def _add_schema(app: FastAPI, model: type[BaseModel], mode: JsonSchemaMode) -> None:
     openapi = app.openapi
+    # FastAPI would describe a problem, the response's model, under the media type of success.
+    models: list[tuple[type[BaseModel], JsonSchemaMode]] = [(ProblemDocument, "serialization")]
+    models += [(body, "validation") for body in bodies]
 
-    def openapi_with_schema() -> dict[str, Any]:
+    def completed() -> dict[str, Any]:
         document = openapi()
-        _, schemas = models_json_schema([(model, mode)], ref_template=REFERENCE)
+        _, schemas = models_json_schema(models, ref_template=REFERENCE)
         document["components"]["schemas"].update(schemas["$defs"])
+        for operation in (operation for path in document["paths"].values() for operation in path.values()):
+            scopes = {scope for way in operation.get("security", []) for names in way.values() for scope in names}
+            if not any(needs_key(scope) for scope in scopes):
+                operation.pop("security", None)
         return document
 
-    app.openapi = openapi_with_schema  # type: ignore[method-assign]
+    app.openapi = completed  # type: ignore[method-assign]
 
 
 def _response(kinds: list[Problem]) -> dict[str, Any]:

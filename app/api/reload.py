@@ -2,13 +2,12 @@
 
 import asyncio
 import logging
-from collections.abc import Callable
 from dataclasses import dataclass
 
 from fastapi import FastAPI
 
-from app.api.auth.keys import Keys, KeysError
-from app.pipeline.service import Service
+from app.api.auth.keys import KeysError
+from app.api.state import state_of
 from app.problems import DRAINING, NOT_READY, ProblemError
 from model.errors import SegmentationError
 
@@ -29,7 +28,7 @@ class Reloaded:
 
 
 async def reload(app: FastAPI) -> Reloaded:
-    """Read weights and keys again, then call ``app.state.after_reload``, which has the other workers do so.
+    """Read weights and keys again, then have the application's ``after_reload`` tell the other workers.
 
     Raises:
         KeysError: the keys cannot be used; nothing has changed.
@@ -37,8 +36,7 @@ async def reload(app: FastAPI) -> Reloaded:
         ProblemError: the service is starting or shutting down.
     """
     reloaded = await _reload_here(app)
-    after_reload: Callable[[], None] = app.state.after_reload
-    after_reload()
+    state_of(app).after_reload()
     return reloaded
 
 
@@ -60,8 +58,8 @@ async def reload_on(hangup: asyncio.Event, app: FastAPI) -> None:
 
 
 async def _reload_here(app: FastAPI) -> Reloaded:
-    service: Service | None = app.state.service
-    keys: Keys | None = app.state.keys
+    state = state_of(app)
+    service, keys = state.service, state.keys
     if service is None:
         raise ProblemError(NOT_READY, "the service is starting")
     if service.draining:
@@ -71,7 +69,7 @@ async def _reload_here(app: FastAPI) -> Reloaded:
     try:
         new_keys = keys.read()
     except KeysError:
-        app.state.metrics.reloads.labels("failure").inc()
+        state.metrics.reloads.labels("failure").inc()
         raise
     sha256 = await service.reload()
     keys.replace(new_keys)

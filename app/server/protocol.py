@@ -15,11 +15,10 @@ from uvicorn._types import ASGI3Application
 from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol, RequestResponseCycle
 
 from app.api.errors import ProblemResponse
+from app.api.state import state_of
 from app.observability.logs import FIELDS
-from app.observability.metrics import Metrics
 from app.problems import HEAD_TIMEOUT, HEAD_TOO_LARGE, REQUEST_MALFORMED, TOO_MANY_CONNECTIONS, ProblemError
 from app.server.open_files import connections_possible
-from app.settings import Settings
 
 _logger = logging.getLogger("app")
 
@@ -50,9 +49,9 @@ class HttpProtocol(HttpToolsProtocol):
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
-        state = cast("FastAPI", self.config.app).state
-        self._settings: Settings = state.settings
-        self._metrics: Metrics = state.metrics
+        state = state_of(cast("FastAPI", self.config.app))
+        self._settings = state.settings
+        self._metrics = state.metrics
         self._answering: RequestResponseCycle | None = None
         self._refusal: ProblemResponse | None = None
         self._in_head = self._in_body = False

@@ -19,9 +19,9 @@ from fastapi import FastAPI
 from app.api.application import create_app
 from app.api.auth.keys import KeysError
 from app.api.reload import reload_on
+from app.api.state import state_of
 from app.cores import require_threads, usable_cores
 from app.observability.logs import log_config
-from app.pipeline.service import Service
 from app.problems import ProblemError
 from app.server.announcement import announce
 from app.server.channel import Link, Message
@@ -62,6 +62,7 @@ class Server(uvicorn.Server):
     def __init__(self, config: uvicorn.Config, app: FastAPI, link: Link | None = None) -> None:
         super().__init__(config)
         self._app = app
+        self._state = state_of(app)
         self._link = link
         self._loop: asyncio.AbstractEventLoop | None = None
         self._draining: asyncio.Task[None] | None = None
@@ -91,7 +92,7 @@ class Server(uvicorn.Server):
     async def _has_loaded(self) -> bool:
         """Wait for the weights; requests that come meanwhile are told to come again."""
         try:
-            await self._app.state.loading
+            await self._state.loading
         except (KeysError, SegmentationError, ProblemError) as error:
             _logger.error("cannot start: %s", error)
             self.exit_code = _CANNOT_START
@@ -99,7 +100,7 @@ class Server(uvicorn.Server):
         return True
 
     def handle_exit(self, sig: int, frame: FrameType | None) -> None:  # noqa: ARG002 (uvicorn's signature)
-        if self._loop is None or self._app.state.service is None:
+        if self._loop is None or self._state.service is None:
             self.should_exit = True
         elif self._draining is None:
             self._loop.call_soon_threadsafe(self._start_drain)
@@ -119,7 +120,7 @@ class Server(uvicorn.Server):
 
     def _end_if_failed(self) -> None:
         """Make room for a new process: not everything that starts one looks at probes, and they may reach another."""
-        service: Service | None = self._app.state.service
+        service = self._state.service
         if service is None or service.failure is None:
             self._failed_since = None
         elif self._failed_since is None:
@@ -133,7 +134,8 @@ class Server(uvicorn.Server):
             self._draining = asyncio.create_task(self._drain())
 
     async def _drain(self) -> None:
-        service: Service = self._app.state.service
+        service = self._state.service
+        assert service is not None
         await service.drain()
         self.should_exit = True
 

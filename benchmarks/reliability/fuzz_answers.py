@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 
 from app.api.errors import PROBLEM_MEDIA_TYPE
 from app.api.oip.body import LENGTH_HEADER
-from app.api.oip.error import is_oip
+from app.api.oip_error import is_oip
 from benchmarks.connection import Connection, Reply, ReplyError
 from benchmarks.reliability.fuzz_requests import FuzzedRequest
 

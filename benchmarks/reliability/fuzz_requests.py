@@ -7,8 +7,8 @@ from urllib.parse import urlencode
 from hypothesis import HealthCheck, Phase, given, seed, settings
 from hypothesis import strategies as st
 
-from app.api.oip.error import PREFIX
 from app.api.oip.schemas import MODEL
+from app.api.oip_error import PREFIX
 from app.formats.rendering import MaskEncoding, OutputFormat
 from benchmarks.reliability.fuzz_forms import forms
 from benchmarks.reliability.fuzz_inferences import Headers, inferences

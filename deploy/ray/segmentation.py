@@ -5,8 +5,8 @@ from collections.abc import AsyncGenerator
 from contextlib import aclosing
 
 from app.api.application import create_app
+from app.api.state import state_of
 from app.observability.logs import log_config
-from app.pipeline.service import Service
 from app.settings import Settings
 from deploy.ray.asgi_call import call
 from deploy.ray.messages import BEAT_S, HttpRequest, Parts
@@ -35,8 +35,8 @@ class Segmentation:
         Raises:
             RuntimeError: the device has failed for good; Ray starts another replica.
         """
-        service: Service = self._app.state.service
-        if service.failure is not None:
+        service = state_of(self._app).service
+        if service is not None and service.failure is not None:
             raise RuntimeError(service.failure)
 
     async def answer(self, request: HttpRequest) -> AsyncGenerator[Parts]:

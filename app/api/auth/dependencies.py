@@ -3,11 +3,11 @@
 import math
 from typing import Annotated, Any
 
-from fastapi import Depends, FastAPI, Request, Security
+from fastapi import Depends, Request, Security
 from fastapi.security import APIKeyHeader, HTTPAuthorizationCredentials, HTTPBearer, SecurityScopes
 
-from app.api.auth.keys import Keys, KeyScope
-from app.api.auth.rate_limit import RateLimit
+from app.api.auth.keys import KeyScope
+from app.api.state import state_of
 from app.problems import FORBIDDEN, RATE_LIMITED, UNAUTHORIZED, ProblemError
 from app.settings import Settings
 
@@ -33,19 +33,15 @@ def limit_rate() -> Any:
     return Depends(_limit_rate)
 
 
-def describe_access(app: FastAPI, settings: Settings) -> None:
-    """Leave in the OpenAPI document only the keys that are needed with these settings."""
-    openapi = app.openapi
-
-    def openapi_with_keys_needed() -> dict[str, Any]:
-        document = openapi()
-        for operation in (operation for path in document["paths"].values() for operation in path.values()):
-            scopes = {scope for way in operation.get("security", []) for names in way.values() for scope in names}
-            if not any(_needs_key(KeyScope(scope), settings) for scope in scopes):
-                operation.pop("security", None)
-        return document
-
-    app.openapi = openapi_with_keys_needed  # type: ignore[method-assign]
+def needs_key(scope: str, settings: Settings) -> bool:
+    """Whether routes of this scope ask for an API key with these settings."""
+    match KeyScope(scope):
+        case KeyScope.SEGMENT:
+            return settings.keys is not None
+        case KeyScope.METRICS:
+            return settings.protect_metrics
+        case KeyScope.ADMIN:
+            return True
 
 
 async def _authorize(
@@ -55,22 +51,12 @@ async def _authorize(
     header: Annotated[str | None, Depends(_HEADER)],
 ) -> None:
     for scope in map(KeyScope, scopes.scopes):
-        if _needs_key(scope, request.app.state.settings):
+        if needs_key(scope, state_of(request.app).settings):
             _check(request, bearer.credentials if bearer else header, scope)
 
 
-def _needs_key(scope: KeyScope, settings: Settings) -> bool:
-    match scope:
-        case KeyScope.SEGMENT:
-            return settings.keys is not None
-        case KeyScope.METRICS:
-            return settings.protect_metrics
-        case KeyScope.ADMIN:
-            return True
-
-
 def _check(request: Request, presented: str | None, scope: KeyScope) -> None:
-    keys: Keys | None = request.app.state.keys
+    keys = state_of(request.app).keys
     if keys is None:
         raise ProblemError(FORBIDDEN, "without API keys nobody may; FCN_KEYS names the file that holds them")
     key = keys.find(presented) if presented else None
@@ -83,7 +69,7 @@ def _check(request: Request, presented: str | None, scope: KeyScope) -> None:
 
 
 async def _limit_rate(request: Request) -> None:
-    limit: RateLimit | None = request.app.state.rate_limit
+    limit = state_of(request.app).rate_limit
     if limit is None:
         return
     # What a proxy forwards may be anything.

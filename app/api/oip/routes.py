@@ -13,7 +13,6 @@ from app.api.auth.keys import KeyScope
 from app.api.dependencies import ServiceDependency, SettingsDependency
 from app.api.oip import metadata
 from app.api.oip.body import LENGTH_HEADER, Body, Hold, read_body
-from app.api.oip.error import PREFIX
 from app.api.oip.inference import Inference, parse, parsing_bytes
 from app.api.oip.schemas import (
     MODEL,
@@ -28,6 +27,7 @@ from app.api.oip.schemas import (
     ServerMetadata,
     ServerReady,
 )
+from app.api.oip_error import PREFIX
 from app.api.openapi import by_status
 from app.api.responses import HEADERS, PROBLEMS, answer
 from app.api.routes import operations

@@ -9,6 +9,7 @@ from app.api.auth.keys import KeyScope
 from app.api.dependencies import MetricsDependency, ServiceDependency
 from app.api.openapi import problem_responses
 from app.api.schemas import HealthDocument
+from app.api.state import state_of
 from app.pipeline.service import Service
 from app.problems import DEVICE_FAILED, DRAINING, ProblemError
 
@@ -30,7 +31,7 @@ async def livez(request: Request) -> HealthDocument:
 
     Then the process is to be started again.
     """
-    service: Service | None = request.app.state.service
+    service = state_of(request.app).service
     if service is not None:
         _require_device(service)
     return HealthDocument(status="live")

@@ -1,9 +1,9 @@
-"""Errors as the protocol has them."""
+"""Errors as the Open Inference Protocol has them, apart from the rest of it: all of the service may end in one."""
 
 import orjson
 
 PREFIX = "/v2"
-"""Of the protocol's paths."""
+"""Prefix of the protocol's paths."""
 
 
 def is_oip(path: str) -> bool:
