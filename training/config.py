@@ -236,6 +236,7 @@ class RunConfig:
         threads: CPU threads of each process; 0 leaves it to PyTorch.
         bfloat16: compute convolutions in bfloat16.
         compile: compile the network with ``torch.compile``.
+        sync_batch_norm: take batch-norm statistics over the crops of all GPUs, which matters with few crops on each.
         log_every, save_every, validate_every: in steps; ``validate_every`` 0 never validates.
         max_minutes: stop and save after so long; 0 runs to the end.
         tensorboard: also write TensorBoard's event files.
@@ -247,6 +248,7 @@ class RunConfig:
     threads: int = 0
     bfloat16: bool = False
     compile: bool = False
+    sync_batch_norm: bool = False
     log_every: int = 20
     save_every: int = 250
     validate_every: int = 0

@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Annotated
 
 import numpy as np
+import torch
 import typer
 
 from model.checkpoint import Checkpoint
@@ -103,6 +104,8 @@ def evaluate(
     if benchmark is not None:
         require_voc2012(dataset, checkpoint.labels)
     segmenter = Segmenter(checkpoint, device, TilingLimits(band_pixels=band_pixels), precision)
+    # On a GPU, PyTorch would round the factors of convolutions in float32 to TF32.
+    torch.backends.cudnn.allow_tf32 = False
     views = Views(tuple(scale), flip)
     results = [evaluate_dataset(segmenter, dataset, tiling, chosen, views) for tiling in dict.fromkeys(mode)]
     print(results[0].table())

@@ -86,6 +86,8 @@ def train(
     if config.run.threads:
         torch.set_num_threads(config.run.threads)
     chosen = own_device(config.run.device)
+    # All crops have one size: cuDNN's fastest algorithm is searched for once.
+    torch.backends.cudnn.benchmark = chosen.type == "cuda"
     _require_bfloat16(config, chosen)
     holds_run = (out / STATE_NAME).exists()
     if holds_run and resume == "never":

@@ -110,7 +110,7 @@ class Objective:
         if self._config.hardest == 1:
             return self._mean(losses, known.sum())
         kept = hardest(losses, known, self._config.hardest)
-        return self._mean(kept, torch.tensor(len(kept), device=losses.device))
+        return self._mean(kept, torch.full((), len(kept), device=losses.device))
 
     def _mean(self, values: Tensor, count: Tensor) -> Tensor:
         """Sum over the ``count`` of all processes; times their number, because their gradients will be averaged."""

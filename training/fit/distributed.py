@@ -4,11 +4,16 @@ import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from datetime import timedelta
 
 import torch
 from torch import Tensor, distributed
 
 from model.device import choose_device
+from model.errors import DeviceError
+
+_TIMEOUT = timedelta(hours=6)
+"""Longest wait for another process: the others wait while the leading one validates. PyTorch gives up in 10 minutes."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,22 +41,32 @@ class Processes:
         distributed.all_reduce(result)
         return result
 
-    def mean(self, number: Tensor) -> float:
-        """Mean of one number over all processes."""
-        return float(self.total(number)) / self.count
+    def means(self, numbers: Tensor) -> list[float]:
+        """Mean of each number of a vector over all processes: one exchange, and one wait for the device."""
+        return [total / self.count for total in self.total(numbers).tolist()]
 
 
 def own_device(name: str) -> torch.device:
-    """The device of a name; of several GPUs on a machine, each process has its own.
+    """The device of a name, made the current one; of several GPUs on a machine, each process has its own.
 
     Raises:
-        DeviceError: the device cannot be used.
+        DeviceError: the device cannot be used, or there are fewer GPUs than processes.
     """
-    device = choose_device(name)
-    if device.type == "cuda" and "LOCAL_RANK" in os.environ:
-        device = torch.device("cuda", int(os.environ["LOCAL_RANK"]))
+    device = choose_device(_name_of_own(name))
+    if device.type == "cuda":
         torch.cuda.set_device(device)
     return device
+
+
+def _name_of_own(name: str) -> str:
+    """``cuda:N`` for the N-th process that ``torchrun`` started here: no process is to open another's GPU."""
+    rank = os.environ.get("LOCAL_RANK")
+    if rank is None or name.partition(":")[0] not in {"auto", "cuda"} or not torch.cuda.is_available():
+        return name
+    count = torch.cuda.device_count()
+    if int(rank) >= count:
+        raise DeviceError(f"process {rank} has no GPU of its own: there are {count}; give --nproc-per-node {count}")
+    return f"cuda:{rank}"
 
 
 @contextmanager
@@ -60,7 +75,10 @@ def join_processes(device: torch.device) -> Iterator[Processes]:
     if "RANK" not in os.environ:
         yield Processes()
         return
-    distributed.init_process_group("nccl" if device.type == "cuda" else "gloo")
+    is_cuda = device.type == "cuda"
+    distributed.init_process_group(
+        "nccl" if is_cuda else "gloo", timeout=_TIMEOUT, device_id=device if is_cuda else None
+    )
     try:
         yield Processes(distributed.get_rank(), distributed.get_world_size())
     finally:

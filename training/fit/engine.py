@@ -25,6 +25,7 @@ from training.data.transforms import Crop, JointTransform
 from training.errors import ConfigError, DivergedError
 from training.evaluation.evaluation import evaluate
 from training.fit.auxiliary import AuxiliaryHead, Scorer
+from training.fit.compilation import require_compilation
 from training.fit.criterion import Objective
 from training.fit.distributed import Processes
 from training.fit.divergence import DivergenceGuard
@@ -124,9 +125,12 @@ class Trainer:
             self._average = AveragedModel(network, multi_avg_fn=average, use_buffers=True)
         self._optimizer = build_optimizer(network, self._auxiliary, config.optimizer)
         if config.run.compile:
+            require_compilation()
             self._scorer = cast("nn.Module", torch.compile(self._scorer))
         if processes.count > 1:
-            # Each process keeps its own batch-norm statistics; the leading one's are saved.
+            if config.run.sync_batch_norm and device.type == "cuda":
+                self._scorer = nn.SyncBatchNorm.convert_sync_batchnorm(self._scorer)  # type: ignore[no-untyped-call]
+            # Without it, each process keeps its own batch-norm statistics; the leading one's are saved.
             self._scorer = DistributedDataParallel(self._scorer, broadcast_buffers=False)
         self._objective = Objective(
             config.loss,
@@ -272,8 +276,8 @@ class Trainer:
         if self._average is not None:
             self._average.update_parameters(self._network)
         parts = {**measured.parts, "accuracy": measured.accuracy}
-        means = {name: self._processes.mean(part.detach()) for name, part in parts.items()}
-        return {**means, "learning_rate": factor * config.learning_rate}
+        means = self._processes.means(torch.stack([part.detach().double() for part in parts.values()]))
+        return {**dict(zip(parts, means, strict=True)), "learning_rate": factor * config.learning_rate}
 
     def _anywhere(self, here: bool) -> bool:
         """Whether it is so in any process, so that all stop after the same step."""

@@ -63,13 +63,13 @@ def sampled_logits(scores: Tensor, factor: int, stride: int, top: int, left: int
         ``BilinearUpsampling(K, factor)(scores)[..., top::stride, left::stride]``.
     """
     height, width = scores.shape[-2:]
-    rows = _interpolation(height, factor, stride, top).to(scores)
-    columns = _interpolation(width, factor, stride, left).to(scores)
+    rows = _interpolation(height, factor, stride, top, scores.device).to(scores.dtype)
+    columns = _interpolation(width, factor, stride, left, scores.device).to(scores.dtype)
     return rows @ scores @ columns.T
 
 
-def _interpolation(cells: int, factor: int, stride: int, first: int) -> Tensor:
+def _interpolation(cells: int, factor: int, stride: int, first: int, device: torch.device) -> Tensor:
     """(pixels, cells): weights of the cells in each pixel; what is outside of the grid is 0."""
-    middles = (torch.arange(factor * cells)[first::stride] + 0.5) / factor - 0.5
-    distances = (middles[:, None] - torch.arange(cells)[None]).abs()
+    middles = (torch.arange(factor * cells, device=device)[first::stride] + 0.5) / factor - 0.5
+    distances = (middles[:, None] - torch.arange(cells, device=device)[None]).abs()
     return (1 - distances).clamp(min=0)
