@@ -3,8 +3,8 @@ from pathlib import Path
 
 import pytest
 
-from training.fit.compilation import require_compilation
 from training.errors import ConfigError
+from training.fit.compilation import require_compilation
 
 
 def _compiler(folder: Path) -> Path:
