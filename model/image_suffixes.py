@@ -2,8 +2,8 @@
 
 IMAGE_SUFFIXES = frozenset(
     {
-        *(".jpg", ".jpeg", ".jpe", ".jfif", ".mpo", ".png", ".webp", ".bmp"),
-        *(".tif", ".tiff", ".gif", ".avif", ".heic", ".heif"),
+        *(".jpg", ".jpeg", ".jpe", ".jfif", ".jif", ".pjpeg", ".pjp", ".mpo", ".png", ".apng", ".webp", ".bmp", ".dib"),
+        *(".tif", ".tiff", ".gif", ".avif", ".avifs", ".heic", ".heics", ".heif", ".heifs", ".hif"),
     }
 )
 """In lower case. Only names are guessed by it; what a file says it is decides how it is read."""

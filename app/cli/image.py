@@ -109,7 +109,7 @@ def image(
     if table is not None and not request.tells_classes:
         # Overlays and confidences do not tell what a table needs.
         tasks = [replace(task, is_finished=False) for task in tasks]
-    report = Report(plan.names, plan.failures)
+    report = Report(plan.names, plan.failures, plan.left_out)
     if table is None:
         tasks = _without_finished(tasks, report)
     if tasks:

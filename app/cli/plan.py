@@ -23,12 +23,14 @@ class Plan:
         names: of all images, in the order in which they were named, folders by name.
         tasks: for each of them, in the same order; where ``looked_up``, for those whose places are not taken.
         failures: folders that cannot be read, and places that are taken.
+        left_out: files in folders whose names are not those of images.
         is_one_answer: whether the place of the one answer was named, and not a folder.
     """
 
     names: list[str]
     tasks: list[Task]
     failures: list[Failure]
+    left_out: list[str]
     is_one_answer: bool
 
     def looked_up(self) -> Self:
@@ -60,7 +62,8 @@ def make_plan(paths: Sequence[Path], output: Path, form: FormatName, *, is_recur
     for task in tasks:
         _require_other(task.target, images)
         _require_apart(task.target, searched)
-    return Plan([task.file for task in tasks], tasks, found.failures, is_one_answer)
+    left_out = [str(file) for file in found.left_out]
+    return Plan([task.file for task in tasks], tasks, found.failures, left_out, is_one_answer)
 
 
 def _identity(path: Path) -> tuple[int, int] | None:

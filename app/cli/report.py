@@ -9,6 +9,9 @@ from typing import Any
 from app.cli.errors import ExitCode
 from app.cli.outcome import Outcome
 
+_NAMED = 3
+"""Files that are left out."""
+
 
 @dataclass(frozen=True, slots=True)
 class Success:
@@ -41,6 +44,7 @@ class Report:
     Args:
         files: as they were named, in their order.
         failures: that are known already.
+        left_out: files that are not looked at, for their names are not those of images.
 
     Attributes:
         digest: of the weights; None if there was nothing to do.
@@ -52,12 +56,13 @@ class Report:
         error: why it ended early; None if it did not.
     """
 
-    def __init__(self, files: Sequence[str], failures: Sequence[Failure] = ()) -> None:
+    def __init__(self, files: Sequence[str], failures: Sequence[Failure] = (), left_out: Sequence[str] = ()) -> None:
         self.total = len(files)
         self.digest: str | None = None
         self.done: list[Success] = []
         self.skipped: list[Success] = []
         self.failures = list(failures)
+        self.left_out = list(left_out)
         self.seconds = 0.0
         self.interrupted = False
         self.error: str | None = None
@@ -106,6 +111,7 @@ class Report:
             "done": [_told(success) for success in self.done],
             "skipped": [{"file": success.file, "output": success.output} for success in self.skipped],
             "failed": [asdict(failure) for failure in self.failures],
+            "left_out": self.left_out,
             "remaining": self.remaining,
             "interrupted": self.interrupted,
             "error": self.error,
@@ -126,6 +132,9 @@ class Report:
             lines.insert(0, _sentence(self.done[0]))
         if self.skipped:
             lines.append("skipped are answers that were there already; --overwrite makes them anew")
+        if self.left_out:
+            named = ", ".join(self.left_out[:_NAMED]) + (", ..." if len(self.left_out) > _NAMED else "")
+            lines.append(f"left out for their names, which are not those of images: {len(self.left_out)} ({named})")
         if self.interrupted or self.error is not None:
             reason = "interrupted" if self.error is None else self.error
             lines.append(f"{reason}: {self.remaining} of {self.total} are left; the same command goes on with them")

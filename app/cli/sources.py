@@ -45,12 +45,14 @@ class Search:
     Attributes:
         sources: each once, those of a folder by name.
         failures: folders that cannot be read.
+        left_out: files in folders whose names are not those of images.
         folders: that were searched.
         base: the folder that all of them lie in, absolute.
     """
 
     sources: list[Source] = field(default_factory=list)
     failures: list[Failure] = field(default_factory=list)
+    left_out: list[Path] = field(default_factory=list)
     folders: list[Path] = field(default_factory=list)
     base: Path = field(default_factory=Path.cwd)
 
@@ -64,32 +66,56 @@ def search(paths: Sequence[Path], output: Path | None, *, is_recursive: bool) ->
         is_recursive: whether folders in folders are searched.
     """
     found: dict[Path, Source] = {}
-    failures: list[Failure] = []
+    walk = _Walk(None if output is None else output.resolve(), is_recursive=is_recursive)
     folders = [path for path in paths if path.is_dir()]
     for path in paths:
-        files = _images(path, output, failures, is_recursive=is_recursive) if path.is_dir() else [path]
-        for file in files:
-            found.setdefault(file.parent.resolve() / file.name, Source(file))
+        for file in walk.images(path) if path.is_dir() else [path]:
+            found.setdefault(_absolute(file), Source(file))
     bases = [_absolute(path if path.is_dir() else path.parent) for path in paths if path != STANDARD_INPUT]
     base = Path(os.path.commonpath(bases)) if bases else Path.cwd()
-    return Search(list(found.values()), failures, folders, base)
+    return Search(list(found.values()), walk.failures, walk.left_out, folders, base)
 
 
-def _images(folder: Path, output: Path | None, failures: list[Failure], *, is_recursive: bool) -> Iterator[Path]:
-    def fail(error: OSError) -> None:
-        failures.append(Failure(str(error.filename), f"the folder cannot be read: {error.strerror}"))
+class _Walk:
+    """Through folders, and those that symbolic links in them lead to.
 
-    left_out = None if output is None else _absolute(output)
-    for place, folders, files in os.walk(folder, onerror=fail):
-        # In place, for this decides where the walk goes on.
-        folders[:] = sorted(
-            name
-            for name in folders
-            if is_recursive and not name.startswith(".") and _absolute(Path(place, name)) != left_out
-        )
-        for name in sorted(files):
-            if is_image_name(Path(name)) and not name.startswith("."):
-                yield Path(place, name)
+    Args:
+        output: folder that is left out, without symbolic links.
+        is_recursive: whether folders in folders are searched.
+
+    Attributes:
+        failures: folders that cannot be read.
+        left_out: files whose names are not those of images.
+    """
+
+    def __init__(self, output: Path | None, *, is_recursive: bool) -> None:
+        self.failures: list[Failure] = []
+        self.left_out: list[Path] = []
+        self._output = output
+        self._is_recursive = is_recursive
+
+    def images(self, folder: Path, above: frozenset[Path] = frozenset()) -> Iterator[Path]:
+        """A folder's images by name, then those of the folders in it.
+
+        Args:
+            folder: to be searched.
+            above: the folders that it lies in, without symbolic links: a link to one of them would lead in a circle.
+        """
+        try:
+            paths = sorted(path for path in folder.iterdir() if not path.name.startswith("."))
+        except OSError as error:
+            self.failures.append(Failure(str(folder), f"the folder cannot be read: {error.strerror}"))
+            return
+        folders = [path for path in paths if path.is_dir()]
+        for file in (path for path in paths if not path.is_dir()):
+            if is_image_name(file):
+                yield file
+            else:
+                self.left_out.append(file)
+        within = above | {folder.resolve()}
+        for inner in folders if self._is_recursive else ():
+            if inner.resolve() not in within | {self._output}:
+                yield from self.images(inner, within)
 
 
 def _absolute(path: Path) -> Path:

@@ -6,7 +6,8 @@ from typing import Any, Self, TypeVar
 
 import httpx2
 
-from app.client.core import Core, Format, MaskEncoding, Tiling, headers, require_address
+from app.client.connection import open_http, proxy_of, require_address
+from app.client.core import Core, Format, MaskEncoding, Tiling
 from app.client.errors import ClientError
 from app.client.images import ImageInput
 from app.client.retries import Retries
@@ -31,8 +32,8 @@ class AsyncClient:
         timeouts: Timeouts = DEFAULT_TIMEOUTS,
         retries: int = 5,
     ) -> None:
-        self._core = Core(timeouts, Retries(retries))
-        self._http = httpx2.AsyncClient(base_url=require_address(url), headers=headers(key))
+        self._core = Core(timeouts, Retries(retries), proxy_of(require_address(url)))
+        self._http = open_http(httpx2.AsyncClient, url, key)
 
     async def __aenter__(self) -> Self:
         return self

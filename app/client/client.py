@@ -6,7 +6,8 @@ from typing import Any, Self, TypeVar
 
 import httpx2
 
-from app.client.core import Core, Format, MaskEncoding, Tiling, headers, require_address
+from app.client.connection import open_http, proxy_of, require_address
+from app.client.core import Core, Format, MaskEncoding, Tiling
 from app.client.errors import ClientError
 from app.client.images import ImageInput
 from app.client.retries import Retries
@@ -30,7 +31,8 @@ class Client:
         retries: tries of each request after the first.
 
     Raises:
-        ValueError: the URL is no address, the key cannot be one, or ``retries`` is negative.
+        ValueError: the URL is no address, the key cannot be one, ``retries`` is negative, or the environment's proxy
+            cannot be used.
     """
 
     def __init__(
@@ -40,8 +42,8 @@ class Client:
         timeouts: Timeouts = DEFAULT_TIMEOUTS,
         retries: int = 5,
     ) -> None:
-        self._core = Core(timeouts, Retries(retries))
-        self._http = httpx2.Client(base_url=require_address(url), headers=headers(key))
+        self._core = Core(timeouts, Retries(retries), proxy_of(require_address(url)))
+        self._http = open_http(httpx2.Client, url, key)
 
     def __enter__(self) -> Self:
         return self
@@ -59,8 +61,8 @@ class Client:
         """The class of every pixel of an image.
 
         Args:
-            image: a path, a file's bytes, a Pillow picture, or a uint8 array, (height, width, 3) RGB or (height, width)
-                grey. Files are sent as they are; pictures and arrays without loss.
+            image: a path, an open file, a file's bytes, a Pillow picture, or a uint8 array, (height, width, 3) RGB or
+                (height, width) grey. Files are sent as they are; pictures and arrays without loss.
             tiling: how the service cuts it; None is `auto`.
 
         Raises:

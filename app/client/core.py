@@ -4,9 +4,6 @@ import logging
 from dataclasses import dataclass, field
 from typing import Any, Literal, TypeAlias
 
-import httpx2
-
-from app import __version__
 from app.client import answers, images
 from app.client.answers import JSON, PNG
 from app.client.errors import ConnectionFailed, ServiceUnavailable, TimedOut, UnexpectedAnswer
@@ -33,10 +30,12 @@ class Core:
     Attributes:
         timeouts: of every call.
         retries: of every call.
+        proxy: between us and the service; None for none.
     """
 
     timeouts: Timeouts
     retries: Retries
+    proxy: str | None = None
     _classes: dict[str, tuple[ClassInfo, ...]] = field(default_factory=dict, repr=False)
     """By the digest of their checkpoint."""
 
@@ -127,39 +126,10 @@ class Core:
 
     def _ask_once(self, request: Request, media_type: str, deadline: Deadline) -> Steps[Answer]:
         deadline.require()
-        answer = yield Call(request, self.timeouts, deadline)
+        answer = yield Call(request, self.timeouts, deadline, self.proxy)
         assert answer is not None
         answers.require_whole(answer, media_type)
         return answer
-
-
-def require_address(url: str) -> str:
-    """The service's address, if it is one.
-
-    Raises:
-        ValueError: it is none.
-    """
-    try:
-        parsed = httpx2.URL(url)
-    except httpx2.InvalidURL as error:
-        raise ValueError(f"{url!r} is no address: {error}") from error
-    if parsed.scheme not in ("http", "https") or not parsed.host:
-        raise ValueError(f"{url!r} is no address of a service: http://HOST:PORT is one")
-    return url
-
-
-def headers(key: str | None) -> dict[bytes, bytes]:
-    """Those of every request.
-
-    Raises:
-        ValueError: the key has characters that no header carries, as the line break at a file's end.
-    """
-    own = {b"User-Agent": f"fcn-segmentation/{__version__}".encode()}
-    if key is None:
-        return own
-    if not key or not key.isprintable() or key != key.strip():
-        raise ValueError("the key is empty, or has line breaks or other characters that no header carries")
-    return {**own, b"Authorization": f"Bearer {key}".encode()}
 
 
 def _given(**parameters: object) -> dict[str, str]:

@@ -40,6 +40,7 @@ class Call:
     request: Request
     timeouts: Timeouts
     deadline: Deadline
+    proxy: str | None = None
 
     @property
     def arguments(self) -> dict[str, Any]:
@@ -61,14 +62,20 @@ class Call:
         try:
             yield
         except httpx2.ConnectTimeout as error:
-            raise ConnectionFailed(f"no connection within connect_s = {self.timeouts.connect_s:g} s") from error
+            raise ConnectionFailed(
+                f"no connection within connect_s = {self.timeouts.connect_s:g} s{self._way}"
+            ) from error
         except httpx2.TimeoutException as error:
             self.deadline.require()
             raise TimedOut(self._overdue(error)) from error
         except httpx2.DecodingError as error:
             raise UnexpectedAnswer(f"the answer cannot be decoded: {error}") from error
         except httpx2.RequestError as error:
-            raise ConnectionFailed(f"{self.request.method} {self.request.path}: {_words(error)}") from error
+            raise ConnectionFailed(f"{self.request.method} {self.request.path}: {_words(error)}{self._way}") from error
+
+    @property
+    def _way(self) -> str:
+        return "" if self.proxy is None else f" (by the proxy {self.proxy}, which the environment names)"
 
     @property
     def _timeout(self) -> httpx2.Timeout:

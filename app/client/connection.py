@@ -1,0 +1,82 @@
+"""How a service is reached: its address, the key, and proxies that stand between."""
+
+from collections.abc import Callable
+from ipaddress import ip_address
+from typing import TypeVar
+from urllib.request import getproxies, proxy_bypass
+
+import httpx2
+
+from app import __version__
+
+_Http = TypeVar("_Http", httpx2.Client, httpx2.AsyncClient)
+
+
+def open_http(kind: Callable[..., _Http], url: str, key: str | None) -> _Http:
+    """A client of the HTTP library. It takes the environment's proxies, but to this machine, which needs none.
+
+    Args:
+        kind: of client.
+        url: the service's address.
+        key: API key, where the service wants one.
+
+    Raises:
+        ValueError: the key cannot be one, or the environment's proxy cannot be used.
+    """
+    options = {"base_url": url, "headers": headers(key)}
+    if is_local(url):
+        # The environment's certificates are the only other thing that it is trusted with.
+        return kind(**options, trust_env=False, verify=httpx2.create_ssl_context())
+    try:
+        return kind(**options)
+    except (ImportError, ValueError, httpx2.InvalidURL) as error:
+        raise ValueError(f"the proxy that the environment names cannot be used: {error}") from error
+
+
+def is_local(url: str) -> bool:
+    """Whether an address is this machine's own."""
+    host = httpx2.URL(url).host
+    try:
+        address = ip_address(host)
+    except ValueError:
+        return host == "localhost" or host.endswith(".localhost")
+    return address.is_loopback or address.is_unspecified
+
+
+def proxy_of(url: str) -> str | None:
+    """The proxy between us and an address, without its password; None if there is none."""
+    target = httpx2.URL(url)
+    proxies = getproxies()
+    proxy = proxies.get(target.scheme) or proxies.get("all")
+    if proxy is None or is_local(url) or proxy_bypass(target.host):
+        return None
+    return proxy.rpartition("@")[2]
+
+
+def require_address(url: str) -> str:
+    """The service's address, if it is one.
+
+    Raises:
+        ValueError: it is none.
+    """
+    try:
+        parsed = httpx2.URL(url)
+    except httpx2.InvalidURL as error:
+        raise ValueError(f"{url!r} is no address: {error}") from error
+    if parsed.scheme not in ("http", "https") or not parsed.host:
+        raise ValueError(f"{url!r} is no address of a service: http://HOST:PORT is one")
+    return url
+
+
+def headers(key: str | None) -> dict[bytes, bytes]:
+    """Those of every request.
+
+    Raises:
+        ValueError: the key has characters that no header carries, as the line break at a file's end.
+    """
+    own = {b"User-Agent": f"fcn-segmentation/{__version__}".encode()}
+    if key is None:
+        return own
+    if not key or not key.isprintable() or key != key.strip():
+        raise ValueError("the key is empty, or has line breaks or other characters that no header carries")
+    return {**own, b"Authorization": f"Bearer {key}".encode()}
