@@ -61,6 +61,8 @@ ENV PYTHONDONTWRITEBYTECODE=1 \
     PYTHONUNBUFFERED=1 \
     FCN_HOST=0.0.0.0 \
     FCN_PORT=8000
+# With an older driver NVIDIA's runtime refuses to start, rather than that the service computes on the CPU.
+ENV NVIDIA_REQUIRE_CUDA="cuda>=13.0"
 RUN groupadd --gid 10001 fcn && \
     useradd --uid 10001 --gid 10001 --no-create-home --home-dir /nonexistent --shell /usr/sbin/nologin fcn
 WORKDIR /srv
