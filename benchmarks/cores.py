@@ -26,9 +26,8 @@ _WARM_UP = 3
 _REQUESTS = 30
 _PRINT_THREADS = """
 import torch
-from app.cores import set_threads
-from app.settings import Settings
-set_threads(Settings())
+from model.cores import set_threads
+set_threads(0, "FCN_THREADS")
 print(torch.get_num_threads())
 """
 

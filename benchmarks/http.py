@@ -112,7 +112,7 @@ def run(services: Sequence[Service], python: str, rounds: int, plan: Plan) -> Re
     """All rounds; in each of them everything once, so that a machine that changes favours nobody."""
     equal, refused = check(Masks(), services, python, plan.body.read_bytes())
     timed = [service for service in services if service.name not in refused]
-    machine = describe_machine() | {"ours": versions(sys.executable, OURS.packages)}
+    machine = describe_machine() | {OURS.name: versions(sys.executable, OURS.packages)}
     machine |= {service.name: versions(_python(service, python), service.packages) for service in timed}
     result = Result(machine, [], {service.name: [] for service in (OURS, *timed)}, equal, refused)
     for number in range(1, rounds + 1):

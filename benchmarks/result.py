@@ -7,7 +7,8 @@ from statistics import median
 
 from benchmarks.measurement import Measurement
 
-OURS = "ours"
+OURS = "ours-float32"
+_OWN_PREFIX = "ours-"
 
 _PERCENTS = (50, 95, 99)
 
@@ -71,7 +72,7 @@ def ratios(result: Result) -> dict[str, float]:
         "our p50 / in-process p50": ours["sequential p50"] / reference["p50"],
         "our throughput / in-process throughput": ours["closed throughput"] / reference["throughput"],
     }
-    own = {name: numbers for name, numbers in found.items() if name.startswith(OURS)}
+    own = {name: numbers for name, numbers in found.items() if name.startswith(_OWN_PREFIX)}
     for name, theirs in found.items():
         for our_name, numbers in own.items():
             if name not in own or (our_name == OURS != name):

@@ -62,7 +62,7 @@ class Service:
 
 
 OURS = Service(
-    "ours",
+    "ours-float32",
     "/segment",
     ("-m", "app"),
     {"FCN_HOST": "127.0.0.1", "FCN_PORT": "{port}", "FCN_DEVICE": "cpu", "FCN_PRECISION": "float32"},

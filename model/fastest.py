@@ -4,6 +4,8 @@ from collections.abc import Mapping
 from functools import partial
 from pathlib import Path
 
+import torch
+
 from model.checkpoint import Checkpoint
 from model.device import choose_device
 from model.errors import CheckpointError
@@ -43,10 +45,11 @@ def load_fastest(
         DeviceError: the device cannot be used.
     """
     checkpoint = Checkpoint.load(path)
-    candidates = find_candidates(checkpoint, choose_device(device), tolerance)
+    chosen = choose_device(device)
+    candidates = find_candidates(checkpoint, chosen, tolerance)
     loaded: dict[Precision, Segmenter] = {}
     if seconds is None:
-        candidates, loaded = _load_all(path, checkpoint, device, limits, candidates)
+        candidates, loaded = _load_all(path, checkpoint, chosen, limits, candidates)
         seconds = _measure(loaded)
     else:
         for precision in set(candidates.precisions[1:]) - seconds.keys():
@@ -55,24 +58,29 @@ def load_fastest(
         known = {precision: seconds[precision] for precision in candidates.precisions if precision in seconds}
         precision = fastest(known)
         try:
-            segmenter = loaded.get(precision) or _load(path, checkpoint, device, limits, precision)
+            segmenter = loaded.get(precision) or _load(path, checkpoint, chosen, limits, precision)
         except CheckpointError as error:
             if precision is Precision.FLOAT32:
                 raise
             candidates = candidates.without(precision, str(error))
         else:
             segmenter.precision_reason = explain(candidates, known)
+            loaded.clear()
+            if chosen.type == "cuda":
+                torch.cuda.empty_cache()  # what the others took
             return segmenter, seconds
 
 
-def _load(path: Path, checkpoint: Checkpoint, device: str, limits: TilingLimits, precision: Precision) -> Segmenter:
+def _load(
+    path: Path, checkpoint: Checkpoint, device: torch.device, limits: TilingLimits, precision: Precision
+) -> Segmenter:
     segmenter = Segmenter(checkpoint, device, limits, precision)
     segmenter.require_golden_mask(path)
     return segmenter
 
 
 def _load_all(
-    path: Path, checkpoint: Checkpoint, device: str, limits: TilingLimits, candidates: Candidates
+    path: Path, checkpoint: Checkpoint, device: torch.device, limits: TilingLimits, candidates: Candidates
 ) -> tuple[Candidates, dict[Precision, Segmenter]]:
     """Every candidate, but for those that give another golden mask here; float32 has to give it."""
     loaded: dict[Precision, Segmenter] = {}

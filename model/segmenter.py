@@ -54,12 +54,12 @@ class Segmenter:
     def __init__(
         self,
         checkpoint: Checkpoint,
-        device: str = "auto",
+        device: str | torch.device = "auto",
         limits: TilingLimits = TilingLimits(),  # noqa: B008 (frozen)
         precision: Precision = Precision.FLOAT32,
     ) -> None:
         self.checkpoint = checkpoint
-        self.device = choose_device(device)
+        self.device = choose_device(device) if isinstance(device, str) else device
         self.limits = limits
         self.precision = precision
         self.precision_reason = "as set"

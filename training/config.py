@@ -233,7 +233,7 @@ class RunConfig:
         steps: number of optimiser steps.
         seed: of initialisation, order and transforms.
         device: ``auto``, ``cpu``, ``cuda``, ``cuda:1``, ...
-        threads: CPU threads of each process; 0 leaves it to PyTorch.
+        threads: CPU threads of each process; 0 is as many as there are cores, by affinity and CPU quota.
         bfloat16: compute convolutions in bfloat16.
         compile: compile the network with ``torch.compile``.
         sync_batch_norm: take batch-norm statistics over the crops of all GPUs, which matters with few crops on each.

@@ -28,7 +28,6 @@ from app.api.openapi import complete_openapi
 from app.api.responses import DIGEST_HEADER, PRECISION_HEADER
 from app.api.routes import admin, catalogue, operations, page, reference, segment
 from app.api.state import AppState, state_of
-from app.cores import set_threads
 from app.heap import give_back_free_memory
 from app.observability.metrics import Metrics
 from app.pipeline.cost import USUAL_PHOTOGRAPH
@@ -36,6 +35,7 @@ from app.pipeline.loading import Loader
 from app.pipeline.service import Service
 from app.settings import Settings
 from app.threads import start_threads
+from model.cores import set_threads
 from model.segmenter import Segmenter
 
 _logger = logging.getLogger("app")
@@ -154,7 +154,7 @@ async def _start_service(state: AppState) -> None:
 
 def _prepare(settings: Settings, loader: Loader) -> tuple[Segmenter, float]:
     """The segmenter, and the seconds that it takes for a pixel."""
-    set_threads(settings)
+    set_threads(settings.threads, "FCN_THREADS")
     segmenter = loader.load()
     seconds_per_pixel = min(_seconds_per_pixel(segmenter) for _ in range(2))  # the first finds no memory in place
     give_back_free_memory()  # what was in use while the weights were read

@@ -9,9 +9,9 @@ from starlette.responses import StreamingResponse
 from starlette.types import Receive, Scope, Send
 
 from app import problems
+from app.api.schemas import PRECISION_SCHEMA
 from app.pipeline.jobs import Answer, Job
 from app.pipeline.service import Place, Service
-from model.precision import Precision
 
 DIGEST_HEADER = "X-Checkpoint-SHA256"
 PRECISION_HEADER = "X-Segmentation-Precision"
@@ -21,10 +21,7 @@ HEADERS = {
     DIGEST_HEADER: {"description": "SHA-256 of the weights file that made the mask.", "schema": {"type": "string"}},
     PRECISION_HEADER: {
         "description": "Type that the mask was computed in.",
-        "schema": {
-            "type": "string",
-            "enum": [str(precision) for precision in Precision if precision != Precision.AUTO],
-        },
+        "schema": PRECISION_SCHEMA,
     },
     "Server-Timing": {
         "description": "Milliseconds of each stage; not of a large image's PNG, which is sent while it is being made.",

@@ -2,11 +2,14 @@
 
 from typing import Annotated, Any
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, WithJsonSchema
 
 from app.formats.rendering import MaskEncoding, OutputFormat
 from model.precision import Precision
 from model.tiling import Tiling
+
+PRECISION_SCHEMA = {"type": "string", "enum": [str(one) for one in Precision if one is not Precision.AUTO]}
+"""Of what was computed in: ``auto`` has been decided by then."""
 
 Rgb = Annotated[tuple[int, int, int], Field(description="Red, green, blue, 0..255.", examples=[[64, 0, 0]])]
 
@@ -112,7 +115,9 @@ class ModelDocument(BaseModel):
     )
     licenses: str
     device: str = Field(examples=["cpu"])
-    precision: Precision = Field(description="Type that scores are computed in.", examples=["float32"])
+    precision: Annotated[Precision, WithJsonSchema(PRECISION_SCHEMA)] = Field(
+        description="Type that scores are computed in.", examples=["float32"]
+    )
     precision_reason: str = Field(description="Why this one.", examples=["as set"])
     band_pixels: int = Field(description="Pixels of a band of `exact`.")
     limits: LimitsDocument

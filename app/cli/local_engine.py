@@ -12,7 +12,6 @@ from numpy.typing import NDArray
 from app.cli.engine import Advance, Request, Write
 from app.cli.errors import CannotStartError, FileError
 from app.cli.outcome import NamedClass, Outcome, Tally
-from app.cores import set_threads
 from app.formats.png_writer import PngWriter
 from app.formats.rendering import (
     MaskEncoding,
@@ -28,6 +27,7 @@ from app.pipeline.loading import Loader
 from app.pipeline.options import Options
 from app.problems import ProblemError
 from app.settings import Settings
+from model.cores import set_threads
 from model.errors import SegmentationError
 from model.segmentation import Band, collect
 from model.segmenter import Segmenter
@@ -41,7 +41,7 @@ def require_segmenter(settings: Settings) -> Segmenter:
         CannotStartError: weights or device cannot be used.
     """
     try:
-        set_threads(settings)
+        set_threads(settings.threads, "FCN_THREADS")
         return Loader(settings).load()
     except SegmentationError as error:
         raise CannotStartError(str(error)) from error

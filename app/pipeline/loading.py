@@ -5,6 +5,7 @@ import os
 from contextlib import suppress
 from pathlib import Path
 
+from app.environment import WORKERS_FOLDER
 from app.settings import Settings
 from model.fastest import Seconds, load_fastest
 from model.files import replacing
@@ -26,7 +27,7 @@ class Loader:
     """
 
     def __init__(self, settings: Settings) -> None:
-        folder = os.environ.get("PROMETHEUS_MULTIPROC_DIR")
+        folder = os.environ.get(WORKERS_FOLDER)
         self._settings = settings
         self._shared = None if folder is None else Path(folder) / _SECONDS_NAME
         self._seconds: Seconds | None = None

@@ -20,7 +20,6 @@ from app.api.application import create_app
 from app.api.auth.keys import KeysError
 from app.api.reload import reload_on
 from app.api.state import state_of
-from app.cores import require_threads, usable_cores
 from app.observability.logs import log_config
 from app.problems import ProblemError
 from app.server.announcement import announce
@@ -28,6 +27,7 @@ from app.server.channel import Link, Message
 from app.server.open_files import raise_descriptor_limit
 from app.server.protocol import HttpProtocol
 from app.settings import Settings
+from model.cores import require_threads, usable_cores
 from model.errors import DeviceError, SegmentationError
 
 _CANNOT_START = 3
@@ -155,7 +155,7 @@ def serve(settings: Settings, listener: socket.socket | None = None, link: Link 
     raise_descriptor_limit()
     if settings.workers > 1:
         try:
-            require_threads(settings.threads)
+            require_threads(settings.threads, "FCN_THREADS")
         except DeviceError as error:
             logging.config.dictConfig(log_config(settings.log_format, settings.log_level))
             _logger.error("cannot start: %s", error)

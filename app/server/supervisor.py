@@ -16,6 +16,7 @@ from contextlib import suppress
 from functools import partial
 from typing import Self
 
+from app.environment import WORKERS_FOLDER
 from app.observability.logs import log_config
 from app.process_settings import ProcessSettings
 from app.server.announcement import announce
@@ -164,7 +165,8 @@ class Supervisor:
         self._folder = folder
         self._count = count
         self._module = module
-        self._environment = {**os.environ, "PROMETHEUS_MULTIPROC_DIR": str(folder.path)}
+        place = str(folder.path)
+        self._environment = {**os.environ, "PROMETHEUS_MULTIPROC_DIR": place, WORKERS_FOLDER: place}
         self._workers: set[Worker] = set()
         self._ending = asyncio.Event()
         self._exit_code = 0

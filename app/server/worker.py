@@ -8,6 +8,7 @@ import shutil
 import socket
 import sys
 
+from app.environment import WORKERS_FOLDER
 from app.process_settings import read_settings
 from app.server.channel import Link
 from app.server.server import serve
@@ -23,7 +24,7 @@ def main() -> None:
         serve(read_settings(Settings), socket.socket(fileno=listener), link)
         if link.has_ended:
             # Nobody else is left to do it.
-            shutil.rmtree(os.environ["PROMETHEUS_MULTIPROC_DIR"], ignore_errors=True)
+            shutil.rmtree(os.environ[WORKERS_FOLDER], ignore_errors=True)
 
 
 if __name__ == "__main__":

@@ -3,8 +3,8 @@
     python -m benchmarks.reliability.sameness [--repeats 5]
 
 Some images, small and large, are sent one after another and by eight clients at once, cut in each exact way; to the
-service as it is by default, with one thread, and predicting photographs in batches. Every mask is compared with the
-first one of its image.
+service in float32, else as it is by default, with one thread, and predicting photographs in batches. Every mask is
+compared with the first one of its image.
 """
 
 import asyncio
@@ -27,9 +27,9 @@ from benchmarks.reliability.proof import Finding, conclude, none_of, parser
 from benchmarks.service import OURS, started
 
 SETTINGS: Mapping[str, Mapping[str, str]] = {
-    "defaults": {},
-    "one thread": {"FCN_THREADS": "1"},
-    "batches": {"FCN_BATCH_PIXELS": "2000000"},
+    "float32": {},
+    "float32, one thread": {"FCN_THREADS": "1"},
+    "float32, batches": {"FCN_BATCH_PIXELS": "2000000"},
 }
 TILINGS = ("auto", "whole", "exact")
 CLIENTS = 8

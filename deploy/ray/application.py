@@ -4,18 +4,20 @@ serve run deploy.ray.application:build replicas=2 threads=1
 serve run deploy/ray/serve.yaml
 """
 
-from typing import Any
+from typing import Annotated, Any
 
 from pydantic import Field
 from ray import serve
 from ray.serve import Application
 
 from app.api.uploads import UploadLimits
+from app.process_settings import AnyCase
 from app.settings import Positive, Seconds, Settings
 from deploy.ray.bodies import BodyLimits
 from deploy.ray.gateway import Gateway
 from deploy.ray.room import share
 from deploy.ray.segmentation import Segmentation
+from model.precision import Precision
 
 _ONGOING = 10_000
 """Requests that Ray lets through to a replica, and to a gateway: how many are enough is for the service to say."""
@@ -29,6 +31,11 @@ _FINISH_S = 10.0
 
 class Arguments(Settings):
     """Of the application: the service's settings, which beat the environment, and what concerns Ray."""
+
+    precision: Annotated[Precision, AnyCase] = Field(
+        Precision.FLOAT32,
+        description="One for all replicas, whatever machines they run on; with `auto` each chooses for itself.",
+    )
 
     replicas: Positive = Field(1, description="Replicas, each with weights, queue and limits of its own.")
     gateways: Positive = Field(1, description="Gateways; one for each node.")

@@ -27,6 +27,7 @@ from app.cli.targets import Task
 from app.process_settings import read_settings
 from app.settings import Settings
 from deploy.ray.file_segmenter import FileSegmenter, Row
+from deploy.ray.precision import with_one_precision
 from deploy.ray.room import room, share
 from deploy.ray.whole_files import WholeFiles
 from model.checkpoint import Checkpoint
@@ -129,7 +130,7 @@ def batch(
         most = _room(settings)
         request = Request(form, mask, tiling, alpha=0.5, wants_classes=False)
         try:
-            Batch(settings, request, output, concurrency or most, report).run(left)
+            Batch(_with_one_precision(settings), request, output, concurrency or most, report).run(left)
         except KeyboardInterrupt:
             report.interrupted = True
         finally:
@@ -144,6 +145,14 @@ def _digest(weights: Path) -> str:
     """Of the weights, which had better be wrong here than in every actor."""
     try:
         return Checkpoint.load(weights).digest
+    except SegmentationError as error:
+        typer.echo(f"error: {error}", err=True)
+        raise typer.Exit(ExitCode.CANNOT_START) from error
+
+
+def _with_one_precision(settings: Settings) -> Settings:
+    try:
+        return with_one_precision(settings)
     except SegmentationError as error:
         typer.echo(f"error: {error}", err=True)
         raise typer.Exit(ExitCode.CANNOT_START) from error

@@ -20,7 +20,7 @@ def result() -> Result:
         machine={"CPU": "abacus"},
         in_process=[phase(5.0, 5.0), phase(4.0, 4.0), phase(90.0, 90.0)],
         services={
-            "ours": [one_round(10.0, 8), one_round(11.0, 10), one_round(300.0, 2)],
+            "ours-float32": [one_round(10.0, 8), one_round(11.0, 10), one_round(300.0, 2)],
             "naive": [one_round(22.0, 4), one_round(22.0, 4, failures=3), one_round(22.0, 4)],
         },
         equal={"naive": 0.9995, "broken": 0.2},
@@ -29,7 +29,7 @@ def result() -> Result:
 
 
 def test_medians_are_over_the_rounds(result: Result) -> None:
-    ours = medians(result)["ours"]
+    ours = medians(result)["ours-float32"]
     assert ours["sequential p50"] == 11.0
     assert ours["closed throughput"] == 4.0
     assert ours["closed p99"] == 20.0
@@ -41,20 +41,20 @@ def test_ratios_compare_ours_with_the_others(result: Result) -> None:
     assert ratios(result) == {
         "our p50 / in-process p50": 11 / 5,
         "our throughput / in-process throughput": 4 / 1,
-        "ours / naive: throughput": 4 / 2,
-        "ours / naive: p50": 11 / 22,
+        "ours-float32 / naive: throughput": 4 / 2,
+        "ours-float32 / naive: p50": 11 / 22,
     }
 
 
 def test_a_peer_without_a_good_answer_has_no_ratio(result: Result) -> None:
     result.services["naive"][:] = [Round(phase(), phase(), {0.5: phase()})]
-    assert math.isnan(ratios(result)["ours / naive: throughput"])
+    assert math.isnan(ratios(result)["ours-float32 / naive: throughput"])
 
 
 def test_the_tables_name_machine_services_and_refusals(result: Result) -> None:
     text = as_markdown(result)
     assert "| CPU | abacus |" in text
-    assert "| ours | 11 |" in text
+    assert "| ours-float32 | 11 |" in text
     assert "99.950% |" in text
     assert "| ours / naive: throughput | 2.00 |" in text
     assert "Not timed: broken: only 20.000%" in text

@@ -9,6 +9,7 @@ import typer
 
 from model.capabilities import require_precision
 from model.checkpoint import Checkpoint
+from model.cores import set_threads
 from model.errors import DeviceError
 from model.labels import VOC, Labels
 from model.precision import Precision
@@ -83,8 +84,7 @@ def train(
         return
     if resume not in {"auto", "never"}:
         raise typer.BadParameter(f"--resume is 'auto' or 'never', not {resume!r}")
-    if config.run.threads:
-        torch.set_num_threads(config.run.threads)
+    set_threads(config.run.threads, "run.threads")
     chosen = own_device(config.run.device)
     # All crops have one size: cuDNN's fastest algorithm is searched for once.
     torch.backends.cudnn.benchmark = chosen.type == "cuda"

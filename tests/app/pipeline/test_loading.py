@@ -2,6 +2,7 @@ from pathlib import Path
 
 import pytest
 
+from app.environment import WORKERS_FOLDER
 from app.pipeline.loading import Loader
 from app.settings import Settings
 from model.precision import Precision
@@ -17,7 +18,7 @@ def _never(_: object) -> dict[Precision, float]:
 
 @pytest.fixture
 def shared(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    monkeypatch.setenv("PROMETHEUS_MULTIPROC_DIR", str(tmp_path))
+    monkeypatch.setenv(WORKERS_FOLDER, str(tmp_path))
     monkeypatch.setattr("model.fastest._measure", _measured)
     return tmp_path
 
@@ -46,6 +47,13 @@ def test_a_measurement_that_cannot_be_read_is_made_again(content: str, shared: P
 
 
 def test_a_measurement_that_cannot_be_shared_is_still_used(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("PROMETHEUS_MULTIPROC_DIR", str(tmp_path / "absent"))
+    monkeypatch.setenv(WORKERS_FOLDER, str(tmp_path / "absent"))
     monkeypatch.setattr("model.fastest._measure", _measured)
     assert Loader(AUTO).load().precision in Precision
+
+
+def test_a_folder_of_measures_that_somebody_set_is_not_shared(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PROMETHEUS_MULTIPROC_DIR", str(tmp_path))
+    monkeypatch.setattr("model.fastest._measure", _measured)
+    Loader(AUTO).load()
+    assert list(tmp_path.iterdir()) == []

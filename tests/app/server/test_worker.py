@@ -3,6 +3,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+from app.environment import WORKERS_FOLDER
 from app.server.channel import Message
 from tests.app.server_process import Upload, environment
 
@@ -16,7 +17,7 @@ def test_a_worker_without_its_supervisor_finishes_what_it_has_accepted_and_ends(
     descriptors = [listener.fileno(), link.fileno()]
     worker = subprocess.Popen(
         [sys.executable, "-m", "app.server.worker", *map(str, descriptors)],
-        env=environment({"workers": 2}) | {"PROMETHEUS_MULTIPROC_DIR": str(measures)},
+        env=environment({"workers": 2}) | {"PROMETHEUS_MULTIPROC_DIR": str(measures), WORKERS_FOLDER: str(measures)},
         pass_fds=descriptors,
         cwd=Path(__file__).parents[3],
     )

@@ -6,7 +6,6 @@ from pathlib import Path
 
 import torch
 
-from app.settings import Settings
 from model.errors import DeviceError
 
 _CGROUPS = Path("/sys/fs/cgroup")
@@ -26,18 +25,22 @@ def cpu_quota() -> float | None:
     return min(quotas, default=None)
 
 
-def set_threads(settings: Settings) -> None:
-    """Let PyTorch compute in as many threads as the settings say, or else as there are cores to use.
+def set_threads(threads: int, setting: str) -> None:
+    """Let PyTorch compute in so many threads, or for 0 in as many as there are cores to use.
+
+    Args:
+        threads: that are set.
+        setting: the name under which they are, for the message.
 
     Raises:
         DeviceError: more are set than the CPU quota gives time for: they would stop one another many times a second.
     """
-    require_threads(settings.threads)
+    require_threads(threads, setting)
     # PyTorch's own number heeds OMP_NUM_THREADS, and knows nothing of quotas.
-    torch.set_num_threads(settings.threads or min(torch.get_num_threads(), usable_cores()))
+    torch.set_num_threads(threads or min(torch.get_num_threads(), usable_cores()))
 
 
-def require_threads(threads: int) -> None:
+def require_threads(threads: int, setting: str) -> None:
     """Refuse more threads than the CPU quota has cores, a fraction of one counting as one.
 
     Raises:
@@ -46,7 +49,7 @@ def require_threads(threads: int) -> None:
     quota = cpu_quota()
     if quota is not None and threads > (most := math.ceil(quota)):
         raise DeviceError(
-            f"FCN_THREADS is {threads}, and the CPU quota allows {quota:g} cores: set {most} or fewer, or 0 for as "
+            f"{setting} is {threads}, and the CPU quota allows {quota:g} cores: set {most} or fewer, or 0 for as "
             "many as there are"
         )
 

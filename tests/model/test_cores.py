@@ -1,8 +1,9 @@
 from pathlib import Path
 
 import pytest
+import torch
 
-from app.cores import cpu_quota, require_threads, usable_cores
+from model.cores import cpu_quota, require_threads, set_threads, usable_cores
 from model.errors import DeviceError
 
 
@@ -11,8 +12,8 @@ def groups(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """Where cgroups are mounted; the process is in ``/pod/box`` of version 2, and of version 1's ``cpu,cpuacct``."""
     own = tmp_path / "own"
     own.write_text("3:cpu,cpuacct:/pod/box\n2:memory:/pod/box\n0::/pod/box\n")
-    monkeypatch.setattr("app.cores._OWN_CGROUPS", own)
-    monkeypatch.setattr("app.cores._CGROUPS", tmp_path / "cgroup")
+    monkeypatch.setattr("model.cores._OWN_CGROUPS", own)
+    monkeypatch.setattr("model.cores._CGROUPS", tmp_path / "cgroup")
     monkeypatch.setattr("os.sched_getaffinity", lambda _: set(range(6)), raising=False)
     monkeypatch.setattr("os.cpu_count", lambda: 8)
     return tmp_path / "cgroup"
@@ -34,7 +35,7 @@ def test_without_a_quota_affinity_decides(groups: Path) -> None:
     _limit_v1(groups / "cpu,cpuacct/pod", -1, 100000)
     assert cpu_quota() is None
     assert usable_cores() == 6
-    require_threads(64)
+    require_threads(64, "threads")
 
 
 def test_a_machine_with_fewer_cores_than_its_affinity_names_has_those(
@@ -75,13 +76,25 @@ def test_what_is_not_a_quota_is_none(groups: Path) -> None:
 
 
 def test_a_system_without_cgroups_has_no_quota(groups: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("app.cores._OWN_CGROUPS", groups / "missing")
+    monkeypatch.setattr("model.cores._OWN_CGROUPS", groups / "missing")
     assert cpu_quota() is None
 
 
 def test_more_threads_than_the_quota_are_refused_with_the_bound(groups: Path) -> None:
     _limit_v2(groups, "150000 100000")
-    require_threads(0)
-    require_threads(2)
-    with pytest.raises(DeviceError, match=r"FCN_THREADS is 3, and the CPU quota allows 1\.5 cores: set 2 or fewer, or"):
-        require_threads(3)
+    require_threads(0, "threads")
+    require_threads(2, "threads")
+    with pytest.raises(DeviceError, match=r"run\.threads is 3, and the CPU quota allows 1\.5 cores: set 2 or fewer"):
+        require_threads(3, "run.threads")
+
+
+def test_threads_are_as_many_as_the_quota_has_cores_unless_set(groups: Path) -> None:
+    _limit_v2(groups, "100000 100000")
+    usual = torch.get_num_threads()
+    try:
+        set_threads(0, "threads")
+        assert torch.get_num_threads() == 1
+        with pytest.raises(DeviceError, match="set 1 or fewer"):
+            set_threads(2, "threads")
+    finally:
+        torch.set_num_threads(usual)
