@@ -12,18 +12,18 @@ _NICENESS = 5
 """Of threads that make way: where both want a processor, the others get three quarters of it."""
 
 
-def start_threads(name: str, count: int, *, make_way: bool = False) -> ThreadPoolExecutor:
+def thread_pool(name: str, count: int, *, low_priority: bool = False) -> ThreadPoolExecutor:
     """A pool of threads.
 
     Args:
         name: of the threads.
         count: of the threads.
-        make_way: whether work in other threads goes first, by the operating system's priorities.
+        low_priority: whether work in other threads goes first, by the operating system's priorities.
     """
-    return ThreadPoolExecutor(count, thread_name_prefix=name, initializer=_make_way if make_way else None)
+    return ThreadPoolExecutor(count, thread_name_prefix=name, initializer=_lower_priority if low_priority else None)
 
 
-def start_threads_of_one_core(name: str, count: int) -> ThreadPoolExecutor:
+def single_core_thread_pool(name: str, count: int) -> ThreadPoolExecutor:
     """A pool of threads in each of which PyTorch computes with that thread alone; elsewhere all stays as it is."""
     usual = torch.get_num_threads()
     pool = ThreadPoolExecutor(count, thread_name_prefix=name, initializer=_compute_alone)
@@ -42,7 +42,7 @@ def _compute_alone() -> None:
     torch.set_num_threads(1)
 
 
-def _make_way() -> None:
+def _lower_priority() -> None:
     """Lower the priority of this thread and of those it starts, as the network's own are. Linux alone knows
     priorities of threads.
     """

@@ -28,13 +28,13 @@ from app.api.openapi import complete_openapi
 from app.api.responses import DIGEST_HEADER, PRECISION_HEADER
 from app.api.routes import admin, catalogue, operations, page, reference, segment
 from app.api.state import AppState, state_of
-from app.heap import give_back_free_memory
+from app.heap import trim_heap
 from app.observability.metrics import Metrics
-from app.pipeline.cost import USUAL_PHOTOGRAPH
+from app.pipeline.cost import TYPICAL_IMAGE_SIZE
 from app.pipeline.loading import Loader
 from app.pipeline.service import Service
 from app.settings import Settings
-from app.threads import start_threads
+from app.threads import thread_pool
 from model.cores import set_threads
 from model.segmenter import Segmenter
 
@@ -142,7 +142,7 @@ async def _start_service(state: AppState) -> None:
     settings = state.settings
     if state.keys is not None:
         state.keys.reload()
-    all_cores = start_threads("all-cores", 1)
+    all_cores = thread_pool("all-cores", 1)
     loader = Loader(settings)
     segmenter, seconds_per_pixel = await asyncio.wrap_future(all_cores.submit(_prepare, settings, loader))
     service = Service(settings, segmenter, all_cores, state.metrics, loader.load, seconds_per_pixel)
@@ -157,13 +157,13 @@ def _prepare(settings: Settings, loader: Loader) -> tuple[Segmenter, float]:
     set_threads(settings.threads, "FCN_THREADS")
     segmenter = loader.load()
     seconds_per_pixel = min(_seconds_per_pixel(segmenter) for _ in range(2))  # the first finds no memory in place
-    give_back_free_memory()  # what was in use while the weights were read
+    trim_heap()  # what was in use while the weights were read
     return segmenter, seconds_per_pixel
 
 
 def _seconds_per_pixel(segmenter: Segmenter) -> float:
     """Of a photograph."""
-    photograph = np.zeros((*USUAL_PHOTOGRAPH, 3), dtype=np.uint8)
+    photograph = np.zeros((*TYPICAL_IMAGE_SIZE, 3), dtype=np.uint8)
     started = time.perf_counter()
     mask = segmenter.segment(photograph).mask
     return (time.perf_counter() - started) / mask.size

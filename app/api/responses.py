@@ -10,8 +10,8 @@ from starlette.types import Receive, Scope, Send
 
 from app import problems
 from app.api.schemas import PRECISION_SCHEMA
-from app.pipeline.jobs import Answer, Job
-from app.pipeline.service import Place, Service
+from app.pipeline.jobs import EncodedResponse, Job
+from app.pipeline.service import Admission, Service
 
 DIGEST_HEADER = "X-Checkpoint-SHA256"
 PRECISION_HEADER = "X-Segmentation-Precision"
@@ -56,8 +56,8 @@ PROBLEMS = (
 _SLICE_BYTES = 1 << 16
 
 
-async def answer(
-    request: Request, service: Service, job: Job, place: Place, media_type: str, stack: ExitStack
+async def respond(
+    request: Request, service: Service, job: Job, admission: Admission, media_type: str, stack: ExitStack
 ) -> Response:
     """Do a job, and answer its request.
 
@@ -65,7 +65,7 @@ async def answer(
         request: whose body has been read.
         service: does the job.
         job: to do.
-        place: the request's.
+        admission: the request's.
         media_type: of the answer.
         stack: is closed when the answer is sent, or can't be; by the caller if there is none.
 
@@ -74,11 +74,11 @@ async def answer(
     """
     gone = asyncio.create_task(_wait_until_gone(request))
     stack.callback(gone.cancel)
-    made = await service.run(job, place, gone)
+    made = await service.run(job, admission, gone)
     if made is None:
         return Response(status_code=499)
     headers = {DIGEST_HEADER: job.segmenter.checkpoint.digest, PRECISION_HEADER: str(job.segmenter.precision)}
-    if isinstance(made, Answer):
+    if isinstance(made, EncodedResponse):
         headers |= {"Server-Timing": _server_timing(made), "Content-Length": str(len(made.body))}
         made = _slices(made.body)
     return _PartsResponse(made, headers, media_type, stack.pop_all())
@@ -103,7 +103,7 @@ async def _slices(body: bytes) -> AsyncIterator[bytes]:
         yield body[start : start + _SLICE_BYTES]
 
 
-def _server_timing(made: Answer) -> str:
+def _server_timing(made: EncodedResponse) -> str:
     return ", ".join(f"{stage};dur={seconds * 1000:.2f}" for stage, seconds in made.stages.items())
 
 

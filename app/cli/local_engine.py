@@ -22,7 +22,7 @@ from app.formats.rendering import (
     render_overlay,
 )
 from app.images.pool import Decoders
-from app.pipeline.cost import price
+from app.pipeline.cost import estimate_cost
 from app.pipeline.loading import Loader
 from app.pipeline.options import Options
 from app.problems import ProblemError
@@ -96,13 +96,13 @@ class LocalEngine:
             raise FileError(f"the device failed: {str(error).splitlines()[0]}") from error
 
     def _decode(self, data: bytes) -> NDArray[np.uint8]:
-        picture = self._decoders.open(data)
+        file = self._decoders.open(data)
         try:
             limits = self._segmenter.limits
-            price(picture.height, picture.width, picture.decode_bytes, self._options, limits, self._max_pixels)
-            return self._decoders.decode(picture)
+            estimate_cost(file.height, file.width, file.decode_bytes, self._options, limits, self._max_pixels)
+            return self._decoders.decode(file)
         finally:
-            picture.close()
+            file.close()
 
     def _segment(self, image: NDArray[np.uint8], write: Write, advance: Advance) -> Outcome:
         tally = Tally()

@@ -29,7 +29,7 @@ from app.images.limits import (
 )
 from app.observability.logs import FIELDS
 from app.problems import DECODER_UNAVAILABLE, DRAINING, IMAGE_DAMAGED, ProblemError
-from app.threads import start_threads
+from app.threads import thread_pool
 
 if sys.platform == "linux":
     from app.images.process import DecoderProcess as Decoder
@@ -52,7 +52,7 @@ class _MemoryFile(FileIO):
         self.close()
 
 
-class Picture:
+class ImageFile:
     """An image file whose header has been read.
 
     Attributes:
@@ -85,7 +85,7 @@ class Picture:
         return self.header.width
 
     def close(self) -> None:
-        """Free the file's memory; when nobody knows the picture any more, it is free too."""
+        """Free the file's memory; when nobody knows the file any more, it is free too."""
         self.file.close()
 
 
@@ -95,7 +95,7 @@ class Decoders:
     Args:
         count: of images that are read at once; more wait for their turn.
         max_pixels: that an image may have.
-        make_way: whether other work goes first, by the operating system's priorities.
+        low_priority: whether other work goes first, by the operating system's priorities.
         limits: of the time that images may take.
         module: that decoders run.
         on_failure: is told ``crashed`` when a decoder has ended over an image, and ``timed_out`` when it was ended.
@@ -106,7 +106,7 @@ class Decoders:
         count: int,
         max_pixels: int,
         *,
-        make_way: bool = False,
+        low_priority: bool = False,
         limits: TimeLimits = DEFAULT_TIME_LIMITS,
         module: str = "app.images.worker",
         on_failure: Callable[[str], None] = lambda _: None,
@@ -117,7 +117,7 @@ class Decoders:
         self._limits = limits
         self._module = module
         # A process ends with the thread that started it; this one lives as long as the decoders.
-        self._starter = start_threads("decoder-starter", 1, make_way=make_way)
+        self._starter = thread_pool("decoder-starter", 1, low_priority=low_priority)
         self._idle: LifoQueue[Decoder | None] = LifoQueue()
         for _ in range(count):
             self._idle.put(None)
@@ -140,7 +140,7 @@ class Decoders:
             for _ in range(self._count):
                 taken.enter_context(self._decoder())
 
-    def open(self, data: bytes) -> Picture:
+    def open(self, data: bytes) -> ImageFile:
         """Read an image file's header.
 
         Raises:
@@ -157,14 +157,14 @@ class Decoders:
             # An exception keeps the file as long as somebody keeps its traceback.
             file.close()
             raise
-        return Picture(header, file, len(data))
+        return ImageFile(header, file, len(data))
 
-    def decode(self, picture: Picture, require_audience: Callable[[], None] = lambda: None) -> NDArray[np.uint8]:
+    def decode(self, file: ImageFile, raise_if_cancelled: Callable[[], None] = lambda: None) -> NDArray[np.uint8]:
         """Decode an image whose header these or other decoders have read.
 
         Args:
-            picture: to decode.
-            require_audience: is called when its turn has come; what it raises ends the work.
+            file: to decode.
+            raise_if_cancelled: is called when its turn has come; what it raises ends the work.
 
         Returns:
             (height, width, 3), uint8 RGB, read-only.
@@ -172,12 +172,12 @@ class Decoders:
         Raises:
             ProblemError: damaged, of a pixel layout that is not read, too costly, or there is no decoder.
         """
-        pixels = picture.header.pixels
-        allowance = decoding_allowance(picture.header, picture.file_bytes, self._limits)
+        pixels = file.header.pixels
+        allowance = decoding_allowance(file.header, file.file_bytes, self._limits)
 
         def decode(decoder: Decoder) -> NDArray[np.uint8]:
-            require_audience()
-            return decoder.decode_image(picture.file, pixels, allowance)
+            raise_if_cancelled()
+            return decoder.decode_image(file.file, pixels, allowance)
 
         return self._try(decode)
 

@@ -1,4 +1,4 @@
-"""What a request costs, told from the head of its image before any work."""
+"""The cost of a request, estimated from its image's header before any work."""
 
 from dataclasses import dataclass
 from enum import StrEnum
@@ -9,27 +9,27 @@ from app.problems import IMAGE_DAMAGED, TOO_MANY_PIXELS, ProblemError
 from model.networks.fcn import ALIGNMENT, aligned
 from model.tiling import Tiling, TilingLimits, overlapping_rectangles
 
-USUAL_PHOTOGRAPH = 384, 512
-"""Height and width, as the network sees it: what stands for all until some have come."""
+TYPICAL_IMAGE_SIZE = 384, 512
+"""Height and width of a typical small image, as the network sees it; stands for all until some have come."""
 
 _OVERHEAD_PIXELS = 1 << 14
-"""What any image costs besides its pixels, in pixels."""
+"""Fixed cost of any image, in pixels."""
 
 _IMAGE_BYTES = 3
-"""Of a decoded pixel."""
+"""Bytes of a decoded pixel."""
 
 _MASK_BYTES = 1
 
 _BAND_BYTES = 2
-"""Of a pixel of an image that is predicted by bands: rows that layers keep."""
+"""Bytes a pixel of an image predicted in bands: the rows that layers keep."""
 
 WHOLE_BYTES = 180
-"""Of a pixel that is predicted in one pass: the outputs of layers."""
+"""Bytes a pixel predicted in one pass: the outputs of layers."""
 
 _OVERLAP_BYTES = 10
-"""Of a pixel that is predicted by overlapping rectangles: their scores, until they are averaged."""
+"""Bytes a pixel predicted in sliding windows: their scores, until they are averaged."""
 
-_ANSWER_BYTES = {
+_FORMAT_BYTES = {
     OutputFormat.PNG: 1,
     OutputFormat.CONFIDENCE: 2,
     OutputFormat.OVERLAY: 7,
@@ -40,31 +40,31 @@ _JSON_BYTES = {
     MaskEncoding.ROWS: 6,
     MaskEncoding.RLE: 9,
 }
-"""Of a pixel of an answer, at most, while it is made."""
+"""Upper bounds of the bytes a pixel of a response takes while it is encoded."""
 
 
 class Size(StrEnum):
-    """What an image is to the service.
+    """Size class of an image.
 
-    ``PHOTOGRAPH``: one short pass predicts it. ``LARGE``: it is predicted band by band.
+    ``SMALL``: one short pass predicts it. ``LARGE``: it is predicted band by band.
     """
 
-    PHOTOGRAPH = "photograph"
+    SMALL = "photograph"
     LARGE = "large"
 
 
 @dataclass(frozen=True, slots=True)
-class Price:
-    """What a request costs.
+class Cost:
+    """Cost of a request.
 
     Attributes:
-        size: which kind of image it is.
-        pixels: of the image.
-        work_pixels: that the network sees, padding and overlaps included, and the overhead of any image.
-        decode_bytes: of memory while it is decoded.
-        work_bytes: of memory while it is predicted and its answer made.
-        answer_bytes: of memory until its answer is sent, at most.
-        is_streamed: whether the answer is sent while it is being made.
+        size: size class.
+        pixels: pixels of the image.
+        work_pixels: pixels that the network sees, padding and overlaps included, plus the fixed cost of any image.
+        decode_bytes: memory while the image is decoded.
+        work_bytes: memory while it is predicted and encoded.
+        response_bytes: upper bound of the memory until the response is sent.
+        is_streamed: whether the response is sent while it is being made.
     """
 
     size: Size
@@ -72,7 +72,7 @@ class Price:
     work_pixels: int
     decode_bytes: int
     work_bytes: int
-    answer_bytes: int
+    response_bytes: int
     is_streamed: bool
 
     @property
@@ -80,14 +80,16 @@ class Price:
         return max(self.decode_bytes, self.work_bytes)
 
 
-def price(height: int, width: int, decode_bytes: int, options: Options, limits: TilingLimits, max_pixels: int) -> Price:
-    """What an image costs.
+def estimate_cost(
+    height: int, width: int, decode_bytes: int, options: Options, limits: TilingLimits, max_pixels: int
+) -> Cost:
+    """Estimate the cost of an image of ``height`` x ``width`` pixels.
 
     Args:
-        height: of the image.
-        width: likewise.
-        decode_bytes: of memory that decoding it takes.
-        options: that the client asked for.
+        height: pixels.
+        width: pixels.
+        decode_bytes: memory that decoding it takes.
+        options: output format and tiling that the client asked for.
         limits: how images are cut.
         max_pixels: the most that an image may have.
 
@@ -98,33 +100,33 @@ def price(height: int, width: int, decode_bytes: int, options: Options, limits: 
     _require_size(height, width, max_pixels)
     way = limits.choose(height, width, options.tiling)
     padded = aligned(height) * aligned(width)
-    is_photograph = way is Tiling.WHOLE and padded <= limits.photograph_pixels
-    answer_bytes = _answer_bytes(options)
-    held = _IMAGE_BYTES + _MASK_BYTES + answer_bytes + (0 if is_photograph else _network_bytes(way))
-    return Price(
-        Size.PHOTOGRAPH if is_photograph else Size.LARGE,
+    is_small = way is Tiling.WHOLE and padded <= limits.photograph_pixels
+    response_bytes = _response_bytes(options)
+    held = _IMAGE_BYTES + _MASK_BYTES + response_bytes + (0 if is_small else _network_bytes(way))
+    return Cost(
+        Size.SMALL if is_small else Size.LARGE,
         height * width,
         _OVERHEAD_PIXELS + _seen_pixels(height, width, way, limits),
         decode_bytes,
         padded * held,
-        padded * answer_bytes,
+        padded * response_bytes,
         options.output.is_streamed and limits.is_streamed(height, width, options.tiling),
     )
 
 
-def _answer_bytes(options: Options) -> int:
-    """Of a pixel of an answer, at most, while it is made."""
+def _response_bytes(options: Options) -> int:
+    """Bytes that a pixel of the response takes while it is encoded, at most."""
     match options.output:
         case OutputFormat.JSON:
             return _JSON_BYTES[options.mask]
         case OutputFormat() as output:
-            return _ANSWER_BYTES[output]
+            return _FORMAT_BYTES[output]
         case rendering:
             return rendering.pixel_bytes
 
 
 def _network_bytes(way: Tiling) -> int:
-    """A photograph's are not among them: so many are predicted at once, and the bound of the memory has them."""
+    """Bytes a pixel in the network; not for small images, which are in the memory bound: few are predicted at once."""
     match way:
         case Tiling.WHOLE:
             return WHOLE_BYTES
@@ -138,8 +140,8 @@ def _seen_pixels(height: int, width: int, way: Tiling, limits: TilingLimits) -> 
     if way is not Tiling.OVERLAP:
         return aligned(height) * aligned(width)
     return sum(
-        place.height * place.width
-        for place in overlapping_rectangles(height, width, limits.overlap_height, limits.overlap_width)
+        admission.height * admission.width
+        for admission in overlapping_rectangles(height, width, limits.overlap_height, limits.overlap_width)
     )
 
 

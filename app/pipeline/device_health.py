@@ -6,10 +6,10 @@ import threading
 _logger = logging.getLogger("app")
 
 _FAILURES = 3
-"""In a row, after which the device is given up: one that has failed for good fails every time."""
+"""Failures in a row after which the device is given up: one that has failed for good fails every time."""
 
 
-class Health:
+class DeviceHealth:
     """Counts a device's failures. May be used from several threads."""
 
     def __init__(self) -> None:

@@ -1,4 +1,4 @@
-"""Memory that requests share: reserved before it is used, given back after."""
+"""MemoryBudget that requests share: reserved before it is used, given back after."""
 
 import asyncio
 from collections import deque
@@ -9,11 +9,11 @@ class MemoryFullError(Exception):
     """So many bytes are not free now."""
 
 
-class Memory:
-    """A number of bytes that requests may hold together. Belongs to the event loop's thread.
+class MemoryBudget:
+    """Bytes that requests may hold together. Belongs to the event loop's thread.
 
     Args:
-        limit_bytes: that may be reserved at once.
+        limit_bytes: the most that may be reserved at once.
     """
 
     def __init__(self, limit_bytes: int) -> None:
@@ -65,9 +65,9 @@ class Memory:
 
 
 class Reservation:
-    """A part of a ``Memory``."""
+    """A part of a ``MemoryBudget``."""
 
-    def __init__(self, memory: Memory, size_bytes: int) -> None:
+    def __init__(self, memory: MemoryBudget, size_bytes: int) -> None:
         self._memory = memory
         self.size_bytes = size_bytes
 

@@ -1,59 +1,59 @@
-"""Requests of one kind, in work and waiting: how many, how long they take, and who is let in."""
+"""Requests of one size class, running and waiting: how many, how long they take, and which are admitted."""
 
 import math
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
-from app.pipeline.cost import USUAL_PHOTOGRAPH, Price
-from app.pipeline.memory import Memory
-from app.pipeline.pace import Pace
+from app.pipeline.cost import TYPICAL_IMAGE_SIZE, Cost
+from app.pipeline.memory import MemoryBudget
+from app.pipeline.throughput import ThroughputEstimate
 from app.problems import DEADLINE, QUEUE_FULL, TOO_COSTLY, ProblemError
 
-_FIRST_MEAN_PIXELS = float(math.prod(USUAL_PHOTOGRAPH))
-"""Of a request's work, until some have come."""
+_FIRST_MEAN_PIXELS = float(math.prod(TYPICAL_IMAGE_SIZE))
+"""Assumed work of a request, in pixels, until some have come."""
 
 _NEWEST = 0.1
 """Weight of the newest request in the mean."""
 
 
-class Lane:
-    """Belongs to the event loop's thread.
+class RequestQueue:
+    """The queue of a size class. Belongs to the event loop's thread.
 
     Args:
-        places: for requests.
-        memory: for their images and answers.
-        pace: how fast the lane goes.
-        deadline_s: within which each has to be done.
+        slots: the most requests that run and wait.
+        memory: memory for their images and responses.
+        throughput: how fast the queue is worked off.
+        deadline_s: seconds within which each request has to be done.
 
     Attributes:
-        memory: for their images and answers.
-        unopened: requests whose images' headers are not read yet, and that will come here, as far as one can tell.
+        memory: memory for their images and responses.
+        unopened: requests whose images' headers are not read yet, and that will probably come here.
     """
 
-    def __init__(self, places: int, memory: Memory, pace: Pace, deadline_s: float) -> None:
+    def __init__(self, slots: int, memory: MemoryBudget, throughput: ThroughputEstimate, deadline_s: float) -> None:
         self.memory = memory
         self.unopened = 0
-        self._places = places
-        self._pace = pace
+        self._slots = slots
+        self._throughput = throughput
         self._deadline_s = deadline_s
-        self._tickets: set[Ticket] = set()
+        self._entries: set[QueueEntry] = set()
         self._mean_pixels = _FIRST_MEAN_PIXELS
 
     @property
     def requests(self) -> int:
         """Number of requests in work or waiting."""
-        return len(self._tickets) + self.unopened
+        return len(self._entries) + self.unopened
 
     @property
     def wait_s(self) -> float:
-        """Estimated seconds until all that is in the lane is done."""
-        known = sum(ticket.remaining_pixels for ticket in self._tickets)
-        return (known + self.unopened * self._mean_pixels) * self._pace.seconds_per_pixel
+        """Estimated seconds until all that is in the queue is done."""
+        known = sum(entry.remaining_pixels for entry in self._entries)
+        return (known + self.unopened * self._mean_pixels) * self._throughput.seconds_per_pixel
 
     def require_room(self) -> None:
-        """Raises ProblemError if another request could not wait."""
-        if self.requests >= self._places:
-            raise refusal(f"{self.requests} requests are in work or waiting, and {self._places} may", self.wait_s)
+        """Raise ``QUEUE_FULL`` unless a slot is free."""
+        if self.requests >= self._slots:
+            raise refusal(f"{self.requests} requests are in work or waiting, and {self._slots} may", self.wait_s)
 
     @contextmanager
     def expecting(self) -> Iterator[None]:
@@ -65,36 +65,36 @@ class Lane:
             self.unopened -= 1
 
     @contextmanager
-    def enter(self, price: Price, progress: Callable[[], float]) -> Iterator["Ticket"]:
-        """Let a request in for as long as there is work to do for it.
+    def enter(self, cost: Cost, progress: Callable[[], float]) -> Iterator["QueueEntry"]:
+        """Hold a slot for as long as there is work to do for a request.
 
         Args:
-            price: of the request.
-            progress: the share of its work that is done, 0..1.
+            cost: cost of the request.
+            progress: tells the share of its work that is done, 0..1.
 
         Raises:
-            ProblemError: the lane is full, the request could not be done in time or is too large for the memory.
+            ProblemError: the queue is full, the request could not be done in time or is too large for the memory.
         """
-        self._require_memory(price)
+        self._require_memory(cost)
         self.require_room()
-        self._require_time(price)
-        ticket = Ticket(price, progress)
-        self._tickets.add(ticket)
-        self._mean_pixels += _NEWEST * (price.work_pixels - self._mean_pixels)
-        self._pace.begin()
+        self._require_time(cost)
+        entry = QueueEntry(cost, progress)
+        self._entries.add(entry)
+        self._mean_pixels += _NEWEST * (cost.work_pixels - self._mean_pixels)
+        self._throughput.begin()
         try:
-            yield ticket
+            yield entry
         finally:
-            self._tickets.remove(ticket)
-            self._pace.end(ticket.done_pixels)
+            self._entries.remove(entry)
+            self._throughput.end(entry.done_pixels)
 
-    def _require_time(self, price: Price) -> None:
-        """The deadline is for the answer's first part: where that is told before the last is known, it need not wait
+    def _require_time(self, cost: Cost) -> None:
+        """The deadline is for the answer's first chunk: where that is told before the last is known, it need not wait
         for those before, unless they have the memory.
         """
-        own_s, before_s = price.work_pixels * self._pace.seconds_per_pixel, self.wait_s
-        if price.is_streamed:
-            own_s, before_s = 0, 0 if self.memory.has_room(price.peak_bytes) else before_s
+        own_s, before_s = cost.work_pixels * self._throughput.seconds_per_pixel, self.wait_s
+        if cost.is_streamed:
+            own_s, before_s = 0, 0 if self.memory.has_room(cost.peak_bytes) else before_s
         if before_s + own_s > self._deadline_s:
             detail = (
                 f"the image would take about {own_s:.0f} s, after {before_s:.0f} s of work that wait; "
@@ -102,25 +102,25 @@ class Lane:
             )
             raise ProblemError(DEADLINE, detail, retry_after(before_s) if own_s <= self._deadline_s else None)
 
-    def _require_memory(self, price: Price) -> None:
-        if price.peak_bytes > self.memory.limit_bytes:
+    def _require_memory(self, cost: Cost) -> None:
+        if cost.peak_bytes > self.memory.limit_bytes:
             raise ProblemError(
                 TOO_COSTLY,
-                f"an image of {price.pixels} pixels in this format, cut and answered as asked for, takes "
-                f"{_megabytes(price.peak_bytes)} MB of memory; {_megabytes(self.memory.limit_bytes)} MB are allowed",
+                f"an image of {cost.pixels} pixels in this format, cut and answered as asked for, takes "
+                f"{_megabytes(cost.peak_bytes)} MB of memory; {_megabytes(self.memory.limit_bytes)} MB are allowed",
             )
 
 
-class Ticket:
-    """Of a request that was let in.
+class QueueEntry:
+    """A request in the queue.
 
     Attributes:
-        is_done: whether its work was done.
+        is_done: whether its work was finished.
     """
 
-    def __init__(self, price: Price, progress: Callable[[], float]) -> None:
+    def __init__(self, cost: Cost, progress: Callable[[], float]) -> None:
         self.is_done = False
-        self._work_pixels = price.work_pixels
+        self._work_pixels = cost.work_pixels
         self._progress = progress
 
     @property
@@ -134,7 +134,7 @@ class Ticket:
 
 
 def refusal(detail: str, wait_s: float) -> ProblemError:
-    """Of a request that there is no room for."""
+    """The problem of a request that there is no room for."""
     headers = retry_after(wait_s)
     return ProblemError(QUEUE_FULL, f"{detail}; try again in {headers['Retry-After']} s", headers)
 

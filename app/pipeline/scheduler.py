@@ -15,9 +15,9 @@ import torch
 from numpy.typing import NDArray
 
 from app.observability.metrics import Metrics
-from app.pipeline.device_health import Health
+from app.pipeline.device_health import DeviceHealth
 from app.problems import DEVICE_FAILED, OUT_OF_MEMORY, ProblemError
-from app.threads import start_threads, start_threads_of_one_core
+from app.threads import single_core_thread_pool, thread_pool
 from model.device import is_out_of_memory
 from model.errors import SegmentationError
 from model.networks.fcn import aligned
@@ -33,25 +33,25 @@ _MAX_BATCH_IMAGES = 32
 _Result = TypeVar("_Result")
 
 
-class Abandoned(Exception):  # noqa: N818 (no error: nobody waits for the result any more)
+class Cancelled(Exception):  # noqa: N818 (no error: nobody waits for the result any more)
     """Work was left out because nobody waits for it."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class _Photograph:
+class _SmallImage:
     """An image that waits to be predicted in one pass."""
 
     segmenter: Segmenter
     image: NDArray[np.uint8]
     confidence: bool
-    abandoned: threading.Event
+    cancelled: threading.Event
     result: "Future[Segmentation]" = field(default_factory=Future)
 
     @property
     def size(self) -> tuple[int, int]:
         return aligned(self.image.shape[0]), aligned(self.image.shape[1])
 
-    def is_like(self, other: "_Photograph") -> bool:
+    def is_like(self, other: "_SmallImage") -> bool:
         """Whether both can be predicted together."""
         return (self.segmenter, self.size, self.confidence) == (other.segmenter, other.size, other.confidence)
 
@@ -59,8 +59,8 @@ class _Photograph:
         """Whether somebody waits for the result still; from now on it can't be cancelled."""
         if not self.result.set_running_or_notify_cancel():
             return False
-        if self.abandoned.is_set():
-            self.result.set_exception(Abandoned())
+        if self.cancelled.is_set():
+            self.result.set_exception(Cancelled())
             return False
         return True
 
@@ -93,17 +93,17 @@ class Scheduler:
         *,
         keep_threads: bool = False,
     ) -> None:
-        self.health = Health()
+        self.health = DeviceHealth()
         self._metrics = metrics
         self._batch_pixels = batch_pixels
         self._core_count = 1 if batch_pixels else cores
         self._busy_cores = 0
-        self._waiting: deque[_Photograph] = deque()
+        self._waiting: deque[_SmallImage] = deque()
         self._lock = threading.RLock()
         self._is_open = True
         self._all_cores = all_cores
         self._keep_threads = keep_threads
-        self._one_core = start_threads_of_one_core("one-core", self._core_count)
+        self._one_core = single_core_thread_pool("one-core", self._core_count)
         self._slow: ThreadPoolExecutor | None = None
         self._first_rows = threading.Lock()
         self._large_images = 0
@@ -112,7 +112,7 @@ class Scheduler:
         self,
         segmenter: Segmenter,
         image: NDArray[np.uint8],
-        abandoned: threading.Event,
+        cancelled: threading.Event,
         *,
         confidence: bool = False,
     ) -> "Future[Segmentation]":
@@ -121,14 +121,14 @@ class Scheduler:
         Args:
             segmenter: predicts.
             image: (height, width, 3), uint8 RGB.
-            abandoned: set when nobody waits for it any more; the future then ends with ``Abandoned``, and work on it
+            cancelled: set when nobody waits for it any more; the future then ends with ``Cancelled``, and work on it
                 stops between two layers.
             confidence: also give the winning classes' probabilities.
 
         Returns:
             The prediction, or a ProblemError if the device failed.
         """
-        photograph = _Photograph(segmenter, image, confidence, abandoned)
+        photograph = _SmallImage(segmenter, image, confidence, cancelled)
         with self._lock:
             # Those that nobody waits for any more would be left out in their turn; their pixels are not to wait for it.
             self._waiting = deque(other for other in self._waiting if not other.result.cancelled())
@@ -141,7 +141,7 @@ class Scheduler:
         segmenter: Segmenter,
         image: NDArray[np.uint8],
         tiling: Tiling,
-        abandoned: threading.Event,
+        cancelled: threading.Event,
         *,
         confidence: bool = False,
     ) -> Iterator[Band]:
@@ -149,15 +149,15 @@ class Scheduler:
 
         Raises:
             TilingError: it cannot be predicted that way.
-            Abandoned: nobody waited for it when its turn came.
+            Cancelled: nobody waited for it when its turn came.
             ProblemError: the device failed.
         """
         bands = segmenter.bands(image, tiling=tiling, confidence=confidence)
         is_streamed = segmenter.limits.is_streamed(image.shape[0], image.shape[1], tiling)
 
         def take() -> Band | None:
-            if abandoned.is_set():
-                raise Abandoned
+            if cancelled.is_set():
+                raise Cancelled
             return self._on_device(lambda: next(bands, None))
 
         with self._slow_thread() as thread, ExitStack() as first_rows:
@@ -182,7 +182,7 @@ class Scheduler:
         """The thread of large images. It is there while there are any: see ``all_cores`` and ``keep_threads``."""
         with self._lock:
             if self._slow is None:
-                self._slow = start_threads("slow", 1, make_way=True)
+                self._slow = thread_pool("slow", 1, low_priority=True)
             slow = self._slow
             self._large_images += 1
         try:
@@ -207,7 +207,7 @@ class Scheduler:
             self._busy_cores += cores
             threads.submit(self._predict, batch, cores)
 
-    def _take_batch(self) -> list[_Photograph]:
+    def _take_batch(self) -> list[_SmallImage]:
         """The photograph that has waited longest, and on a GPU others like it; none if nobody waits for it."""
         first = self._waiting.popleft()
         height, width = first.size
@@ -217,7 +217,7 @@ class Scheduler:
             self._waiting.remove(other)
         return [photograph for photograph in (first, *alike[: count - 1]) if photograph.is_wanted()]
 
-    def _predict(self, batch: list[_Photograph], cores: int) -> None:
+    def _predict(self, batch: list[_SmallImage], cores: int) -> None:
         self._metrics.batch_images.observe(len(batch))
         outcomes = self._outcomes(batch)
         with self._lock:
@@ -229,17 +229,17 @@ class Scheduler:
             else:
                 photograph.result.set_result(outcome)
 
-    def _outcomes(self, batch: Sequence[_Photograph]) -> list[Segmentation | BaseException]:
+    def _outcomes(self, batch: Sequence[_SmallImage]) -> list[Segmentation | BaseException]:
         """Of one pass if the device has memory for it, else of halves."""
         first = batch[0]
         images = [photograph.image for photograph in batch]
 
-        def require_audience() -> None:
-            if all(photograph.abandoned.is_set() for photograph in batch):
-                raise Abandoned
+        def raise_if_cancelled() -> None:
+            if all(photograph.cancelled.is_set() for photograph in batch):
+                raise Cancelled
 
         segment_together = partial(
-            first.segmenter.segment_together, confidence=first.confidence, interrupt=require_audience
+            first.segmenter.segment_together, confidence=first.confidence, interrupt=raise_if_cancelled
         )
         try:
             return [*self._on_device(lambda: segment_together(images))]
@@ -254,7 +254,7 @@ class Scheduler:
         """What the device computes; its failures are counted and become problems, faults of images pass."""
         try:
             result = compute()
-        except (Abandoned, SegmentationError):
+        except (Cancelled, SegmentationError):
             raise
         except Exception as error:
             problem = self._problem(error)

@@ -4,14 +4,14 @@ import sys
 import pytest
 
 PROGRAM = """
-from app.heap import give_back_free_memory
+from app.heap import trim_heap
 from app.observability.resident_memory import resident_bytes
 
 blocks = [bytearray(50_000) for _ in range(4_000)]
 last = bytearray(50_000)
 blocks.clear()
 kept = resident_bytes()
-give_back_free_memory()
+trim_heap()
 print(kept - resident_bytes())
 """
 

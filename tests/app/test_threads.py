@@ -5,7 +5,7 @@ import threading
 import pytest
 import torch
 
-from app.threads import start_threads, start_threads_of_one_core
+from app.threads import single_core_thread_pool, thread_pool
 
 
 def _niceness() -> int:
@@ -23,10 +23,10 @@ def test_threads_that_make_way_have_a_lower_priority_and_so_have_those_they_star
         thread.join()
         seen.append(_niceness())
 
-    with start_threads("slow", 1, make_way=True) as threads:
+    with thread_pool("slow", 1, low_priority=True) as threads:
         threads.submit(start_another).result()
     assert seen == [min(19, own + 5)] * 2
-    with start_threads("usual", 1) as threads:
+    with thread_pool("usual", 1) as threads:
         assert threads.submit(_niceness).result() == own
     assert _niceness() == own
 
@@ -38,7 +38,7 @@ def test_there_are_as_many_threads_as_asked_for_and_they_are_named() -> None:
         together.wait(30)
         return threading.current_thread().name
 
-    with start_threads("pair", 2) as threads:
+    with thread_pool("pair", 2) as threads:
         names = {future.result() for future in [threads.submit(name), threads.submit(name)]}
     assert names == {"pair_0", "pair_1"}
 
@@ -47,10 +47,10 @@ def test_threads_of_one_core_compute_alone_and_others_as_before() -> None:
     usual = torch.get_num_threads()
     torch.set_num_threads(3)
     try:
-        with start_threads_of_one_core("core", 2) as threads:
+        with single_core_thread_pool("core", 2) as threads:
             assert {threads.submit(torch.get_num_threads).result() for _ in range(8)} == {1}
             assert torch.get_num_threads() == 3
-            with start_threads("other", 1) as others:
+            with thread_pool("other", 1) as others:
                 assert others.submit(torch.get_num_threads).result() == 3
     finally:
         torch.set_num_threads(usual)

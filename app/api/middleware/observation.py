@@ -18,8 +18,8 @@ from app.api.middleware.tracing import trace_answer, trace_id
 from app.api.routes.operations import PROBES
 from app.observability.logs import FIELDS
 from app.observability.metrics import Metrics
-from app.pipeline.jobs import Answer
-from app.pipeline.service import BrokenOff, Place
+from app.pipeline.jobs import EncodedResponse
+from app.pipeline.service import Admission, ResponseAborted
 from app.problems import DRAINING, INTERNAL, Problem
 from model.errors import SegmentationError
 
@@ -48,7 +48,7 @@ class ObservationMiddleware:
             await self._app(scope, request.receive, request.send)
         except ClientDisconnect:
             self._metrics.abandoned.inc()
-        except BrokenOff as reason:
+        except ResponseAborted as reason:
             _logger.warning("request %s: the answer was broken off: %s", request.id, reason)
         except asyncio.CancelledError:
             if request.status is not None:
@@ -133,10 +133,10 @@ class _ObservedRequest:
         return problem
 
     @property
-    def answer(self) -> Answer | None:
+    def answer(self) -> EncodedResponse | None:
         """The segmentation, as soon as it was made whole."""
-        place: Place | None = self._state.get("place")
-        return None if place is None else place.result
+        admission: Admission | None = self._state.get("admission")
+        return None if admission is None else admission.result
 
     def fields(self) -> dict[str, object]:
         """What is logged of the request, as far as it is known."""

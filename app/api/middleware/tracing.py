@@ -17,7 +17,7 @@ from opentelemetry.trace.propagation.tracecontext import TraceContextTextMapProp
 
 from app import __version__
 from app.api.routes.operations import PROBES
-from app.pipeline.jobs import Answer
+from app.pipeline.jobs import EncodedResponse
 
 TELEMETRY = TelemetryConfig(
     auto_configure=False,  # it would wait half a minute and more, at the end, for a collector that does not answer
@@ -65,7 +65,7 @@ def trace_id(headers: Mapping[str, str]) -> str | None:
     return trace.format_trace_id(context.trace_id) if context.is_valid else None
 
 
-def trace_answer(answer: Answer, request_id: str) -> None:
+def trace_answer(answer: EncodedResponse, request_id: str) -> None:
     """Add to the request's span what came of it, and a span for each stage, one after the other up to now."""
     span = trace.get_current_span()
     if not span.is_recording():

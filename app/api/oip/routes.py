@@ -29,13 +29,13 @@ from app.api.oip.schemas import (
 )
 from app.api.oip_error import PREFIX
 from app.api.openapi import by_status
-from app.api.responses import HEADERS, PROBLEMS, answer
+from app.api.responses import HEADERS, PROBLEMS, respond
 from app.api.routes import operations
 from app.api.uploads import UploadLimits, announced_bytes
 from app.formats.tensors import version as version_of
 from app.pipeline.jobs import Job
 from app.pipeline.options import Options
-from app.pipeline.service import FILE_PIXEL_BYTES, Place, Service
+from app.pipeline.service import FILE_PIXEL_BYTES, Admission, Service
 from app.problems import NOT_FOUND, Problem, ProblemError
 from model.segmenter import Segmenter
 
@@ -214,33 +214,33 @@ async def infer(request: Request, settings: SettingsDependency, service: Service
         _check_version(version, segmenter)
     limits = UploadLimits(settings.max_upload_bytes, settings.upload_timeout_s, settings.upload_idle_timeout_s)
     with ExitStack() as stack:
-        place = stack.enter_context(service.admit(announced_bytes(request), _RAW_PIXEL_BYTES))
-        request.state.place = place
-        hold = partial(service.hold, place)
-        inference = await _understood(await read_body(request, limits, hold), place, hold)
-        place.pixel_bytes = _RAW_PIXEL_BYTES if inference.is_raw else FILE_PIXEL_BYTES
+        admission = stack.enter_context(service.admit(announced_bytes(request), _RAW_PIXEL_BYTES))
+        request.state.admission = admission
+        hold = partial(service.reserve, admission)
+        inference = await _understood(await read_body(request, limits, hold), admission, hold)
+        admission.pixel_bytes = _RAW_PIXEL_BYTES if inference.is_raw else FILE_PIXEL_BYTES
         tensors = inference.tensors
         options = Options(tensors, tiling=inference.tiling)
         job = Job(inference.file, options, segmenter, settings.max_pixels)
         del inference
         media_type = "application/octet-stream" if tensors.is_binary else "application/json"
-        response = await answer(request, service, job, place, media_type, stack)
-    if tensors.is_binary and place.result is not None:
-        made = place.result
+        response = await respond(request, service, job, admission, media_type, stack)
+    if tensors.is_binary and admission.result is not None:
+        made = admission.result
         response.headers[LENGTH_HEADER] = str(tensors.json_bytes(len(made.body), made.pixels))
     return response
 
 
-async def _understood(body: Body, place: Place, hold: Hold) -> Inference:
+async def _understood(body: Body, admission: Admission, hold: Hold) -> Inference:
     """What is asked for; the memory that it takes to find out is held meanwhile."""
     if len(body.text) <= _SHORT_BYTES:
         return parse(body.text, body.binary)
-    before = place.body.size_bytes
+    before = admission.body.size_bytes
     hold(parsing_bytes(body.text))
     try:
         return await asyncio.to_thread(parse, body.text, body.binary)
     finally:
-        place.body.resize(before)
+        admission.body.resize(before)
 
 
 def _served(service: Service) -> str:

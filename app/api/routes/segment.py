@@ -15,7 +15,7 @@ from app.api.auth.keys import KeyScope
 from app.api.dependencies import ServiceDependency, SettingsDependency
 from app.api.negotiation import negotiate
 from app.api.openapi import REFERENCE, problem_responses
-from app.api.responses import HEADERS, PROBLEMS, answer
+from app.api.responses import HEADERS, PROBLEMS, respond
 from app.api.schemas import SegmentationDocument, SegmentQuery
 from app.api.uploads import FIELD, UploadLimits, announced_bytes, read_upload
 from app.pipeline.jobs import Job
@@ -95,14 +95,14 @@ async def segment(
     """
     limits = UploadLimits(settings.max_upload_bytes, settings.upload_timeout_s, settings.upload_idle_timeout_s)
     with ExitStack() as stack:
-        request.state.place = place = stack.enter_context(service.admit(announced_bytes(request)))
-        upload = await read_upload(request, limits, partial(service.hold, place))
+        request.state.admission = admission = stack.enter_context(service.admit(announced_bytes(request)))
+        upload = await read_upload(request, limits, partial(service.reserve, admission))
         asked = _with_fields(query, upload.fields)
         output = asked.format or negotiate(", ".join(request.headers.getlist("accept")))
         options = Options(output, asked.mask, asked.tiling, asked.alpha)
         job = Job(upload.image, options, service.segmenter, settings.max_pixels)
         del upload
-        response = await answer(request, service, job, place, output.media_type, stack)
+        response = await respond(request, service, job, admission, output.media_type, stack)
     response.headers["Vary"] = "Accept"
     return response
 

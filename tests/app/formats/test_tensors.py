@@ -5,7 +5,7 @@ from numpy.typing import NDArray
 
 from app.api.oip.schemas import MODEL
 from app.formats.tensors import Output, Tensors
-from app.pipeline.cost import Size, price
+from app.pipeline.cost import Size, estimate_cost
 from app.pipeline.options import Options
 from model.labels import VOC
 from model.segmentation import NO_TIME, Segmentation
@@ -71,8 +71,8 @@ def test_a_mask_of_scattered_memory_is_row_major_all_the_same(scattered: NDArray
 )
 def test_an_answer_is_priced_by_what_it_holds(outputs: list[Output], answer_bytes: int) -> None:
     options = Options(Tensors(MODEL, tuple(outputs), None))
-    cost = price(320, 320, 7, options, TilingLimits(), max_pixels=10**8)
-    assert cost.size is Size.PHOTOGRAPH
-    assert cost.answer_bytes == 320 * 320 * answer_bytes
+    cost = estimate_cost(320, 320, 7, options, TilingLimits(), max_pixels=10**8)
+    assert cost.size is Size.SMALL
+    assert cost.response_bytes == 320 * 320 * answer_bytes
     assert cost.work_bytes == 320 * 320 * (4 + answer_bytes)
-    assert not price(5000, 5000, 7, options, TilingLimits(), max_pixels=10**8).is_streamed
+    assert not estimate_cost(5000, 5000, 7, options, TilingLimits(), max_pixels=10**8).is_streamed

@@ -61,11 +61,11 @@ def make(failures: list[str]) -> Iterator[Callable[..., Decoders]]:
 
 
 def decode(decoders: Decoders, data: bytes) -> NDArray[np.uint8]:
-    picture = decoders.open(data)
+    file = decoders.open(data)
     try:
-        return decoders.decode(picture)
+        return decoders.decode(file)
     finally:
-        picture.close()
+        file.close()
 
 
 def problem_of(decoders: Decoders, data: bytes) -> tuple[Problem, str]:
@@ -102,18 +102,18 @@ def test_a_picture_tells_its_header_and_is_decoded_as_in_the_process(make: Calla
     exif[0x0112] = 6
     data = encoded(Image.fromarray(RAMP), "PNG", exif=exif)
     decoders = make()
-    picture = decoders.open(data)
-    assert (picture.format, picture.mode, picture.height, picture.width) == ("PNG", "RGB", 20, 12)
-    assert picture.decode_bytes > 20 * 12 * 7
-    np.testing.assert_array_equal(decoders.decode(picture), np.rot90(RAMP, -1))
-    picture.close()
-    picture.close()
+    file = decoders.open(data)
+    assert (file.format, file.mode, file.height, file.width) == ("PNG", "RGB", 20, 12)
+    assert file.decode_bytes > 20 * 12 * 7
+    np.testing.assert_array_equal(decoders.decode(file), np.rot90(RAMP, -1))
+    file.close()
+    file.close()
 
 
 def test_one_may_read_the_header_and_another_decode(make: Callable[..., Decoders]) -> None:
-    picture = make().open(FILE)
-    np.testing.assert_array_equal(make(make_way=True).decode(picture), RAMP)
-    picture.close()
+    file = make().open(FILE)
+    np.testing.assert_array_equal(make(low_priority=True).decode(file), RAMP)
+    file.close()
 
 
 def test_pixels_outlive_picture_and_decoders() -> None:
@@ -303,8 +303,8 @@ def test_decoders_die_with_the_service_even_if_they_hang() -> None:
 
 def test_decoders_that_make_way_have_a_lower_priority(make: Callable[..., Decoders]) -> None:
     own = os.getpriority(os.PRIO_PROCESS, 0)
-    for make_way, niceness in ((False, own), (True, min(19, own + 5))):
-        decoders = make(make_way=make_way)
+    for low_priority, niceness in ((False, own), (True, min(19, own + 5))):
+        decoders = make(low_priority=low_priority)
         require_work(decoders)
         assert [os.getpriority(os.PRIO_PROCESS, process_id) for process_id in decoders.process_ids] == [niceness]
 
@@ -337,12 +337,12 @@ def test_decoding_takes_no_more_memory_than_a_picture_says(
     require_work(decoders)
     (process_id,) = decoders.process_ids
     before = resident_bytes(process_id, "VmRSS")
-    picture = decoders.open(data)
-    assert decoders.decode(picture).shape == (side, side, 3)
+    file = decoders.open(data)
+    assert decoders.decode(file).shape == (side, side, 3)
     peak = resident_bytes(process_id, "VmHWM") - before
-    assert side * side * 4 < peak < picture.decode_bytes < side * side * 25
+    assert side * side * 4 < peak < file.decode_bytes < side * side * 25
     assert resident_bytes(process_id, "VmRSS") - before < 30e6, "it gives back what it took"
-    picture.close()
+    file.close()
 
 
 def test_without_processes_images_are_decoded_in_the_service(monkeypatch: pytest.MonkeyPatch) -> None:

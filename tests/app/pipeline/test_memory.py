@@ -2,7 +2,7 @@ import asyncio
 
 import pytest
 
-from app.pipeline.memory import Memory, MemoryFullError, Reservation
+from app.pipeline.memory import MemoryBudget, MemoryFullError, Reservation
 
 
 async def _settle() -> None:
@@ -12,7 +12,7 @@ async def _settle() -> None:
 
 def test_reservations_wait_in_the_order_of_asking() -> None:
     async def check() -> None:
-        memory = Memory(100)
+        memory = MemoryBudget(100)
         first = await memory.reserve(60)
         large = asyncio.create_task(memory.reserve(80))
         await _settle()
@@ -31,7 +31,7 @@ def test_reservations_wait_in_the_order_of_asking() -> None:
 
 def test_who_gives_up_waiting_holds_nothing_and_holds_up_nobody() -> None:
     async def check() -> None:
-        memory = Memory(100)
+        memory = MemoryBudget(100)
         first = await memory.reserve(60)
         large = asyncio.create_task(memory.reserve(80))
         small = asyncio.create_task(memory.reserve(10))
@@ -54,7 +54,7 @@ def test_who_gives_up_waiting_holds_nothing_and_holds_up_nobody() -> None:
 
 
 def test_a_reservation_grows_while_there_is_room_and_can_say_that_it_is_larger() -> None:
-    memory = Memory(100)
+    memory = MemoryBudget(100)
     one, other = Reservation(memory, 0), memory.empty_reservation()
     one.grow(70)
     with pytest.raises(MemoryFullError):

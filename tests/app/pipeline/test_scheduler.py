@@ -12,9 +12,9 @@ import torch
 from numpy.typing import NDArray
 
 from app.observability.metrics import Metrics
-from app.pipeline.scheduler import Abandoned, Scheduler
+from app.pipeline.scheduler import Cancelled, Scheduler
 from app.problems import DEVICE_FAILED, OUT_OF_MEMORY, ProblemError
-from app.threads import start_threads
+from app.threads import thread_pool
 from model.errors import ImageError
 from model.precision import Precision
 from model.segmentation import Band, Segmentation
@@ -87,15 +87,15 @@ def _end_schedulers(segmenter: HeldSegmenter) -> Iterator[None]:
 
 
 def _scheduler(batch_pixels: int = 0, cores: int = 1, *, keep_threads: bool = False) -> Scheduler:
-    all_cores = start_threads("all-cores", 1)
+    all_cores = thread_pool("all-cores", 1)
     _schedulers.append(Scheduler(all_cores, Metrics(), batch_pixels, cores, keep_threads=keep_threads))
     return _schedulers[-1]
 
 
 def _bands(
-    scheduler: Scheduler, segmenter: Segmenter, image: NDArray[np.uint8], abandoned: threading.Event | None = None
+    scheduler: Scheduler, segmenter: Segmenter, image: NDArray[np.uint8], cancelled: threading.Event | None = None
 ) -> Iterator[Band]:
-    return scheduler.bands(segmenter, image, Tiling.AUTO, abandoned or threading.Event())
+    return scheduler.bands(segmenter, image, Tiling.AUTO, cancelled or threading.Event())
 
 
 class Queue:
@@ -110,10 +110,10 @@ class Queue:
     def ask(
         self,
         image: NDArray[np.uint8],
-        abandoned: threading.Event | None = None,
+        cancelled: threading.Event | None = None,
         segmenter: Segmenter | None = None,
     ) -> "Future[Segmentation]":
-        return self.scheduler.segment(segmenter or self.segmenter, image, abandoned or threading.Event())
+        return self.scheduler.segment(segmenter or self.segmenter, image, cancelled or threading.Event())
 
 
 def test_photographs_are_predicted_in_the_order_of_asking(
@@ -173,24 +173,24 @@ def test_the_thread_of_large_images_is_there_while_there_are_any(segmenter: Held
 
 def test_work_that_nobody_waits_for_is_left_out(segmenter: HeldSegmenter) -> None:
     queue = Queue(segmenter, batch_pixels=1 << 20)
-    abandoned = threading.Event()
-    gone, cancelled, other = queue.ask(_noise(*SMALL), abandoned), queue.ask(_noise(*SMALL)), queue.ask(_noise(*SMALL))
-    abandoned.set()
+    is_gone = threading.Event()
+    gone, cancelled, other = queue.ask(_noise(*SMALL), is_gone), queue.ask(_noise(*SMALL)), queue.ask(_noise(*SMALL))
+    is_gone.set()
     cancelled.cancel()
     segmenter.let.set()
-    with pytest.raises(Abandoned):
+    with pytest.raises(Cancelled):
         gone.result(30)
     other.result(30)
     assert segmenter.batches == [[SMALL], [SMALL]]
 
 
 def test_work_that_nobody_waits_for_any_more_ends_between_two_layers(segmenter: HeldSegmenter) -> None:
-    scheduler, abandoned = _scheduler(), threading.Event()
-    gone = scheduler.segment(segmenter, _noise(*SMALL), abandoned)
+    scheduler, cancelled = _scheduler(), threading.Event()
+    gone = scheduler.segment(segmenter, _noise(*SMALL), cancelled)
     _wait_until(lambda: len(segmenter.batches) == 1)
-    abandoned.set()
+    cancelled.set()
     segmenter.let.set()
-    with pytest.raises(Abandoned):
+    with pytest.raises(Cancelled):
         gone.result(30)
     scheduler.segment(segmenter, _noise(*SMALL), threading.Event()).result(30)
     assert scheduler.health._in_a_row == 0
@@ -198,12 +198,12 @@ def test_work_that_nobody_waits_for_any_more_ends_between_two_layers(segmenter: 
 
 def test_a_batch_is_predicted_for_those_that_wait(segmenter: HeldSegmenter) -> None:
     queue = Queue(segmenter, batch_pixels=1 << 20)
-    abandoned = threading.Event()
-    queue.ask(_noise(*SMALL), abandoned)
+    cancelled = threading.Event()
+    queue.ask(_noise(*SMALL), cancelled)
     stays = queue.ask(_noise(*SMALL))
     segmenter.let.set()
     _wait_until(lambda: len(segmenter.batches) == 2)
-    abandoned.set()
+    cancelled.set()
     stays.result(30)
     assert segmenter.batches == [[SMALL], [SMALL, SMALL]]
 
@@ -267,11 +267,11 @@ def test_large_images_make_their_first_rows_one_after_another(segmenter: HeldSeg
 
 
 def test_a_large_image_that_nobody_waits_for_stops_after_the_band_at_hand(segmenter: HeldSegmenter) -> None:
-    abandoned = threading.Event()
-    bands = _bands(_scheduler(), segmenter, _noise(*LARGE), abandoned)
+    cancelled = threading.Event()
+    bands = _bands(_scheduler(), segmenter, _noise(*LARGE), cancelled)
     next(bands)
-    abandoned.set()
-    with pytest.raises(Abandoned):
+    cancelled.set()
+    with pytest.raises(Cancelled):
         next(bands)
 
 

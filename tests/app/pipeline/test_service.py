@@ -15,12 +15,12 @@ from PIL import Image
 
 from app.formats.rendering import MaskEncoding, OutputFormat
 from app.observability.metrics import Metrics
-from app.pipeline.jobs import Answer, Job
+from app.pipeline.jobs import EncodedResponse, Job
 from app.pipeline.options import Options
-from app.pipeline.service import BrokenOff, Service
+from app.pipeline.service import ResponseAborted, Service
 from app.problems import DEADLINE, QUEUE_FULL, ProblemError
 from app.settings import Settings
-from app.threads import start_threads
+from app.threads import thread_pool
 from model.checkpoint import Golden
 from model.errors import CheckpointError
 from model.segmentation import NO_TIME, Band
@@ -55,7 +55,7 @@ def _end_services() -> Iterator[None]:
 def _service(
     load: Callable[[], Segmenter] = lambda: SEGMENTER, seconds_per_pixel: float = 1e-6, **settings: Any
 ) -> Service:
-    all_cores = start_threads("all-cores", 1)
+    all_cores = thread_pool("all-cores", 1)
     service = Service(Settings(**settings), SEGMENTER, all_cores, Metrics(), load, seconds_per_pixel)
     _started.append(service)
     return service
@@ -82,7 +82,7 @@ def _measure(service: Service, name: str) -> float:
 
 def _reserved(service: Service) -> float:
     value = service._metrics.registry.get_sample_value
-    return sum(value("fcn_memory_reserved_bytes", {"lane": lane}) or 0 for lane in ("photograph", "large"))
+    return sum(value("fcn_memory_reserved_bytes", {"queue": queue}) or 0 for queue in ("photograph", "large"))
 
 
 def _unfinished(service: Service) -> float:
@@ -105,12 +105,12 @@ def test_an_answer_whose_next_part_comes_too_late_is_broken_off(monkeypatch: pyt
 
     async def ask() -> None:
         gone = asyncio.create_task(asyncio.sleep(60))
-        with service.admit() as place:
-            parts = await service.run(_job(), place, gone)
-            assert isinstance(parts, AsyncIterator)
-            assert (await anext(parts)).startswith(b"\x89PNG")
-            with pytest.raises(BrokenOff, match=r"its next part was not ready within 3 s"):
-                await anext(parts)
+        with service.admit() as admission:
+            chunks = await service.run(_job(), admission, gone)
+            assert isinstance(chunks, AsyncIterator)
+            assert (await anext(chunks)).startswith(b"\x89PNG")
+            with pytest.raises(ResponseAborted, match=r"its next chunk was not ready within 3 s"):
+                await anext(chunks)
         assert _unfinished(service) == 1  # the thread still works
         more.set()
         await _wait_until_idle(service)
@@ -126,20 +126,20 @@ def test_a_client_that_reads_slowly_holds_no_place_once_the_work_is_done(monkeyp
 
     async def ask() -> bytes:
         gone = asyncio.create_task(asyncio.sleep(60))
-        with service.admit() as place:
-            parts = await service.run(_job(), place, gone)
-            assert isinstance(parts, AsyncIterator)
+        with service.admit() as admission:
+            chunks = await service.run(_job(), admission, gone)
+            assert isinstance(chunks, AsyncIterator)
             assert _unfinished(service) == 1
             more.set()
             await _wait_until_idle(service)
-            file = b"".join([part async for part in parts])
+            file = b"".join([chunk async for chunk in chunks])
         assert _unfinished(service) == 0
         gone.cancel()
         return file
 
-    picture = Image.open(BytesIO(asyncio.run(ask())))
-    assert picture.size == (WIDTH, HEIGHT)
-    picture.load()
+    file = Image.open(BytesIO(asyncio.run(ask())))
+    assert file.size == (WIDTH, HEIGHT)
+    file.load()
 
 
 def test_a_client_that_goes_between_parts_is_counted_and_its_work_abandoned(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -150,12 +150,12 @@ def test_a_client_that_goes_between_parts_is_counted_and_its_work_abandoned(monk
     async def ask() -> None:
         leave = asyncio.Event()
         gone = asyncio.create_task(_wait(leave))
-        with service.admit() as place:
-            parts = await service.run(job, place, gone)
-            assert isinstance(parts, AsyncIterator)
+        with service.admit() as admission:
+            chunks = await service.run(job, admission, gone)
+            assert isinstance(chunks, AsyncIterator)
             leave.set()
-            assert len([part async for part in parts]) == 1
-        assert job.abandoned.is_set()
+            assert len([chunk async for chunk in chunks]) == 1
+        assert job.cancelled.is_set()
         more.set()
         await _wait_until_idle(service)
 
@@ -166,9 +166,9 @@ def test_a_client_that_goes_between_parts_is_counted_and_its_work_abandoned(monk
 async def _mask(service: Service, job: Job) -> bytes:
     """The answer of a photograph."""
     gone = asyncio.create_task(asyncio.sleep(60))
-    with service.admit() as place:
-        answer = await service.run(job, place, gone)
-        assert isinstance(answer, Answer)
+    with service.admit() as admission:
+        answer = await service.run(job, admission, gone)
+        assert isinstance(answer, EncodedResponse)
         gone.cancel()
         return answer.body
 
@@ -189,11 +189,11 @@ def test_bodies_share_the_memory_that_there_is_for_them() -> None:
 
     async def ask() -> None:
         with service.admit() as one, service.admit() as other:
-            service.hold(one, 600)
+            service.reserve(one, 600)
             with pytest.raises(ProblemError, match="1000 bytes, and no more are allowed; try again in 1 s") as refused:
-                service.hold(other, 401)
+                service.reserve(other, 401)
             assert refused.value.problem is QUEUE_FULL
-            service.hold(other, 400)
+            service.reserve(other, 400)
             assert _measure(service, "fcn_body_bytes") == 1000
         assert _measure(service, "fcn_body_bytes") == 0
 
@@ -207,8 +207,8 @@ def test_the_queue_is_looked_at_again_when_the_body_is_there(monkeypatch: pytest
     async def ask() -> None:
         gone = asyncio.create_task(asyncio.sleep(60))
         with service.admit(LARGE_BYTES) as one, service.admit(LARGE_BYTES) as other:
-            for place in (one, other):
-                service.hold(place, LARGE_BYTES)
+            for admission in (one, other):
+                service.reserve(admission, LARGE_BYTES)
             assert isinstance(await service.run(_job(), one, gone), AsyncIterator)
             with pytest.raises(ProblemError) as refused:
                 await service.run(_job(), other, gone)
@@ -234,16 +234,16 @@ def test_the_memory_of_a_large_image_is_held_until_its_answer_is_read(monkeypatc
 
     async def ask() -> None:
         gone = asyncio.create_task(asyncio.sleep(60))
-        with service.admit() as place:
-            service.hold(place, 1000)
-            parts = await service.run(_job(), place, gone)
-            assert isinstance(parts, AsyncIterator)
+        with service.admit() as admission:
+            service.reserve(admission, 1000)
+            chunks = await service.run(_job(), admission, gone)
+            assert isinstance(chunks, AsyncIterator)
             working = reserved()
             more.set()
             await _wait_until_idle(service)
             assert 0 < reserved() < working
             assert _measure(service, "fcn_body_bytes") == 1000
-            assert [part async for part in parts]
+            assert [chunk async for chunk in chunks]
         assert reserved() == 0
         assert _measure(service, "fcn_body_bytes") == 0
         gone.cancel()
@@ -331,8 +331,8 @@ def test_what_requests_hold_is_free_when_they_have_ended(*, is_image: bool, goes
     async def ask() -> None:
         gone = asyncio.create_task(asyncio.sleep(0 if goes else 60))
         job = _job() if is_image else Job(b"no image", _job()._options, SEGMENTER, 10**6)
-        with suppress(ProblemError), service.admit() as place:
-            answer = await service.run(job, place, gone)
+        with suppress(ProblemError), service.admit() as admission:
+            answer = await service.run(job, admission, gone)
             if isinstance(answer, AsyncIterator):
                 async for _ in answer:
                     pass

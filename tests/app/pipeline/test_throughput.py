@@ -1,6 +1,6 @@
 import pytest
 
-from app.pipeline.pace import Pace
+from app.pipeline.throughput import ThroughputEstimate
 
 
 class Clock:
@@ -11,7 +11,7 @@ class Clock:
         return self.now
 
 
-def _work(pace: Pace, clock: Clock, pixels: int, seconds: float) -> None:
+def _work(pace: ThroughputEstimate, clock: Clock, pixels: int, seconds: float) -> None:
     pace.begin()
     clock.now += seconds
     pace.end(pixels)
@@ -19,7 +19,7 @@ def _work(pace: Pace, clock: Clock, pixels: int, seconds: float) -> None:
 
 def test_the_pace_follows_what_is_measured() -> None:
     clock = Clock()
-    pace = Pace(1e-6, clock)
+    pace = ThroughputEstimate(1e-6, clock)
     assert pace.seconds_per_pixel == pytest.approx(1e-6)
     for _ in range(60):
         _work(pace, clock, 10**6, 3.0)
@@ -29,7 +29,7 @@ def test_the_pace_follows_what_is_measured() -> None:
 
 def test_work_side_by_side_goes_as_fast_as_all_of_it() -> None:
     clock = Clock()
-    pace = Pace(1e-6, clock)
+    pace = ThroughputEstimate(1e-6, clock)
     pace.begin()
     for _ in range(100):
         pace.begin()
@@ -40,7 +40,7 @@ def test_work_side_by_side_goes_as_fast_as_all_of_it() -> None:
 
 def test_work_that_is_given_up_tells_nothing() -> None:
     clock = Clock()
-    pace = Pace(1e-6, clock)
+    pace = ThroughputEstimate(1e-6, clock)
     _work(pace, clock, 0, 1000)
     assert pace.seconds_per_pixel == pytest.approx(1e-6)
     pace.begin()

@@ -1,10 +1,10 @@
-"""Parts of an answer, on their way from the thread that makes them to the response that sends them."""
+"""Chunks of a response, on their way from the thread that makes them to the response that sends them."""
 
 import asyncio
 from contextlib import suppress
 
 
-class Delivery:
+class ChunkQueue:
     """Parts in their order. Made and emptied in the event loop's thread, filled from any."""
 
     def __init__(self) -> None:

@@ -1,20 +1,20 @@
-"""How fast work goes, from how fast it went."""
+"""Throughput, estimated from the work that has ended."""
 
 import time
 from collections.abc import Callable
 
 _REMEMBERED = 0.9
-"""Weight of all that was before, when a piece of work ends."""
+"""Weight of all earlier work when a request ends."""
 
 _FIRST_PIXELS = 1 << 20
-"""Weight of the pace to begin with."""
+"""Weight of the first estimate, in pixels."""
 
 
-class Pace:
+class ThroughputEstimate:
     """Seconds that a pixel takes while there is work, whatever is done side by side.
 
     Args:
-        seconds_per_pixel: to begin with.
+        seconds_per_pixel: the first estimate.
         clock: monotonic seconds.
     """
 
@@ -30,16 +30,16 @@ class Pace:
         return self._seconds / self._pixels
 
     def begin(self) -> None:
-        """A piece of work has begun."""
+        """A request has begun."""
         if self._in_work == 0:
             self._since = self._clock()
         self._in_work += 1
 
     def end(self, pixels: int) -> None:
-        """A piece of work has ended.
+        """A request has ended.
 
         Args:
-            pixels: that were done; 0 if it was given up.
+            pixels: pixels of work done; 0 if it was cancelled.
         """
         self._in_work -= 1
         now = self._clock()
