@@ -1,4 +1,4 @@
-"""Between a worker and its supervisor: a socket on which the worker speaks, and whose end is the supervisor's."""
+"""The channel from a worker to its supervisor: a socket whose end tells the worker that the supervisor has ended."""
 
 import asyncio
 import os
@@ -9,22 +9,22 @@ from enum import Enum
 
 
 class Message(Enum):
-    """What a worker says, a byte each.
+    """One-byte messages from a worker to its supervisor.
 
-    ``READY``: it serves. ``ALIVE``: its event loop turns. ``RELOADED``: it has read weights and keys again, and the
-    others shall, too.
+    ``READY``: it serves. ``HEARTBEAT``: its event loop turns. ``RELOADED``: it has read weights and keys again, and the
+    other workers should do so too.
     """
 
     READY = b"r"
-    ALIVE = b"a"
+    HEARTBEAT = b"a"
     RELOADED = b"h"
 
 
-class Link:
-    """The worker's end.
+class WorkerChannel:
+    """The worker's end of the channel.
 
     Args:
-        descriptor: of the socket, which this object owns from now on.
+        descriptor: descriptor of the socket, which this object owns from now on.
 
     Attributes:
         has_ended: whether the supervisor is known to have ended.
@@ -36,8 +36,8 @@ class Link:
         self._socket.setblocking(False)
         os.set_inheritable(descriptor, False)
 
-    def tell(self, message: Message) -> None:
-        """Say something, if somebody is there to hear it."""
+    def send(self, message: Message) -> None:
+        """Send a message, or drop it if the supervisor has ended."""
         with suppress(OSError):
             self._socket.send(message.value)
 

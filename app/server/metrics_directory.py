@@ -1,4 +1,4 @@
-"""The folder through which several workers share their measures."""
+"""The directory through which several workers share their metrics."""
 
 import shutil
 import tempfile
@@ -8,31 +8,32 @@ from pathlib import Path
 from prometheus_client.multiprocess import mark_process_dead
 
 _IN_MEMORY = "/dev/shm"
-"""Preferred, for measures change with every request; where it is missing or full, temporary files are as good."""
+"""Preferred parent, for metrics change with every request; where it is missing or full, temporary files are as good."""
 
 _NEEDED_BYTES = 16 << 20
+"""Free bytes that a parent must have."""
 
 
-class NoFolderError(Exception):
-    """There is no place for the folder."""
+class NoMetricsDirectoryError(Exception):
+    """No directory for the metrics can be written."""
 
 
-class MeasuresFolder:
-    """A new folder for the files that prometheus_client writes in each worker.
+class MultiprocessMetricsDirectory:
+    """A new directory for the files that prometheus_client writes in each worker.
 
     Raises:
-        NoFolderError: nothing can be written where it could be.
+        NoMetricsDirectoryError: nothing can be written where it could be.
     """
 
     def __init__(self) -> None:
         self.path = _new_folder()
 
-    def forget(self, process_id: int, *, has_served: bool) -> None:
-        """A worker has ended: what it has counted stays counted, and what it held is held no more.
+    def mark_dead(self, process_id: int, *, has_served: bool) -> None:
+        """A worker has ended: its counters stay, its gauges go.
 
         Args:
-            process_id: of the worker.
-            has_served: whether it has anything to count.
+            process_id: process ID of the worker.
+            has_served: whether it has counted anything.
         """
         with suppress(OSError):
             mark_process_dead(process_id, str(self.path))  # type: ignore[no-untyped-call]
@@ -41,25 +42,24 @@ class MeasuresFolder:
                     file.unlink()
 
     def remove(self) -> None:
-        """At the end."""
         shutil.rmtree(self.path, ignore_errors=True)
 
 
 def _new_folder() -> Path:
     reasons = []
-    for place in (_IN_MEMORY, None):
+    for parent in (_IN_MEMORY, None):
         folder = None
         try:
-            folder = Path(tempfile.mkdtemp(prefix="fcn-measures-", dir=place))
+            folder = Path(tempfile.mkdtemp(prefix="fcn-metrics-", dir=parent))
             _require_room(folder)
         except OSError as error:
-            reasons.append(f"{place or 'temporary files'}: {error.strerror}")
+            reasons.append(f"{parent or 'temporary files'}: {error.strerror}")
             if folder is not None:
                 shutil.rmtree(folder, ignore_errors=True)
         else:
             return folder
-    raise NoFolderError(
-        f"several workers need a folder to share their measures, and there is none ({'; '.join(reasons)})"
+    raise NoMetricsDirectoryError(
+        f"several workers need a folder to share their metrics, and there is none ({'; '.join(reasons)})"
     )
 
 

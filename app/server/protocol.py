@@ -18,23 +18,23 @@ from app.api.errors import ProblemResponse
 from app.api.state import state_of
 from app.observability.logs import FIELDS
 from app.problems import HEAD_TIMEOUT, HEAD_TOO_LARGE, REQUEST_MALFORMED, TOO_MANY_CONNECTIONS, ProblemError
-from app.server.open_files import connections_possible
+from app.server.open_files import allowed_connections
 
 _logger = logging.getLogger("app")
 
-MAX_HEAD_BYTES = 1 << 16
+MAX_HEADER_BYTES = 1 << 16
 MAX_HEADERS = 256
 MAX_AHEAD = 64
 """Requests that may be sent on a connection ahead of the answers to those before."""
 
 _REFUSED_AT_ONCE = 64
-"""Connections above the limit that are told so; more are closed without a word."""
+"""Connections above the limit that get a problem document; more are closed without one."""
 
 _PROGRESS_BYTES = 1 << 14
-"""That a client has to read of an answer within the time; with fewer it would hold the answer's memory for hours."""
+"""Bytes of a response that a client has to read within the time; fewer would hold the response's memory for hours."""
 
 _LINGER_S = 2.0
-"""That a client is given to read why it was refused: if the connection were closed while it sends it might not."""
+"""Seconds that a client has to read why it was refused: if the connection were closed while it sends it might not."""
 
 _UPGRADE_HEADERS = (b"connection", b"upgrade", b"http2-settings")
 
@@ -66,7 +66,7 @@ class HttpProtocol(HttpToolsProtocol):
         super().connection_made(transport)
         self._metrics.connections.inc()
         self._head_since = self.loop.time()
-        most = connections_possible(self._settings.max_connections)
+        most = allowed_connections(self._settings.max_connections)
         if len(self.connections) > most + _REFUSED_AT_ONCE:
             transport.abort()
         elif len(self.connections) > most:
@@ -91,7 +91,7 @@ class HttpProtocol(HttpToolsProtocol):
             self._refuse(cause if isinstance(cause, ProblemError) else ProblemError(REQUEST_MALFORMED, str(error)))
             return
         self._bytes_since_parsed = 0 if self._has_parsed else self._bytes_since_parsed + len(data)
-        if self._bytes_since_parsed > MAX_HEAD_BYTES:
+        if self._bytes_since_parsed > MAX_HEADER_BYTES:
             self._refuse(_too_large(self._bytes_since_parsed))
 
     def on_message_begin(self) -> None:
@@ -106,7 +106,7 @@ class HttpProtocol(HttpToolsProtocol):
 
     def on_headers_complete(self) -> None:
         size = len(self.url) + sum(len(name) + len(value) for name, value in self.headers)
-        if size > MAX_HEAD_BYTES:
+        if size > MAX_HEADER_BYTES:
             raise _too_large(size)
         if len(self.headers) > MAX_HEADERS:
             raise ProblemError(HEAD_TOO_LARGE, f"there are {len(self.headers)} headers; {MAX_HEADERS} are allowed")
@@ -253,7 +253,7 @@ def _with_path(target: bytes) -> bytes:
 
 
 def _too_large(size_bytes: int) -> ProblemError:
-    return ProblemError(HEAD_TOO_LARGE, f"the head has {size_bytes} bytes or more; {MAX_HEAD_BYTES} are allowed")
+    return ProblemError(HEAD_TOO_LARGE, f"the head has {size_bytes} bytes or more; {MAX_HEADER_BYTES} are allowed")
 
 
 def _disconnect(cycle: RequestResponseCycle | None) -> None:

@@ -23,8 +23,8 @@ from app.api.state import state_of
 from app.observability.logs import log_config
 from app.problems import ProblemError
 from app.server.announcement import announce
-from app.server.channel import Link, Message
-from app.server.open_files import raise_descriptor_limit
+from app.server.channel import Message, WorkerChannel
+from app.server.open_files import raise_open_files_limit
 from app.server.protocol import HttpProtocol
 from app.settings import Settings
 from model.cores import require_threads, usable_cores
@@ -35,14 +35,13 @@ _DEVICE_FAILED = 1
 """Exit codes."""
 
 _GIVEN_UP_S = 10.0
-"""That the device is given to work again."""
+"""Seconds that a failed device has to work again."""
 
 _LAST_BAND_S = 10.0
-"""That a band in work may take when all else has ended."""
+"""Seconds that the band at hand may take when all else has ended."""
 
-_TENDING_S = 0.5
-"""Between two looks at the connections."""
-
+_HEARTBEAT_INTERVAL_S = 0.5
+"""Seconds between two heartbeats, and between two sweeps of the connections."""
 
 _logger = logging.getLogger("app")
 
@@ -54,16 +53,16 @@ class Server(uvicorn.Server):
     end has exit code 0. SIGHUP reloads weights and keys.
 
     Args:
-        config: of uvicorn.
-        app: is served.
-        link: to the supervisor, if there is one; the end of it ends the server.
+        config: uvicorn's configuration.
+        app: the application.
+        channel: channel to the supervisor, if there is one; its end ends the server.
     """
 
-    def __init__(self, config: uvicorn.Config, app: FastAPI, link: Link | None = None) -> None:
+    def __init__(self, config: uvicorn.Config, app: FastAPI, channel: WorkerChannel | None = None) -> None:
         super().__init__(config)
         self._app = app
         self._state = state_of(app)
-        self._link = link
+        self._channel = channel
         self._loop: asyncio.AbstractEventLoop | None = None
         self._draining: asyncio.Task[None] | None = None
         self._tasks: list[asyncio.Task[None]] = []
@@ -74,8 +73,8 @@ class Server(uvicorn.Server):
         self._loop = asyncio.get_running_loop()
         hangup = asyncio.Event()
         self._loop.add_signal_handler(signal.SIGHUP, hangup.set)
-        if self._link is not None:
-            self._link.on_end(self._end)
+        if self._channel is not None:
+            self._channel.on_end(self._end)
         await super().startup(sockets)
         if not self.started:
             return
@@ -83,9 +82,9 @@ class Server(uvicorn.Server):
             self.should_exit = True
             await self.shutdown(sockets)
         else:
-            self._tasks += [asyncio.create_task(task) for task in (reload_on(hangup, self._app), self._tend())]
-            if self._link is not None:
-                self._link.tell(Message.READY)
+            self._tasks += [asyncio.create_task(task) for task in (reload_on(hangup, self._app), self._watch())]
+            if self._channel is not None:
+                self._channel.send(Message.READY)
             else:
                 announce(self.servers[0].sockets[0])
 
@@ -107,16 +106,16 @@ class Server(uvicorn.Server):
         elif sig == signal.SIGINT:
             self.should_exit = self.force_exit = True
 
-    async def _tend(self) -> None:
+    async def _watch(self) -> None:
         """To the very end: that of uvicorn's main loop is not that of its connections."""
         while True:
             for connection in tuple(self.server_state.connections):
                 assert isinstance(connection, HttpProtocol)
                 connection.enforce_time_limits()
-            if self._link is not None:
-                self._link.tell(Message.ALIVE)
+            if self._channel is not None:
+                self._channel.send(Message.HEARTBEAT)
             self._end_if_failed()
-            await asyncio.sleep(_TENDING_S)
+            await asyncio.sleep(_HEARTBEAT_INTERVAL_S)
 
     def _end_if_failed(self) -> None:
         """Make room for a new process: not everything that starts one looks at probes, and they may reach another."""
@@ -144,15 +143,15 @@ class Server(uvicorn.Server):
         self.should_exit = True
 
 
-def serve(settings: Settings, listener: socket.socket | None = None, link: Link | None = None) -> None:
+def serve(settings: Settings, listener: socket.socket | None = None, channel: WorkerChannel | None = None) -> None:
     """Serve until a signal; exits with code 3 if the application cannot start or the address is taken.
 
     Args:
-        settings: of the service.
-        listener: to take connections from, with other workers; without it one is made.
-        link: to the supervisor of the workers.
+        settings: settings of the service.
+        listener: the socket to take connections from, with other workers; without it one is made.
+        channel: channel to the supervisor of the workers.
     """
-    raise_descriptor_limit()
+    raise_open_files_limit()
     if settings.workers > 1:
         try:
             require_threads(settings.threads, "FCN_THREADS")
@@ -163,10 +162,10 @@ def serve(settings: Settings, listener: socket.socket | None = None, link: Link 
         threads = settings.threads or usable_cores()
         settings = settings.model_copy(update={"threads": max(1, threads // settings.workers)})
     # Of several workers one that is not ready leaves requests to the others.
-    if link is None:
+    if channel is None:
         app = create_app(settings, load_in_background=True)
     else:
-        app = create_app(settings, after_reload=partial(link.tell, Message.RELOADED))
+        app = create_app(settings, after_reload=partial(channel.send, Message.RELOADED))
     config = uvicorn.Config(
         app,
         host=settings.host,
@@ -181,7 +180,7 @@ def serve(settings: Settings, listener: socket.socket | None = None, link: Link 
         forwarded_allow_ips=settings.trusted_proxies,
         timeout_graceful_shutdown=math.ceil(settings.drain_timeout_s),  # for answers that are still being sent
     )
-    server = Server(config, app, link)
+    server = Server(config, app, channel)
     server.run(None if listener is None else [listener])
     end_within(_LAST_BAND_S, server.exit_code)
     if server.exit_code:

@@ -21,26 +21,26 @@ from app.observability.logs import log_config
 from app.process_settings import ProcessSettings
 from app.server.announcement import announce
 from app.server.channel import Message
-from app.server.metrics_directory import MeasuresFolder, NoFolderError
-from app.server.open_files import raise_descriptor_limit
+from app.server.metrics_directory import MultiprocessMetricsDirectory, NoMetricsDirectoryError
+from app.server.open_files import raise_open_files_limit
 
 _CANNOT_START = 3
 """Exit code of a service that cannot start; uvicorn's, too."""
 
 _BACKLOG = 2048
 _STEADY_S = 10.0
-"""A worker that lasts so long is replaced at once; one that dies earlier may well do so again."""
+"""Seconds after which a worker that dies is replaced at once; one that dies earlier may well do so again."""
 
 _SHORTEST_PAUSE_S = 0.5
 _LONGEST_PAUSE_S = 30.0
-_SILENCE_S = 60.0
-"""After which a worker, which says twice a second that its event loop turns, is taken to hang."""
+_HEARTBEAT_TIMEOUT_S = 60.0
+"""Seconds without a heartbeat after which a worker is killed."""
 
-_SECOND_THOUGHT_S = 5.0
-"""In which one that has been silent, and does not hang, says something."""
+_HEARTBEAT_GRACE_S = 5.0
+"""Further seconds for a heartbeat after that: supervisor and workers may all have been stopped for a while."""
 
-_START_S = 300.0
-"""After which a worker that is not ready is taken to hang."""
+_START_TIMEOUT_S = 300.0
+"""Seconds after which a worker that is not ready is killed."""
 
 _logger = logging.getLogger("app")
 
@@ -86,13 +86,13 @@ class Worker:
     def process_id(self) -> int:
         return self._process.pid
 
-    async def run(self, hear: Callable[[Self, Message], None]) -> int:
+    async def run(self, on_message: Callable[[Self, Message], None]) -> int:
         """Its exit code, when it has ended.
 
         Args:
-            hear: is called with what it says.
+            on_message: called with each message of the worker.
         """
-        listening = asyncio.create_task(self._listen(hear))
+        listening = asyncio.create_task(self._listen(on_message))
         try:
             return await self._process.wait()
         finally:
@@ -111,27 +111,25 @@ class Worker:
         self._signal(signal.SIGTERM)
 
     def kill(self) -> None:
-        """End it."""
         self._signal(signal.SIGKILL)
 
-    async def _listen(self, hear: Callable[[Self, Message], None]) -> None:
+    async def _listen(self, on_message: Callable[[Self, Message], None]) -> None:
         with suppress(ConnectionError):
-            while said := await self._next_message():
-                message = Message(said)
+            while code := await self._next_message():
+                message = Message(code)
                 if message is Message.READY:
                     self.is_ready = True
                     if self._must_reload:
                         self.reload()
-                hear(self, message)
+                on_message(self, message)
 
     async def _next_message(self) -> bytes:
-        patience_s = _SILENCE_S if self.is_ready else _START_S
-        # The second time because all may have been stopped for a while, this process too: then it is no silence.
-        for seconds in (patience_s, _SECOND_THOUGHT_S):
+        timeout_s = _HEARTBEAT_TIMEOUT_S if self.is_ready else _START_TIMEOUT_S
+        for seconds in (timeout_s, _HEARTBEAT_GRACE_S):
             with suppress(TimeoutError):
                 async with asyncio.timeout(seconds):
                     return await self._reader.read(1)
-        _logger.error("worker %d has been silent for %g s, and is ended", self.process_id, patience_s)
+        _logger.error("worker %d has been silent for %g s, and is ended", self.process_id, timeout_s)
         self.kill()
         return await self._reader.read(1)
 
@@ -154,13 +152,13 @@ class Supervisor:
     each of them.
 
     Args:
-        listener: that they take connections from.
-        folder: of their measures.
-        count: of them.
-        module: that they run.
+        listener: the socket that workers take connections from.
+        folder: the directory of their metrics.
+        count: number of workers.
+        module: the module that they run.
     """
 
-    def __init__(self, listener: socket.socket, folder: MeasuresFolder, count: int, module: str) -> None:
+    def __init__(self, listener: socket.socket, folder: MultiprocessMetricsDirectory, count: int, module: str) -> None:
         self._listener = listener
         self._folder = folder
         self._count = count
@@ -179,14 +177,14 @@ class Supervisor:
             loop.add_signal_handler(number, self._end, number)
         started = [asyncio.Event() for _ in range(self._count)]
         # The first goes ahead: if weights or settings are bad that is said once.
-        places = [asyncio.create_task(self._keep_worker(started[0]))]
+        keepers = [asyncio.create_task(self._keep_worker(started[0]))]
         await started[0].wait()
-        places += [asyncio.create_task(self._keep_worker(event)) for event in started[1:]]
+        keepers += [asyncio.create_task(self._keep_worker(event)) for event in started[1:]]
         for event in started:
             await event.wait()
         if not self._ending.is_set():
             announce(self._listener)
-        await asyncio.gather(*places)
+        await asyncio.gather(*keepers)
         return self._exit_code
 
     async def _keep_worker(self, started: asyncio.Event) -> None:
@@ -211,9 +209,9 @@ class Supervisor:
         self._workers.add(worker)
         if self._ending.is_set():
             worker.end()
-        code = await worker.run(partial(self._hear, started))
+        code = await worker.run(partial(self._on_message, started))
         self._workers.remove(worker)
-        self._folder.forget(worker.process_id, has_served=worker.is_ready)
+        self._folder.mark_dead(worker.process_id, has_served=worker.is_ready)
         manner = f"with exit code {code}" if code >= 0 else f"by {_signal_name(-code)}"
         _logger.log(logging.INFO if code == 0 else logging.ERROR, "worker %d has ended %s", worker.process_id, manner)
         self._ended(code, was_ready=worker.is_ready, is_first=not started.is_set())
@@ -226,7 +224,7 @@ class Supervisor:
             self._exit_code = code if code > 0 else _CANNOT_START
             self._end(signal.SIGTERM)
 
-    def _hear(self, started: asyncio.Event, worker: Worker, message: Message) -> None:
+    def _on_message(self, started: asyncio.Event, worker: Worker, message: Message) -> None:
         match message:
             case Message.READY:
                 started.set()
@@ -250,7 +248,7 @@ class Supervisor:
 def supervise(settings: ProcessSettings, module: str = "app.server.worker") -> int:
     """Serve with several workers, which run ``module``, until a signal; the exit code."""
     logging.config.dictConfig(log_config(settings.log_format, settings.log_level))
-    raise_descriptor_limit()
+    raise_open_files_limit()
     family = socket.AF_INET6 if ":" in settings.host else socket.AF_INET
     try:
         listener = socket.create_server((settings.host, settings.port), family=family, backlog=_BACKLOG)
@@ -259,8 +257,8 @@ def supervise(settings: ProcessSettings, module: str = "app.server.worker") -> i
         return _CANNOT_START
     with listener:
         try:
-            folder = MeasuresFolder()
-        except NoFolderError as error:
+            folder = MultiprocessMetricsDirectory()
+        except NoMetricsDirectoryError as error:
             _logger.error("%s", error)
             return _CANNOT_START
         try:

@@ -1,6 +1,6 @@
-"""``python -m app.server.worker LISTENER LINK``: one of several processes that serve, started by their supervisor.
+"""``python -m app.server.worker LISTENER CHANNEL``: one of several processes that serve, started by their supervisor.
 
-The arguments are descriptors: of the socket to take connections from, and of the link to the supervisor.
+The arguments are descriptors: of the socket to take connections from, and of the channel to the supervisor.
 """
 
 import os
@@ -10,7 +10,7 @@ import sys
 
 from app.environment import WORKERS_FOLDER
 from app.process_settings import read_settings
-from app.server.channel import Link
+from app.server.channel import WorkerChannel
 from app.server.server import serve
 from app.server.streams import standard_streams
 from app.settings import Settings
@@ -20,9 +20,9 @@ def main() -> None:
     """Serve until a signal, or until the supervisor ends."""
     with standard_streams():
         listener, descriptor = (int(argument) for argument in sys.argv[1:])
-        link = Link(descriptor)
-        serve(read_settings(Settings), socket.socket(fileno=listener), link)
-        if link.has_ended:
+        channel = WorkerChannel(descriptor)
+        serve(read_settings(Settings), socket.socket(fileno=listener), channel)
+        if channel.has_ended:
             # Nobody else is left to do it.
             shutil.rmtree(os.environ[WORKERS_FOLDER], ignore_errors=True)
 

@@ -9,7 +9,7 @@ import signal
 import sys
 from functools import partial
 
-from app.server.channel import Link, Message
+from app.server.channel import Message, WorkerChannel
 
 
 async def main() -> None:
@@ -20,21 +20,21 @@ async def main() -> None:
         ended.set()
         _tell(why)
 
-    link = Link(int(sys.argv[2]))
-    link.on_end(partial(end, "alone"))
+    channel = WorkerChannel(int(sys.argv[2]))
+    channel.on_end(partial(end, "alone"))
     loop = asyncio.get_running_loop()
     loop.add_signal_handler(signal.SIGTERM, end, "terminated")
     loop.add_signal_handler(signal.SIGHUP, _tell, "hangup")
-    loop.add_signal_handler(signal.SIGUSR1, link.tell, Message.RELOADED)
+    loop.add_signal_handler(signal.SIGUSR1, channel.send, Message.RELOADED)
     if os.environ["IDLE_WORKER"] == "fail":
         sys.exit(7)
     _tell("ready")
-    link.tell(Message.READY)
+    channel.send(Message.READY)
     if os.environ["IDLE_WORKER"] == "die":
         sys.exit(1)
     while not ended.is_set():
         if os.environ["IDLE_WORKER"] != "hang":
-            link.tell(Message.ALIVE)
+            channel.send(Message.HEARTBEAT)
         try:
             await asyncio.wait_for(ended.wait(), 0.1)
         except TimeoutError:

@@ -3,7 +3,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from app.server.open_files import connections_possible, raise_descriptor_limit
+from app.server.open_files import allowed_connections, raise_open_files_limit
 
 
 @pytest.fixture(autouse=True)
@@ -17,11 +17,11 @@ def _as_before() -> Iterator[None]:
 def test_connections_leave_descriptors_for_the_rest(allowed: int, connections: int) -> None:
     _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
     resource.setrlimit(resource.RLIMIT_NOFILE, (allowed, most))
-    assert connections_possible(300) == connections
+    assert allowed_connections(300) == connections
 
 
 def test_the_soft_limit_is_raised_to_the_hard_one() -> None:
     _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
     resource.setrlimit(resource.RLIMIT_NOFILE, (400, most))
-    raise_descriptor_limit()
+    raise_open_files_limit()
     assert resource.getrlimit(resource.RLIMIT_NOFILE) == (most, most)

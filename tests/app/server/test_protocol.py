@@ -10,7 +10,7 @@ import pytest
 
 from app import problems
 from app.problems import Problem
-from app.server.protocol import MAX_AHEAD, MAX_HEAD_BYTES, MAX_HEADERS
+from app.server.protocol import MAX_AHEAD, MAX_HEADER_BYTES, MAX_HEADERS
 from tests.app.server_process import ForkedServer, ServerProcess
 
 _GET = b"GET /livez HTTP/1.1\r\nHost: x\r\n\r\n"
@@ -73,7 +73,7 @@ def test_a_head_without_end_is_answered_431(strict: ServerProcess, start: bytes)
         _require_refusal(_all(connection), problems.HEAD_TOO_LARGE)
 
 
-@pytest.mark.parametrize("headers", [b"X: y\r\n" * (MAX_HEADERS + 1), b"X: %b\r\n" % (b"x" * MAX_HEAD_BYTES)])
+@pytest.mark.parametrize("headers", [b"X: y\r\n" * (MAX_HEADERS + 1), b"X: %b\r\n" % (b"x" * MAX_HEADER_BYTES)])
 def test_a_head_that_is_too_large_is_answered_431(strict: ServerProcess, headers: bytes) -> None:
     with _connect(strict) as connection:
         connection.sendall(b"GET /livez HTTP/1.1\r\n" + headers + b"\r\n")

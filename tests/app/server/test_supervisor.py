@@ -20,7 +20,7 @@ import sys
 from app.server import metrics_directory, supervisor
 from app.process_settings import ProcessSettings
 metrics_directory._IN_MEMORY = sys.argv[1]
-supervisor._SILENCE_S = supervisor._SECOND_THOUGHT_S = 1.0
+supervisor._HEARTBEAT_TIMEOUT_S = supervisor._SECOND_THOUGHT_S = 1.0
 sys.exit(supervisor.supervise(ProcessSettings(), "tests.app.server.idle_worker"))
 """
 

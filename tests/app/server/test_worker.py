@@ -11,10 +11,10 @@ from tests.app.server_process import Upload, environment
 def test_a_worker_without_its_supervisor_finishes_what_it_has_accepted_and_ends(tmp_path: Path, cat: bytes) -> None:
     measures = tmp_path / "measures"
     measures.mkdir()
-    supervisor, link = socket.socketpair()
+    supervisor, channel = socket.socketpair()
     listener = socket.create_server(("127.0.0.1", 0))
     port = listener.getsockname()[1]
-    descriptors = [listener.fileno(), link.fileno()]
+    descriptors = [listener.fileno(), channel.fileno()]
     worker = subprocess.Popen(
         [sys.executable, "-m", "app.server.worker", *map(str, descriptors)],
         env=environment({"workers": 2}) | {"PROMETHEUS_MULTIPROC_DIR": str(measures), WORKERS_FOLDER: str(measures)},
@@ -22,12 +22,12 @@ def test_a_worker_without_its_supervisor_finishes_what_it_has_accepted_and_ends(
         cwd=Path(__file__).parents[3],
     )
     listener.close()
-    link.close()
+    channel.close()
     with supervisor:
         supervisor.settimeout(60)
         assert Message(supervisor.recv(1)) is Message.READY
         upload = Upload(port, cat, sent=1000)
-        assert Message(supervisor.recv(1)) is Message.ALIVE
+        assert Message(supervisor.recv(1)) is Message.HEARTBEAT
         assert _is_listening(port)
     response = upload.finish()
     assert response.startswith(b"HTTP/1.1 200")
