@@ -17,16 +17,17 @@ from app.api.auth.rate_limit import RateLimit
 from app.api.errors import install_error_handlers
 from app.api.middleware.cors import Cors
 from app.api.middleware.head_requests import HeadMiddleware
-from app.api.middleware.observation import BriefStartupFailure, ObservationMiddleware
-from app.api.middleware.ranges import WithoutRanges
+from app.api.middleware.observation import ObservationMiddleware
+from app.api.middleware.ranges import NoRangeRequestsMiddleware
 from app.api.middleware.security_headers import SecurityHeadersMiddleware
+from app.api.middleware.startup_error import StartupErrorMiddleware
 from app.api.middleware.tracing import TELEMETRY, sending_spans
 from app.api.oip import routes as oip
 from app.api.oip.body import LENGTH_HEADER
 from app.api.oip.schemas import InferenceRequest
 from app.api.openapi import complete_openapi
 from app.api.responses import DIGEST_HEADER, PRECISION_HEADER
-from app.api.routes import admin, catalogue, operations, page, reference, segment
+from app.api.routes import admin, health, metrics, model, page, reference, segment
 from app.api.state import AppState, state_of
 from app.heap import trim_heap
 from app.observability.metrics import Metrics
@@ -89,11 +90,11 @@ def create_app(
     state.rate_limit = RateLimit(settings.rate_per_s, settings.rate_burst) if settings.rate_per_s else None
     install_error_handlers(app)
     complete_openapi(app, [InferenceRequest], partial(needs_key, settings=settings))
-    for group in (segment, catalogue, operations, admin, oip, page, reference):
+    for group in (segment, model, health, metrics, admin, oip, page, reference):
         app.include_router(group.router)
     app.mount("/static", page.PageFiles(), name="static")
     app.mount(reference.FILES_PATH, reference.ReferenceFiles())
-    app.add_middleware(WithoutRanges)
+    app.add_middleware(NoRangeRequestsMiddleware)
     app.add_middleware(ObservationMiddleware, metrics=state.metrics)
     if settings.cors_origins:
         # Around all that answers: without these headers pages elsewhere could not read errors.
@@ -120,7 +121,7 @@ def create_app(
         )
     app.add_middleware(SecurityHeadersMiddleware)
     app.add_middleware(HeadMiddleware)
-    app.add_middleware(BriefStartupFailure)
+    app.add_middleware(StartupErrorMiddleware)
     return app
 
 

@@ -10,8 +10,8 @@ from python_multipart.multipart import parse_options_header
 
 MAX_PARTS = 64
 
-_MAX_HEAD_BYTES = 1 << 12
-"""Of a part; names of files are the longest in it."""
+_MAX_HEADER_BYTES = 1 << 12
+"""Maximum bytes of a part's header; file names are the longest field in it."""
 
 _FOLD = re.compile(r"\r\n[ \t]+")
 _LINE_END = re.compile(rb"[ \t]*\r\n")
@@ -80,9 +80,9 @@ def _next_part(body: bytes, after: int) -> int | None:
 
 
 def _part(data: bytes) -> Part:
-    head_end = data.find(b"\r\n\r\n", 0, _MAX_HEAD_BYTES)
+    head_end = data.find(b"\r\n\r\n", 0, _MAX_HEADER_BYTES)
     if head_end < 0:
-        raise FormError(f"the head of a part does not end within {_MAX_HEAD_BYTES} bytes")
+        raise FormError(f"the head of a part does not end within {_MAX_HEADER_BYTES} bytes")
     headers = _headers(data[:head_end].decode(errors="replace"))
     _, options = parse_options_header(headers.get("content-disposition", "").encode())
     if b"name" not in options:

@@ -8,7 +8,7 @@ from pydantic import BaseModel
 from pydantic.json_schema import JsonSchemaMode, models_json_schema
 
 from app.api.errors import PROBLEM_MEDIA_TYPE
-from app.api.schemas import ProblemDocument
+from app.api.schemas import ProblemDetails
 from app.problems import Problem
 
 REFERENCE = "#/components/schemas/{model}"
@@ -38,7 +38,7 @@ def complete_openapi(app: FastAPI, bodies: Iterable[type[BaseModel]], needs_key:
     """
     openapi = app.openapi
     # FastAPI would describe a problem, the response's model, under the media type of success.
-    models: list[tuple[type[BaseModel], JsonSchemaMode]] = [(ProblemDocument, "serialization")]
+    models: list[tuple[type[BaseModel], JsonSchemaMode]] = [(ProblemDetails, "serialization")]
     models += [(body, "validation") for body in bodies]
 
     def completed() -> dict[str, Any]:
@@ -59,7 +59,7 @@ def _response(kinds: list[Problem]) -> dict[str, Any]:
         "description": " ".join(f"`{kind.slug}`: {kind.description}" for kind in kinds),
         "content": {
             PROBLEM_MEDIA_TYPE: {
-                "schema": {"$ref": REFERENCE.format(model=ProblemDocument.__name__)},
+                "schema": {"$ref": REFERENCE.format(model=ProblemDetails.__name__)},
                 "examples": {kind.slug: {"value": _example(kind)} for kind in kinds},
             }
         },

@@ -1,4 +1,4 @@
-"""From a job to its response: done while its client waits, sent as the client reads."""
+"""From a job to its response: run while its client waits, sent as the client reads."""
 
 import asyncio
 from collections.abc import AsyncIterator
@@ -28,7 +28,7 @@ HEADERS = {
         "schema": {"type": "string"},
     },
 }
-"""Of every segmentation, as OpenAPI describes them."""
+"""Headers of every segmentation, as OpenAPI describes them."""
 
 PROBLEMS = (
     problems.BODY_MALFORMED,
@@ -51,7 +51,7 @@ PROBLEMS = (
     problems.DEVICE_FAILED,
     problems.DEADLINE,
 )
-"""That every segmentation may end in."""
+"""Problems that any segmentation may end in."""
 
 _SLICE_BYTES = 1 << 16
 
@@ -59,15 +59,15 @@ _SLICE_BYTES = 1 << 16
 async def respond(
     request: Request, service: Service, job: Job, admission: Admission, media_type: str, stack: ExitStack
 ) -> Response:
-    """Do a job, and answer its request.
+    """Run a job, and respond to its request.
 
     Args:
-        request: whose body has been read.
-        service: does the job.
-        job: to do.
-        admission: the request's.
-        media_type: of the answer.
-        stack: is closed when the answer is sent, or can't be; by the caller if there is none.
+        request: a request whose body has been read.
+        service: runs the job.
+        job: the work.
+        admission: the request's admission.
+        media_type: media type of the response.
+        stack: closed when the response is sent, or cannot be; by the caller if there is none.
 
     Raises:
         ProblemError, TilingError: the image cannot be segmented, or not in time.
@@ -81,18 +81,20 @@ async def respond(
     if isinstance(made, EncodedResponse):
         headers |= {"Server-Timing": _server_timing(made), "Content-Length": str(len(made.body))}
         made = _slices(made.body)
-    return _PartsResponse(made, headers, media_type, stack.pop_all())
+    return _ChunksResponse(made, headers, media_type, stack.pop_all())
 
 
-class _PartsResponse(StreamingResponse):
-    """Sends parts as they come; closes ``stack`` when they are all sent, or can't be."""
+class _ChunksResponse(StreamingResponse):
+    """Sends chunks as they come; closes ``stack`` when they are all sent, or can't be."""
 
-    def __init__(self, parts: AsyncIterator[bytes], headers: dict[str, str], media_type: str, stack: ExitStack) -> None:
-        super().__init__(parts, headers=headers, media_type=media_type)
+    def __init__(
+        self, chunks: AsyncIterator[bytes], headers: dict[str, str], media_type: str, stack: ExitStack
+    ) -> None:
+        super().__init__(chunks, headers=headers, media_type=media_type)
         self._stack = stack
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:  # noqa: ARG002 (ASGI's signature)
-        # Unlike the method it replaces it does not wait for the client to go: the parts end when it does.
+        # Unlike the method it replaces it does not wait for the client to go: the chunks end when it does.
         with self._stack:
             await self.stream_response(send)
 

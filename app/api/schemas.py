@@ -1,4 +1,4 @@
-"""The documents the service answers with."""
+"""Schemas of queries and responses."""
 
 from typing import Annotated, Any
 
@@ -46,7 +46,7 @@ class SegmentQuery(BaseModel):
     alpha: float = Field(0.5, ge=0, le=1, description="Share of the classes' colours in an overlay.", examples=[0.5])
 
 
-class ClassDocument(BaseModel):
+class ClassInfo(BaseModel):
     """A class, or void."""
 
     index: int = Field(description="Value in masks.", examples=[8])
@@ -54,20 +54,20 @@ class ClassDocument(BaseModel):
     color: Rgb
 
 
-class ClassesDocument(BaseModel):
+class ClassesResponse(BaseModel):
     """Answer of ``GET /classes``."""
 
-    classes: list[ClassDocument] = Field(description="In the order of their indices, void (255) last.")
+    classes: list[ClassInfo] = Field(description="In the order of their indices, void (255) last.")
 
 
-class ClassShareDocument(ClassDocument):
+class ClassShare(ClassInfo):
     """A class that was found in an image."""
 
     pixels: int = Field(ge=1, description="Number of its pixels.", examples=[68123])
     fraction: float = Field(gt=0, le=1, description="Share of the image.", examples=[0.3633])
 
 
-class RleDocument(BaseModel):
+class RunLengths(BaseModel):
     """One class's pixels as COCO's uncompressed run lengths."""
 
     index: int = Field(description="The class.", examples=[8])
@@ -78,19 +78,19 @@ class RleDocument(BaseModel):
     )
 
 
-class SegmentationDocument(BaseModel):
+class SegmentationResponse(BaseModel):
     """Answer of ``POST /segment?format=json``."""
 
     width: int = Field(examples=[500])
     height: int = Field(examples=[375])
     checkpoint: str = Field(description="SHA-256 of the weights file that made the mask.")
-    classes: list[ClassShareDocument] = Field(description="The classes found, by index.")
-    mask: list[list[int]] | list[RleDocument] | str | None = Field(
+    classes: list[ClassShare] = Field(description="The classes found, by index.")
+    mask: list[list[int]] | list[RunLengths] | str | None = Field(
         description="As the parameter `mask` asks: rows of indices, run lengths, a base64 PNG, or null."
     )
 
 
-class LimitsDocument(BaseModel):
+class Limits(BaseModel):
     """What an input may be."""
 
     max_upload_bytes: int
@@ -99,7 +99,7 @@ class LimitsDocument(BaseModel):
     formats: list[str] = Field(description="Image formats read.", examples=[["JPEG", "PNG"]])
 
 
-class ModelDocument(BaseModel):
+class ModelResponse(BaseModel):
     """Answer of ``GET /model``."""
 
     name: str
@@ -120,40 +120,40 @@ class ModelDocument(BaseModel):
     )
     precision_reason: str = Field(description="Why this one.", examples=["as set"])
     band_pixels: int = Field(description="Pixels of a band of `exact`.")
-    limits: LimitsDocument
+    limits: Limits
 
 
-class HealthDocument(BaseModel):
+class HealthResponse(BaseModel):
     """Answer of the probes."""
 
     status: str = Field(examples=["ready"])
 
 
-class ReloadDocument(BaseModel):
+class ReloadResponse(BaseModel):
     """Answer of ``POST /admin/reload``."""
 
     sha256: str = Field(description="Of the weights file that serves now.")
     keys: int = Field(ge=1, description="Number of API keys that are known now.")
 
 
-class FaultDocument(BaseModel):
+class ParameterFault(BaseModel):
     """One parameter that is wrong."""
 
     parameter: str = Field(examples=["tiling"])
     message: str
 
 
-class ProblemDocument(BaseModel):
+class ProblemDetails(BaseModel):
     """RFC 9457 problem."""
 
     type: str = Field(description="Stable; also the path of its description.", examples=["/problems/not-an-image"])
     title: str
     status: int
     detail: str
-    errors: list[FaultDocument] | None = Field(None, description="With `invalid-request`: what is wrong where.")
+    errors: list[ParameterFault] | None = Field(None, description="With `invalid-request`: what is wrong where.")
 
 
-class ProblemKindDocument(BaseModel):
+class ProblemKindResponse(BaseModel):
     """Answer of ``GET /problems/{slug}``."""
 
     type: str

@@ -24,17 +24,18 @@ FIELD = "image"
 """Name of the multipart field."""
 
 FORM_BYTES = 64 * 1024
-"""Of boundaries, headers and other fields that a form may have beside the image."""
+"""Bytes of boundaries, headers and other fields that a form may have beside the image."""
 
 _CHARSET_FIELD = "_charset_"
 """Browsers say in it how the form's texts are encoded (RFC 7578, 4.6)."""
 
 _VALUE_BYTES = 1 << 10
-"""Of a field; longer texts are no value of a parameter."""
+"""Bytes read of a field's value; no parameter has longer ones."""
 
 _NAME_CHARACTERS = 100
 
 _DISCARD_S = 2.0
+"""Seconds in which the rest of a refused body is read."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,9 +43,9 @@ class UploadLimits:
     """Bounds of a body.
 
     Attributes:
-        max_bytes: of the image.
-        timeout_s: for all of it.
-        idle_timeout_s: from one part to the next.
+        max_bytes: maximum bytes of the image.
+        timeout_s: seconds for the whole body.
+        idle_timeout_s: seconds from one part to the next.
     """
 
     max_bytes: int
@@ -53,7 +54,7 @@ class UploadLimits:
 
 
 def announced_bytes(request: Request) -> int:
-    """The length of a body, as its head tells; 0 if it does not."""
+    """Content-Length of a request; 0 without one."""
     announced = request.headers.get("content-length", "")
     return int(announced) if announced.isdigit() else 0
 
@@ -71,25 +72,25 @@ class Upload:
     fields: Mapping[str, str]
 
 
-async def read_upload(request: Request, limits: UploadLimits, hold: Callable[[int], None]) -> Upload:
+async def read_upload(request: Request, limits: UploadLimits, reserve: Callable[[int], None]) -> Upload:
     """The image in a body: the raw body, or the multipart field ``image``; and the other fields.
 
     Args:
-        request: whose body has not been read.
-        limits: of the body.
-        hold: is told the bytes of each part that has arrived; raises ProblemError if there is no memory for them.
+        request: a request whose body has not been read.
+        limits: limits of the body.
+        reserve: called with the bytes of each part that has arrived; raises ProblemError without memory for them.
 
     Raises:
         ProblemError: the body is too large, too slow, malformed, of another type, or has no such field.
     """
     told, parameters = parse_options_header(request.headers.get("content-type"))
     content_type = told.decode("latin-1").lower()
-    async with in_time(limits):
+    async with upload_timeout(limits):
         if content_type == "multipart/form-data":
-            body = b"".join([chunk async for chunk in bounded(request, limits, hold, FORM_BYTES)])
+            body = b"".join([chunk async for chunk in limited_body(request, limits, reserve, FORM_BYTES)])
             return _upload(body, parameters.get(b"boundary", b""), limits)
         if content_type.startswith("image/") or content_type in ("", "application/octet-stream"):
-            return Upload(b"".join([chunk async for chunk in bounded(request, limits, hold)]), {})
+            return Upload(b"".join([chunk async for chunk in limited_body(request, limits, reserve)]), {})
     raise ProblemError(
         UNSUPPORTED_FORMAT,
         f"Content-Type {content_type[:100]} is not read; send multipart/form-data with a field {FIELD}, "
@@ -120,8 +121,8 @@ def _upload(body: bytes, boundary: bytes, limits: UploadLimits) -> Upload:
 
 
 @asynccontextmanager
-async def in_time(limits: UploadLimits) -> AsyncIterator[None]:
-    """Inside, a body is read.
+async def upload_timeout(limits: UploadLimits) -> AsyncIterator[None]:
+    """Limit the time in which a body is read.
 
     Raises:
         ProblemError: it takes too long.
@@ -133,16 +134,16 @@ async def in_time(limits: UploadLimits) -> AsyncIterator[None]:
         raise _too_slow(f"the body did not arrive within {limits.timeout_s:g} s") from error
 
 
-async def bounded(
-    request: Request, limits: UploadLimits, hold: Callable[[int], None], beside_bytes: int = 0
+async def limited_body(
+    request: Request, limits: UploadLimits, reserve: Callable[[int], None], beside_bytes: int = 0
 ) -> AsyncGenerator[bytes, None]:
     """The body's chunks; stops as soon as they, or the length announced, are more than allowed.
 
     Args:
-        request: whose body has not been read.
-        limits: of the image's bytes, and of the time from one part to the next.
-        hold: is told the bytes of each part.
-        beside_bytes: that the body may have beside the image.
+        request: a request whose body has not been read.
+        limits: limits of the image's bytes, and of the time from one part to the next.
+        reserve: called with the bytes of each part.
+        beside_bytes: bytes that the body may have beside the image.
 
     Raises:
         ProblemError: the body is too large, too slow, or there is no memory for it.
@@ -162,7 +163,7 @@ async def bounded(
             if more:
                 await _discard(request)
             raise _too_large(limits.max_bytes)
-        hold(len(chunk))
+        reserve(len(chunk))
         yield chunk
 
 

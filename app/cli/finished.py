@@ -79,7 +79,7 @@ def is_answer(path: Path) -> bool:
 
 
 def outcome_of(document: dict[str, Any]) -> Outcome:
-    """That of a ``SegmentationDocument``."""
+    """That of a ``SegmentationResponse``."""
     shares = tuple(
         ClassShare(found["index"], found["name"], tuple(found["color"]), found["pixels"], found["fraction"])
         for found in document["classes"]

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from app.api.documents import classes_document, model_document
+from app.api.descriptions import classes_response, model_response
 from app.cli.errors import CannotStartError
 from app.cli.local_engine import require_segmenter
 from app.settings import Settings
@@ -17,7 +17,7 @@ def local_classes(settings: Settings) -> dict[str, Any]:
         CannotStartError: the weights cannot be used.
     """
     try:
-        return classes_document(Checkpoint.load(settings.weights).labels).model_dump(mode="json")
+        return classes_response(Checkpoint.load(settings.weights).labels).model_dump(mode="json")
     except SegmentationError as error:
         raise CannotStartError(str(error)) from error
 
@@ -29,5 +29,5 @@ def local_model(settings: Settings) -> dict[str, Any]:
         CannotStartError: weights or device cannot be used.
     """
     segmenter = require_segmenter(settings)
-    classes = classes_document(segmenter.checkpoint.labels)
-    return {**model_document(segmenter, settings).model_dump(mode="json"), **classes.model_dump(mode="json")}
+    classes = classes_response(segmenter.checkpoint.labels)
+    return {**model_response(segmenter, settings).model_dump(mode="json"), **classes.model_dump(mode="json")}

@@ -128,7 +128,7 @@ def blend(image: NDArray[np.uint8], mask: NDArray[np.uint8], labels: Labels, alp
 
 
 def render_json(segmentation: Segmentation, encoding: MaskEncoding, digest: str) -> bytes:
-    """The document of ``SegmentationDocument``."""
+    """The document of ``SegmentationResponse``."""
     document = {
         "width": segmentation.width,
         "height": segmentation.height,

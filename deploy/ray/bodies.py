@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from starlette.requests import Request
 
-from app.api.uploads import FORM_BYTES, UploadLimits, bounded, in_time
+from app.api.uploads import FORM_BYTES, UploadLimits, limited_body, upload_timeout
 from app.problems import QUEUE_FULL, ProblemError
 
 
@@ -44,7 +44,7 @@ class Bodies:
         """The bounds of each."""
         return self._limits.upload
 
-    def hold(self, size: int) -> None:
+    def reserve(self, size: int) -> None:
         """Make room for so many bytes more.
 
         Raises:
@@ -71,10 +71,10 @@ class Body:
             ClientDisconnect: the client has gone.
         """
         limits = self._bodies.upload
-        async with in_time(limits):
+        async with upload_timeout(limits):
             # It may be a form; the replica, which reads it, knows how large the image in it is.
-            return b"".join([part async for part in bounded(request, limits, self._hold, FORM_BYTES)])
+            return b"".join([part async for part in limited_body(request, limits, self._reserve, FORM_BYTES)])
 
-    def _hold(self, size: int) -> None:
-        self._bodies.hold(size)
+    def _reserve(self, size: int) -> None:
+        self._bodies.reserve(size)
         self.held_bytes += size

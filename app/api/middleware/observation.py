@@ -1,9 +1,8 @@
-"""What surrounds every request: its ID, its measures, and an answer even if the service itself is at fault."""
+"""Each request's ID, metrics and log line, and a response even if the service itself is at fault."""
 
 import asyncio
 import logging
 import re
-import sys
 import time
 import uuid
 from http import HTTPMethod, HTTPStatus
@@ -12,16 +11,14 @@ from starlette.datastructures import Headers, MutableHeaders
 from starlette.requests import ClientDisconnect
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from app.api.auth.keys import KeysError
 from app.api.errors import ProblemResponse
+from app.api.health import PROBES
 from app.api.middleware.tracing import trace_answer, trace_id
-from app.api.routes.operations import PROBES
 from app.observability.logs import FIELDS
 from app.observability.metrics import Metrics
 from app.pipeline.jobs import EncodedResponse
 from app.pipeline.service import Admission, ResponseAborted
 from app.problems import DRAINING, INTERNAL, Problem
-from model.errors import SegmentationError
 
 _logger = logging.getLogger("app")
 _MAX_LOGGED_PATH = 200
@@ -62,14 +59,14 @@ class ObservationMiddleware:
                 response = ProblemResponse(INTERNAL, f"the service failed; request {request.id} in its log says how")
                 await response(scope, request.receive, request.send)
         self._count(request)
-        level = logging.INFO if request.is_news else logging.DEBUG
+        level = logging.INFO if request.is_logged else logging.DEBUG
         _logger.log(level, "request", extra={FIELDS: request.fields()})
 
     def _count(self, request: "_ObservedRequest") -> None:
         if request.status is not None:
             self._metrics.requests.labels(request.method, request.route, request.status).inc()
             self._metrics.request_seconds.labels(request.route).observe(request.seconds)
-        if request.problem is not None and request.is_news:
+        if request.problem is not None and request.is_logged:
             self._metrics.refusals.labels(request.problem.slug).inc()
 
 
@@ -118,8 +115,8 @@ class _ObservedRequest:
         return route
 
     @property
-    def is_news(self) -> bool:
-        """Probes are asked every few seconds, and may be told to wait; that somebody may not ask them is news."""
+    def is_logged(self) -> bool:
+        """Probes, which are frequent, are logged only when refused (401, 403)."""
         return self.route not in PROBES or self.status in (HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBIDDEN)
 
     @property
@@ -128,7 +125,7 @@ class _ObservedRequest:
 
     @property
     def problem(self) -> Problem | None:
-        """What the request was answered with, if not with what it asked for."""
+        """The problem that the request ended in, if any."""
         problem: Problem | None = self._state.get("problem")
         return problem
 
@@ -139,7 +136,7 @@ class _ObservedRequest:
         return None if admission is None else admission.result
 
     def fields(self) -> dict[str, object]:
-        """What is logged of the request, as far as it is known."""
+        """The fields of the request's log line, as far as they are known."""
         fields: dict[str, object] = {
             "id": self.id,
             "client": self._state.get("client"),
@@ -158,23 +155,6 @@ class _ObservedRequest:
             fields["stages"] = {stage: round(seconds, 4) for stage, seconds in self.answer.stages.items()}
             fields["digest"] = self.answer.digest
         return {name: value for name, value in fields.items() if value is not None or name == "status"}
-
-
-class BriefStartupFailure:
-    """Says in one sentence why the service does not start, if a file or a setting is at fault and not the code."""
-
-    def __init__(self, app: ASGIApp) -> None:
-        self._app = app
-
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        async def brief_send(message: Message) -> None:
-            # Sent from within the handler of the exception, whose traceback it would otherwise carry.
-            failure = sys.exception()
-            if message["type"] == "lifespan.startup.failed" and isinstance(failure, (SegmentationError, KeysError)):
-                message = {**message, "message": str(failure)}
-            await send(message)
-
-        await self._app(scope, receive, brief_send if scope["type"] == "lifespan" else send)
 
 
 def _request_id(proposed: str | None) -> str:

@@ -1,10 +1,10 @@
-"""Everything is sent whole."""
+"""Requests for ranges, which get the whole file."""
 
 from starlette.datastructures import MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 
-class WithoutRanges:
+class NoRangeRequestsMiddleware:
     """Hides the header Range, as a server may (RFC 9110, 14.2): no file here is large, and what Starlette answers to
     ranges that it cannot read is no problem document.
     """

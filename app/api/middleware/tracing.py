@@ -16,7 +16,7 @@ from opentelemetry import trace
 from opentelemetry.trace.propagation.tracecontext import TraceContextTextMapPropagator
 
 from app import __version__
-from app.api.routes.operations import PROBES
+from app.api.health import PROBES
 from app.pipeline.jobs import EncodedResponse
 
 TELEMETRY = TelemetryConfig(

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from fastapi import Request
 
-from app.api.uploads import UploadLimits, bounded, in_time
+from app.api.uploads import UploadLimits, limited_body, upload_timeout
 from app.problems import BODY_MALFORMED, BODY_TOO_LARGE, UNSUPPORTED_FORMAT, ProblemError
 
 LENGTH_HEADER = "Inference-Header-Content-Length"
@@ -16,11 +16,11 @@ LENGTH_HEADER = "Inference-Header-Content-Length"
 MAX_JSON_BYTES = 4 << 20
 """Python's lock is held while JSON is read; what has more data than that is to be sent as bytes."""
 
-_MAX_HEAD_BYTES = 1 << 16
-"""Of the JSON in front of a tensor that is as large as may be."""
+_MAX_HEADER_BYTES = 1 << 16
+"""Maximum bytes of the JSON in front of a tensor."""
 
 _LENGTH_BYTES = 4
-"""In front of a file that is sent as bytes."""
+"""Bytes of the length in front of a file that is sent as bytes."""
 
 _PIECE_BYTES = 1 << 20
 """Inflated at a time; then others have their turn."""
@@ -30,7 +30,7 @@ _WINDOW_BITS = {"gzip": 16 + zlib.MAX_WBITS, "x-gzip": 16 + zlib.MAX_WBITS, "def
 _CLOSE = {"Connection": "close"}
 """Nobody reads what is left of the body."""
 
-Hold = Callable[[int], None]
+Reserve = Callable[[int], None]
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,23 +41,23 @@ class Body:
     binary: memoryview
 
 
-async def read_body(request: Request, limits: UploadLimits, hold: Hold) -> Body:
+async def read_body(request: Request, limits: UploadLimits, reserve: Reserve) -> Body:
     """Read a request's body.
 
     Args:
         request: whose body has not been read.
         limits: of an image's bytes, and of time.
-        hold: is told the bytes of each part; raises ProblemError if there is no memory for them.
+        reserve: called with the bytes of each part; raises ProblemError if there is no memory for them.
 
     Raises:
         ProblemError: the body is too large, too slow, compressed in a way that is not read, or not as its head says.
     """
-    max_bytes = limits.max_bytes + _MAX_HEAD_BYTES
-    async with in_time(limits):
-        chunks: AsyncIterator[bytes] = bounded(request, limits, hold, _MAX_HEAD_BYTES)
+    max_bytes = limits.max_bytes + _MAX_HEADER_BYTES
+    async with upload_timeout(limits):
+        chunks: AsyncIterator[bytes] = limited_body(request, limits, reserve, _MAX_HEADER_BYTES)
         encoding = request.headers.get("content-encoding", "").strip().lower()
         if encoding not in ("", "identity"):
-            chunks = _inflated(chunks, _window_bits(encoding), max_bytes, hold)
+            chunks = _inflated(chunks, _window_bits(encoding), max_bytes, reserve)
         data = b"".join([chunk async for chunk in chunks])
     body = _split(data, request.headers.get(LENGTH_HEADER))
     if len(body.binary) > limits.max_bytes + _LENGTH_BYTES:
@@ -93,8 +93,10 @@ def _window_bits(encoding: str) -> int:
     return _WINDOW_BITS[encoding]
 
 
-async def _inflated(chunks: AsyncIterator[bytes], window_bits: int, max_bytes: int, hold: Hold) -> AsyncIterator[bytes]:
-    """What compressed chunks hold, a piece at a time; no more than may come uncompressed."""
+async def _inflated(
+    chunks: AsyncIterator[bytes], window_bits: int, max_bytes: int, reserve: Reserve
+) -> AsyncIterator[bytes]:
+    """The contents of compressed chunks, a piece at a time; no more than may come uncompressed."""
     inflater = zlib.decompressobj(window_bits)
     inflated_bytes = 0
     async for chunk in chunks:
@@ -103,7 +105,7 @@ async def _inflated(chunks: AsyncIterator[bytes], window_bits: int, max_bytes: i
             if inflated_bytes > max_bytes:
                 detail = f"the body, inflated, has more than the {max_bytes} bytes allowed"
                 raise ProblemError(BODY_TOO_LARGE, detail, _CLOSE)
-            hold(len(piece))
+            reserve(len(piece))
             yield piece
             await asyncio.sleep(0)
     if not inflater.eof:

@@ -18,7 +18,7 @@ from app.problems import BODY_MALFORMED, INVALID_REQUEST, ProblemError
 from model.tiling import Tiling
 
 _LENGTH = struct.Struct("<I")
-"""In front of each element of a BYTES tensor."""
+"""Length in front of each element of a BYTES tensor."""
 
 _CHANNELS = 3
 
@@ -26,7 +26,7 @@ _DETAIL_CHARACTERS = 500
 _FAULTS_TOLD = 3
 
 _CHARACTER_BYTES = 4
-"""In Python's strings, if one is beyond the usual."""
+"""Bytes of a character in Python's widest strings."""
 
 _VALUE_BYTES = 64
 _MARKS = (b",", b":", b"[", b"{", b'"')

@@ -11,8 +11,9 @@ from app import __version__, problems
 from app.api.auth.dependencies import limit_rate, require
 from app.api.auth.keys import KeyScope
 from app.api.dependencies import ServiceDependency, SettingsDependency
+from app.api.health import require_live, require_ready
 from app.api.oip import metadata
-from app.api.oip.body import LENGTH_HEADER, Body, Hold, read_body
+from app.api.oip.body import LENGTH_HEADER, Body, Reserve, read_body
 from app.api.oip.inference import Inference, parse, parsing_bytes
 from app.api.oip.schemas import (
     MODEL,
@@ -30,7 +31,7 @@ from app.api.oip.schemas import (
 from app.api.oip_error import PREFIX
 from app.api.openapi import by_status
 from app.api.responses import HEADERS, PROBLEMS, respond
-from app.api.routes import operations
+from app.api.state import state_of
 from app.api.uploads import UploadLimits, announced_bytes
 from app.formats.tensors import version as version_of
 from app.pipeline.jobs import Job
@@ -42,7 +43,7 @@ from model.segmenter import Segmenter
 _RAW_PIXEL_BYTES = 3
 
 _SHORT_BYTES = 1 << 16
-"""Of JSON that holds nobody up while it is read."""
+"""Bytes of JSON that are parsed in the event loop; longer JSON is parsed in a thread."""
 
 router = APIRouter(prefix=PREFIX, tags=["open inference protocol"])
 
@@ -92,14 +93,14 @@ _TOLD_OF_MODEL = _errors(*_NO_KEY, problems.NOT_FOUND, problems.INVALID_REQUEST,
 @router.get("/health/live", summary="Is the process alive?", responses=_errors(problems.DEVICE_FAILED))
 async def live(request: Request) -> ServerLive:
     """As `/livez`."""
-    await operations.livez(request)
+    require_live(state_of(request.app).service)
     return ServerLive(live=True)
 
 
 @router.get("/health/ready", summary="Does it take requests?", responses=_errors(*_NOT_READY))
 async def ready(service: ServiceDependency) -> ServerReady:
     """As `/readyz`."""
-    await operations.readyz(service)
+    require_ready(service)
     return ServerReady(ready=True)
 
 
@@ -114,7 +115,7 @@ async def ready(service: ServiceDependency) -> ServerReady:
 )
 async def model_ready(service: ServiceDependency) -> ModelReady:
     """As `/readyz`."""
-    await operations.readyz(service)
+    require_ready(service)
     return ModelReady(name=MODEL, ready=True)
 
 
@@ -216,8 +217,8 @@ async def infer(request: Request, settings: SettingsDependency, service: Service
     with ExitStack() as stack:
         admission = stack.enter_context(service.admit(announced_bytes(request), _RAW_PIXEL_BYTES))
         request.state.admission = admission
-        hold = partial(service.reserve, admission)
-        inference = await _understood(await read_body(request, limits, hold), admission, hold)
+        reserve = partial(service.reserve, admission)
+        inference = await _understood(await read_body(request, limits, reserve), admission, reserve)
         admission.pixel_bytes = _RAW_PIXEL_BYTES if inference.is_raw else FILE_PIXEL_BYTES
         tensors = inference.tensors
         options = Options(tensors, tiling=inference.tiling)
@@ -231,12 +232,12 @@ async def infer(request: Request, settings: SettingsDependency, service: Service
     return response
 
 
-async def _understood(body: Body, admission: Admission, hold: Hold) -> Inference:
+async def _understood(body: Body, admission: Admission, reserve: Reserve) -> Inference:
     """What is asked for; the memory that it takes to find out is held meanwhile."""
     if len(body.text) <= _SHORT_BYTES:
         return parse(body.text, body.binary)
     before = admission.body.size_bytes
-    hold(parsing_bytes(body.text))
+    reserve(parsing_bytes(body.text))
     try:
         return await asyncio.to_thread(parse, body.text, body.binary)
     finally:

@@ -11,7 +11,7 @@ MODEL = "segmentation"
 """Name of the one model."""
 
 _MAX_PARAMETERS = 16
-"""Of an object in a request; each that is not known would be told."""
+"""Maximum parameters of an object in a request: an error message names each unknown one."""
 
 Absent = SkipJsonSchema[None]
 """A field that is there, or is not; never null where it is described."""

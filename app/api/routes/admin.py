@@ -7,7 +7,7 @@ from app.api.auth.dependencies import require
 from app.api.auth.keys import KeyScope, KeysError
 from app.api.openapi import problem_responses
 from app.api.reload import reload
-from app.api.schemas import ReloadDocument
+from app.api.schemas import ReloadResponse
 from app.problems import RELOAD_FAILED, ProblemError
 from model.errors import SegmentationError
 
@@ -25,7 +25,7 @@ router = APIRouter(tags=["operations"], dependencies=[require(KeyScope.ADMIN)])
         problems.DRAINING,
     ),
 )
-async def reload_weights_and_keys(request: Request) -> ReloadDocument:
+async def reload_weights_and_keys(request: Request) -> ReloadResponse:
     """Reads the keys again, then loads, checks and warms up the weights, and lets them serve; SIGHUP does the same.
 
     Requests in work finish on the old weights. What cannot be used is refused, and what was there serves on.
@@ -34,4 +34,4 @@ async def reload_weights_and_keys(request: Request) -> ReloadDocument:
         reloaded = await reload(request.app)
     except (SegmentationError, KeysError) as error:
         raise ProblemError(RELOAD_FAILED, str(error)) from error
-    return ReloadDocument(sha256=reloaded.sha256, keys=reloaded.keys)
+    return ReloadResponse(sha256=reloaded.sha256, keys=reloaded.keys)

@@ -16,7 +16,7 @@ from app.api.dependencies import ServiceDependency, SettingsDependency
 from app.api.negotiation import negotiate
 from app.api.openapi import REFERENCE, problem_responses
 from app.api.responses import HEADERS, PROBLEMS, respond
-from app.api.schemas import SegmentationDocument, SegmentQuery
+from app.api.schemas import SegmentationResponse, SegmentQuery
 from app.api.uploads import FIELD, UploadLimits, announced_bytes, read_upload
 from app.pipeline.jobs import Job
 from app.pipeline.options import Options
@@ -48,7 +48,7 @@ _REQUEST_BODY = {
 _RESPONSES: dict[int | str, dict[str, Any]] = {
     200: {
         "description": "The class of every pixel.",
-        "model": SegmentationDocument,
+        "model": SegmentationResponse,
         "headers": HEADERS,
         "content": {
             "image/png": {"schema": _BINARY},

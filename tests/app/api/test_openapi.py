@@ -30,7 +30,7 @@ def test_segment_takes_files_and_answers_images_json_or_problems(document: dict[
     assert "image/jpeg" in body
     answers = operation["responses"]
     assert set(answers["200"]["content"]) == {"image/png", "application/json"}
-    assert answers["200"]["content"]["application/json"]["schema"]["$ref"].endswith("SegmentationDocument")
+    assert answers["200"]["content"]["application/json"]["schema"]["$ref"].endswith("SegmentationResponse")
     assert set(answers) == {"200", "400", "401", "403", "406", "408", "413", "415", "422", "429", "503", "504"}
     for status, answer in answers.items():
         if status != "200":

@@ -8,9 +8,9 @@ from app import problems
 from app.api.auth.dependencies import require
 from app.api.auth.keys import KeyScope
 from app.api.dependencies import ServiceDependency, SettingsDependency
-from app.api.documents import classes_document, model_document
+from app.api.descriptions import classes_response, model_response
 from app.api.openapi import problem_responses
-from app.api.schemas import ClassesDocument, ModelDocument, ProblemKindDocument
+from app.api.schemas import ClassesResponse, ModelResponse, ProblemKindResponse
 from app.problems import PROBLEMS, ProblemError
 
 router = APIRouter(tags=["about"])
@@ -20,15 +20,15 @@ _KEY = [require(KeyScope.SEGMENT)]
 
 
 @router.get("/classes", summary="Classes and their colours", responses=_PROBLEMS, dependencies=_KEY)
-async def classes(service: ServiceDependency) -> ClassesDocument:
+async def classes(service: ServiceDependency) -> ClassesResponse:
     """Index, name and colour of each class, and of void (255), which label pictures have and predictions have not."""
-    return classes_document(service.segmenter.checkpoint.labels)
+    return classes_response(service.segmenter.checkpoint.labels)
 
 
 @router.get("/model", summary="The network in use", responses=_PROBLEMS, dependencies=_KEY)
-async def model(service: ServiceDependency, settings: SettingsDependency) -> ModelDocument:
+async def model(service: ServiceDependency, settings: SettingsDependency) -> ModelResponse:
     """The loaded checkpoint, where it comes from and how good it is, and what inputs may be."""
-    return model_document(service.segmenter, settings)
+    return model_response(service.segmenter, settings)
 
 
 @router.get(
@@ -38,9 +38,9 @@ async def model(service: ServiceDependency, settings: SettingsDependency) -> Mod
 )
 async def problem(
     slug: Annotated[str, Path(description="The last part of a problem's `type`.", examples=["not-an-image"])],
-) -> ProblemKindDocument:
+) -> ProblemKindResponse:
     """What the `type` of a problem document means."""
     kind = PROBLEMS.get(slug)
     if kind is None:
         raise ProblemError(problems.NOT_FOUND, f"there is no problem {slug[:100]!r}; there are {', '.join(PROBLEMS)}")
-    return ProblemKindDocument(type=kind.type, title=kind.title, status=kind.status, description=kind.description)
+    return ProblemKindResponse(type=kind.type, title=kind.title, status=kind.status, description=kind.description)

@@ -1,25 +1,25 @@
-"""What is told of what was loaded."""
+"""Responses that describe the loaded checkpoint."""
 
-from app.api.schemas import ClassDocument, ClassesDocument, LimitsDocument, ModelDocument
+from app.api.schemas import ClassesResponse, ClassInfo, Limits, ModelResponse
 from app.images.decode import FORMATS
 from app.settings import Settings
 from model.labels import IGNORE_INDEX, Labels
 from model.segmenter import Segmenter
 
 
-def classes_document(labels: Labels) -> ClassesDocument:
+def classes_response(labels: Labels) -> ClassesResponse:
     """Classes in the order of their indices, void last."""
     found = [
-        ClassDocument(index=index, name=name, color=color)
+        ClassInfo(index=index, name=name, color=color)
         for index, (name, color) in enumerate(zip(labels.names, labels.colors, strict=True))
     ]
-    return ClassesDocument(classes=[*found, ClassDocument(index=IGNORE_INDEX, name="void", color=labels.void_color)])
+    return ClassesResponse(classes=[*found, ClassInfo(index=IGNORE_INDEX, name="void", color=labels.void_color)])
 
 
-def model_document(segmenter: Segmenter, settings: Settings) -> ModelDocument:
+def model_response(segmenter: Segmenter, settings: Settings) -> ModelResponse:
     """The checkpoint, where it comes from and how good it is, and what inputs may be."""
     checkpoint, summary = segmenter.checkpoint, segmenter.checkpoint.summary
-    return ModelDocument(
+    return ModelResponse(
         name=summary.name,
         architecture=checkpoint.config.architecture,
         backbone_blocks=checkpoint.config.blocks,
@@ -34,7 +34,7 @@ def model_document(segmenter: Segmenter, settings: Settings) -> ModelDocument:
         precision=segmenter.precision,
         precision_reason=segmenter.precision_reason,
         band_pixels=segmenter.limits.band_pixels,
-        limits=LimitsDocument(
+        limits=Limits(
             max_upload_bytes=settings.max_upload_bytes,
             max_pixels=settings.max_pixels,
             max_whole_pixels=settings.max_whole_pixels,
