@@ -9,7 +9,7 @@ from contextlib import suppress
 import torch
 
 _NICENESS = 5
-"""Of threads that make way: where both want a processor, the others get three quarters of it."""
+"""Niceness of low-priority threads: where both want a processor, the others get three quarters of it."""
 
 
 def thread_pool(name: str, count: int, *, low_priority: bool = False) -> ThreadPoolExecutor:

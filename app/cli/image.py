@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from app.cli.engine import Engine, FormatName, MaskName, Request, TilingName
+from app.cli.backend import Backend, FormatName, MaskName, Request, TilingName
 from app.cli.options import (
     DeviceOption,
     JsonOption,
@@ -17,12 +17,12 @@ from app.cli.options import (
     require_one_place,
     set_settings,
 )
+from app.cli.outputs import STANDARD_OUTPUT, Task
 from app.cli.plan import make_plan
 from app.cli.progress import progress_bar
 from app.cli.report import Failure, Report, Success
 from app.cli.run import Run
 from app.cli.table import require_table, write_table
-from app.cli.targets import STANDARD_OUTPUT, Task
 
 _JOBS_HERE, _JOBS_OF_SERVICE = 2, 4
 
@@ -115,10 +115,10 @@ def image(
     if tasks:
         jobs = min(jobs or (_JOBS_HERE if url is None else _JOBS_OF_SERVICE), len(tasks))
         with (
-            _engine(url, key_file, request, jobs) as engine,
+            _backend(url, key_file, request, jobs) as backend,
             progress_bar(len(tasks), is_wanted=not quiet) as advance,
         ):
-            Run(engine, form, report, advance).run(tasks, jobs)
+            Run(backend, form, report, advance).run(tasks, jobs)
     if table is not None and not report.interrupted and report.error is None:
         _write_table(table, report)
     _tell(report, as_json=as_json, quiet=quiet)
@@ -133,17 +133,17 @@ def _without_finished(tasks: list[Task], report: Report) -> list[Task]:
     return [task for task in tasks if not task.is_finished]
 
 
-def _engine(url: str | None, key_file: Path | None, request: Request, jobs: int) -> Engine:
+def _backend(url: str | None, key_file: Path | None, request: Request, jobs: int) -> Backend:
     """What segments; its libraries are imported only where they are needed."""
     if url is not None:
-        from app.cli.remote_engine import RemoteEngine  # noqa: PLC0415
+        from app.cli.remote_backend import RemoteBackend  # noqa: PLC0415
 
-        return RemoteEngine(url, key_file, request)
-    from app.cli.local_engine import LocalEngine  # noqa: PLC0415
+        return RemoteBackend(url, key_file, request)
+    from app.cli.local_backend import LocalBackend  # noqa: PLC0415
     from app.process_settings import read_settings  # noqa: PLC0415
     from app.settings import Settings  # noqa: PLC0415
 
-    return LocalEngine(read_settings(Settings), request, jobs)
+    return LocalBackend(read_settings(Settings), request, jobs)
 
 
 def _write_table(path: Path, report: Report) -> None:

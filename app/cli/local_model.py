@@ -4,7 +4,7 @@ from typing import Any
 
 from app.api.descriptions import classes_response, model_response
 from app.cli.errors import CannotStartError
-from app.cli.local_engine import require_segmenter
+from app.cli.local_backend import require_segmenter
 from app.settings import Settings
 from model.checkpoint import Checkpoint
 from model.errors import SegmentationError

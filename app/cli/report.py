@@ -7,7 +7,7 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 from app.cli.errors import ExitCode
-from app.cli.outcome import Outcome
+from app.cli.result import Result
 
 _NAMED = 3
 """Files that are left out."""
@@ -20,13 +20,13 @@ class Success:
     Attributes:
         file: as it was named.
         output: the answer's.
-        outcome: what is in it; None of a file that was skipped and not looked at.
+        result: what is in it; None of a file that was skipped and not looked at.
         seconds: that it took; 0 if it was skipped.
     """
 
     file: str
     output: str
-    outcome: Outcome | None
+    result: Result | None
     seconds: float = 0.0
 
 
@@ -147,22 +147,22 @@ def printable(text: str) -> str:
 
 
 def _told(success: Success) -> dict[str, Any]:
-    outcome = success.outcome
-    assert outcome is not None
-    shares = None if outcome.classes is None else [asdict(share) for share in outcome.classes]
+    result = success.result
+    assert result is not None
+    shares = None if result.classes is None else [asdict(share) for share in result.classes]
     return {
         "file": success.file,
         "output": success.output,
-        "width": outcome.width,
-        "height": outcome.height,
+        "width": result.width,
+        "height": result.height,
         "classes": shares,
         "seconds": round(success.seconds, 3),
     }
 
 
 def _sentence(success: Success) -> str:
-    outcome = success.outcome
-    assert outcome is not None
-    shares = sorted(outcome.classes or (), key=lambda share: -share.pixels)
+    result = success.result
+    assert result is not None
+    shares = sorted(result.classes or (), key=lambda share: -share.pixels)
     found = "".join(f", {share.name} {share.fraction:.1%}" for share in shares)
-    return f"{success.file} -> {success.output}: {outcome.width} x {outcome.height} pixels{found}"
+    return f"{success.file} -> {success.output}: {result.width} x {result.height} pixels{found}"

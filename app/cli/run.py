@@ -9,12 +9,12 @@ from queue import Empty, SimpleQueue
 from types import TracebackType
 from typing import BinaryIO, Self
 
-from app.cli.engine import Engine, FormatName
+from app.cli.backend import Backend, FormatName
 from app.cli.errors import FileError, ServiceGoneError
-from app.cli.finished import read_finished
-from app.cli.outcome import Outcome
+from app.cli.existing import read_existing
+from app.cli.outputs import STANDARD_OUTPUT, Task
 from app.cli.report import Failure, Report, Success
-from app.cli.targets import STANDARD_OUTPUT, Task
+from app.cli.result import Result
 from model.files import replacing
 
 _END_S = 5.0
@@ -29,17 +29,17 @@ class Run:
     """One pass over a number of images.
 
     Args:
-        engine: segments.
+        backend: segments.
         form: of the answers; those that are finished are read.
         report: is filled.
         advance: is called with the files, and parts of one, that are done since the last call.
     """
 
-    def __init__(self, engine: Engine, form: FormatName, report: Report, advance: Callable[[float], None]) -> None:
-        self._engine = engine
+    def __init__(self, backend: Backend, form: FormatName, report: Report, advance: Callable[[float], None]) -> None:
+        self._backend = backend
         self._form = form
         self._report = report
-        self._report.digest = engine.digest
+        self._report.digest = backend.digest
         self._advance = advance
         self._tasks: SimpleQueue[Task] = SimpleQueue()
         self._ends: SimpleQueue[Exception | None] = SimpleQueue()
@@ -98,28 +98,28 @@ class Run:
 
         try:
             if task.is_finished:
-                outcome = read_finished(task.target, self._form, self._engine.classes, self._engine.digest)
-                self._report.add(Success(task.file, str(task.target), outcome), is_skipped=True)
+                result = read_existing(task.target, self._form, self._backend.classes, self._backend.digest)
+                self._report.add(Success(task.file, str(task.target), result), is_skipped=True)
             else:
-                outcome = self._segment(task, advance)
-                self._report.add(Success(task.file, str(task.target), outcome, time.monotonic() - started))
+                result = self._segment(task, advance)
+                self._report.add(Success(task.file, str(task.target), result, time.monotonic() - started))
         except FileError as error:
             if self._stop.is_set():
                 raise _Stopped from error
             self._report.add(Failure(task.file, str(error)))
         self._advance(1 - advanced)
 
-    def _segment(self, task: Task, advance: Callable[[float], None]) -> Outcome:
+    def _segment(self, task: Task, advance: Callable[[float], None]) -> Result:
         advance(0.0)
         data = task.source.read()
         if task.target == STANDARD_OUTPUT:
-            outcome = self._engine.segment(data, _write_out, advance)
+            result = self._backend.segment(data, _write_out, advance)
             _flush_out()
-            return outcome
+            return result
         try:
             task.target.parent.mkdir(parents=True, exist_ok=True)
             with replacing(task.target) as unfinished, _LateFile(unfinished) as file:
-                return self._engine.segment(data, file.write, advance)
+                return self._backend.segment(data, file.write, advance)
         except OSError as error:
             raise FileError(f"{task.target} cannot be written: {error.strerror}") from error
 

@@ -49,14 +49,14 @@ def write_table(path: Path, successes: Iterable[Success]) -> None:
 
 def _rows(successes: Iterable[Success]) -> Iterator[Row]:
     for success in successes:
-        outcome = success.outcome
-        assert outcome is not None
-        assert outcome.classes is not None
-        for share in outcome.classes:
+        result = success.result
+        assert result is not None
+        assert result.classes is not None
+        for share in result.classes:
             yield (
                 success.file,
-                outcome.width,
-                outcome.height,
+                result.width,
+                result.height,
                 share.index,
                 share.name,
                 share.pixels,

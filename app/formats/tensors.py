@@ -10,12 +10,12 @@ from numpy.typing import NDArray
 from model.segmentation import Segmentation
 
 VERSION_DIGITS = 12
-"""Of a checkpoint's digest, that are a version's name."""
+"""Digits of a checkpoint's digest that name a version."""
 
 _ROWS_AT_ONCE = 64
 
 _JSON_BYTES = 8
-"""Of a number in JSON, with its comma, twice: some rows and all of them."""
+"""Bytes of a number in JSON and its comma, twice: some rows and all of them."""
 
 
 @dataclass(frozen=True, slots=True)

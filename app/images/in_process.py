@@ -6,7 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from app.images.decode import Header, decode_image, read_header
-from app.images.limits import Allowance
+from app.images.limits import ResourceLimits
 
 
 class InProcessDecoder:
@@ -18,11 +18,11 @@ class InProcessDecoder:
     def __init__(self, module: str, max_pixels: int) -> None:  # noqa: ARG002
         self._max_pixels = max_pixels
 
-    def read_header(self, file: BinaryIO, allowance: Allowance) -> Header:  # noqa: ARG002
+    def read_header(self, file: BinaryIO, limits: ResourceLimits) -> Header:  # noqa: ARG002
         file.seek(0)
         return read_header(file, self._max_pixels)
 
-    def decode_image(self, file: BinaryIO, pixels: int, allowance: Allowance) -> NDArray[np.uint8]:  # noqa: ARG002
+    def decode_image(self, file: BinaryIO, pixels: int, limits: ResourceLimits) -> NDArray[np.uint8]:  # noqa: ARG002
         file.seek(0)
         return decode_image(file)
 

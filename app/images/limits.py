@@ -1,4 +1,4 @@
-"""What a decoder may take for an image: estimated from its header, enforced by the operating system."""
+"""Resource limits of a decoder for an image: estimated from its header, enforced by the operating system."""
 
 import math
 from collections.abc import Mapping
@@ -7,10 +7,10 @@ from dataclasses import dataclass
 from app.images.decode import Header
 
 _OVERHEAD_BYTES = 8 << 20
-"""Of a decoder's memory, whatever the image's size."""
+"""Bytes that a decoder needs whatever the image's size."""
 
 _FILES = 5
-"""Of each file in memory while it is read: what was received, a copy that some decoders make, copies of metadata."""
+"""Copies of the file held at once while it is read: the received one, one that some decoders make, metadata."""
 
 _BYTES_PER_PIXEL: Mapping[str, tuple[int, int, int]] = {
     "JPEG": (5, 8, 8),
@@ -23,7 +23,7 @@ _BYTES_PER_PIXEL: Mapping[str, tuple[int, int, int]] = {
     "AVIF": (8, 15, 17),
     "HEIF": (6, 11, 13),
 }
-"""In memory at the peak of decoding, the result among them: of grey and palette images, of colour, and of all others.
+"""Bytes a pixel at the peak of decoding, the result included: grey and palette images, colour, and all others.
 
 Measured with Pillow 13 and pillow-heif 1.8. Pillow itself has 4 bytes of all but grey and palette images.
 """
@@ -40,40 +40,40 @@ _COLOR = ("RGB", "YCbCr", "LAB", "HSV")
 
 _ADDRESS_BYTES = 64 << 20
 _ADDRESS_BYTES_PER_PIXEL = 3
-"""That are allocated and not used at the peak: the stacks of threads, the result."""
+"""Address space that is allocated and not used at the peak: the stacks of threads, the result."""
 
 _WEBP_BYTES_PER_PIXEL = 8
-"""That WebP's decoder allocates when it is opened, and does not use before it decodes."""
+"""Address space that WebP's decoder allocates when it is opened, and does not use before it decodes."""
 
 
 @dataclass(frozen=True, slots=True)
 class TimeLimits:
-    """Seconds of processors' time that an image may take.
+    """Processor seconds that an image may take.
 
     Attributes:
         header_s: to read its header.
         image_s: to decode it, whatever its size.
         megapixel_s: for each million pixels besides; the slowest formats take 0.06.
-        patience: seconds that may pass for each of them, as others may have the processors.
+        wall_clock_factor: wall-clock seconds allowed for each, for others may have the processors.
     """
 
     header_s: int = 2
     image_s: int = 5
     megapixel_s: float = 0.25
-    patience: int = 5
+    wall_clock_factor: int = 5
 
 
 DEFAULT_TIME_LIMITS = TimeLimits()
 
 
 @dataclass(frozen=True, slots=True)
-class Allowance:
-    """What a decoder may take for a request.
+class ResourceLimits:
+    """Limits of a decoder for one file.
 
     Attributes:
-        memory_bytes: that it may allocate.
-        processor_s: seconds of processors' time.
-        timeout_s: seconds.
+        memory_bytes: address space that it may allocate.
+        processor_s: processor seconds.
+        timeout_s: wall-clock seconds.
     """
 
     memory_bytes: int
@@ -101,15 +101,15 @@ def header_bytes(file_bytes: int) -> int:
     return _OVERHEAD_BYTES + _FILES * file_bytes
 
 
-def header_allowance(data: bytes, max_pixels: int, limits: TimeLimits) -> Allowance:
-    """For reading the header of a file."""
+def header_limits(data: bytes, max_pixels: int, limits: TimeLimits) -> ResourceLimits:
+    """Limits for reading the header of a file."""
     canvas_bytes = _WEBP_BYTES_PER_PIXEL * max_pixels if data[8:12] == b"WEBP" else 0
     memory_bytes = header_bytes(len(data)) + canvas_bytes
-    return Allowance(_ADDRESS_BYTES + memory_bytes, limits.header_s, limits.header_s * limits.patience)
+    return ResourceLimits(_ADDRESS_BYTES + memory_bytes, limits.header_s, limits.header_s * limits.wall_clock_factor)
 
 
-def decoding_allowance(header: Header, file_bytes: int, limits: TimeLimits) -> Allowance:
-    """For decoding a file."""
+def decoding_limits(header: Header, file_bytes: int, limits: TimeLimits) -> ResourceLimits:
+    """Limits for decoding a file."""
     memory_bytes = decoding_bytes(header, file_bytes) + header.pixels * _ADDRESS_BYTES_PER_PIXEL
     processor_s = limits.image_s + math.ceil(limits.megapixel_s * header.pixels / 1_000_000)
-    return Allowance(_ADDRESS_BYTES + memory_bytes, processor_s, processor_s * limits.patience)
+    return ResourceLimits(_ADDRESS_BYTES + memory_bytes, processor_s, processor_s * limits.wall_clock_factor)

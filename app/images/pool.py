@@ -23,9 +23,9 @@ from app.images.limits import (
     DecoderDiedError,
     DecoderTimeoutError,
     TimeLimits,
-    decoding_allowance,
     decoding_bytes,
-    header_allowance,
+    decoding_limits,
+    header_limits,
 )
 from app.observability.logs import FIELDS
 from app.problems import DECODER_UNAVAILABLE, DRAINING, IMAGE_DAMAGED, ProblemError
@@ -56,9 +56,9 @@ class ImageFile:
     """An image file whose header has been read.
 
     Attributes:
-        header: of the file.
-        file: in memory.
-        file_bytes: of the file.
+        header: the file's header.
+        file: the file, in memory.
+        file_bytes: size of the file.
         decode_bytes: estimate of the memory that decoding takes at its peak, the file and the result among it.
     """
 
@@ -93,12 +93,12 @@ class Decoders:
     """A number of decoders, each started when it is first wanted, and replaced when it has ended. Thread-safe.
 
     Args:
-        count: of images that are read at once; more wait for their turn.
-        max_pixels: that an image may have.
+        count: images that are read at once; more wait for their turn.
+        max_pixels: the most pixels that an image may have.
         low_priority: whether other work goes first, by the operating system's priorities.
-        limits: of the time that images may take.
-        module: that decoders run.
-        on_failure: is told ``crashed`` when a decoder has ended over an image, and ``timed_out`` when it was ended.
+        limits: limits of the time that images may take.
+        module: the module that decoders run.
+        on_failure: called with ``crashed`` when a decoder has ended over an image, and ``timed_out`` when it was ended.
     """
 
     def __init__(
@@ -150,9 +150,9 @@ class Decoders:
             file = _MemoryFile(data) if sys.platform == "linux" else BytesIO(data)
         except OSError as error:
             raise _unavailable(error) from error
-        allowance = header_allowance(data, self._max_pixels, self._limits)
+        limits = header_limits(data, self._max_pixels, self._limits)
         try:
-            header = self._try(lambda decoder: decoder.read_header(file, allowance))
+            header = self._try(lambda decoder: decoder.read_header(file, limits))
         except BaseException:
             # An exception keeps the file as long as somebody keeps its traceback.
             file.close()
@@ -163,8 +163,8 @@ class Decoders:
         """Decode an image whose header these or other decoders have read.
 
         Args:
-            file: to decode.
-            raise_if_cancelled: is called when its turn has come; what it raises ends the work.
+            file: an image file.
+            raise_if_cancelled: called when its turn has come; what it raises ends the work.
 
         Returns:
             (height, width, 3), uint8 RGB, read-only.
@@ -173,11 +173,11 @@ class Decoders:
             ProblemError: damaged, of a pixel layout that is not read, too costly, or there is no decoder.
         """
         pixels = file.header.pixels
-        allowance = decoding_allowance(file.header, file.file_bytes, self._limits)
+        limits = decoding_limits(file.header, file.file_bytes, self._limits)
 
         def decode(decoder: Decoder) -> NDArray[np.uint8]:
             raise_if_cancelled()
-            return decoder.decode_image(file.file, pixels, allowance)
+            return decoder.decode_image(file.file, pixels, limits)
 
         return self._try(decode)
 

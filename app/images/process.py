@@ -18,12 +18,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from app.images.decode import Header
-from app.images.limits import Allowance, DecoderDiedError, DecoderTimeoutError
+from app.images.limits import DecoderDiedError, DecoderTimeoutError, ResourceLimits
 from app.images.worker import MESSAGE_BYTES
 from app.problems import PROBLEMS, ProblemError
 
 _START_S = 60
-"""Until a new process has to be ready; it takes a fifth of a second, but on a busy machine others come first."""
+"""Seconds until a new process has to be ready; usually 0.2, but on a busy machine others come first."""
 
 _FRUGAL = {
     "OPENBLAS_NUM_THREADS": "1",
@@ -31,18 +31,18 @@ _FRUGAL = {
     "MALLOC_MMAP_THRESHOLD_": str(1 << 20),
     "MALLOC_TRIM_THRESHOLD_": str(4 << 20),
 }
-"""Environment of processes that keep next to nothing between images; there is one for each that is read at once."""
+"""Environment of decoder processes, which keep next to nothing between images."""
 
 _END_S = 10
-"""Until a process that has closed its end of the socket has to be gone."""
+"""Seconds until a process that has closed its end of the socket has to be gone."""
 
 
 class DecoderProcess:
     """Used by one thread at a time.
 
     Args:
-        module: that the process runs.
-        max_pixels: that an image may have.
+        module: the module that the process runs.
+        max_pixels: the most pixels that an image may have.
 
     Raises:
         OSError: it cannot be started.
@@ -73,22 +73,22 @@ class DecoderProcess:
     def is_alive(self) -> bool:
         return self._process.poll() is None
 
-    def read_header(self, file: BinaryIO, allowance: Allowance) -> Header:
+    def read_header(self, file: BinaryIO, limits: ResourceLimits) -> Header:
         """The header of an image file.
 
         Raises:
             ProblemError: it cannot be read.
             DecoderDiedError, DecoderTimeoutError: the process has ended over it.
         """
-        return Header(**self._ask(allowance, file.fileno()))
+        return Header(**self._ask(limits, file.fileno()))
 
-    def decode_image(self, file: BinaryIO, pixels: int, allowance: Allowance) -> NDArray[np.uint8]:
+    def decode_image(self, file: BinaryIO, pixels: int, limits: ResourceLimits) -> NDArray[np.uint8]:
         """Decode an image file.
 
         Args:
-            file: of an image.
-            pixels: of which the header tells.
-            allowance: for it.
+            file: an image file.
+            pixels: number of pixels by the header.
+            limits: limits of the decoder.
 
         Returns:
             (height, width, 3), uint8 RGB, read-only. Its memory is free when nobody knows it any more.
@@ -98,7 +98,7 @@ class DecoderProcess:
             DecoderDiedError, DecoderTimeoutError: the process has ended over it.
         """
         with _shared_memory(pixels * 3) as memory:
-            size = self._ask(allowance, file.fileno(), memory)
+            size = self._ask(limits, file.fileno(), memory)
             mapping = mmap.mmap(memory, pixels * 3, access=mmap.ACCESS_READ)
         height, width = int(size["height"]), int(size["width"])
         return np.frombuffer(mapping, np.uint8, height * width * 3).reshape(height, width, 3)
@@ -113,30 +113,30 @@ class DecoderProcess:
         self._process.wait()
         self._channel.close()
 
-    def _ask(self, allowance: Allowance, *descriptors: int) -> dict[str, Any]:
-        self._channel.settimeout(allowance.timeout_s)
+    def _ask(self, limits: ResourceLimits, *descriptors: int) -> dict[str, Any]:
+        self._channel.settimeout(limits.timeout_s)
         try:
-            socket.send_fds(self._channel, [json.dumps(asdict(allowance)).encode()], descriptors)
+            socket.send_fds(self._channel, [json.dumps(asdict(limits)).encode()], descriptors)
             message = self._channel.recv(MESSAGE_BYTES)
         except TimeoutError:
             self.end()
-            raise DecoderTimeoutError(f"{allowance.timeout_s} s") from None
+            raise DecoderTimeoutError(f"{limits.timeout_s} s") from None
         except OSError:
             message = b""
         if not message:
-            raise self._death(allowance)
+            raise self._death(limits)
         answer: dict[str, Any] = json.loads(message)
         if "problem" in answer:
             raise ProblemError(PROBLEMS[answer["problem"]], answer["detail"])
         return answer
 
-    def _death(self, allowance: Allowance) -> DecoderDiedError | DecoderTimeoutError:
+    def _death(self, limits: ResourceLimits) -> DecoderDiedError | DecoderTimeoutError:
         with suppress(subprocess.TimeoutExpired):
             self._process.wait(_END_S)
         self.end()
         code = self._process.returncode
         if code == -signal.SIGXCPU:
-            return DecoderTimeoutError(f"{allowance.processor_s} s")
+            return DecoderTimeoutError(f"{limits.processor_s} s")
         return DecoderDiedError(signal.Signals(-code).name if code < 0 else f"exit code {code}")
 
 

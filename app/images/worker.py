@@ -25,18 +25,18 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from app.images.decode import FORMATS, Allocate, Header, decode_image, read_header
-from app.images.limits import Allowance
+from app.images.limits import ResourceLimits
 from app.problems import TOO_COSTLY, ProblemError
 from model.errors import ImageDamagedError
 
 MESSAGE_BYTES = 1 << 16
-"""Of a message, at most."""
+"""Maximum message size in bytes."""
 
 _DETAIL_CHARACTERS = 500
-"""Of what libraries say about a file, at most; some quote it."""
+"""Maximum characters of a library's message about a file; some quote the file."""
 
 _SMALL_BYTES = 4 << 20
-"""Of pixels that are no burden."""
+"""Bytes of pixels that are kept mapped between images."""
 
 _SIGNAL_AT_PARENTS_DEATH = 1
 """``PR_SET_PDEATHSIG`` of prctl(2)."""
@@ -49,8 +49,8 @@ def run(read_header: ReadHeader = read_header, decode_image: DecodeImage = decod
     """Answer requests from a socket until its other end is closed.
 
     The process's arguments are the socket's descriptor and the most pixels that an image may have. A request is an
-    ``Allowance``; with it comes the descriptor of a file whose header is to be read, and, if it is to be decoded, that
-    of memory for its pixels.
+    ``ResourceLimits``; with it comes the descriptor of a file whose header is to be read, and, if it is to be decoded,
+    that of memory for its pixels.
 
     Args:
         read_header: as ``app.images.decode`` has it.
@@ -78,7 +78,7 @@ def run(read_header: ReadHeader = read_header, decode_image: DecodeImage = decod
 
 def _answer(message: bytes, work: Callable[[], dict[str, Any]]) -> bytes:
     try:
-        with limited(Allowance(**json.loads(message))):
+        with limited(ResourceLimits(**json.loads(message))):
             answer = work()
     except ProblemError as error:
         answer = {"problem": error.problem.slug, "detail": error.detail[:_DETAIL_CHARACTERS]}
@@ -105,11 +105,11 @@ def _decode(decode_image: DecodeImage, file: BinaryIO, descriptor: int) -> dict[
 
 
 @contextmanager
-def limited(allowance: Allowance) -> Iterator[None]:
-    """Let allocations above the allowance fail, and the process end when its time is over."""
+def limited(limits: ResourceLimits) -> Iterator[None]:
+    """Have allocations above the limits fail, and the process end when its time is over."""
     taken_bytes = int(Path("/proc/self/statm").read_text().split()[0]) * resource.getpagesize()
-    _limit(resource.RLIMIT_AS, taken_bytes + allowance.memory_bytes)
-    _limit(resource.RLIMIT_CPU, math.ceil(time.process_time() + allowance.processor_s))
+    _limit(resource.RLIMIT_AS, taken_bytes + limits.memory_bytes)
+    _limit(resource.RLIMIT_CPU, math.ceil(time.process_time() + limits.processor_s))
     try:
         yield
     finally:

@@ -13,7 +13,7 @@ from starlette.types import Message
 from app.api.uploads import UploadLimits
 from app.api.uploads import read_upload as read_body
 from app.images.decode import blank, decode_image, read_header
-from app.images.limits import TimeLimits, decoding_allowance, header_allowance
+from app.images.limits import TimeLimits, decoding_limits, header_limits
 from app.images.worker import limited
 from app.problems import IMAGE_DAMAGED, ProblemError
 
@@ -27,10 +27,10 @@ _UPLOAD_LIMITS = UploadLimits(max_bytes=1 << 16, timeout_s=60, idle_timeout_s=60
 def read_image(data: bytes) -> None:
     """As decoders do, within the memory that they may take: the header, and the pixels if they are not too many."""
     with suppress(ProblemError, MemoryError):
-        with limited(header_allowance(data, _MAX_PIXELS, _TIME_LIMITS)):
+        with limited(header_limits(data, _MAX_PIXELS, _TIME_LIMITS)):
             header = read_header(BytesIO(data), _MAX_PIXELS)
         if header.pixels <= _MAX_PIXELS:
-            with limited(decoding_allowance(header, len(data), _TIME_LIMITS)):
+            with limited(decoding_limits(header, len(data), _TIME_LIMITS)):
                 decode_image(BytesIO(data), _allocator(header.pixels))
 
 

@@ -17,13 +17,12 @@ import ray
 import ray.data
 import typer
 
-from app.cli.engine import FormatName, MaskName, Request, TilingName
+from app.cli.backend import FormatName, MaskName, Request, TilingName
 from app.cli.errors import ExitCode
 from app.cli.options import DeviceOption, PrecisionOption, WeightsOption, set_settings
-from app.cli.outcome import Outcome
+from app.cli.outputs import Task
 from app.cli.plan import make_plan
 from app.cli.report import Failure, Report, Success
-from app.cli.targets import Task
 from app.process_settings import read_settings
 from app.settings import Settings
 from deploy.ray.file_segmenter import FileSegmenter, Row
@@ -81,8 +80,8 @@ class Batch:
         if row["reason"]:
             self._report.add(Failure(task.file, row["reason"]))
         else:
-            outcome = Outcome(row["height"], row["width"], None)
-            self._report.add(Success(task.file, str(task.target), outcome, row["seconds"]))
+            result = Result(row["height"], row["width"], None)
+            self._report.add(Success(task.file, str(task.target), result, row["seconds"]))
 
 
 def batch(

@@ -5,10 +5,10 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
-from app.cli.engine import Request
+from app.cli.backend import Request
 from app.cli.errors import FileError
-from app.cli.local_engine import LocalEngine
-from app.cli.sources import Source
+from app.cli.inputs import Source
+from app.cli.local_backend import LocalBackend
 from app.settings import Settings
 from deploy.ray.tries import Tries
 from deploy.ray.whole_files import UNFINISHED, WholeFiles
@@ -33,7 +33,7 @@ class FileSegmenter:
     """
 
     def __init__(self, settings: Settings, request: Request, output: Path) -> None:
-        self._engine = LocalEngine(settings, request, _AT_ONCE)
+        self._backend = LocalBackend(settings, request, _AT_ONCE)
         self._files = WholeFiles(output)
         self._tries = Tries(output / UNFINISHED / "tries")
         self._threads = ThreadPoolExecutor(_AT_ONCE)
@@ -70,5 +70,5 @@ class FileSegmenter:
 
     def _segment(self, data: bytes, target: Path) -> tuple[int, int]:
         with self._files.replacing(target) as unfinished, unfinished.open("wb") as file:
-            outcome = self._engine.segment(data, file.write, lambda _: None)
-        return outcome.height, outcome.width
+            result = self._backend.segment(data, file.write, lambda _: None)
+        return result.height, result.width

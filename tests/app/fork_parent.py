@@ -14,7 +14,7 @@ from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from importlib import import_module
 
-_IMPORTED = ("app.cli.local_engine", "app.cli.main", "app.cli.remote_engine", "app.cli.start", "app.server.server")
+_IMPORTED = ("app.cli.local_backend", "app.cli.main", "app.cli.remote_backend", "app.cli.start", "app.server.server")
 _LONGEST_REQUEST = 1 << 18
 """Bytes."""
 

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from app.cli.sources import is_image_name
+from app.cli.inputs import is_image_name
 from app.images.decode import FORMATS, decode_image
 from model.labels import VOC
 from tests.app.images.encoding import encoded

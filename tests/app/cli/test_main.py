@@ -12,7 +12,7 @@ import pytest
 from typer.testing import CliRunner
 
 from app import __version__
-from app.cli.engine import FormatName, MaskName, TilingName
+from app.cli.backend import FormatName, MaskName, TilingName
 from app.cli.main import cli
 from app.cli.options import PrecisionName
 from app.formats.rendering import MaskEncoding, OutputFormat

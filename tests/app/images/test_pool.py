@@ -143,7 +143,7 @@ def test_an_image_that_crashes_its_decoder_is_refused_and_others_are_decoded(
 def test_an_image_that_takes_too_long_is_refused_and_others_are_decoded(
     make: Callable[..., Decoders], does: str, failures: list[str]
 ) -> None:
-    decoders = make(limits=TimeLimits(image_s=1, megapixel_s=0, patience=2))
+    decoders = make(limits=TimeLimits(image_s=1, megapixel_s=0, wall_clock_factor=2))
     problem, detail = problem_of(decoders, FILE + f"|{does}".encode())
     assert problem is IMAGE_DAMAGED
     assert "took longer than" in detail

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from types import TracebackType
 from typing import Literal, Protocol, Self
 
-from app.cli.outcome import NamedClass, Outcome
+from app.cli.result import NamedClass, Result
 
 FormatName = Literal["png", "json", "overlay", "confidence"]
 MaskName = Literal["rows", "rle", "png", "none"]
@@ -40,7 +40,7 @@ class Request:
         return self.format in ("png", "json")
 
 
-class Engine(Protocol):
+class Backend(Protocol):
     """Ready when it is made; ends what it has started when it is left. Thread-safe."""
 
     @property
@@ -59,7 +59,7 @@ class Engine(Protocol):
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None: ...
 
-    def segment(self, data: bytes, write: Write, advance: Advance) -> Outcome:
+    def segment(self, data: bytes, write: Write, advance: Advance) -> Result:
         """Segment one image.
 
         Args:

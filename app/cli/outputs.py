@@ -9,9 +9,9 @@ from typing import Self
 
 import typer
 
-from app.cli.engine import FormatName
-from app.cli.finished import is_answer
-from app.cli.sources import STANDARD_INPUT, Search, Source, is_image_name
+from app.cli.backend import FormatName
+from app.cli.existing import is_answer
+from app.cli.inputs import STANDARD_INPUT, Search, Source, is_image_name
 
 STANDARD_OUTPUT = Path("-")
 

@@ -11,7 +11,7 @@ from model.segmentation import ClassShare
 
 
 @dataclass(frozen=True, slots=True)
-class Outcome:
+class Result:
     """The size of an image and what was found in it.
 
     Attributes:
@@ -32,7 +32,7 @@ class NamedClass:
     color: Color
 
 
-class Tally:
+class PixelCounter:
     """Counts the pixels of each class, some rows at a time."""
 
     def __init__(self) -> None:

@@ -10,9 +10,9 @@ import numpy as np
 import orjson
 from PIL import Image
 
-from app.cli.engine import FormatName
+from app.cli.backend import FormatName
 from app.cli.errors import FileError
-from app.cli.outcome import NamedClass, Outcome, Tally
+from app.cli.result import NamedClass, PixelCounter, Result
 from app.formats.rendering import DIGEST_KEY
 from model.segmentation import ClassShare
 
@@ -25,7 +25,7 @@ _BEGINNING_BYTES = 4096
 Image.MAX_IMAGE_PIXELS = None
 
 
-def read_outcome(body: bytes, form: FormatName, classes: Mapping[int, NamedClass]) -> Outcome:
+def read_result(body: bytes, form: FormatName, classes: Mapping[int, NamedClass]) -> Result:
     """What an answer tells: of overlays and confidences only the size.
 
     Raises:
@@ -33,14 +33,14 @@ def read_outcome(body: bytes, form: FormatName, classes: Mapping[int, NamedClass
     """
     with _trusting(form):
         if form == "json":
-            return outcome_of(orjson.loads(body))
+            return result_of(orjson.loads(body))
         with Image.open(BytesIO(body), formats=["PNG"]) as picture:
             if form == "png":
-                return Outcome(picture.height, picture.width, _tally(picture).shares(classes))
-            return Outcome(picture.height, picture.width, None)
+                return Result(picture.height, picture.width, _count_pixels(picture).shares(classes))
+            return Result(picture.height, picture.width, None)
 
 
-def read_finished(path: Path, form: FormatName, classes: Mapping[int, NamedClass], digest: str) -> Outcome:
+def read_existing(path: Path, form: FormatName, classes: Mapping[int, NamedClass], digest: str) -> Result:
     """What a file tells that an earlier run has written.
 
     Args:
@@ -59,12 +59,12 @@ def read_finished(path: Path, form: FormatName, classes: Mapping[int, NamedClass
         raise FileError(f"{path} is there and cannot be read: {error.strerror}") from error
     try:
         written_with = _digest(body, form)
-        outcome = read_outcome(body, form, classes) if written_with == digest else None
+        result = read_result(body, form, classes) if written_with == digest else None
     except FileError as error:
         raise FileError(f"{path} is there and is not ours: {error}; {advice}") from error
-    if outcome is None:
+    if result is None:
         raise FileError(f"{path} is there and was not made with these weights; {advice}")
-    return outcome
+    return result
 
 
 def is_answer(path: Path) -> bool:
@@ -78,13 +78,13 @@ def is_answer(path: Path) -> bool:
     return any(mark in beginning for mark in (DIGEST_KEY.encode(), b'"checkpoint":'))
 
 
-def outcome_of(document: dict[str, Any]) -> Outcome:
+def result_of(document: dict[str, Any]) -> Result:
     """That of a ``SegmentationResponse``."""
     shares = tuple(
         ClassShare(found["index"], found["name"], tuple(found["color"]), found["pixels"], found["fraction"])
         for found in document["classes"]
     )
-    return Outcome(document["height"], document["width"], shares)
+    return Result(document["height"], document["width"], shares)
 
 
 def _digest(body: bytes, form: FormatName) -> str:
@@ -104,11 +104,11 @@ def _trusting(form: FormatName) -> Iterator[None]:
         raise FileError(f"this is no whole answer in the format {form}: {error}") from error
 
 
-def _tally(picture: Image.Image) -> Tally:
+def _count_pixels(picture: Image.Image) -> PixelCounter:
     if picture.mode != "P":
         raise ValueError(f"its pixels are {picture.mode}, not class indices")
-    tally = Tally()
+    counter = PixelCounter()
     for top in range(0, picture.height, _ROWS_AT_ONCE):
         rows = picture.crop((0, top, picture.width, min(top + _ROWS_AT_ONCE, picture.height)))
-        tally.add(np.asarray(rows))
-    return tally
+        counter.add(np.asarray(rows))
+    return counter

@@ -4,15 +4,15 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self
 
-from app.cli.engine import Advance, Request, Write
+from app.cli.backend import Advance, Request, Write
 from app.cli.errors import FileError, ServiceGoneError
-from app.cli.finished import read_outcome
-from app.cli.outcome import NamedClass, Outcome
+from app.cli.existing import read_result
+from app.cli.result import NamedClass, Result
 from app.cli.service import asking, connect
 from app.client import ClientError, ConnectionFailed, ServiceProblem
 
 
-class RemoteEngine:
+class RemoteBackend:
     """A service, by its client.
 
     Args:
@@ -40,7 +40,7 @@ class RemoteEngine:
     ) -> None:
         self._client.close()
 
-    def segment(self, data: bytes, write: Write, advance: Advance) -> Outcome:
+    def segment(self, data: bytes, write: Write, advance: Advance) -> Result:
         try:
             return self._segment(data, write, advance)
         except ServiceProblem as error:
@@ -52,7 +52,7 @@ class RemoteEngine:
         except ClientError as error:
             raise FileError(str(error)) from error
 
-    def _segment(self, data: bytes, write: Write, advance: Advance) -> Outcome:
+    def _segment(self, data: bytes, write: Write, advance: Advance) -> Result:
         wanted = self._request
         is_json, is_overlay = wanted.format == "json", wanted.format == "overlay"
         body = self._client.segment_bytes(
@@ -62,11 +62,11 @@ class RemoteEngine:
             alpha=wanted.alpha if is_overlay else None,
             mask=wanted.mask if is_json else None,
         )
-        outcome = read_outcome(body, wanted.format, self.classes)
-        if outcome.classes is None and wanted.wants_classes:
+        result = read_result(body, wanted.format, self.classes)
+        if result.classes is None and wanted.wants_classes:
             advance(0.5)
             told = self._client.segment_bytes(data, format="json", tiling=wanted.tiling, mask="none")
-            outcome = read_outcome(told, "json", self.classes)
+            result = read_result(told, "json", self.classes)
         advance(0.0)
         write(body)
-        return outcome
+        return result

@@ -9,9 +9,9 @@ from typing import Self
 import numpy as np
 from numpy.typing import NDArray
 
-from app.cli.engine import Advance, Request, Write
+from app.cli.backend import Advance, Request, Write
 from app.cli.errors import CannotStartError, FileError
-from app.cli.outcome import NamedClass, Outcome, Tally
+from app.cli.result import NamedClass, PixelCounter, Result
 from app.formats.png_writer import PngWriter
 from app.formats.rendering import (
     MaskEncoding,
@@ -47,7 +47,7 @@ def require_segmenter(settings: Settings) -> Segmenter:
         raise CannotStartError(str(error)) from error
 
 
-class LocalEngine:
+class LocalBackend:
     """A network, decoders that take their images from files that may crash them, and one thread for the device.
 
     Args:
@@ -83,7 +83,7 @@ class LocalEngine:
         self._device.shutdown()
         self._decoders.close()
 
-    def segment(self, data: bytes, write: Write, advance: Advance) -> Outcome:
+    def segment(self, data: bytes, write: Write, advance: Advance) -> Result:
         try:
             return self._segment(self._decode(data), write, advance)
         except ProblemError as error:
@@ -104,9 +104,9 @@ class LocalEngine:
         finally:
             file.close()
 
-    def _segment(self, image: NDArray[np.uint8], write: Write, advance: Advance) -> Outcome:
-        tally = Tally()
-        bands = self._bands(image, tally, advance)
+    def _segment(self, image: NDArray[np.uint8], write: Write, advance: Advance) -> Result:
+        counter = PixelCounter()
+        bands = self._bands(image, counter, advance)
         if self._options.output.is_streamed:
             writer = self._writer(*image.shape[:2])
             for band in bands:
@@ -116,14 +116,14 @@ class LocalEngine:
         else:
             write(self._render(image, bands))
         height, width = image.shape[:2]
-        return Outcome(height, width, tally.shares(self.classes))
+        return Result(height, width, counter.shares(self.classes))
 
-    def _bands(self, image: NDArray[np.uint8], tally: Tally, advance: Advance) -> Iterator[Band]:
+    def _bands(self, image: NDArray[np.uint8], counter: PixelCounter, advance: Advance) -> Iterator[Band]:
         wants_confidence = self._options.output is OutputFormat.CONFIDENCE
         bands = self._segmenter.bands(image, tiling=self._options.tiling, confidence=wants_confidence)
         advance(0.0)
         while (band := self._device.submit(next, bands, None).result()) is not None:
-            tally.add(band.mask)
+            counter.add(band.mask)
             advance(len(band.mask) / len(image))
             yield band
 
