@@ -36,7 +36,9 @@ METHOD_NOT_ALLOWED = Problem("method-not-allowed", 405, "Method not allowed", "T
 NOT_ACCEPTABLE = Problem(
     "not-acceptable", 406, "Not acceptable", "The Accept header names neither image/png nor application/json."
 )
-HEAD_TIMEOUT = Problem("head-timeout", 408, "Head too slow", "The head of the request did not arrive in time.")
+HEADER_TIMEOUT = Problem(
+    "header-timeout", 408, "Request header timeout", "The header of the request did not arrive in time."
+)
 UPLOAD_TIMEOUT = Problem("upload-timeout", 408, "Upload too slow", "The body did not arrive in time.")
 RELOAD_FAILED = Problem(
     "reload-failed", 409, "Reload failed", "The new weights or keys cannot be used; the old ones go on serving."
@@ -60,8 +62,11 @@ QUEUE_FULL = Problem("queue-full", 429, "Queue full", "Too many requests are wai
 RATE_LIMITED = Problem(
     "rate-limited", 429, "Too many requests", "More requests than the client may send; Retry-After says for how long."
 )
-HEAD_TOO_LARGE = Problem(
-    "head-too-large", 431, "The head is too large", "The request's head has more bytes or more headers than allowed."
+REQUEST_HEADER_FIELDS_TOO_LARGE = Problem(
+    "request-header-fields-too-large",
+    431,
+    "Request header fields too large",
+    "The request's header has more bytes or more fields than allowed.",
 )
 INTERNAL = Problem("internal", 500, "Internal error", "A fault of the service; the request ID finds it in the log.")
 NOT_READY = Problem("not-ready", 503, "Not ready", "The weights are not loaded yet.")
@@ -88,7 +93,7 @@ PROBLEMS: Mapping[str, Problem] = {
         NOT_FOUND,
         METHOD_NOT_ALLOWED,
         NOT_ACCEPTABLE,
-        HEAD_TIMEOUT,
+        HEADER_TIMEOUT,
         UPLOAD_TIMEOUT,
         RELOAD_FAILED,
         BODY_TOO_LARGE,
@@ -99,7 +104,7 @@ PROBLEMS: Mapping[str, Problem] = {
         TILING_IMPOSSIBLE,
         QUEUE_FULL,
         RATE_LIMITED,
-        HEAD_TOO_LARGE,
+        REQUEST_HEADER_FIELDS_TOO_LARGE,
         INTERNAL,
         NOT_READY,
         DRAINING,

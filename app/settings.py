@@ -69,15 +69,16 @@ class Settings(ProcessSettings):
         32,
         ge=0,
         description="Requests that may wait for their turn, a quarter of them for images of more than "
-        "`FCN_PHOTOGRAPH_PIXELS`; more are answered 429.",
+        "`FCN_SMALL_IMAGE_PIXELS`; more are answered 429.",
     )
     deadline_s: Seconds = Field(
         120,
         description="Seconds from the whole body's arrival until a request is answered 504, and until the next part "
         "of an answer that is sent in parts.",
     )
-    head_timeout_s: Seconds = Field(
-        10, description="Seconds that a request's head may take to arrive, and a new connection to send one; then 408."
+    header_timeout_s: Seconds = Field(
+        10,
+        description="Seconds until a request's header, or the first one of a connection, has to be there; then 408.",
     )
     upload_timeout_s: Seconds = Field(30, description="Seconds that a body may take to arrive; then 408.")
     upload_idle_timeout_s: Seconds = Field(10, description="Seconds between two parts of a body; then 408.")
@@ -95,7 +96,7 @@ class Settings(ProcessSettings):
     )
     image_memory_bytes: Positive = Field(
         3 * 2**30,
-        description="Memory that images of more than `FCN_PHOTOGRAPH_PIXELS` may take together, decoding, prediction "
+        description="Memory that images of more than `FCN_SMALL_IMAGE_PIXELS` may take together, decoding, prediction "
         "and answers included; others wait until it is free. An image that would take more is answered 422.",
     )
     body_memory_bytes: Positive = Field(
@@ -108,23 +109,23 @@ class Settings(ProcessSettings):
         ge=1024,
         description="Pixels of a large image that are computed at a time.",
     )
-    photograph_pixels: Positive = Field(
-        _LIMITS.photograph_pixels,
+    small_image_pixels: Positive = Field(
+        _LIMITS.small_image_pixels,
         description="Images of no more pixels are predicted in one pass each, ahead of larger ones.",
     )
     batch_pixels: int = Field(
         0,
         ge=0,
-        description="Pixels of waiting photographs of one size that are predicted together; 0 is 8 million on a GPU, "
-        "and on a CPU one photograph a core, side by side.",
+        description="Pixels of waiting small images of one size that are predicted together; 0 is 8 million on a GPU, "
+        "and on a CPU one image a core, side by side.",
     )
     max_whole_pixels: Positive = Field(
         _LIMITS.max_whole_pixels, description="Largest image that `tiling=whole` accepts, in pixels."
     )
-    keys: Path | None = Field(
+    api_keys_file: Path | None = Field(
         None,
-        description="File of API keys, a line each, made by `python -m app.api.auth.keys`; without it whoever reaches "
-        "the port may use the service, and nobody `/admin`.",
+        description="File of API keys, a line each, made by `python -m app.api.auth.keys`. If unset, the service is "
+        "open to anyone who can reach it and `/admin` is disabled.",
     )
     trusted_proxies: str = Field(
         "",
@@ -149,6 +150,6 @@ class Settings(ProcessSettings):
     @field_validator("protect_metrics")
     @classmethod
     def _keys_for_protection(cls, value: bool, info: ValidationInfo) -> bool:
-        if value and info.data.get("keys") is None:
-            raise PydanticCustomError("keys", "needs keys, in a file that FCN_KEYS names")
+        if value and info.data.get("api_keys_file") is None:
+            raise PydanticCustomError("keys", "needs keys, in a file that FCN_API_KEYS_FILE names")
         return value

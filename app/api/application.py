@@ -86,7 +86,7 @@ def create_app(
     state.service = None
     state.loads_in_background = load_in_background
     state.after_reload = after_reload
-    state.keys = Keys(settings.keys) if settings.keys else None
+    state.keys = Keys(settings.api_keys_file) if settings.api_keys_file else None
     state.rate_limit = RateLimit(settings.rate_per_s, settings.rate_burst) if settings.rate_per_s else None
     install_error_handlers(app)
     complete_openapi(app, [InferenceRequest], partial(needs_key, settings=settings))

@@ -18,7 +18,7 @@ _REQUEST_BUCKETS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30,
 _MEGAPIXEL_BUCKETS = (0.1, 0.25, 0.5, 1, 2, 4, 8, 16, 32, 64, 128)
 _BATCH_BUCKETS = (1, 2, 4, 8, 16, 32, 64)
 
-_LANES = ("photograph", "large")
+_QUEUES = ("small", "large")
 _SAMPLING_PERIOD_S = 5.0
 
 
@@ -38,11 +38,13 @@ class Metrics:
 
         self.requests = self._counter("fcn_requests", "Requests answered.", "method", "route", "status")
         self.request_seconds = self._histogram(
-            "fcn_request_seconds", "Time from a request's head to the end of its answer.", _REQUEST_BUCKETS, "route"
+            "fcn_request_seconds", "Time from a request's header to the end of its response.", _REQUEST_BUCKETS, "route"
         )
         self.refusals = self._counter("fcn_refusals", "Requests answered with a problem, by its slug.", "reason")
-        self.abandoned = self._counter("fcn_abandoned", "Requests whose client went before the answer.")
-        self.broken_off = self._counter("fcn_broken_off", "Answers that ended before their end.")
+        self.client_disconnects = self._counter(
+            "fcn_client_disconnects", "Requests whose client disconnected before the response."
+        )
+        self.aborted_responses = self._counter("fcn_aborted_responses", "Responses aborted after the first byte.")
         self.send_timeouts = self._counter("fcn_send_timeouts", "Answers given up because the client did not read on.")
 
         self.pixels = self._counter("fcn_pixels", "Pixels segmented.")
@@ -56,10 +58,12 @@ class Metrics:
 
         self.connections = self._gauge("fcn_connections", "Connections open.")
         self.unfinished = self._gauge("fcn_unfinished_requests", "Requests accepted and not finished.")
-        self.waiting = self._gauge("fcn_waiting_requests", "Requests in work or waiting.", "lane")
-        self.waiting_seconds = self._gauge("fcn_waiting_seconds", "Estimated work of those requests.", "lane")
-        self.memory_reserved = self._gauge("fcn_memory_reserved_bytes", "Memory that admitted images may take.", "lane")
-        self.memory_limit = self._gauge("fcn_memory_limit_bytes", "Memory that images may take together.", "lane")
+        self.waiting = self._gauge("fcn_waiting_requests", "Requests in work or waiting.", "queue")
+        self.waiting_seconds = self._gauge("fcn_waiting_seconds", "Estimated work of those requests.", "queue")
+        self.memory_reserved = self._gauge(
+            "fcn_memory_reserved_bytes", "Memory that admitted images may take.", "queue"
+        )
+        self.memory_limit = self._gauge("fcn_memory_limit_bytes", "Memory that images may take together.", "queue")
         self.body_bytes = self._gauge("fcn_body_bytes", "Bodies received and held.")
         self.resident = self._gauge("fcn_resident_bytes", "Resident memory of the workers and their decoders.")
         self.memory_bound = self._gauge("fcn_memory_bound_bytes", "Resident memory that the settings allow them.")
@@ -130,9 +134,9 @@ class Metrics:
         """Series whose labels are known begin at zero, so that their first increase is seen as one."""
         for reason in PROBLEMS:
             self.refusals.labels(reason)
-        for lane in _LANES:
-            self.waiting.labels(lane)
-            self.waiting_seconds.labels(lane)
+        for queue in _QUEUES:
+            self.waiting.labels(queue)
+            self.waiting_seconds.labels(queue)
         for result in ("success", "failure"):
             self.reloads.labels(result)
         for kind in ("crashed", "timed_out"):

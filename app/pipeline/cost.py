@@ -49,7 +49,7 @@ class Size(StrEnum):
     ``SMALL``: one short pass predicts it. ``LARGE``: it is predicted band by band.
     """
 
-    SMALL = "photograph"
+    SMALL = "small"
     LARGE = "large"
 
 
@@ -100,7 +100,7 @@ def estimate_cost(
     _require_size(height, width, max_pixels)
     way = limits.choose(height, width, options.tiling)
     padded = aligned(height) * aligned(width)
-    is_small = way is Tiling.WHOLE and padded <= limits.photograph_pixels
+    is_small = way is Tiling.WHOLE and padded <= limits.small_image_pixels
     response_bytes = _response_bytes(options)
     held = _IMAGE_BYTES + _MASK_BYTES + response_bytes + (0 if is_small else _network_bytes(way))
     return Cost(

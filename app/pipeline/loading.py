@@ -41,7 +41,7 @@ class Loader:
         settings = self._settings
         limits = TilingLimits(
             band_pixels=settings.band_pixels,
-            photograph_pixels=settings.photograph_pixels,
+            small_image_pixels=settings.small_image_pixels,
             max_whole_pixels=settings.max_whole_pixels,
         )
         if settings.precision is not Precision.AUTO:

@@ -63,9 +63,9 @@ class MemoryBound:
             cores: cores that they are predicted on, side by side.
             is_cuda: whether the network computes in a memory of its own.
         """
-        at_once = 0 if is_cuda else batch_pixels or cores * settings.photograph_pixels
+        at_once = 0 if is_cuda else batch_pixels or cores * settings.small_image_pixels
         largest_header_bytes = header_bytes(settings.max_upload_bytes)
-        photographs = max(_SMALL_IMAGES * settings.photograph_pixels, 2 * batch_pixels)
+        photographs = max(_SMALL_IMAGES * settings.small_image_pixels, 2 * batch_pixels)
         return cls(
             base_bytes=_BASE_BYTES + (_cuda_bytes() if is_cuda else 0),
             decoder_bytes=decoders * _DECODER_BYTES + headers * largest_header_bytes,

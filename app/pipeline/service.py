@@ -235,7 +235,7 @@ class Service:
                     self._count(result, admission)
                     return result
             if gone.done():
-                self._metrics.abandoned.inc()
+                self._metrics.client_disconnects.inc()
                 return None
             if chunks.started.is_set():
                 return self._chunks(response, admission, chunks, gone)
@@ -349,12 +349,12 @@ class Service:
         while (chunk := await self._next_chunk(chunks)) is not None:
             yield chunk
         if not response.done():
-            self._metrics.abandoned.inc()
+            self._metrics.client_disconnects.inc()
             return
         try:
             self._count(response.result(), admission)
         except ProblemError as error:
-            self._metrics.broken_off.inc()
+            self._metrics.aborted_responses.inc()
             raise ResponseAborted(error.detail) from error
 
     async def _next_chunk(self, chunks: ChunkQueue) -> bytes | None:
@@ -362,7 +362,7 @@ class Service:
             async with asyncio.timeout(self._settings.deadline_s):
                 return await chunks.next()
         except TimeoutError as error:
-            self._metrics.broken_off.inc()
+            self._metrics.aborted_responses.inc()
             raise ResponseAborted(f"its next chunk was not ready within {self._settings.deadline_s:g} s") from error
 
     async def _run_step(self, admission: Admission, step: "Future[_Result]") -> _Result:
@@ -374,7 +374,7 @@ class Service:
 
     def _likely_queue(self, size_bytes: int, pixel_bytes: float) -> RequestQueue:
         """Where a body of this size will wait; its image's header, read later, tells for sure."""
-        is_likely_large = size_bytes > self._settings.photograph_pixels * pixel_bytes
+        is_likely_large = size_bytes > self._settings.small_image_pixels * pixel_bytes
         return self._queues[Size.LARGE if is_likely_large else Size.SMALL]
 
     def _count(self, response: EncodedResponse, admission: Admission) -> None:

@@ -17,7 +17,13 @@ from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol
 from app.api.errors import ProblemResponse
 from app.api.state import state_of
 from app.observability.logs import FIELDS
-from app.problems import HEAD_TIMEOUT, HEAD_TOO_LARGE, REQUEST_MALFORMED, TOO_MANY_CONNECTIONS, ProblemError
+from app.problems import (
+    HEADER_TIMEOUT,
+    REQUEST_HEADER_FIELDS_TOO_LARGE,
+    REQUEST_MALFORMED,
+    TOO_MANY_CONNECTIONS,
+    ProblemError,
+)
 from app.server.open_files import allowed_connections
 
 _logger = logging.getLogger("app")
@@ -42,9 +48,9 @@ _UPGRADE_HEADERS = (b"connection", b"upgrade", b"http2-settings")
 class HttpProtocol(HttpToolsProtocol):
     """A connection that ends in order when its client asks too much of it.
 
-    uvicorn and its parser leave open how many connections there are, how long the head of a request takes, how large it
-    is, trailers and the like included, how many requests are sent ahead, and how long an answer stays unread. Who
-    exceeds a bound is answered by a problem document, after the answers that are due, and the connection is closed.
+    uvicorn and its parser bound neither the number of connections, nor the time and the size of a request's header,
+    trailers and the like included, nor the requests sent ahead, nor the time for which a response stays unread. A
+    client that exceeds a bound gets a problem document after the responses that are due, and is disconnected.
     """
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
@@ -54,8 +60,8 @@ class HttpProtocol(HttpToolsProtocol):
         self._metrics = state.metrics
         self._answering: RequestResponseCycle | None = None
         self._refusal: ProblemResponse | None = None
-        self._in_head = self._in_body = False
-        self._head_since: float | None = None
+        self._in_header = self._in_body = False
+        self._header_since: float | None = None
         self._has_parsed = False
         self._bytes_since_parsed = 0
         self._refused_since: float | None = None
@@ -65,7 +71,7 @@ class HttpProtocol(HttpToolsProtocol):
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         super().connection_made(transport)
         self._metrics.connections.inc()
-        self._head_since = self.loop.time()
+        self._header_since = self.loop.time()
         most = allowed_connections(self._settings.max_connections)
         if len(self.connections) > most + _REFUSED_AT_ONCE:
             transport.abort()
@@ -97,11 +103,11 @@ class HttpProtocol(HttpToolsProtocol):
     def on_message_begin(self) -> None:
         self._unset_keepalive_if_required()
         super().on_message_begin()
-        self._in_head = self._has_parsed = True
-        self._head_since = self.loop.time()
+        self._in_header = self._has_parsed = True
+        self._header_since = self.loop.time()
 
     def on_header(self, name: bytes, value: bytes) -> None:
-        if self._in_head:  # trailers, which nobody reads, are headers to the parser
+        if self._in_header:  # trailers, which nobody reads, are headers to the parser
             super().on_header(name, value)
 
     def on_headers_complete(self) -> None:
@@ -109,12 +115,14 @@ class HttpProtocol(HttpToolsProtocol):
         if size > MAX_HEADER_BYTES:
             raise _too_large(size)
         if len(self.headers) > MAX_HEADERS:
-            raise ProblemError(HEAD_TOO_LARGE, f"there are {len(self.headers)} headers; {MAX_HEADERS} are allowed")
+            raise ProblemError(
+                REQUEST_HEADER_FIELDS_TOO_LARGE, f"there are {len(self.headers)} headers; {MAX_HEADERS} are allowed"
+            )
         if len(self.pipeline) >= MAX_AHEAD:
             raise ProblemError(REQUEST_MALFORMED, f"more than {MAX_AHEAD} requests are sent ahead of their answers")
-        self._in_head = False
+        self._in_header = False
         self._has_parsed = True
-        self._head_since = None
+        self._header_since = None
         if not self.parser.should_upgrade():
             self._unset_keepalive_if_required()
             self.url = _with_path(self.url)
@@ -139,11 +147,11 @@ class HttpProtocol(HttpToolsProtocol):
             self._send_refusal()
 
     def enforce_time_limits(self) -> None:
-        """End the connection if its client takes too long to send a head, or to read an answer. To be called often."""
+        """End the connection if its client takes too long to send a header or to read a response. To be called often."""
         now = self.loop.time()
         if self._refused_since is not None and now - self._refused_since > _LINGER_S:
             self.transport.close()
-        if self._head_since is not None and now - self._head_since > self._settings.head_timeout_s:
+        if self._header_since is not None and now - self._header_since > self._settings.header_timeout_s:
             self._end_late_head()
         unread_bytes = self._count_unread()
         if unread_bytes == 0 or abs(unread_bytes - self._unread_bytes) >= _PROGRESS_BYTES:
@@ -199,9 +207,9 @@ class HttpProtocol(HttpToolsProtocol):
     def _end_late_head(self) -> None:
         if self._refusal is not None or self._is_answering:
             return
-        if self._in_head:
-            detail = f"the request's head did not arrive within {self._settings.head_timeout_s:g} s"
-            self._refuse(ProblemError(HEAD_TIMEOUT, detail))
+        if self._in_header:
+            detail = f"the request's header did not arrive within {self._settings.header_timeout_s:g} s"
+            self._refuse(ProblemError(HEADER_TIMEOUT, detail))
         else:
             self.transport.close()
 
@@ -253,7 +261,9 @@ def _with_path(target: bytes) -> bytes:
 
 
 def _too_large(size_bytes: int) -> ProblemError:
-    return ProblemError(HEAD_TOO_LARGE, f"the head has {size_bytes} bytes or more; {MAX_HEADER_BYTES} are allowed")
+    return ProblemError(
+        REQUEST_HEADER_FIELDS_TOO_LARGE, f"the header has {size_bytes} bytes or more; {MAX_HEADER_BYTES} are allowed"
+    )
 
 
 def _disconnect(cycle: RequestResponseCycle | None) -> None:

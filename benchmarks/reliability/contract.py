@@ -48,7 +48,7 @@ def prove(examples: int, seed: int, excluded: str = "") -> list[Finding]:
         folder = Path(name)
         keys = folder / "keys"
         keys.write_text(f"everything {hashlib.sha256(_KEY.encode()).hexdigest()} {','.join(KeyScope)}\n")
-        service = OURS.with_environment(FCN_KEYS=str(keys), FCN_PROTECT_METRICS="true", FCN_LOG_LEVEL="error")
+        service = OURS.with_environment(FCN_API_KEYS_FILE=str(keys), FCN_PROTECT_METRICS="true", FCN_LOG_LEVEL="error")
         with started(replace(service, key=_KEY), sys.executable, photograph(NAMES[0])) as one:
             report = _report(one.port, examples, seed, excluded, folder)
     return _findings(report)

@@ -84,7 +84,7 @@ def check_times(file: KeyFile, samples: int) -> Samples:
 
 def request_times(file: KeyFile, samples: int) -> tuple[Samples, list[int]]:
     """Of requests that need another scope than the keys have; and the statuses that are not as they must be."""
-    service = OURS.with_environment(FCN_KEYS=str(file.path), FCN_PROTECT_METRICS="true")
+    service = OURS.with_environment(FCN_API_KEYS_FILE=str(file.path), FCN_PROTECT_METRICS="true")
     with_key = replace(service, key=file.known["the first"])
     with started(with_key, sys.executable, photograph("cat")) as one:
         return asyncio.run(_request_times(file, one.port, samples))

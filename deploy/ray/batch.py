@@ -23,6 +23,7 @@ from app.cli.options import DeviceOption, PrecisionOption, WeightsOption, set_se
 from app.cli.outputs import Task
 from app.cli.plan import make_plan
 from app.cli.report import Failure, Report, Success
+from app.cli.result import Result
 from app.process_settings import read_settings
 from app.settings import Settings
 from deploy.ray.file_segmenter import FileSegmenter, Row

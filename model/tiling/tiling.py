@@ -32,7 +32,7 @@ class TilingLimits:
         band_pixels: pixels of a band of ``exact``: few enough for a processor's caches, and enough to keep it busy. A
             band has at least 32 rows; where these are more than twice as many pixels, and the image is less high than
             wide, bands of columns are taken.
-        photograph_pixels: the largest padded image that ``auto`` takes ``whole``.
+        small_image_pixels: the largest padded image that ``auto`` takes ``whole``.
         max_whole_pixels: the largest padded image that ``whole`` takes: its memory grows with the image.
         overlap_height, overlap_width: rectangles of ``overlap``; the book's are 320 x 480.
 
@@ -41,7 +41,7 @@ class TilingLimits:
     """
 
     band_pixels: int = 1 << 18
-    photograph_pixels: int = 1 << 20
+    small_image_pixels: int = 1 << 20
     max_whole_pixels: int = 16_000_000
     overlap_height: int = 320
     overlap_width: int = 480
@@ -61,7 +61,7 @@ class TilingLimits:
         """
         pixels = aligned(height) * aligned(width)
         if tiling is Tiling.AUTO:
-            return Tiling.WHOLE if pixels <= min(self.photograph_pixels, self.max_whole_pixels) else Tiling.EXACT
+            return Tiling.WHOLE if pixels <= min(self.small_image_pixels, self.max_whole_pixels) else Tiling.EXACT
         if tiling is Tiling.WHOLE and pixels > self.max_whole_pixels:
             raise TilingError(
                 f"an image of {width} x {height} pixels is too large for tiling=whole, which takes up to "

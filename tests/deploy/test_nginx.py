@@ -28,7 +28,7 @@ def test_a_body_may_be_as_large_as_the_service_allows_it() -> None:
 
 
 def test_the_service_is_given_the_time_to_say_what_took_too_long() -> None:
-    assert value("client_header_timeout") == SETTINGS.head_timeout_s
+    assert value("client_header_timeout") == SETTINGS.header_timeout_s
     assert value("client_body_timeout") > SETTINGS.upload_idle_timeout_s
     assert value("send_timeout") == SETTINGS.send_timeout_s
     assert max(map(float, re.findall(r"proxy_read_timeout (\d+)s", TEXT))) > SETTINGS.deadline_s

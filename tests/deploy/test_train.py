@@ -91,7 +91,7 @@ def service(volumes: Volumes, tmp_path: Path) -> Iterator[ServerProcess]:
     volumes.weights.write_bytes(DEFAULT_WEIGHTS.read_bytes())
     keys = tmp_path / "keys.txt"
     keys.write_text(f"trainer {hashlib.sha256(KEY.encode()).hexdigest()} admin,segment\n")
-    with KeyedService(weights=volumes.weights, keys=keys, threads=1) as service:
+    with KeyedService(weights=volumes.weights, api_keys_file=keys, threads=1) as service:
         yield service
 
 

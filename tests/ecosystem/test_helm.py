@@ -251,7 +251,7 @@ def test_the_budget_leaves_a_pod_and_lets_one_go(defaults: list[Manifest]) -> No
 def test_keys_and_weights_are_where_the_service_looks_for_them() -> None:
     manifests = render(*EVERYTHING)
     own = environment(container(manifests))
-    assert own["FCN_KEYS"] == "/run/fcn/keys/keys.txt"
+    assert own["FCN_API_KEYS_FILE"] == "/run/fcn/keys/keys.txt"
     assert own["FCN_WEIGHTS"] == "/run/fcn/weights/own/leaves.safetensors"
     places = {mount["name"]: mount["mountPath"] for mount in container(manifests)["volumeMounts"]}
     assert places == {"keys": "/run/fcn/keys", "weights": "/run/fcn/weights"}

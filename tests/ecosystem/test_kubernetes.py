@@ -240,7 +240,7 @@ def test_prometheus_knows_the_queue_of_each_pod_as_the_adapter_asks_for_it(
     busy = start_server()
     uploads = [busy.upload(_large_photograph()) for _ in range(2)]
     with busy.client() as client:
-        wait_until(lambda: 'fcn_waiting_requests{lane="large"} 2.0' in client.get("/metrics").text)
+        wait_until(lambda: 'fcn_waiting_requests{queue="large"} 2.0' in client.get("/metrics").text)
     with Prometheus(tmp_path, _configuration({"idle": server.port, "busy": busy.port})) as prometheus:
 
         def ask(query: str) -> dict[str, float]:

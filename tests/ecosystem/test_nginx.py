@@ -186,8 +186,10 @@ def test_what_is_too_large_is_refused_in_the_services_form(server: ServerProcess
         for response in (announced, untold, service_own):
             require_problem(response, problems.BODY_TOO_LARGE)
             assert "33554432" in response.json()["detail"]
-        require_problem(client.get("/model", headers={"X-Long": "x" * 20_000}), problems.HEAD_TOO_LARGE)
-        require_problem(client.get("/model?" + "x" * 20_000), problems.HEAD_TOO_LARGE)
+        require_problem(
+            client.get("/model", headers={"X-Long": "x" * 20_000}), problems.REQUEST_HEADER_FIELDS_TOO_LARGE
+        )
+        require_problem(client.get("/model?" + "x" * 20_000), problems.REQUEST_HEADER_FIELDS_TOO_LARGE)
 
 
 @pytest.mark.parametrize("head", ["GET / HTTP/1.1\r\nno header", "nonsense"])

@@ -165,7 +165,7 @@ def test_errors_are_the_services_sentences(client: Any, server: ServerProcess, c
 
 
 def test_keys_and_limits_are_told(start_server: Callable[..., ServerProcess], cat: bytes, tmp_path: Path) -> None:
-    guarded = start_server(keys=keys_file(tmp_path), max_pixels=5000, rate_per_s=0.01, rate_burst=2)
+    guarded = start_server(api_keys_file=keys_file(tmp_path), max_pixels=5000, rate_per_s=0.01, rate_burst=2)
     with triton.InferenceServerClient(f"127.0.0.1:{guarded.port}") as client:
         assert client.is_server_ready()
         assert _refusal(lambda: client.infer(MODEL, [_image(cat)]))[0] == "401"

@@ -29,7 +29,7 @@ def _noise(height: int, width: int, seed: int = 0) -> NDArray[np.uint8]:
 
 @cache
 def _segmenter() -> Segmenter:
-    limits = TilingLimits(band_pixels=64 * 128, photograph_pixels=64 * 128, overlap_height=64, overlap_width=96)
+    limits = TilingLimits(band_pixels=64 * 128, small_image_pixels=64 * 128, overlap_height=64, overlap_width=96)
     return Segmenter(random_checkpoint(Architecture.FCN8S), "cpu", limits, Precision.FLOAT64)
 
 
@@ -102,7 +102,7 @@ def test_exact_gives_the_mask_of_whole(
 ) -> None:
     checkpoint = random_checkpoint(architecture, learned_upsampling=learned_upsampling)
     # 64 rows at a time, or columns where 32 rows are too many pixels.
-    limits = TilingLimits(band_pixels=64 * 160, photograph_pixels=64 * 160)
+    limits = TilingLimits(band_pixels=64 * 160, small_image_pixels=64 * 160)
     assert limits.should_transpose(height, width) == (width > height)
     segmenter = Segmenter(checkpoint, "cpu", limits, Precision.FLOAT64)
     image = _noise(height, width)
@@ -313,7 +313,7 @@ def test_int8_moves_few_pixels_and_only_where_classes_are_close(cat: NDArray[np.
 @pytest.mark.parametrize("architecture", list(Architecture))
 @pytest.mark.parametrize(("height", "width"), [(600, 150), (150, 600)])
 def test_in_int8_exact_gives_the_mask_of_whole(architecture: Architecture, height: int, width: int) -> None:
-    limits = TilingLimits(band_pixels=50 * 160, photograph_pixels=50 * 160)
+    limits = TilingLimits(band_pixels=50 * 160, small_image_pixels=50 * 160)
     assert limits.should_transpose(height, width) == (width > height)
     checkpoint = calibrated(random_checkpoint(architecture), _noise(64, 96))
     segmenter = Segmenter(checkpoint, "cpu", limits, Precision.INT8)

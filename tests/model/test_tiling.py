@@ -35,7 +35,7 @@ def test_the_books_image_takes_four_of_the_books_rectangles() -> None:
 
 
 def test_auto_is_whole_for_photographs_and_exact_above() -> None:
-    limits = TilingLimits(photograph_pixels=160 * 160)
+    limits = TilingLimits(small_image_pixels=160 * 160)
     assert limits.choose(160, 160, Tiling.AUTO) is Tiling.WHOLE
     assert limits.choose(32, 800, Tiling.AUTO) is Tiling.WHOLE
     assert limits.choose(161, 160, Tiling.AUTO) is Tiling.EXACT

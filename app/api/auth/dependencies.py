@@ -37,7 +37,7 @@ def needs_key(scope: str, settings: Settings) -> bool:
     """Whether routes of this scope ask for an API key with these settings."""
     match KeyScope(scope):
         case KeyScope.SEGMENT:
-            return settings.keys is not None
+            return settings.api_keys_file is not None
         case KeyScope.METRICS:
             return settings.protect_metrics
         case KeyScope.ADMIN:
@@ -58,7 +58,7 @@ async def _authorize(
 def _check(request: Request, presented: str | None, scope: KeyScope) -> None:
     keys = state_of(request.app).keys
     if keys is None:
-        raise ProblemError(FORBIDDEN, "without API keys nobody may; FCN_KEYS names the file that holds them")
+        raise ProblemError(FORBIDDEN, "without API keys nobody may; FCN_API_KEYS_FILE names the file that holds them")
     key = keys.find(presented) if presented else None
     if key is None:
         detail = f"send an API key that is known here, as Authorization: Bearer KEY or as {KEY_HEADER}: KEY"

@@ -1,4 +1,4 @@
-"""API keys: ``python -m app.api.auth.keys NAME`` makes one, and the line of it for the file that ``FCN_KEYS`` names.
+"""API keys: ``python -m app.api.auth.keys NAME`` makes one, and its line for the file ``FCN_API_KEYS_FILE``.
 
 The file has a line ``NAME SHA256HEX [SCOPE,SCOPE]`` for each key; ``#`` begins a comment. It holds no key, only hashes,
 and plain SHA-256 is enough for them: a key is 256 random bits, which nobody finds by trying, so there is nothing that

@@ -44,7 +44,7 @@ class ObservationMiddleware:
         try:
             await self._app(scope, request.receive, request.send)
         except ClientDisconnect:
-            self._metrics.abandoned.inc()
+            self._metrics.client_disconnects.inc()
         except ResponseAborted as reason:
             _logger.warning("request %s: the answer was broken off: %s", request.id, reason)
         except asyncio.CancelledError:

@@ -36,13 +36,13 @@ def weights(tmp_path: Path, small_weights: Path) -> Path:
 
 @pytest.fixture
 def guarded(keys: Path, weights: Path) -> Iterator[TestClient]:
-    with TestClient(create_app(Settings(threads=1, keys=keys, weights=weights))) as client:
+    with TestClient(create_app(Settings(threads=1, api_keys_file=keys, weights=weights))) as client:
         yield client
 
 
 def test_without_keys_nobody_may_and_the_answer_says_how(client: TestClient) -> None:
     document = require_problem(client.post("/admin/reload"), problems.FORBIDDEN)
-    assert "FCN_KEYS" in document["detail"]
+    assert "FCN_API_KEYS_FILE" in document["detail"]
     require_problem(client.post("/admin/reload", headers=ADMIN), problems.FORBIDDEN)
 
 

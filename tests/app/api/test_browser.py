@@ -48,7 +48,7 @@ def guarded(tmp_path_factory: pytest.TempPathFactory, elsewhere: str) -> Iterato
     """A service that wants a key and lets pages from elsewhere in."""
     keys = tmp_path_factory.mktemp("keys") / "keys"
     keys.write_text(f"me {hashlib.sha256(KEY.encode()).hexdigest()}\n")
-    with ForkedServer(keys=keys, cors_origins=elsewhere) as server:
+    with ForkedServer(api_keys_file=keys, cors_origins=elsewhere) as server:
         yield server
 
 

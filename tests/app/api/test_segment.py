@@ -248,7 +248,7 @@ def test_a_missed_deadline_is_said(cat: bytes, small_weights: Path) -> None:
 @pytest.fixture(scope="module")
 def streaming_client() -> Iterator[TestClient]:
     """A service to which a photograph is a large image, computed 32 rows at a time."""
-    settings = Settings(threads=1, photograph_pixels=1, band_pixels=1024)
+    settings = Settings(threads=1, small_image_pixels=1, band_pixels=1024)
     with TestClient(create_app(settings), raise_server_exceptions=False) as client:
         yield client
 

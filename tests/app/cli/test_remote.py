@@ -70,7 +70,7 @@ def test_a_key_is_needed_where_one_is_and_a_service_that_goes_ends_the_run_with_
     keys = folder / "keys"
     keys.write_text(f"camera {hashlib.sha256(b'camera-key').hexdigest()} segment\n")
     (folder / "key").write_text("camera-key\n")
-    server = start_server(keys=keys)
+    server = start_server(api_keys_file=keys)
     refused = run("classes", "--url", server.url, cwd=folder)
     assert refused.returncode == 3
     assert b"error: the service refuses: " in refused.stderr

@@ -167,7 +167,7 @@ def test_a_parameter_that_is_wrong_is_a_problem(connect: Connect, server: Server
 
 
 def test_a_key_opens_and_its_lack_is_told_once(connect: Connect, start_server: Start, tmp_path: Path) -> None:
-    server = start_server(keys=keys_file(tmp_path))
+    server = start_server(api_keys_file=keys_file(tmp_path))
     assert "cat" in [share.name for share in connect(server.url, key=KEYS["segment"]).segment(CAT).classes]
     with pytest.raises(ServiceProblem, match="401 unauthorized"):
         connect(server.url).segment(CAT)
@@ -337,7 +337,7 @@ def test_a_task_that_is_cancelled_ends_its_request_in_the_service(start_server: 
                 await task
 
     asyncio.run(ask_and_cancel())
-    wait_until(lambda: "fcn_abandoned_total 1.0" in _metrics(server), timeout_s=60)
+    wait_until(lambda: "fcn_client_disconnects_total 1.0" in _metrics(server), timeout_s=60)
 
 
 @pytest.mark.parametrize("url", ["127.0.0.1:8000", "ftp://127.0.0.1", "http://", "http://host:port", ""])

@@ -44,8 +44,8 @@ def test_what_may_be_counted_begins_at_zero() -> None:
     told = exposition(Metrics())
     refusals = {sample.labels["reason"]: sample.value for sample in told.series("fcn_refusals_total")}
     assert refusals == dict.fromkeys(PROBLEMS, 0)
-    for lane in ("photograph", "large"):
-        assert told.value("fcn_waiting_requests", lane=lane) == told.value("fcn_waiting_seconds", lane=lane) == 0
+    for queue in ("small", "large"):
+        assert told.value("fcn_waiting_requests", queue=queue) == told.value("fcn_waiting_seconds", queue=queue) == 0
     assert told.value("fcn_reloads_total", result="failure") == 0
     assert told.value("fcn_decoder_failures_total", kind="crashed") == 0
 

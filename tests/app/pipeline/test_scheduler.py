@@ -35,7 +35,7 @@ class HeldSegmenter(Segmenter):
 
     def __init__(self) -> None:
         super().__init__(
-            random_checkpoint(), "cpu", TilingLimits(band_pixels=64 * 96, photograph_pixels=64 * 96), Precision.FLOAT64
+            random_checkpoint(), "cpu", TilingLimits(band_pixels=64 * 96, small_image_pixels=64 * 96), Precision.FLOAT64
         )
         self.let = threading.Event()
         self.batches: list[list[tuple[int, ...]]] = []

@@ -82,7 +82,7 @@ def _measure(service: Service, name: str) -> float:
 
 def _reserved(service: Service) -> float:
     value = service._metrics.registry.get_sample_value
-    return sum(value("fcn_memory_reserved_bytes", {"queue": queue}) or 0 for queue in ("photograph", "large"))
+    return sum(value("fcn_memory_reserved_bytes", {"queue": queue}) or 0 for queue in ("small", "large"))
 
 
 def _unfinished(service: Service) -> float:
@@ -117,7 +117,7 @@ def test_an_answer_whose_next_part_comes_too_late_is_broken_off(monkeypatch: pyt
         gone.cancel()
 
     asyncio.run(ask())
-    assert _measure(service, "fcn_broken_off_total") == 1
+    assert _measure(service, "fcn_aborted_responses_total") == 1
 
 
 def test_a_client_that_reads_slowly_holds_no_place_once_the_work_is_done(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -160,7 +160,7 @@ def test_a_client_that_goes_between_parts_is_counted_and_its_work_abandoned(monk
         await _wait_until_idle(service)
 
     asyncio.run(ask())
-    assert _measure(service, "fcn_abandoned_total") == 1
+    assert _measure(service, "fcn_client_disconnects_total") == 1
 
 
 async def _mask(service: Service, job: Job) -> bytes:

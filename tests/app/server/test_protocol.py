@@ -23,7 +23,7 @@ _CONNECTIONS = 20
 @pytest.fixture(scope="module")
 def strict(small_weights: Path) -> Iterator[ServerProcess]:
     """A service with little patience."""
-    limits = {"head_timeout_s": 1, "send_timeout_s": 0.5, "max_connections": _CONNECTIONS}
+    limits = {"header_timeout_s": 1, "send_timeout_s": 0.5, "max_connections": _CONNECTIONS}
     with ForkedServer(weights=small_weights, **limits) as server:
         yield server
 
@@ -37,7 +37,7 @@ def test_a_head_that_comes_byte_by_byte_is_answered_408_in_time(strict: ServerPr
     started = time.monotonic()
     with _connect(strict) as connection:
         _send_slowly(connection, b"GET /livez HTTP/1.1\r\nX: " + b"x" * 1000)
-        _require_refusal(_all(connection), problems.HEAD_TIMEOUT)
+        _require_refusal(_all(connection), problems.HEADER_TIMEOUT)
     assert 1 <= time.monotonic() - started < 3
 
 
@@ -52,7 +52,7 @@ def test_the_head_of_a_second_request_is_limited_in_time_too(strict: ServerProce
         connection.sendall(_GET + _GET[:10])
         first, _, second = _all(connection).partition(b'{"status":"live"}')
         assert first.startswith(b"HTTP/1.1 200")
-        _require_refusal(second, problems.HEAD_TIMEOUT)
+        _require_refusal(second, problems.HEADER_TIMEOUT)
 
 
 @pytest.mark.parametrize(
@@ -70,14 +70,14 @@ def test_a_head_without_end_is_answered_431(strict: ServerProcess, start: bytes)
         with suppress(ConnectionError):
             for _ in range(1000):
                 connection.sendall(b"x" * 4096)
-        _require_refusal(_all(connection), problems.HEAD_TOO_LARGE)
+        _require_refusal(_all(connection), problems.REQUEST_HEADER_FIELDS_TOO_LARGE)
 
 
 @pytest.mark.parametrize("headers", [b"X: y\r\n" * (MAX_HEADERS + 1), b"X: %b\r\n" % (b"x" * MAX_HEADER_BYTES)])
 def test_a_head_that_is_too_large_is_answered_431(strict: ServerProcess, headers: bytes) -> None:
     with _connect(strict) as connection:
         connection.sendall(b"GET /livez HTTP/1.1\r\n" + headers + b"\r\n")
-        _require_refusal(_all(connection), problems.HEAD_TOO_LARGE)
+        _require_refusal(_all(connection), problems.REQUEST_HEADER_FIELDS_TOO_LARGE)
 
 
 @pytest.mark.parametrize(

@@ -84,7 +84,7 @@ def test_the_first_rows_of_a_large_image_are_sent_before_the_last_are_known(star
         assert next(parts).startswith(b"\x89PNG")
         assert "fcn_unfinished_requests 1.0" in _metrics(server)
     _wait_for_unfinished(server, 0)  # the client has gone
-    assert "fcn_abandoned_total 1.0" in _metrics(server)
+    assert "fcn_client_disconnects_total 1.0" in _metrics(server)
 
 
 def test_a_full_queue_refuses_with_an_honest_wait(start_server: Start, cat: bytes) -> None:
@@ -136,7 +136,7 @@ def test_a_client_that_goes_is_counted_and_gives_its_place_back(
     _wait_for_unfinished(server, 0)
     with server.client() as client:
         assert client.post("/segment", content=cat).status_code == 200
-        assert "fcn_abandoned_total 1.0" in client.get("/metrics").text
+        assert "fcn_client_disconnects_total 1.0" in client.get("/metrics").text
 
 
 def test_sigterm_finishes_what_was_accepted_and_exits_with_0(start_server: Start, cat: bytes) -> None:

@@ -35,7 +35,7 @@ def series() -> str:
 
 
 def test_the_rule_is_of_a_measure_of_the_service(told: Exposition) -> None:
-    assert {sample.labels["lane"] for sample in told.series(series())} == {"photograph", "large"}
+    assert {sample.labels["queue"] for sample in told.series(series())} == {"small", "large"}
     # The adapter's labels are the pod's; a measure's own label of that name would be another.
     assert not {"namespace", "pod"} & told.series(series())[0].labels.keys()
 

@@ -44,7 +44,7 @@ def guarded(tmp_path_factory: pytest.TempPathFactory, small_weights: Path) -> It
     settings = Settings(
         threads=1,
         weights=small_weights,
-        keys=keys_file(tmp_path_factory.mktemp("keys")),
+        api_keys_file=keys_file(tmp_path_factory.mktemp("keys")),
         protect_metrics=True,
         cors_origins=(ORIGIN,),
     )
@@ -118,7 +118,9 @@ def test_probes_pages_and_descriptions_stay_open(guarded: TestClient, path: str)
 
 
 def test_metrics_stay_open_unless_protected(tmp_path: Path, small_weights: Path) -> None:
-    with TestClient(create_app(Settings(threads=1, weights=small_weights, keys=keys_file(tmp_path)))) as client:
+    with TestClient(
+        create_app(Settings(threads=1, weights=small_weights, api_keys_file=keys_file(tmp_path)))
+    ) as client:
         assert client.get("/metrics").status_code == 200
         require_problem(client.get("/model"), problems.UNAUTHORIZED)
 
@@ -137,7 +139,7 @@ def test_the_key_comes_before_parameters_body_and_a_place(guarded: TestClient) -
 def test_a_stranger_is_refused_before_the_body_arrives(
     start_server: Start, tmp_path: Path, small_weights: Path
 ) -> None:
-    server = start_server(keys=keys_file(tmp_path), weights=small_weights)
+    server = start_server(api_keys_file=keys_file(tmp_path), weights=small_weights)
     upload = server.unfinished_upload(b"x" * 1000, sent=10)
     head = upload.response()
     assert head.startswith(b"HTTP/1.1 401")
@@ -149,7 +151,7 @@ def test_a_stranger_is_refused_before_the_body_arrives(
 def test_a_bad_file_of_keys_ends_the_start_in_a_sentence(tmp_path: Path) -> None:
     path = tmp_path / "keys"
     path.write_text("camera 123\n")
-    code, said = refused_start(keys=path)
+    code, said = refused_start(api_keys_file=path)
     assert code != 0
     assert f"the keys in {path} cannot be used: line 1: after the name camera" in said
     assert "Traceback" not in said
@@ -158,7 +160,7 @@ def test_a_bad_file_of_keys_ends_the_start_in_a_sentence(tmp_path: Path) -> None
 def test_protection_without_keys_ends_the_start_in_a_sentence() -> None:
     code, said = refused_start(protect_metrics=True)
     assert code != 0
-    assert "FCN_PROTECT_METRICS: needs keys, in a file that FCN_KEYS names" in said
+    assert "FCN_PROTECT_METRICS: needs keys, in a file that FCN_API_KEYS_FILE names" in said
     assert "Traceback" not in said
 
 
@@ -204,7 +206,9 @@ def test_the_reference_says_where_a_key_is_needed(guarded: TestClient, client: T
 
 
 def test_each_key_has_a_rate_of_its_own(tmp_path: Path, small_weights: Path) -> None:
-    settings = Settings(threads=1, weights=small_weights, keys=keys_file(tmp_path), rate_per_s=0.001, rate_burst=2)
+    settings = Settings(
+        threads=1, weights=small_weights, api_keys_file=keys_file(tmp_path), rate_per_s=0.001, rate_burst=2
+    )
     with TestClient(create_app(settings)) as client:
         for _ in range(2):
             require_problem(client.post("/segment", headers=bearer("segment")), problems.NOT_AN_IMAGE)
@@ -314,7 +318,7 @@ def post(target: bytes, headers: list[bytes], body: bytes) -> bytes:
 def test_the_log_tells_who_came_but_no_key_and_nothing_raw(
     start_server: Start, tmp_path: Path, small_weights: Path, cat: bytes, form: str, line_pattern: str
 ) -> None:
-    server = start_server(weights=small_weights, keys=keys_file(tmp_path), log_format=form, log_level="debug")
+    server = start_server(weights=small_weights, api_keys_file=keys_file(tmp_path), log_format=form, log_level="debug")
     secret = KEYS["everything"].encode()
     name = EVIL.replace(b"\n", b"%0A") + b'\\"'
     part = b'--b\r\nContent-Disposition: form-data; name="image"; filename="%s"\r\n\r\n%s\r\n--b--\r\n' % (name, cat)

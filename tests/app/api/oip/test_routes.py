@@ -88,7 +88,7 @@ def test_tiling_is_heeded(client: TestClient, cat: bytes) -> None:
 
 
 def test_a_large_image_is_segmented_band_by_band_too(client: TestClient, cat: bytes) -> None:
-    settings = Settings(threads=1, photograph_pixels=1, band_pixels=1024)
+    settings = Settings(threads=1, small_image_pixels=1, band_pixels=1024)
     pixels = decode_image(BytesIO(cat))
     with TestClient(create_app(settings)) as banded:
         for parameters in ({}, BINARY):
@@ -301,7 +301,7 @@ def test_a_fault_of_the_service_is_told_with_the_requests_id(
 
 @pytest.fixture(scope="module")
 def guarded(tmp_path_factory: pytest.TempPathFactory, small_weights: Path) -> Iterator[TestClient]:
-    settings = Settings(threads=1, weights=small_weights, keys=keys_file(tmp_path_factory.mktemp("keys")))
+    settings = Settings(threads=1, weights=small_weights, api_keys_file=keys_file(tmp_path_factory.mktemp("keys")))
     with TestClient(create_app(settings), raise_server_exceptions=False) as client:
         yield client
 

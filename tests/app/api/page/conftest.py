@@ -35,7 +35,7 @@ def guarded(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ServerProcess]
     """A service that wants a key."""
     keys = tmp_path_factory.mktemp("keys") / "keys"
     keys.write_text(f"me {hashlib.sha256(KEY.encode()).hexdigest()}\n")
-    with ForkedServer(keys=keys) as server:
+    with ForkedServer(api_keys_file=keys) as server:
         yield server
 
 

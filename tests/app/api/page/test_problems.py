@@ -108,7 +108,7 @@ def test_what_a_proxy_says_is_no_riddle(page: Page, cat_file: Path) -> None:
 def test_a_tiling_that_is_impossible_can_be_changed(
     browser: Browser, start_server: Callable[..., ServerProcess], cat_file: Path
 ) -> None:
-    server = start_server(max_whole_pixels=1000, photograph_pixels=1000)
+    server = start_server(max_whole_pixels=1000, small_image_pixels=1000)
     with open_page(browser, server.url) as page:
         page.goto("/")
         open_image(page, cat_file)

@@ -14,7 +14,7 @@ pytestmark = pytest.mark.slow
 
 def abandoned(server: ServerProcess) -> float:
     with server.client() as client:
-        match = re.search(r"^fcn_abandoned_total (\S+)$", client.get("/metrics").text, re.MULTILINE)
+        match = re.search(r"^fcn_client_disconnects_total (\S+)$", client.get("/metrics").text, re.MULTILINE)
     assert match
     return float(match[1])
 
