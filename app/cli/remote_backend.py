@@ -9,7 +9,7 @@ from app.cli.errors import FileError, ServiceGoneError
 from app.cli.existing import read_result
 from app.cli.result import NamedClass, Result
 from app.cli.service import asking, connect
-from app.client import ClientError, ConnectionFailed, ServiceProblem
+from app.client import ClientError, ServiceConnectionError, ServiceError
 
 
 class RemoteBackend:
@@ -43,9 +43,9 @@ class RemoteBackend:
     def segment(self, data: bytes, write: Write, advance: Advance) -> Result:
         try:
             return self._segment(data, write, advance)
-        except ServiceProblem as error:
+        except ServiceError as error:
             raise FileError(error.detail or error.title) from error
-        except ConnectionFailed as error:
+        except ServiceConnectionError as error:
             if not self._client.is_ready():
                 raise ServiceGoneError(f"the service answers no more: {error}") from error
             raise FileError(str(error)) from error

@@ -8,7 +8,7 @@ from pathlib import Path
 import typer
 
 from app.cli.errors import CannotStartError
-from app.client import Client, ClientError, ConnectionFailed, ServiceProblem
+from app.client import Client, ClientError, ServiceConnectionError, ServiceError
 
 
 def connect(url: str, key_file: Path | None, retries: int = 5) -> Client:
@@ -42,9 +42,9 @@ def asking() -> Iterator[None]:
     """
     try:
         yield
-    except ConnectionFailed as error:
+    except ServiceConnectionError as error:
         raise CannotStartError(f"there is no service: {error}") from error
-    except ServiceProblem as error:
+    except ServiceError as error:
         raise CannotStartError(f"the service refuses: {error.detail or error.title}") from error
     except (ClientError, KeyError) as error:
         raise CannotStartError(f"what answers is no such service: {error}") from error

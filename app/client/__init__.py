@@ -4,11 +4,11 @@ from app.client.async_client import AsyncClient
 from app.client.client import Client
 from app.client.errors import (
     ClientError,
-    ConnectionFailed,
-    ServiceProblem,
-    ServiceUnavailable,
-    TimedOut,
-    UnexpectedAnswer,
+    ServiceConnectionError,
+    ServiceError,
+    ServiceTimeoutError,
+    ServiceUnavailableError,
+    UnexpectedResponseError,
 )
 from app.client.images import ImageInput
 from app.client.segmentation import ClassInfo, ClassShare, Segmentation
@@ -20,12 +20,12 @@ __all__ = [
     "ClassShare",
     "Client",
     "ClientError",
-    "ConnectionFailed",
     "ImageInput",
     "Segmentation",
-    "ServiceProblem",
-    "ServiceUnavailable",
-    "TimedOut",
+    "ServiceConnectionError",
+    "ServiceError",
+    "ServiceTimeoutError",
+    "ServiceUnavailableError",
     "Timeouts",
-    "UnexpectedAnswer",
+    "UnexpectedResponseError",
 ]

@@ -12,7 +12,7 @@ from app.client.errors import ClientError
 from app.client.images import ImageInput
 from app.client.retries import Retries
 from app.client.segmentation import ClassInfo, Segmentation
-from app.client.steps import Answer, Call, Done, Outcome, Pause, Step, Steps, advance
+from app.client.steps import Call, Done, Outcome, Pause, Response, Step, Steps, advance
 from app.client.timeouts import DEFAULT_TIMEOUTS, Timeouts
 
 T = TypeVar("T")
@@ -87,15 +87,15 @@ class AsyncClient:
             await asyncio.sleep(step.seconds)
             return None
         try:
-            return await self._answer(step)
+            return await self._response(step)
         except ClientError as error:
             return error
 
-    async def _answer(self, call: Call) -> Answer:
+    async def _response(self, call: Call) -> Response:
         with call.failures_named():
             async with self._http.stream(**call.arguments) as response:
                 parts = []
                 async for part in response.aiter_bytes():
                     call.deadline.require()
                     parts.append(part)
-                return Answer(response.status_code, response.headers, b"".join(parts))
+                return Response(response.status_code, response.headers, b"".join(parts))

@@ -12,7 +12,7 @@ from app.client.errors import ClientError
 from app.client.images import ImageInput
 from app.client.retries import Retries
 from app.client.segmentation import ClassInfo, Segmentation
-from app.client.steps import Answer, Call, Done, Outcome, Pause, Step, Steps, advance
+from app.client.steps import Call, Done, Outcome, Pause, Response, Step, Steps, advance
 from app.client.timeouts import DEFAULT_TIMEOUTS, Timeouts
 
 T = TypeVar("T")
@@ -66,10 +66,10 @@ class Client:
             tiling: how the service cuts it; None is `auto`.
 
         Raises:
-            ServiceProblem: the service refuses the image, or has no room and did not have any in the last try.
-            ConnectionFailed: no answer came, or it broke off, in the last try.
-            TimedOut: one of the timeouts has passed.
-            UnexpectedAnswer: what answered is not the service, or the mask is damaged.
+            ServiceError: the service refuses the image, or has no room and did not have any in the last try.
+            ServiceConnectionError: no response came, or it broke off, in the last try.
+            ServiceTimeoutError: one of the timeouts has passed.
+            UnexpectedResponseError: what answered is not the service, or the mask is damaged.
             OSError: the file cannot be read.
             TypeError, ValueError: the image is none.
         """
@@ -84,7 +84,7 @@ class Client:
         tiling: Tiling | None = None,
         alpha: float | None = None,
     ) -> bytes:
-        """The service's answer as it is, whole.
+        """The service's response as it is, whole.
 
         Args:
             image: as in ``segment``.
@@ -119,7 +119,7 @@ class Client:
         """Whether the service takes requests now; asked once. False as well if nothing answers.
 
         Raises:
-            ServiceProblem, UnexpectedAnswer: what answers is not the service.
+            ServiceError, UnexpectedResponseError: what answers is not the service.
         """
         return self._run(self._core.is_ready())
 
@@ -134,14 +134,14 @@ class Client:
             time.sleep(step.seconds)
             return None
         try:
-            return self._answer(step)
+            return self._response(step)
         except ClientError as error:
             return error
 
-    def _answer(self, call: Call) -> Answer:
+    def _response(self, call: Call) -> Response:
         with call.failures_named(), self._http.stream(**call.arguments) as response:
             parts = []
             for part in response.iter_bytes():
                 call.deadline.require()
                 parts.append(part)
-            return Answer(response.status_code, response.headers, b"".join(parts))
+            return Response(response.status_code, response.headers, b"".join(parts))

@@ -4,14 +4,19 @@ import logging
 from dataclasses import dataclass, field
 from typing import Any, Literal, TypeAlias
 
-from app.client import answers, images
-from app.client.answers import JSON, PNG
-from app.client.errors import ConnectionFailed, ServiceUnavailable, TimedOut, UnexpectedAnswer
+from app.client import images, responses
+from app.client.errors import (
+    ServiceConnectionError,
+    ServiceTimeoutError,
+    ServiceUnavailableError,
+    UnexpectedResponseError,
+)
 from app.client.images import ImageInput
 from app.client.masks import decode_mask
+from app.client.responses import JSON, PNG
 from app.client.retries import Retries
 from app.client.segmentation import ClassInfo, Segmentation, shares
-from app.client.steps import Answer, Call, Pause, Request, Steps
+from app.client.steps import Call, Pause, Request, Response, Steps
 from app.client.timeouts import Deadline, Timeouts
 
 Format: TypeAlias = Literal["png", "json", "overlay", "confidence"]
@@ -49,15 +54,15 @@ class Core:
         data = images.encode(image)
         deadline = Deadline(self.timeouts.total_s)
         for _ in range(_MASKS_WITHOUT_NAMES):
-            answer = yield from self._post(data, _given(format="png", tiling=tiling), PNG, deadline)
-            digest = answers.digest(answer)
+            response = yield from self._post(data, _given(format="png", tiling=tiling), PNG, deadline)
+            digest = responses.digest(response)
             classes = yield from self._classes_of(digest, deadline)
             if classes is not None:
-                mask = decode_mask(answer.body)
-                request_id = answer.headers.get(answers.REQUEST_ID_HEADER)
+                mask = decode_mask(response.body)
+                request_id = response.headers.get(responses.REQUEST_ID_HEADER)
                 found = shares(mask, classes)
-                return Segmentation(mask, found, digest, request_id, answers.stages(answer), data)
-        raise UnexpectedAnswer("the service's weights are not the same from one request to the next")
+                return Segmentation(mask, found, digest, request_id, responses.stages(response), data)
+        raise UnexpectedResponseError("the service's weights are not the same from one request to the next")
 
     def segment_bytes(
         self,
@@ -69,20 +74,20 @@ class Core:
     ) -> Steps[bytes]:
         parameters = _given(format=format, mask=mask, tiling=tiling, alpha=alpha)
         media_type = JSON if format == "json" else PNG
-        answer = yield from self._post(images.encode(image), parameters, media_type, Deadline(self.timeouts.total_s))
-        return answer.body
+        response = yield from self._post(images.encode(image), parameters, media_type, Deadline(self.timeouts.total_s))
+        return response.body
 
     def classes(self) -> Steps[tuple[ClassInfo, ...]]:
         return (yield from self._ask_classes(Deadline(self.timeouts.total_s)))
 
     def model(self) -> Steps[dict[str, Any]]:
-        answer = yield from self._ask(Request("GET", "/model"), JSON, Deadline(self.timeouts.total_s))
-        return answers.document(answer)
+        response = yield from self._ask(Request("GET", "/model"), JSON, Deadline(self.timeouts.total_s))
+        return responses.document(response)
 
     def is_ready(self) -> Steps[bool]:
         try:
             yield from self._ask_once(Request("GET", "/readyz"), JSON, Deadline(self.timeouts.total_s))
-        except (ServiceUnavailable, ConnectionFailed, TimedOut):
+        except (ServiceUnavailableError, ServiceConnectionError, ServiceTimeoutError):
             return False
         return True
 
@@ -91,32 +96,32 @@ class Core:
         if digest not in self._classes:
             classes = yield from self._ask_classes(deadline)
             # After the classes: if the weights were replaced before them, this tells.
-            answer = yield from self._ask(Request("GET", "/model"), JSON, deadline)
-            if answers.document(answer).get("sha256") != digest:
+            response = yield from self._ask(Request("GET", "/model"), JSON, deadline)
+            if responses.document(response).get("sha256") != digest:
                 return None
             self._classes[digest] = classes
         return self._classes[digest]
 
     def _ask_classes(self, deadline: Deadline) -> Steps[tuple[ClassInfo, ...]]:
-        answer = yield from self._ask(Request("GET", "/classes"), JSON, deadline)
+        response = yield from self._ask(Request("GET", "/classes"), JSON, deadline)
         try:
             return tuple(
                 ClassInfo(int(told["index"]), str(told["name"]), _color(told["color"]))
-                for told in answers.document(answer)["classes"]
+                for told in responses.document(response)["classes"]
             )
         except (KeyError, TypeError, ValueError) as error:
-            raise UnexpectedAnswer(f"the answer is no table of classes: {error}") from error
+            raise UnexpectedResponseError(f"the response is no table of classes: {error}") from error
 
-    def _post(self, data: bytes, parameters: dict[str, str], media_type: str, deadline: Deadline) -> Steps[Answer]:
+    def _post(self, data: bytes, parameters: dict[str, str], media_type: str, deadline: Deadline) -> Steps[Response]:
         return (yield from self._ask(Request("POST", "/segment", parameters, data), media_type, deadline))
 
-    def _ask(self, request: Request, media_type: str, deadline: Deadline) -> Steps[Answer]:
-        """A whole answer, after as many tries as it takes and as there may be."""
+    def _ask(self, request: Request, media_type: str, deadline: Deadline) -> Steps[Response]:
+        """A whole response, after as many tries as it takes and as there may be."""
         tried = 0
         while True:
             try:
                 return (yield from self._ask_once(request, media_type, deadline))
-            except (ServiceUnavailable, ConnectionFailed) as error:
+            except (ServiceUnavailableError, ServiceConnectionError) as error:
                 pause_s = self.retries.pause_s(error, tried)
                 if tried >= self.retries.number or pause_s >= deadline.left_s:
                     raise
@@ -124,12 +129,12 @@ class Core:
                 _log.info("%s; retry %d of %d in %.1f s", error, tried, self.retries.number, pause_s)
             yield Pause(pause_s)
 
-    def _ask_once(self, request: Request, media_type: str, deadline: Deadline) -> Steps[Answer]:
+    def _ask_once(self, request: Request, media_type: str, deadline: Deadline) -> Steps[Response]:
         deadline.require()
-        answer = yield Call(request, self.timeouts, deadline, self.proxy)
-        assert answer is not None
-        answers.require_whole(answer, media_type)
-        return answer
+        response = yield Call(request, self.timeouts, deadline, self.proxy)
+        assert response is not None
+        responses.require_whole(response, media_type)
+        return response
 
 
 def _given(**parameters: object) -> dict[str, str]:

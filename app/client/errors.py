@@ -1,26 +1,24 @@
 """What may go wrong between a client and the service.
 
 ClientError
-├── ServiceProblem           the service says why it does not do what was asked
-│   └── ServiceUnavailable   it cannot at the moment; all tries have been used up
-├── ConnectionFailed         no answer came, or not all of one; all tries have been used up
-├── TimedOut                 one of the limits in ``Timeouts`` has passed
-└── UnexpectedAnswer         what answered is not this service, or the answer is damaged
+├── ServiceError                    the service says why it does not do what was asked
+│   └── ServiceUnavailableError     it cannot at the moment; all tries have been used up
+├── ServiceConnectionError          no response came, or not all of one; all tries have been used up
+├── ServiceTimeoutError             one of the limits in ``Timeouts`` has passed
+└── UnexpectedResponseError         what answered is not this service, or the response is damaged
 """
-
-# ruff: noqa: N818 (names say what happened)
 
 
 class ClientError(Exception):
     """Base of all errors that clients raise, but for the caller's own: OSError of a file, TypeError and ValueError."""
 
 
-class ServiceProblem(ClientError):
-    """An answer with an error.
+class ServiceError(ClientError):
+    """A response with an error.
 
     Attributes:
-        status: of HTTP.
-        slug: the problem's stable name, as `not-an-image`; empty if what answered told none, as proxies do.
+        status: HTTP status.
+        slug: the problem's stable name, as `not-an-image`; empty if it names none, as proxies do.
         title: what kind of problem it is.
         detail: what is wrong with this request.
         request_id: finds the request in the service's log; None if what answered told none.
@@ -50,17 +48,17 @@ class ServiceProblem(ClientError):
         return f"{name}: {self.detail or self.title}{request}"
 
 
-class ServiceUnavailable(ServiceProblem):
+class ServiceUnavailableError(ServiceError):
     """A problem that passes: the queue is full, the service is starting or shutting down, a proxy does not reach it."""
 
 
-class ConnectionFailed(ClientError):
-    """No answer came, or it broke off before its end."""
+class ServiceConnectionError(ClientError):
+    """No response came, or it broke off before its end."""
 
 
-class TimedOut(ClientError):
+class ServiceTimeoutError(ClientError):
     """A limit of ``Timeouts`` has passed; the message names it."""
 
 
-class UnexpectedAnswer(ClientError):
-    """The answer is not what this service sends."""
+class UnexpectedResponseError(ClientError):
+    """The response is not what this service sends."""

@@ -6,7 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import PngImagePlugin
 
-from app.client.errors import UnexpectedAnswer
+from app.client.errors import UnexpectedResponseError
 
 _ROWS_AT_ONCE = 256
 
@@ -15,16 +15,16 @@ def decode_mask(png: bytes) -> NDArray[np.uint8]:
     """The class indices in a palette PNG that is whole: (height, width), uint8.
 
     Raises:
-        UnexpectedAnswer: it is damaged, or another kind of picture.
+        UnexpectedResponseError: it is damaged, or another kind of picture.
     """
     try:
         # Image.open() would warn of 100 megapixels, which are a common size here, and refuse twice as many.
         picture = PngImagePlugin.PngImageFile(BytesIO(png))
         if picture.mode != "P":
-            raise UnexpectedAnswer(f"the mask is a PNG of mode {picture.mode}, not one with a palette")
+            raise UnexpectedResponseError(f"the mask is a PNG of mode {picture.mode}, not one with a palette")
         return np.array(picture)
     except (OSError, SyntaxError, ValueError) as error:  # of Pillow
-        raise UnexpectedAnswer(f"the mask cannot be decoded: {error}") from error
+        raise UnexpectedResponseError(f"the mask cannot be decoded: {error}") from error
 
 
 def count_pixels(mask: NDArray[np.uint8]) -> list[int]:

@@ -3,7 +3,7 @@
 import random
 from dataclasses import dataclass
 
-from app.client.errors import ConnectionFailed, ServiceUnavailable
+from app.client.errors import ServiceConnectionError, ServiceUnavailableError
 
 _FIRST_S, _LONGEST_S = 0.5, 10.0
 _LATENESS = 0.1
@@ -26,14 +26,14 @@ class Retries:
         if self.number < 0:
             raise ValueError(f"the number of retries is to be 0 or more, not {self.number}")
 
-    def pause_s(self, error: ServiceUnavailable | ConnectionFailed, tried: int) -> float:
+    def pause_s(self, error: ServiceUnavailableError | ServiceConnectionError, tried: int) -> float:
         """Seconds until the next try; what clients were told or found together they do not do together.
 
         Args:
             error: of the last try.
             tried: number of tries before it.
         """
-        told_s = error.retry_after_s if isinstance(error, ServiceUnavailable) else None
+        told_s = error.retry_after_s if isinstance(error, ServiceUnavailableError) else None
         if told_s is not None:
             return told_s * random.uniform(1, 1 + _LATENESS)
         return min(_LONGEST_S, _FIRST_S * 2.0**tried) * random.uniform(0.5, 1)

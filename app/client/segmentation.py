@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from app.client import images
-from app.client.errors import UnexpectedAnswer
+from app.client.errors import UnexpectedResponseError
 from app.client.masks import count_pixels
 
 Color: TypeAlias = tuple[int, int, int]
@@ -110,13 +110,13 @@ def shares(mask: NDArray[np.uint8], classes: tuple[ClassInfo, ...]) -> tuple[Cla
     """The classes found in a mask, by index.
 
     Raises:
-        UnexpectedAnswer: the mask has an index that is none of the classes'.
+        UnexpectedResponseError: the mask has an index that is none of the classes'.
     """
     by_index = {known.index: known for known in classes}
     found = [(index, pixels) for index, pixels in enumerate(count_pixels(mask)) if pixels]
     unknown = [index for index, _ in found if index not in by_index]
     if unknown:
-        raise UnexpectedAnswer(f"the mask has indices {unknown}, which are none of the service's classes")
+        raise UnexpectedResponseError(f"the mask has indices {unknown}, which are none of the service's classes")
     return tuple(
         ClassShare(index, by_index[index].name, by_index[index].color, pixels, pixels / mask.size)
         for index, pixels in found

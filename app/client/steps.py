@@ -10,7 +10,7 @@ from typing import Any, Generic, TypeAlias, TypeVar
 
 import httpx2
 
-from app.client.errors import ClientError, ConnectionFailed, TimedOut, UnexpectedAnswer
+from app.client.errors import ClientError, ServiceConnectionError, ServiceTimeoutError, UnexpectedResponseError
 from app.client.timeouts import Deadline, Timeouts
 
 T = TypeVar("T")
@@ -62,16 +62,18 @@ class Call:
         try:
             yield
         except httpx2.ConnectTimeout as error:
-            raise ConnectionFailed(
+            raise ServiceConnectionError(
                 f"no connection within connect_s = {self.timeouts.connect_s:g} s{self._way}"
             ) from error
         except httpx2.TimeoutException as error:
             self.deadline.require()
-            raise TimedOut(self._overdue(error)) from error
+            raise ServiceTimeoutError(self._overdue(error)) from error
         except httpx2.DecodingError as error:
-            raise UnexpectedAnswer(f"the answer cannot be decoded: {error}") from error
+            raise UnexpectedResponseError(f"the response cannot be decoded: {error}") from error
         except httpx2.RequestError as error:
-            raise ConnectionFailed(f"{self.request.method} {self.request.path}: {_words(error)}{self._way}") from error
+            raise ServiceConnectionError(
+                f"{self.request.method} {self.request.path}: {_words(error)}{self._way}"
+            ) from error
 
     @property
     def _way(self) -> str:
@@ -82,22 +84,22 @@ class Call:
         bound = self.deadline.bound
         return httpx2.Timeout(
             connect=bound(self.timeouts.connect_s),
-            write=bound(self.timeouts.send_s),
-            read=bound(self.timeouts.answer_s),
+            write=bound(self.timeouts.write_s),
+            read=bound(self.timeouts.read_s),
             pool=bound(self.timeouts.total_s),
         )
 
     def _overdue(self, error: httpx2.TimeoutException) -> str:
         match error:
             case httpx2.WriteTimeout():
-                return f"the service took no part of the image within send_s = {self.timeouts.send_s:g} s"
+                return f"the service took no part of the image within write_s = {self.timeouts.write_s:g} s"
             case httpx2.ReadTimeout():
-                return f"no part of an answer came within answer_s = {self.timeouts.answer_s:g} s"
+                return f"no part of a response came within read_s = {self.timeouts.read_s:g} s"
         return "no connection became free"
 
 
 @dataclass(frozen=True, slots=True)
-class Answer:
+class Response:
     """A response with all of its body."""
 
     status: int
@@ -120,10 +122,10 @@ class Done(Generic[T]):
 
 
 Step: TypeAlias = Call | Pause
-Outcome: TypeAlias = Answer | ClientError | None
-"""Of a call its answer or why there is none; None of a pause, and before the first step."""
+Outcome: TypeAlias = Response | ClientError | None
+"""Of a call its response or why there is none; None of a pause, and before the first step."""
 
-Steps: TypeAlias = Generator[Step, Answer | None, T]
+Steps: TypeAlias = Generator[Step, Response | None, T]
 
 
 def advance(steps: Steps[T], outcome: Outcome) -> Step | Done[T]:

@@ -1,11 +1,11 @@
-"""How long a client waits for what."""
+"""Timeouts of a client."""
 
 import math
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, fields
 
-from app.client.errors import TimedOut
+from app.client.errors import ServiceTimeoutError
 
 
 @dataclass(frozen=True, slots=True)
@@ -14,19 +14,19 @@ class Timeouts:
 
     Attributes:
         connect_s: until a connection is there. Only this one is followed by another try.
-        send_s: until the service takes the next part of the image.
-        answer_s: until the next part of the answer, the first included. The service's own deadline, 120 s, is shorter,
+        write_s: until the service takes the next part of the image.
+        read_s: until the next part of the response, the first included. The service's own deadline, 120 s, is shorter,
             so that it is the service that says why.
         total_s: for all of a call: every try, the waits between them, and the names of the classes. What has begun is
-            given up when the next part of it arrives, or by ``answer_s``.
+            given up when the next part of it arrives, or by ``read_s``.
 
     Raises:
         ValueError: one is not more than 0.
     """
 
     connect_s: float = 5
-    send_s: float = 30
-    answer_s: float = 150
+    write_s: float = 30
+    read_s: float = 150
     total_s: float = 900
 
     def __post_init__(self) -> None:
@@ -43,8 +43,8 @@ class Deadline:
     """The end of a call.
 
     Args:
-        total_s: from now.
-        clock: seconds that only grow.
+        total_s: seconds from now.
+        clock: monotonic seconds.
     """
 
     def __init__(self, total_s: float, clock: Callable[[], float] = time.monotonic) -> None:
@@ -57,9 +57,9 @@ class Deadline:
         return self._end - self._clock()
 
     def require(self) -> None:
-        """Raises TimedOut if it has passed."""
+        """Raises ServiceTimeoutError if it has passed."""
         if self.left_s <= 0:
-            raise TimedOut(f"the call took longer than total_s = {self._total_s:g} s")
+            raise ServiceTimeoutError(f"the call took longer than total_s = {self._total_s:g} s")
 
     def bound(self, limit_s: float) -> float | None:
         """A limit that ends no later than the call; None if neither ends."""

@@ -147,7 +147,7 @@ class HttpProtocol(HttpToolsProtocol):
             self._send_refusal()
 
     def enforce_time_limits(self) -> None:
-        """End the connection if its client takes too long to send a header or to read a response. To be called often."""
+        """End the connection if its client takes too long to send a header or to read a response. Called often."""
         now = self.loop.time()
         if self._refused_since is not None and now - self._refused_since > _LINGER_S:
             self.transport.close()

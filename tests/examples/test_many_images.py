@@ -2,13 +2,13 @@ from pathlib import Path
 
 import pytest
 
-from app.client import UnexpectedAnswer
+from app.client import UnexpectedResponseError
 from examples.many_images import each
 
 
 def length(image: Path) -> int:
     if image.stem == "refused":
-        raise UnexpectedAnswer("no mask")
+        raise UnexpectedResponseError("no mask")
     return len(image.read_bytes())
 
 

@@ -11,7 +11,7 @@ from model.tiling import Tiling, TilingLimits
 from tests.model.fake_cuda import CUDA, fake_cuda
 from tests.model.random_checkpoint import random_checkpoint
 
-LIMITS = TilingLimits(band_pixels=64 * 96, photograph_pixels=64 * 96)
+LIMITS = TilingLimits(band_pixels=64 * 96, small_image_pixels=64 * 96)
 IMAGES = {"small": (64, 96, False), "in bands": (130, 96, True), "wide": (32, 3000, False)}
 """Height, width, and whether the confidence is asked for."""
 

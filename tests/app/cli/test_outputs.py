@@ -7,9 +7,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from app.cli.errors import FileError
-from app.cli.report import Failure, Report
 from app.cli.inputs import Search, Source, search
 from app.cli.outputs import assign_targets
+from app.cli.report import Failure, Report
 from model.image_suffixes import IMAGE_SUFFIXES
 
 _NAMES = st.from_regex(r"[aAb](\.(jpg|png)){0,3}", fullmatch=True)

@@ -19,14 +19,14 @@ class ScriptedServer:
     """Serves while it is entered: one connection after the other, of each one request.
 
     Args:
-        answers: to the first request, the second, and so on; nothing at all where there is None.
+        responses: to the first request, the second, and so on; nothing at all where there is None.
 
     Attributes:
         requests: those that came, whole.
     """
 
-    def __init__(self, *answers: bytes | None) -> None:
-        self._answers = answers
+    def __init__(self, *responses: bytes | None) -> None:
+        self._answers = responses
         self._listener = socket.create_server(("127.0.0.1", 0))
         self._thread = Thread(target=self._serve)
         self.requests: list[bytes] = []
@@ -47,17 +47,17 @@ class ScriptedServer:
         return f"http://127.0.0.1:{self._listener.getsockname()[1]}"
 
     def _serve(self) -> None:
-        for answer in self._answers:
+        for response in self._answers:
             try:
                 connection, _ = self._listener.accept()
             except OSError:
                 return
             with connection:
                 self.requests.append(_read(connection))
-                if answer is None:
+                if response is None:
                     connection.recv(1)  # until the client has gone
                 else:
-                    connection.sendall(answer)
+                    connection.sendall(response)
 
 
 def _read(connection: socket.socket) -> bytes:

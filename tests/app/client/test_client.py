@@ -18,13 +18,13 @@ from app.client import (
     AsyncClient,
     Client,
     ClientError,
-    ConnectionFailed,
     ImageInput,
-    ServiceProblem,
-    ServiceUnavailable,
-    TimedOut,
+    ServiceConnectionError,
+    ServiceError,
+    ServiceTimeoutError,
+    ServiceUnavailableError,
     Timeouts,
-    UnexpectedAnswer,
+    UnexpectedResponseError,
 )
 from model.labels import VOC
 from tests.app.api.auth.test_dependencies import KEYS, keys_file
@@ -151,27 +151,27 @@ def test_classes_model_and_readiness_are_told(connect: Connect, server: ServerPr
 
 
 def test_what_is_no_image_is_a_problem(connect: Connect, server: ServerProcess) -> None:
-    with pytest.raises(ServiceProblem, match="400 not-an-image: the file's 5 bytes are no image") as caught:
+    with pytest.raises(ServiceError, match="400 not-an-image: the file's 5 bytes are no image") as caught:
         connect(server.url).segment(b"hello")
     assert caught.value.status == 400
     assert caught.value.slug == "not-an-image"
     assert caught.value.title == "Not an image"
     assert caught.value.retry_after_s is None
     assert f"(request {caught.value.request_id})" in str(caught.value)
-    assert not isinstance(caught.value, ServiceUnavailable)
+    assert not isinstance(caught.value, ServiceUnavailableError)
 
 
 def test_a_parameter_that_is_wrong_is_a_problem(connect: Connect, server: ServerProcess, cat: bytes) -> None:
-    with pytest.raises(ServiceProblem, match=r"422 invalid-request: alpha"):
+    with pytest.raises(ServiceError, match=r"422 invalid-request: alpha"):
         connect(server.url).segment_bytes(cat, "overlay", alpha=2)
 
 
 def test_a_key_opens_and_its_lack_is_told_once(connect: Connect, start_server: Start, tmp_path: Path) -> None:
     server = start_server(api_keys_file=keys_file(tmp_path))
     assert "cat" in [share.name for share in connect(server.url, key=KEYS["segment"]).segment(CAT).classes]
-    with pytest.raises(ServiceProblem, match="401 unauthorized"):
+    with pytest.raises(ServiceError, match="401 unauthorized"):
         connect(server.url).segment(CAT)
-    with pytest.raises(ServiceProblem, match="403 forbidden"):
+    with pytest.raises(ServiceError, match="403 forbidden"):
         connect(server.url, key=KEYS["metrics"]).segment(CAT)
     metrics = _metrics(server)
     assert 'fcn_refusals_total{reason="unauthorized"} 1.0' in metrics
@@ -206,7 +206,7 @@ def test_a_full_queue_that_stays_full_is_told(connect: Connect) -> None:
     body = b'{"type":"/problems/queue-full","title":"Queue full","status":429,"detail":"try again in 60 s"}'
     with ScriptedServer(response("429 Too Many Requests", body, "Retry-After: 60")) as scripted:
         client = connect(scripted.url, timeouts=Timeouts(total_s=30))
-        with pytest.raises(ServiceUnavailable, match="429 queue-full: try again in 60 s") as caught:
+        with pytest.raises(ServiceUnavailableError, match="429 queue-full: try again in 60 s") as caught:
             client.segment(CAT)
     assert caught.value.retry_after_s == 60
     assert len(scripted.requests) == 1  # there is no time to wait for
@@ -221,13 +221,13 @@ def test_a_service_that_shuts_down_and_then_is_gone_is_told(
     wait_until(lambda: "fcn_unfinished_requests 1.0" in _metrics(server))
     server.process.send_signal(signal.SIGTERM)
     wait_until(lambda: not client.is_ready())
-    with pytest.raises(ServiceUnavailable, match="503 draining") as caught:
+    with pytest.raises(ServiceUnavailableError, match="503 draining") as caught:
         client.segment(cat)
     assert caught.value.retry_after_s == 1
     assert upload.finish().startswith(b"HTTP/1.1 200")
     server.process.wait(timeout=60)
     assert not client.is_ready()
-    with pytest.raises(ConnectionFailed, match="POST /segment"):
+    with pytest.raises(ServiceConnectionError, match="POST /segment"):
         client.segment(cat)
 
 
@@ -259,7 +259,7 @@ def test_an_answer_that_breaks_off_is_no_mask(
     }[framing]
     with ScriptedServer(broken, broken) as scripted:
         for method in ("segment", "segment_bytes"):
-            with pytest.raises(ConnectionFailed):
+            with pytest.raises(ServiceConnectionError):
                 getattr(connect(scripted.url, retries=0), method)(cat)
 
 
@@ -279,20 +279,20 @@ def test_an_image_is_sent_again_whole_after_a_connection_that_broke(
 @pytest.mark.parametrize(
     ("timeouts", "told"),
     [
-        (Timeouts(answer_s=0.2), "answer_s = 0.2 s"),
+        (Timeouts(read_s=0.2), "read_s = 0.2 s"),
         (Timeouts(total_s=0.2), "total_s = 0.2 s"),
     ],
 )
 def test_a_service_that_does_not_answer_is_given_up_and_not_asked_again(
     connect: Connect, timeouts: Timeouts, told: str
 ) -> None:
-    with ScriptedServer(None, None) as scripted, pytest.raises(TimedOut, match=told):
+    with ScriptedServer(None, None) as scripted, pytest.raises(ServiceTimeoutError, match=told):
         connect(scripted.url, timeouts=timeouts).segment(CAT)
     assert len(scripted.requests) == 1
 
 
 @pytest.mark.parametrize(
-    "answer",
+    "unexpected",
     [
         response("200 OK", b"<html>It works!</html>", content_type="text/html"),
         response(
@@ -300,11 +300,11 @@ def test_a_service_that_does_not_answer_is_given_up_and_not_asked_again(
         ),
     ],
 )
-def test_what_answers_and_is_not_the_service_is_told(connect: Connect, answer: bytes) -> None:
+def test_what_answers_and_is_not_the_service_is_told(connect: Connect, unexpected: bytes) -> None:
     classes = response("200 OK", b'{"classes":[{"index":0,"name":"a","color":[0,0,0]}]}')
     with (
-        ScriptedServer(answer, classes, response("200 OK", b'{"sha256":"1"}')) as scripted,
-        pytest.raises(UnexpectedAnswer),
+        ScriptedServer(unexpected, classes, response("200 OK", b'{"sha256":"1"}')) as scripted,
+        pytest.raises(UnexpectedResponseError),
     ):
         connect(scripted.url).segment(CAT)
 
@@ -314,7 +314,7 @@ def test_a_proxy_s_page_is_a_problem_without_a_slug(connect: Connect) -> None:
         ScriptedServer(
             response("502 Bad Gateway", b"<html>nothing there</html>", content_type="text/html")
         ) as scripted,
-        pytest.raises(ServiceUnavailable, match=r"^502: <html>nothing there") as caught,
+        pytest.raises(ServiceUnavailableError, match=r"^502: <html>nothing there") as caught,
     ):
         connect(scripted.url, retries=0).model()
     assert caught.value.slug == ""
@@ -367,7 +367,13 @@ def test_neither_torch_nor_the_service_s_libraries_are_needed(server: ServerProc
 def test_every_error_has_one_base() -> None:
     assert all(
         issubclass(kind, ClientError)
-        for kind in (ServiceProblem, ServiceUnavailable, ConnectionFailed, TimedOut, UnexpectedAnswer)
+        for kind in (
+            ServiceError,
+            ServiceUnavailableError,
+            ServiceConnectionError,
+            ServiceTimeoutError,
+            UnexpectedResponseError,
+        )
     )
 
 

@@ -1,6 +1,6 @@
 import pytest
 
-from app.client import Client, ConnectionFailed
+from app.client import Client, ServiceConnectionError
 from app.client.connection import is_local, proxy_of
 from tests.app.client.scripted_server import ScriptedServer, response
 
@@ -56,7 +56,7 @@ def test_a_service_on_this_machine_needs_no_proxy(monkeypatch: pytest.MonkeyPatc
 @pytest.mark.parametrize("scheme", ["http", "socks5", "socks5h"])
 def test_a_proxy_that_is_not_there_is_named_without_its_password(monkeypatch: pytest.MonkeyPatch, scheme: str) -> None:
     monkeypatch.setenv("ALL_PROXY", f"{scheme}://me:secret@127.0.0.1:9")
-    with Client(ELSEWHERE, retries=0) as client, pytest.raises(ConnectionFailed) as failure:
+    with Client(ELSEWHERE, retries=0) as client, pytest.raises(ServiceConnectionError) as failure:
         client.model()
     assert str(failure.value).endswith("(by the proxy 127.0.0.1:9, which the environment names)")
     assert "secret" not in str(failure.value)

@@ -13,14 +13,14 @@ import pytest
 from app.client.core import Core
 from app.client.errors import (
     ClientError,
-    ConnectionFailed,
-    ServiceProblem,
-    ServiceUnavailable,
-    TimedOut,
-    UnexpectedAnswer,
+    ServiceConnectionError,
+    ServiceError,
+    ServiceTimeoutError,
+    ServiceUnavailableError,
+    UnexpectedResponseError,
 )
 from app.client.retries import Retries
-from app.client.steps import Answer, Call, Done, Outcome, Pause, Steps, advance
+from app.client.steps import Call, Done, Outcome, Pause, Response, Steps, advance
 from app.client.timeouts import Deadline, Timeouts
 from app.formats.png_writer import PngWriter
 
@@ -52,7 +52,7 @@ def test_weights_that_are_replaced_before_the_names_are_known_make_another_mask(
         _core().segment(b"image", None), [*replaced, _mask("b"), _json(_CLASSES), _json({"sha256": "b"})]
     )
     assert found.checkpoint == "b"
-    with pytest.raises(UnexpectedAnswer, match="not the same from one request to the next"):
+    with pytest.raises(UnexpectedResponseError, match="not the same from one request to the next"):
         _run(_core().segment(b"image", None), replaced * 3)
 
 
@@ -83,22 +83,22 @@ def test_the_wait_may_be_told_as_a_date() -> None:
 
 @pytest.mark.parametrize("status", [400, 401, 403, 408, 413, 415, 422, 500, 504])
 def test_what_does_not_pass_is_not_asked_for_again(status: int) -> None:
-    with pytest.raises(ServiceProblem) as caught:
+    with pytest.raises(ServiceError) as caught:
         _run(_core().model(), [_problem(status, {})])
-    assert not isinstance(caught.value, ServiceUnavailable)
+    assert not isinstance(caught.value, ServiceUnavailableError)
     assert caught.value.status == status
 
 
 def test_pauses_grow_and_end_with_the_last_error() -> None:
-    _, _, pauses = _run(_core(retries=8).model(), [ConnectionFailed("refused")] * 8 + [_json({})])
+    _, _, pauses = _run(_core(retries=8).model(), [ServiceConnectionError("refused")] * 8 + [_json({})])
     for pause, longest in zip(pauses, (0.5, 1, 2, 4, 8, 10, 10, 10), strict=True):
         assert longest / 2 <= pause <= longest
-    with pytest.raises(ConnectionFailed, match="third"):
-        _run(_core(retries=2).model(), [ConnectionFailed(word) for word in ("first", "second", "third")])
+    with pytest.raises(ServiceConnectionError, match="third"):
+        _run(_core(retries=2).model(), [ServiceConnectionError(word) for word in ("first", "second", "third")])
 
 
 def test_a_wait_beyond_the_total_is_not_begun() -> None:
-    with pytest.raises(ServiceUnavailable):
+    with pytest.raises(ServiceUnavailableError):
         _run(_core(total_s=5).model(), [_problem(429, {"Retry-After": "6"})])
 
 
@@ -110,18 +110,18 @@ def test_a_deadline_bounds_every_limit() -> None:
     assert deadline.bound(4) == 2
     deadline.require()
     now[0] = 10
-    with pytest.raises(TimedOut, match="total_s = 10 s"):
+    with pytest.raises(ServiceTimeoutError, match="total_s = 10 s"):
         deadline.require()
     assert Deadline(float("inf")).bound(float("inf")) is None
-    with pytest.raises(ValueError, match="send_s is to be more than 0, not 0"):
-        Timeouts(send_s=0)
+    with pytest.raises(ValueError, match="write_s is to be more than 0, not 0"):
+        Timeouts(write_s=0)
 
 
 def _core(retries: int = 5, total_s: float = 900) -> Core:
     return Core(Timeouts(total_s=total_s), Retries(retries))
 
 
-def _run(steps: Steps[T], outcomes: Sequence[Answer | ClientError]) -> tuple[T, list[str], list[float]]:
+def _run(steps: Steps[T], outcomes: Sequence[Response | ClientError]) -> tuple[T, list[str], list[float]]:
     """The result, the paths asked for and the pauses; every outcome must be used."""
     left, paths, pauses = list(outcomes), [], []
     outcome: Outcome = None
@@ -137,7 +137,7 @@ def _run(steps: Steps[T], outcomes: Sequence[Answer | ClientError]) -> tuple[T, 
     return step.value, paths, pauses
 
 
-def _mask(digest: str) -> Answer:
+def _mask(digest: str) -> Response:
     palette = np.zeros((256, 3), dtype=np.uint8)
     headers = {
         "Content-Type": "image/png",
@@ -145,13 +145,13 @@ def _mask(digest: str) -> Answer:
         "X-Request-ID": "r1",
         "Server-Timing": "decode;dur=1.25, forward;dur=30",
     }
-    return Answer(200, httpx2.Headers(headers), PngWriter(2, 3, {}, palette).write(_MASK))
+    return Response(200, httpx2.Headers(headers), PngWriter(2, 3, {}, palette).write(_MASK))
 
 
-def _json(document: object) -> Answer:
-    return Answer(200, httpx2.Headers({"Content-Type": "application/json"}), json.dumps(document).encode())
+def _json(document: object) -> Response:
+    return Response(200, httpx2.Headers({"Content-Type": "application/json"}), json.dumps(document).encode())
 
 
-def _problem(status: int, headers: dict[str, str]) -> Answer:
+def _problem(status: int, headers: dict[str, str]) -> Response:
     body = {"type": "/problems/some", "title": "Some", "status": status, "detail": "some"}
-    return Answer(status, httpx2.Headers(headers), json.dumps(body).encode())
+    return Response(status, httpx2.Headers(headers), json.dumps(body).encode())

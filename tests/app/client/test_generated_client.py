@@ -29,7 +29,7 @@ def _generate(server: ServerProcess, folder: Path, name: str, overrides: dict[st
 
 
 def _segment(server: ServerProcess, package: str, cat: bytes, **parameters: Any) -> Any:
-    """The parsed answer to a form with an image."""
+    """The parsed response to a form with an image."""
     body = import_module(f"{package}.models").SegmentSegmentPostFilesBody(
         import_module(f"{package}.types").File(BytesIO(cat), "cat.jpg", "image/jpeg")
     )
@@ -48,11 +48,11 @@ def test_it_lists_the_classes_and_segments_as_json(
         classes = import_module("generated_for_json.api.about.classes_classes_get").sync(client=client)
     assert [known.name for known in classes.classes][8] == "cat"
     json_format = import_module("generated_for_json.models").OutputFormat.JSON
-    answer = _segment(server, "generated_for_json", cat, format_=json_format)
-    assert answer.status_code == 200
-    assert (answer.parsed.width, answer.parsed.height) == (451, 300)
-    assert np.asarray(answer.parsed.mask).shape == (300, 451)
-    assert "cat" in [share.name for share in answer.parsed.classes]
+    response = _segment(server, "generated_for_json", cat, format_=json_format)
+    assert response.status_code == 200
+    assert (response.parsed.width, response.parsed.height) == (451, 300)
+    assert np.asarray(response.parsed.mask).shape == (300, 451)
+    assert "cat" in [share.name for share in response.parsed.classes]
     refused = _segment(server, "generated_for_json", b"hello")
     assert refused.parsed.type_ == "/problems/not-an-image"
 
@@ -61,8 +61,8 @@ def test_it_segments_as_png(server: ServerProcess, tmp_path: Path, cat: bytes, m
     # It knows no media type of pictures unless it is told what they are, and of those it knows it takes the first.
     monkeypatch.syspath_prepend(tmp_path)
     _generate(server, tmp_path, "generated_for_png", {"image/png": "application/octet-stream"})
-    answer = _segment(server, "generated_for_png", cat)
-    assert answer.status_code == 200
-    mask = np.asarray(Image.open(answer.parsed.payload))
+    response = _segment(server, "generated_for_png", cat)
+    assert response.status_code == 200
+    mask = np.asarray(Image.open(response.parsed.payload))
     assert mask.shape == (300, 451)
     assert 8 in mask
