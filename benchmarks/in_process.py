@@ -24,7 +24,7 @@ from model.checkpoint import Checkpoint
 from model.networks.fcn import aligned
 from model.segmenter import DEFAULT_WEIGHTS
 from model.streaming import Program, fuse, run, trace_scores
-from model.upsampling.winners import winning_classes
+from model.upsampling.argmax import winning_classes
 
 _THREADS = 2
 _WARM_UP = 5

@@ -17,7 +17,7 @@ from model.checkpoint import Checkpoint
 from model.labels import Labels
 from model.networks.fcn import aligned
 from model.segmenter import Segmenter
-from model.tiling import Rectangle, Tiling, TilingLimits, overlapping_rectangles
+from model.tiling import Rectangle, Tiling, TilingLimits, sliding_windows
 
 Picture = NDArray[np.uint8]
 Mask = NDArray[np.uint8]
@@ -65,7 +65,7 @@ def load_segmenter() -> Segmenter:
 def cuts(segmenter: Segmenter, photograph: Picture) -> list[Cut]:
     """The photograph, cut in four ways; the first is not cut at all."""
     height, width = photograph.shape[:2]
-    overlapping = overlapping_rectangles(height, width, _TILE, _TILE)
+    overlapping = sliding_windows(height, width, _TILE, _TILE)
     return [
         _cut("whole", [Rectangle(0, 0, height, width)], segmenter.segment(photograph, tiling=Tiling.WHOLE).mask),
         _cut("exact", _bands(height, width), segmenter.segment(photograph, tiling=Tiling.EXACT).mask),

@@ -1,6 +1,6 @@
 """The contract between training and serving: one safetensors file that holds all that a prediction needs.
 
-Tensors: the weights as ``compaction`` names and rounds them, ``golden.image`` and ``golden.mask``. Header: one JSON
+Tensors: the weights as ``storage_dtype`` names and rounds them, ``golden.image`` and ``golden.mask``. Header: one JSON
 document, ``fcn_checkpoint``. No pickle is ever read.
 """
 
@@ -20,16 +20,16 @@ from safetensors.torch import load as load_tensors
 from safetensors.torch import save
 from torch import Tensor
 
-from model.compaction import Compaction, compact, restore
 from model.errors import CheckpointError, SegmentationError, first_fault
 from model.files import replacing
 from model.labels import Labels
 from model.networks import FCN, NetworkConfig, build_network
 from model.preprocessing import DEFAULT_PREPROCESSING, Preprocessing
 from model.streaming import Range
+from model.weight_compression import StorageDtype, compress_weights, decompress_weights
 
 _HEADER_KEY = "fcn_checkpoint"
-_VERSIONS = {Compaction.FLOAT16: 1, Compaction.INT8: 2}
+_VERSIONS = {StorageDtype.FLOAT16: 1, StorageDtype.INT8: 2}
 """Format of a file: a program that knows no int8 must refuse it, not read it wrong."""
 
 
@@ -75,7 +75,7 @@ class _Header:
     preprocessing: Preprocessing
     summary: Summary
     ranges: tuple[tuple[FiniteFloat, FiniteFloat], ...] = ()
-    version: int = _VERSIONS[Compaction.FLOAT16]
+    version: int = _VERSIONS[StorageDtype.FLOAT16]
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,8 +90,8 @@ class Checkpoint:
         summary: origin and scores.
         golden: an image and the mask it must give.
         digest: SHA-256 of the file it was read from, hexadecimal; empty if it was not.
-        compaction: what the weights are rounded to when saved.
-        ranges: the least and the greatest number of each value that the network computes, for int8; none if they were
+        storage_dtype: what the weights are rounded to when saved.
+        activation_ranges: minimum and maximum of each activation of the network, for int8; none if they were
             not measured. Programs that know no int8 pass them over.
 
     Raises:
@@ -105,8 +105,8 @@ class Checkpoint:
     summary: Summary = Summary()
     golden: Golden | None = None
     digest: str = ""
-    compaction: Compaction = Compaction.FLOAT16
-    ranges: tuple[Range, ...] = ()
+    storage_dtype: StorageDtype = StorageDtype.FLOAT16
+    activation_ranges: tuple[Range, ...] = ()
 
     def __post_init__(self) -> None:
         if len(self.labels) != self.config.num_classes:
@@ -123,15 +123,15 @@ class Checkpoint:
         network.load_state_dict(dict(self.weights))
         return network.eval().requires_grad_(False)
 
-    def compact(self) -> "Checkpoint":
+    def compressed(self) -> "Checkpoint":
         """The same with weights as they are once saved and loaded, rounding and all."""
-        return replace(self, weights=restore(compact(self.weights, self.compaction)))
+        return replace(self, weights=decompress_weights(compress_weights(self.weights, self.storage_dtype)))
 
     def save(self, path: Path) -> None:
         """Write the file, weights compacted, in one step: a reader sees the old file or the whole new one."""
-        version = _VERSIONS[self.compaction]
-        header = _Header(self.config, self.labels, self.preprocessing, self.summary, self.ranges, version)
-        stored = compact(self.weights, self.compaction)
+        version = _VERSIONS[self.storage_dtype]
+        header = _Header(self.config, self.labels, self.preprocessing, self.summary, self.activation_ranges, version)
+        stored = compress_weights(self.weights, self.storage_dtype)
         tensors = {name: tensor.contiguous() for name, tensor in stored.items()}
         if self.golden is not None:
             tensors["golden.image"] = torch.from_numpy(self.golden.image.copy())
@@ -164,7 +164,7 @@ class Checkpoint:
             )
         header = _parse_header(metadata[_HEADER_KEY], path)
         try:
-            weights = restore(tensors)
+            weights = decompress_weights(tensors)
         except CheckpointError as error:
             raise CheckpointError(f"weights file {path} is damaged: {error}") from error
         return cls(
@@ -175,8 +175,10 @@ class Checkpoint:
             summary=header.summary,
             golden=_golden(tensors, path),
             digest=hashlib.sha256(content).hexdigest(),
-            compaction=next(compaction for compaction, version in _VERSIONS.items() if version == header.version),
-            ranges=header.ranges,
+            storage_dtype=next(
+                storage_dtype for storage_dtype, version in _VERSIONS.items() if version == header.version
+            ),
+            activation_ranges=header.ranges,
         )
 
 

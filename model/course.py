@@ -10,7 +10,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from model.decoding import Decoder
+from model.postprocessing import Postprocessor
 from model.preprocessing import Preprocessing
 from model.segmentation import Timings
 from model.streaming import Stream
@@ -35,17 +35,22 @@ class Course:
     Args:
         preprocessing: from uint8 to what the network reads.
         stream: through the network.
-        decoder: of its scores.
+        postprocessor: of its scores.
         device: to compute on.
         dtype: to compute in.
     """
 
     def __init__(
-        self, preprocessing: Preprocessing, stream: Stream, decoder: Decoder, device: torch.device, dtype: torch.dtype
+        self,
+        preprocessing: Preprocessing,
+        stream: Stream,
+        postprocessor: Postprocessor,
+        device: torch.device,
+        dtype: torch.dtype,
     ) -> None:
         self._preprocessing = preprocessing
         self._stream = stream
-        self._decoder = decoder
+        self._postprocessor = postprocessor
         self._device = device
         self._dtype = dtype
 
@@ -94,7 +99,7 @@ class Course:
 
     @torch.inference_mode()
     def _decode(self, scores: Tensor) -> NDArray[Any] | None:
-        parts = [part.cpu().numpy() for part in self._decoder.push(scores)]
+        parts = [part.cpu().numpy() for part in self._postprocessor.push(scores)]
         return np.concatenate(parts, axis=2) if parts else None
 
     def _now(self) -> float:

@@ -92,7 +92,7 @@ def explain(candidates: Candidates, seconds: Mapping[Precision, float]) -> str:
 def _obstacle(precision: Precision, checkpoint: Checkpoint, device: torch.device, tolerance: float) -> str | None:
     if precision not in available_precisions(device):
         return f"device '{device}' does not compute in it"
-    if precision is Precision.INT8 and not checkpoint.ranges:
+    if precision is Precision.INT8 and not checkpoint.activation_ranges:
         return "the checkpoint has no ranges for it"
     scores = checkpoint.summary.precision_scores
     reference, found = scores.get(Precision.FLOAT32, {}), scores.get(precision, {})

@@ -107,12 +107,12 @@ def collect(bands: Iterable[Band], size: tuple[int, int], labels: Labels, *, con
         confidence: whether the bands have it.
     """
     mask = np.empty(size, dtype=np.uint8)
-    sure = np.empty(size, dtype=np.uint8) if confidence else None
+    confidences = np.empty(size, dtype=np.uint8) if confidence else None
     timings, top = NO_TIME, 0
     for band in bands:
         rows = slice(top, top + len(band.mask))
         mask[rows] = band.mask
-        if sure is not None and band.confidence is not None:
-            sure[rows] = band.confidence
+        if confidences is not None and band.confidence is not None:
+            confidences[rows] = band.confidence
         timings, top = timings + band.timings, rows.stop
-    return Segmentation(mask, labels, timings, sure)
+    return Segmentation(mask, labels, timings, confidences)

@@ -14,15 +14,15 @@ from torch import Tensor
 from model.capabilities import require_precision
 from model.checkpoint import Checkpoint
 from model.course import Course, Piece
-from model.decoding import Decoder, Reading, probabilities, winners, winners_and_confidence
 from model.device import choose_device, device_errors
 from model.errors import CheckpointError, ImageError
 from model.networks import FCN
 from model.networks.fcn import aligned
+from model.postprocessing import LogitsTransform, Postprocessor, argmax, argmax_and_confidence, probabilities
 from model.precision import Precision
 from model.segmentation import NO_TIME, Band, Segmentation, Timings, collect
 from model.streaming import Program, Stream, fuse, quantize, trace_scores
-from model.tiling import Rectangle, ScoreMap, Tiling, TilingLimits, mean_logits, overlapping_rectangles
+from model.tiling import Rectangle, ScoreMap, Tiling, TilingLimits, mean_logits, sliding_windows
 
 DEFAULT_WEIGHTS = Path(__file__).parent / "weights" / "voc.safetensors"
 """The checkpoint that ships."""
@@ -64,7 +64,7 @@ class Segmenter:
         self.precision = precision
         self.precision_reason = "as set"
         require_precision(precision, self.device)
-        if precision is Precision.INT8 and not checkpoint.ranges:
+        if precision is Precision.INT8 and not checkpoint.activation_ranges:
             raise CheckpointError("the checkpoint has no ranges to predict in int8 with; export it with --calibrate")
         with device_errors(self.device):
             network = self._build()
@@ -138,8 +138,8 @@ class Segmenter:
             ImageError: the array is no image.
             TilingError: the image is too large to be predicted that way.
         """
-        reading = winners_and_confidence if confidence else winners
-        pieces = self._pieces(image, tiling, reading)
+        transform = argmax_and_confidence if confidence else argmax
+        pieces = self._pieces(image, tiling, transform)
         width = image.shape[1]
         return (_band(piece, width) for piece in pieces)
 
@@ -167,7 +167,7 @@ class Segmenter:
         if len(sizes) != 1:
             raise ImageError(f"images of one size are predicted together, not of {sorted(sizes)}")
         ((height, width),) = sizes
-        course = self._course(height, winners_and_confidence if confidence else winners, interrupt=interrupt)
+        course = self._course(height, argmax_and_confidence if confidence else argmax, interrupt=interrupt)
         whole = Rectangle(0, 0, height, width)
         (piece,) = course.push([self._cut(image, whole) for image in images])
         assert piece.pixels is not None
@@ -201,25 +201,25 @@ class Segmenter:
         rows = [piece.pixels[0, :, :, : image.shape[1]] for piece in pieces if piece.pixels is not None]
         return np.concatenate(rows, axis=1, dtype=np.float32, casting="same_kind")
 
-    def _pieces(self, image: NDArray[np.uint8], tiling: Tiling, reading: Reading) -> Iterator[Piece]:
+    def _pieces(self, image: NDArray[np.uint8], tiling: Tiling, transform: LogitsTransform) -> Iterator[Piece]:
         """An image's rows as read, and no more; their width may be rounded up."""
         _require_image(image)
         height, width = image.shape[:2]
         match self.limits.choose(height, width, tiling):
             case Tiling.OVERLAP:
-                return self._overlapping(image, reading)
+                return self._overlapping(image, transform)
             case Tiling.WHOLE:
-                return self._streamed(image, reading, aligned(height))
+                return self._streamed(image, transform, aligned(height))
             case _ if self.limits.should_transpose(height, width):
-                return self._streamed_across(image, reading)
+                return self._streamed_across(image, transform)
             case _:
-                return self._streamed(image, reading, self.limits.band_rows(width))
+                return self._streamed(image, transform, self.limits.band_rows(width))
 
     def _streamed(
-        self, image: NDArray[np.uint8], reading: Reading, band_rows: int, *, across: bool = False
+        self, image: NDArray[np.uint8], transform: LogitsTransform, band_rows: int, *, across: bool = False
     ) -> Iterator[Piece]:
         height, width = image.shape[:2]
-        course = self._course(aligned(height), reading, across=across)
+        course = self._course(aligned(height), transform, across=across)
         done = 0
         for top in range(0, aligned(height), band_rows):
             band = Rectangle(top, 0, min(band_rows, aligned(height) - top), aligned(width))
@@ -228,12 +228,12 @@ class Segmenter:
                 done += 0 if pixels is None else pixels.shape[2]
                 yield Piece(pixels, piece.timings)
 
-    def _streamed_across(self, image: NDArray[np.uint8], reading: Reading) -> Iterator[Piece]:
+    def _streamed_across(self, image: NDArray[np.uint8], transform: LogitsTransform) -> Iterator[Piece]:
         """By bands of columns; the rows are told when all is done."""
         height, width = image.shape[:2]
         whole: NDArray[Any] | None = None
         left = 0
-        for piece in self._streamed(image.transpose(1, 0, 2), reading, self.limits.band_rows(height), across=True):
+        for piece in self._streamed(image.transpose(1, 0, 2), transform, self.limits.band_rows(height), across=True):
             if piece.pixels is not None:
                 batch, channels, columns, _ = piece.pixels.shape
                 if whole is None:
@@ -243,20 +243,22 @@ class Segmenter:
             yield Piece(None, piece.timings)
         yield Piece(whole, NO_TIME)
 
-    def _overlapping(self, image: NDArray[np.uint8], reading: Reading) -> Iterator[Piece]:
+    def _overlapping(self, image: NDArray[np.uint8], transform: LogitsTransform) -> Iterator[Piece]:
         height, width = image.shape[:2]
         maps: list[ScoreMap] = []
-        for place in overlapping_rectangles(height, width, self.limits.overlap_height, self.limits.overlap_width):
-            scores, timings = self._course(place.height, reading).scores([self._cut(image, place)])
+        for place in sliding_windows(height, width, self.limits.overlap_height, self.limits.overlap_width):
+            scores, timings = self._course(place.height, transform).scores([self._cut(image, place)])
             maps.append(ScoreMap(place.top, place.left, scores[0]))
             yield Piece(None, timings)
         bands = mean_logits(maps, self._upsampling, height, width)
-        while (piece := _next_piece(bands, reading)) is not None:
+        while (piece := _next_piece(bands, transform)) is not None:
             yield piece
 
     def _prepared(self, program: Program) -> Program:
         """The program in the kernels that compute it fastest."""
-        return fuse(quantize(program, self.checkpoint.ranges) if self.precision is Precision.INT8 else program)
+        return fuse(
+            quantize(program, self.checkpoint.activation_ranges) if self.precision is Precision.INT8 else program
+        )
 
     def _build(self) -> FCN:
         return self.checkpoint.build().to(self.device, self.precision.dtype)
@@ -265,12 +267,17 @@ class Segmenter:
         return self._prepared(trace_scores(self._build()).transposed())
 
     def _course(
-        self, height: int, reading: Reading, *, across: bool = False, interrupt: Callable[[], None] | None = None
+        self,
+        height: int,
+        transform: LogitsTransform,
+        *,
+        across: bool = False,
+        interrupt: Callable[[], None] | None = None,
     ) -> Course:
         program = self._transposed_program() if across else self._program
-        decoder = Decoder(self._upsampling, reading, program.total(height), across=across)
+        postprocessor = Postprocessor(self._upsampling, transform, program.total(height), across=across)
         stream = Stream(program, height, interrupt)
-        return Course(self.checkpoint.preprocessing, stream, decoder, self.device, self.precision.dtype)
+        return Course(self.checkpoint.preprocessing, stream, postprocessor, self.device, self.precision.dtype)
 
     def _cut(self, image: NDArray[np.uint8], place: Rectangle) -> NDArray[np.uint8]:
         """The pixels of a rectangle, padded with the mean colour where it reaches beyond the image."""
@@ -284,17 +291,17 @@ def _require_image(image: NDArray[np.uint8]) -> None:
 
 
 @torch.inference_mode()
-def _next_piece(bands: Iterator[Tensor], reading: Reading) -> Piece | None:
+def _next_piece(bands: Iterator[Tensor], transform: LogitsTransform) -> Piece | None:
     started = time.perf_counter()
     logits = next(bands, None)
     if logits is None:
         return None
-    pixels = reading(logits[None]).cpu().numpy()
+    pixels = transform(logits[None]).cpu().numpy()
     return Piece(pixels, Timings(0.0, 0.0, time.perf_counter() - started))
 
 
 def _band(piece: Piece, width: int) -> Band:
     if piece.pixels is None:
         return Band(np.empty((0, width), dtype=np.uint8), piece.timings)
-    mask, *sure = piece.pixels[0, :, :, :width]
-    return Band(mask, piece.timings, sure[0] if sure else None)
+    mask, *confidence = piece.pixels[0, :, :, :width]
+    return Band(mask, piece.timings, confidence[0] if confidence else None)

@@ -7,7 +7,7 @@ from app.formats.rendering import MaskEncoding, OutputFormat
 from app.pipeline.options import Options
 from app.problems import IMAGE_DAMAGED, TOO_MANY_PIXELS, ProblemError
 from model.networks.fcn import ALIGNMENT, aligned
-from model.tiling import Tiling, TilingLimits, overlapping_rectangles
+from model.tiling import Tiling, TilingLimits, sliding_windows
 
 TYPICAL_IMAGE_SIZE = 384, 512
 """Height and width of a typical small image, as the network sees it; stands for all until some have come."""
@@ -140,8 +140,8 @@ def _seen_pixels(height: int, width: int, way: Tiling, limits: TilingLimits) -> 
     if way is not Tiling.OVERLAP:
         return aligned(height) * aligned(width)
     return sum(
-        admission.height * admission.width
-        for admission in overlapping_rectangles(height, width, limits.overlap_height, limits.overlap_width)
+        window.height * window.width
+        for window in sliding_windows(height, width, limits.overlap_height, limits.overlap_width)
     )
 
 

@@ -9,7 +9,7 @@ from tqdm import tqdm
 
 from benchmarks.engines.candidate import Engine
 from model.preprocessing import Preprocessing
-from model.upsampling.winners import winning_classes
+from model.upsampling.argmax import winning_classes
 from training.data.dataset import VocDataset
 from training.evaluation.metrics import ConfusionMatrix
 from training.export.calibration import network_input

@@ -8,7 +8,7 @@ pixels far.
 
 from model.streaming.calibration import measure_ranges
 from model.streaming.onednn import fuse
-from model.streaming.operations import Enlarging
+from model.streaming.operations import Upsample
 from model.streaming.program import Program, Step
 from model.streaming.quantization import Range, quantize
 from model.streaming.rows import Rows, Span
@@ -16,7 +16,6 @@ from model.streaming.stream import Stream, run
 from model.streaming.tracing import Scores, trace_scores
 
 __all__ = [
-    "Enlarging",
     "Program",
     "Range",
     "Rows",
@@ -24,6 +23,7 @@ __all__ = [
     "Span",
     "Step",
     "Stream",
+    "Upsample",
     "fuse",
     "measure_ranges",
     "quantize",

@@ -63,7 +63,7 @@ class Convolution(Operation):
         return (self.window, PIXELWISE) if self.adds else (self.window,)
 
     def __call__(self, inputs: Sequence[Rows], wanted: Span) -> Tensor:
-        x, rows_padding = framed(inputs[0], self.window, wanted, 0)
+        x, rows_padding = padded(inputs[0], self.window, wanted, 0)
         return self.convolve(x, (rows_padding, self.window.padding), inputs[1].tensor if self.adds else None)
 
     def convolve(self, x: Tensor, padding: tuple[int, int], addend: Tensor | None) -> Tensor:
@@ -89,7 +89,7 @@ class MaxPooling(Operation):
         return (self.window,)
 
     def __call__(self, inputs: Sequence[Rows], wanted: Span) -> Tensor:
-        x, rows_padding = framed(inputs[0], self.window, wanted, float("-inf"))
+        x, rows_padding = padded(inputs[0], self.window, wanted, float("-inf"))
         padding = (rows_padding, self.window.padding)
         return functional.max_pool2d(x, self.window.size, self.window.stride, padding)
 
@@ -108,7 +108,7 @@ class AveragePooling(Operation):
         size, stride, padding = self.window.size, self.window.stride, self.window.padding
         rows = inputs[0]
         x = functional.avg_pool2d(rows.tensor, (1, size), (1, stride), (0, padding), count_include_pad=False)
-        x, rows_padding = framed(replace(rows, tensor=x), self.window, wanted, 0)
+        x, rows_padding = padded(replace(rows, tensor=x), self.window, wanted, 0)
         sums = functional.avg_pool2d(x, (size, 1), (stride, 1), (rows_padding, 0), divisor_override=1)
         first = torch.arange(wanted.first, wanted.stop, device=x.device) * stride - padding
         counts = (first + size).clamp_(max=rows.total) - first.clamp(min=0)
@@ -146,7 +146,7 @@ class Concatenation(Operation):
 
 
 @dataclass(frozen=True, slots=True)
-class Enlarging(Operation):
+class Upsample(Operation):
     """Something that makes ``factor`` rows and columns of one, each depending on its two nearest neighbours alone.
 
     Attributes:
@@ -166,7 +166,7 @@ class Enlarging(Operation):
         offset = inputs[0].first * self.factor
         return self.enlarge(inputs[0].tensor)[:, :, wanted.first - offset : wanted.stop - offset]
 
-    def transposed(self) -> "Enlarging":
+    def transposed(self) -> "Upsample":
         return replace(self, enlarge=partial(_across, self.enlarge))
 
 
@@ -174,7 +174,7 @@ def _across(enlarge: Callable[[Tensor], Tensor], x: Tensor) -> Tensor:
     return enlarge(x.mT).mT
 
 
-def framed(rows: Rows, window: Window, wanted: Span, value: float) -> tuple[Tensor, int]:
+def padded(rows: Rows, window: Window, wanted: Span, value: float) -> tuple[Tensor, int]:
     """Rows with what a window sees beyond the first and last row, and the padding that is left to the operation.
 
     Where both are the window's own padding (so of a whole image), the operation does it without a copy.

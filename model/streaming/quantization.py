@@ -1,7 +1,7 @@
 """A program in 8-bit integers: oneDNN's convolutions of uint8 by int8, which CPUs with VNNI multiply four at a time.
 
-What convolutions read is uint8, on a grid that covers the range measured for it (``calibration``), also while it waits
-in a stream: a quarter of float32's memory. The image, and what is only pooled, added or enlarged, stay float32.
+Inputs of convolutions are uint8, over the range measured for them (``calibration``), also while they wait in a stream:
+a quarter of float32's memory. The image, and what is only pooled, added or enlarged, stay float32.
 """
 
 from collections.abc import Sequence
@@ -11,19 +11,19 @@ import torch
 from torch import Tensor
 
 from model.errors import CheckpointError
-from model.streaming.grid import Grid
-from model.streaming.operations import PIXELWISE, Convolution, Operation, framed
+from model.streaming.operations import PIXELWISE, Convolution, Operation, padded
 from model.streaming.program import Program, Step
+from model.streaming.quantization_params import QuantizationParams
 from model.streaming.rows import Geometry, Rows, Span, Window
 
 Range = tuple[float, float]
-"""The least and the greatest number that a value was seen to have."""
+"""Minimum and maximum that an activation was seen to have."""
 
 _WEIGHT_LEVELS = 127
 """Steps between 0 and a channel's largest weight."""
 
-_FLOATS = Grid(1.0, 0)
-"""What oneDNN wants to hear of float32."""
+_FLOATS = QuantizationParams(1.0, 0)
+"""Parameters that oneDNN expects for float32."""
 
 
 def quantize(program: Program, ranges: Sequence[Range]) -> Program:
@@ -43,10 +43,12 @@ def quantize(program: Program, ranges: Sequence[Range]) -> Program:
         )
     convolutions = [step for step in program.steps if isinstance(step.operation, Convolution)]
     integers = {source for step in convolutions for source in step.inputs} - {0}
-    grids = [Grid.covering(*bounds) if number in integers else None for number, bounds in enumerate(ranges)]
+    params = [
+        QuantizationParams.covering(*bounds) if number in integers else None for number, bounds in enumerate(ranges)
+    ]
     return Program(
         tuple(
-            Step(_quantized(step.operation, [grids[source] for source in step.inputs], grids[number]), step.inputs)
+            Step(_quantized(step.operation, [params[source] for source in step.inputs], params[number]), step.inputs)
             for number, step in enumerate(program.steps, start=1)
         )
     )
@@ -62,9 +64,9 @@ class QuantizedConvolution(Operation):
         bias: (out channels,) float32.
         window: of its rows, and of its columns.
         relu: whether negative outputs become 0.
-        source: grid of what is convolved.
-        addend: grid of what is added (before the ReLU); None if nothing is.
-        target: grid of the output; None for float32.
+        source: quantization parameters of the input.
+        addend: quantization parameters of what is added before the ReLU; None if nothing is.
+        target: quantization parameters of the output; None for float32.
     """
 
     weight: Tensor
@@ -72,13 +74,17 @@ class QuantizedConvolution(Operation):
     bias: Tensor
     window: Window
     relu: bool
-    source: Grid
-    addend: Grid | None
-    target: Grid | None
+    source: QuantizationParams
+    addend: QuantizationParams | None
+    target: QuantizationParams | None
 
     @classmethod
     def of(
-        cls, convolution: Convolution, source: Grid, addend: Grid | None, target: Grid | None
+        cls,
+        convolution: Convolution,
+        source: QuantizationParams,
+        addend: QuantizationParams | None,
+        target: QuantizationParams | None,
     ) -> "QuantizedConvolution":
         """Round a convolution's weight, each output channel by itself."""
         weight, window = convolution.weight, convolution.window
@@ -95,7 +101,7 @@ class QuantizedConvolution(Operation):
         return (self.window,) if self.addend is None else (self.window, PIXELWISE)
 
     def __call__(self, inputs: Sequence[Rows], wanted: Span) -> Tensor:
-        x, rows_padding = framed(inputs[0], self.window, wanted, self.source.zero_point)
+        x, rows_padding = padded(inputs[0], self.window, wanted, self.source.zero_point)
         weight_zeros = torch.zeros(len(self.scales), dtype=torch.int32)
         operands = (x, self.source.scale, self.source.zero_point, self.weight, self.scales, weight_zeros)
         target, dtype = (_FLOATS, torch.float32) if self.target is None else (self.target, torch.uint8)
@@ -105,33 +111,33 @@ class QuantizedConvolution(Operation):
         if self.addend is None:
             y = convolution(*operands, *rest, relu, [], "")
         else:
-            total, grid = self._total(inputs[1].tensor, self.addend)
-            y = convolution.binary(*operands, total, *rest, grid.scale, grid.zero_point, "sum", 1.0, relu, [], "")
+            total, params = self._total(inputs[1].tensor, self.addend)
+            y = convolution.binary(*operands, total, *rest, params.scale, params.zero_point, "sum", 1.0, relu, [], "")
         return y  # type: ignore[no-any-return]
 
     def transposed(self) -> Operation:
         raise NotImplementedError("a program is transposed before it is quantized")
 
-    def _total(self, addend: Tensor, grid: Grid) -> tuple[Tensor, Grid]:
+    def _total(self, addend: Tensor, params: QuantizationParams) -> tuple[Tensor, QuantizationParams]:
         """A copy of what is added, for the sum takes its place; of the output's type, for oneDNN adds like to like."""
         if self.target is None:
-            return grid.values(addend).contiguous(memory_format=torch.channels_last), _FLOATS
-        return addend.clone(memory_format=torch.channels_last), grid
+            return params.dequantize(addend).contiguous(memory_format=torch.channels_last), _FLOATS
+        return addend.clone(memory_format=torch.channels_last), params
 
 
 @dataclass(frozen=True, slots=True)
-class OnGrids(Operation):
+class DequantizedOperation(Operation):
     """A floating-point operation some of whose inputs, or whose output, are uint8.
 
     Attributes:
-        operation: float32.
-        sources: grids of its inputs; None where they are float32.
-        target: grid of its output, or None.
+        operation: the float32 operation.
+        sources: quantization parameters of its inputs; None where they are float32.
+        target: quantization parameters of its output; None if it is float32.
     """
 
     operation: Operation
-    sources: tuple[Grid | None, ...]
-    target: Grid | None
+    sources: tuple[QuantizationParams | None, ...]
+    target: QuantizationParams | None
 
     @property
     def geometries(self) -> tuple[Geometry, ...]:
@@ -139,22 +145,24 @@ class OnGrids(Operation):
 
     def __call__(self, inputs: Sequence[Rows], wanted: Span) -> Tensor:
         values = [
-            rows if grid is None else replace(rows, tensor=grid.values(rows.tensor))
-            for rows, grid in zip(inputs, self.sources, strict=True)
+            rows if params is None else replace(rows, tensor=params.dequantize(rows.tensor))
+            for rows, params in zip(inputs, self.sources, strict=True)
         ]
         y = self.operation(values, wanted)
-        return y if self.target is None else self.target.round(y)
+        return y if self.target is None else self.target.quantize(y)
 
     def transposed(self) -> Operation:
         return replace(self, operation=self.operation.transposed())
 
 
-def _quantized(operation: Operation, sources: Sequence[Grid | None], target: Grid | None) -> Operation:
+def _quantized(
+    operation: Operation, sources: Sequence[QuantizationParams | None], target: QuantizationParams | None
+) -> Operation:
     if isinstance(operation, Convolution) and sources[0] is not None:
         return QuantizedConvolution.of(operation, sources[0], sources[1] if operation.adds else None, target)
     if target is None and not any(sources):
         return operation
-    return OnGrids(operation, tuple(sources), target)
+    return DequantizedOperation(operation, tuple(sources), target)
 
 
 def _geometry(window: Window, rows_padding: int) -> tuple[list[int], list[int], list[int], int]:

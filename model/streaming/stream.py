@@ -80,7 +80,7 @@ class Stream:
         wanted = Span(value.stop, stop)
         value.append(step.operation([source.rows(geometry.needed(wanted)) for source, geometry in pairs], wanted))
         for source in sources:
-            source.let_go()
+            source.release()
         return True
 
 
@@ -110,7 +110,7 @@ class _Value:
         first, stop = max(0, span.first), min(self.total, span.stop)
         return Rows(first, self._kept[:, :, first - self._first : stop - self._first], self.total)
 
-    def let_go(self) -> None:
+    def release(self) -> None:
         """Drop the rows that no reader needs any more."""
         needed = min(reader.needs_from(geometry, self.stop) for reader, geometry in self.readers)
         if self._kept is None or needed <= self._first:

@@ -18,9 +18,9 @@ from model.streaming.operations import (
     AveragePooling,
     Concatenation,
     Convolution,
-    Enlarging,
     MaxPooling,
     Operation,
+    Upsample,
 )
 from model.streaming.program import Program, Step
 from model.streaming.rows import Window
@@ -98,7 +98,7 @@ class _Translation:
                 window = Window(*(cast("int", value) for value in (module.kernel_size, module.stride, module.padding)))
                 return self._append(MaxPooling(window), source)
             case Upsampling():
-                return self._append(Enlarging(module, module.factor), source)
+                return self._append(Upsample(module, module.factor), source)
             case _:
                 raise NotImplementedError(f"no operation stands for {module}")
 
@@ -113,7 +113,7 @@ class _Translation:
             return self._append(AveragePooling(Window(size, stride, padding)), self._input(node))
         if node.target is functional.interpolate:
             enlarge = partial(functional.interpolate, **node.kwargs)
-            return self._append(Enlarging(enlarge, cast("int", node.kwargs["scale_factor"])), self._input(node))
+            return self._append(Upsample(enlarge, cast("int", node.kwargs["scale_factor"])), self._input(node))
         raise NotImplementedError(f"no operation stands for {node.format_node()}")
 
     def _sum(self, node: fx.Node) -> int:

@@ -1,8 +1,8 @@
 """How an image of any size is cut for a network that reads sides that are multiples of 32."""
 
 from model.tiling.averaging import ScoreMap, mean_logits
-from model.tiling.overlap import overlapping_rectangles
 from model.tiling.rectangle import Rectangle
+from model.tiling.sliding_windows import sliding_windows
 from model.tiling.tiling import Tiling, TilingLimits
 
-__all__ = ["Rectangle", "ScoreMap", "Tiling", "TilingLimits", "mean_logits", "overlapping_rectangles"]
+__all__ = ["Rectangle", "ScoreMap", "Tiling", "TilingLimits", "mean_logits", "sliding_windows"]

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from torch import Tensor
 
-from model.streaming import Enlarging, Rows, Span
+from model.streaming import Rows, Span, Upsample
 from model.upsampling import Upsampling
 
 _MAX_BAND_NUMBERS = 1 << 23
@@ -55,7 +55,7 @@ def _add(score_map: ScoreMap, upsampling: Upsampling, band_top: int, total: Tens
 
 def _logits(scores: Tensor, upsampling: Upsampling, wanted: Span) -> Tensor:
     """Some rows of the output of the transposed convolution of a map: (K, rows, width)."""
-    enlarging = Enlarging(upsampling, upsampling.factor)
+    enlarging = Upsample(upsampling, upsampling.factor)
     needed = enlarging.geometries[0].needed(wanted)
     first = max(0, needed.first)
     return enlarging([Rows(first, scores[None, :, first : needed.stop], scores.shape[1])], wanted)[0]

@@ -13,4 +13,4 @@ from model.streaming import measure_ranges, trace_scores
 def calibrated(checkpoint: Checkpoint, image: NDArray[np.uint8]) -> Checkpoint:
     """The checkpoint with the ranges of one image, whose sides are multiples of 32."""
     images = checkpoint.preprocessing(torch.from_numpy(image.copy()).permute(2, 0, 1)[None])
-    return replace(checkpoint, ranges=measure_ranges(trace_scores(checkpoint.build()), [images]))
+    return replace(checkpoint, activation_ranges=measure_ranges(trace_scores(checkpoint.build()), [images]))

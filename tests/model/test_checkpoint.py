@@ -11,7 +11,6 @@ from safetensors.torch import load_file, save_file
 from torch import Tensor
 
 from model.checkpoint import Checkpoint, Golden, Summary
-from model.compaction import Compaction
 from model.errors import CheckpointError
 from model.labels import Labels
 from model.networks import Architecture
@@ -20,6 +19,7 @@ from model.precision import Precision
 from model.preprocessing import Preprocessing
 from model.segmenter import DEFAULT_WEIGHTS, Segmenter
 from model.tiling import Tiling
+from model.weight_compression import StorageDtype
 from tests.model.calibrated import calibrated
 from tests.model.random_checkpoint import random_checkpoint
 from tests.precisions import needs_int8
@@ -34,7 +34,7 @@ def _checkpoint() -> Checkpoint:
     checkpoint = random_checkpoint(Architecture.FCN8S, num_classes=3, learned_upsampling=True)
     checkpoint = replace(checkpoint, labels=LABELS, summary=SUMMARY, preprocessing=Preprocessing(mean=(0.5, 0.4, 0.3)))
     image = np.random.default_rng(0).integers(0, 256, (60, 80, 3), dtype=np.uint8)
-    mask = Segmenter(checkpoint.compact(), "cpu").segment(image, tiling=Tiling.WHOLE).mask
+    mask = Segmenter(checkpoint.compressed(), "cpu").segment(image, tiling=Tiling.WHOLE).mask
     return replace(checkpoint, golden=Golden(image, mask))
 
 
@@ -86,7 +86,7 @@ def test_a_kernel_beyond_float16s_range_stays_float32(tmp_path: Path) -> None:
 def large() -> Checkpoint:
     """The network that ships, by its shape."""
     checkpoint = random_checkpoint(Architecture.FCN8S, num_classes=21, blocks=(2, 2, 2, 3), width=64)
-    return replace(checkpoint, compaction=Compaction.INT8)
+    return replace(checkpoint, storage_dtype=StorageDtype.INT8)
 
 
 @pytest.fixture(scope="module")
@@ -105,8 +105,8 @@ def test_int8_makes_the_network_that_ships_less_than_25_megabytes(large_file: Pa
 
 
 def test_int8_comes_back_as_compacted_and_is_saved_as_the_same_file(large: Checkpoint, large_file: Path) -> None:
-    read, compacted = Checkpoint.load(large_file), large.compact()
-    assert read.compaction is compacted.compaction is Compaction.INT8
+    read, compacted = Checkpoint.load(large_file), large.compressed()
+    assert read.storage_dtype is compacted.storage_dtype is StorageDtype.INT8
     assert read.weights.keys() == large.weights.keys()
     for name, weight in compacted.weights.items():
         assert torch.equal(read.weights[name], weight), name
@@ -116,10 +116,10 @@ def test_int8_comes_back_as_compacted_and_is_saved_as_the_same_file(large: Check
 
 
 def test_int8_can_be_saved_as_float16(large_file: Path, tmp_path: Path) -> None:
-    replace(Checkpoint.load(large_file), compaction=Compaction.FLOAT16).save(tmp_path / "half.safetensors")
+    replace(Checkpoint.load(large_file), storage_dtype=StorageDtype.FLOAT16).save(tmp_path / "half.safetensors")
     stored = load_file(tmp_path / "half.safetensors")
     assert stored["network.backbone.layer4.0.conv1.weight"].dtype == torch.float16
-    assert Checkpoint.load(tmp_path / "half.safetensors").compaction is Compaction.FLOAT16
+    assert Checkpoint.load(tmp_path / "half.safetensors").storage_dtype is StorageDtype.FLOAT16
 
 
 def test_int8_without_one_of_its_scales_is_refused(large_file: Path, tmp_path: Path) -> None:
@@ -251,15 +251,15 @@ def test_an_inconsistent_class_table_in_the_header_is_refused(file: Path) -> Non
 
 def test_ranges_come_back(tmp_path: Path) -> None:
     ranges = ((-2.5, 1e-30), (0.0, float(np.float32(0.1))), (3.0, 3.0))
-    replace(random_checkpoint(), ranges=ranges).save(tmp_path / "calibrated.safetensors")
-    assert Checkpoint.load(tmp_path / "calibrated.safetensors").ranges == ranges
+    replace(random_checkpoint(), activation_ranges=ranges).save(tmp_path / "calibrated.safetensors")
+    assert Checkpoint.load(tmp_path / "calibrated.safetensors").activation_ranges == ranges
 
 
 def test_a_file_from_before_there_were_ranges_has_none(file: Path) -> None:
     header = _header(file)
     assert "ranges" not in header
     _rewrite(file, json.dumps(header))
-    assert Checkpoint.load(file).ranges == ()
+    assert Checkpoint.load(file).activation_ranges == ()
 
 
 @pytest.mark.parametrize(
@@ -287,7 +287,7 @@ def test_ranges_that_are_not_those_of_the_weights_are_found_by_the_golden_image(
     sound = calibrated(checkpoint, checkpoint.golden.image[:32, :64])
     sound.save(file)
     Segmenter.load(file, "cpu", precision=Precision.INT8)
-    replace(sound, ranges=tuple((low / 50, high / 50) for low, high in sound.ranges)).save(file)
+    replace(sound, activation_ranges=tuple((low / 50, high / 50) for low, high in sound.activation_ranges)).save(file)
     with pytest.raises(CheckpointError, match=r"golden image's mask differs in \d+\.\d% of the pixels"):
         Segmenter.load(file, "cpu", precision=Precision.INT8)
 

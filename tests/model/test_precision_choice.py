@@ -27,7 +27,9 @@ def cpu_of_all(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def _scored(scores: dict[str, dict[str, float]], *, ranges: bool = True) -> Checkpoint:
     checkpoint = random_checkpoint()
-    return replace(checkpoint, summary=Summary(precision_scores=scores), ranges=((0.0, 1.0),) if ranges else ())
+    return replace(
+        checkpoint, summary=Summary(precision_scores=scores), activation_ranges=((0.0, 1.0),) if ranges else ()
+    )
 
 
 @pytest.mark.parametrize(
@@ -125,7 +127,7 @@ def test_where_a_round_takes_long_there_are_three_for_one_may_be_disturbed(monke
 def scored_file(tmp_path: Path) -> Path:
     """Scored alike in all precisions, with the golden mask of float32."""
     image = np.random.default_rng(0).integers(0, 256, (64, 96, 3), dtype=np.uint8)
-    checkpoint = calibrated(random_checkpoint().compact(), image)
+    checkpoint = calibrated(random_checkpoint().compressed(), image)
     mask = Segmenter(checkpoint, "cpu").segment(image).mask
     summary = Summary(precision_scores={"float32": EQUAL, "bfloat16": EQUAL, "int8": EQUAL})
     file = tmp_path / "scored.safetensors"

@@ -10,10 +10,10 @@ from torch import Tensor
 from model.errors import CheckpointError
 from model.networks import Architecture
 from model.streaming import Program, Rows, Span, Stream, fuse, measure_ranges, quantize, trace_scores
-from model.streaming.grid import Grid
 from model.streaming.onednn import FusedConvolution
 from model.streaming.operations import Convolution
 from model.streaming.quantization import QuantizedConvolution
+from model.streaming.quantization_params import QuantizationParams
 from model.streaming.rows import Window
 from tests.model.flow import flow
 from tests.model.random_checkpoint import random_checkpoint
@@ -21,7 +21,7 @@ from tests.precisions import needs_int8
 
 pytestmark = needs_int8
 
-GRIDS = [Grid.covering(0, 4), Grid.covering(-3, 4), Grid.covering(-3, -1)]
+PARAMS = [QuantizationParams.covering(0, 4), QuantizationParams.covering(-3, 4), QuantizationParams.covering(-3, -1)]
 
 
 def _noise(*shape: int, seed: int = 0) -> Tensor:
@@ -45,11 +45,11 @@ def _convolution(window: Window, *, relu: bool, adds: bool) -> Convolution:
 
 
 @pytest.mark.parametrize("window", [Window(), Window(3, 1, 1), Window(3, 2, 1), Window(1, 2)])
-@pytest.mark.parametrize("source", GRIDS)
-@pytest.mark.parametrize("addend", [None, *GRIDS])
-@pytest.mark.parametrize("target", [None, Grid.covering(0, 6), Grid.covering(-5, 6)])
+@pytest.mark.parametrize("source", PARAMS)
+@pytest.mark.parametrize("addend", [None, *PARAMS])
+@pytest.mark.parametrize("target", [None, QuantizationParams.covering(0, 6), QuantizationParams.covering(-5, 6)])
 def test_a_convolution_is_torchs_of_the_numbers_that_its_integers_stand_for(
-    window: Window, source: Grid, addend: Grid | None, target: Grid | None
+    window: Window, source: QuantizationParams, addend: QuantizationParams | None, target: QuantizationParams | None
 ) -> None:
     for relu in (False, True):
         convolution = _convolution(window, relu=relu, adds=addend is not None)
@@ -61,11 +61,11 @@ def test_a_convolution_is_torchs_of_the_numbers_that_its_integers_stand_for(
         rounded = replace(convolution, weight=(convolution.weight / scale).round() * scale)
 
         total, wanted = window.total(12), Span(0, window.total(12))
-        inputs = [Rows(0, source.round(2 * _noise(2, 16, 12, 9)), 12)]
-        values = [Rows(0, source.values(inputs[0].tensor), 12)]
+        inputs = [Rows(0, source.quantize(2 * _noise(2, 16, 12, 9)), 12)]
+        values = [Rows(0, source.dequantize(inputs[0].tensor), 12)]
         if addend is not None:
-            inputs.append(Rows(0, addend.round(2 * _noise(2, 8, total, window.total(9))), total))
-            values.append(Rows(0, addend.values(inputs[1].tensor), total))
+            inputs.append(Rows(0, addend.quantize(2 * _noise(2, 8, total, window.total(9))), total))
+            values.append(Rows(0, addend.dequantize(inputs[1].tensor), total))
         before = [rows.tensor.clone() for rows in inputs]
         expected, y = rounded(values, wanted), quantized(inputs, wanted)
         assert all(torch.equal(rows.tensor, tensor) for rows, tensor in zip(inputs, before, strict=True))
@@ -74,17 +74,17 @@ def test_a_convolution_is_torchs_of_the_numbers_that_its_integers_stand_for(
         else:
             assert y.dtype == torch.uint8
             # A number half way between two may be rounded either way.
-            steps = (y.int() - target.round(expected).int()).abs()
+            steps = (y.int() - target.quantize(expected).int()).abs()
             assert steps.max() <= 1
             assert (steps > 0).float().mean() < 0.01
 
 
-@pytest.mark.parametrize("source", GRIDS)
+@pytest.mark.parametrize("source", PARAMS)
 @pytest.mark.parametrize("wanted", [Span(0, 3), Span(2, 5), Span(4, 6), Span(0, 6)])
-def test_rows_beyond_the_image_are_zeros_wherever_a_band_ends(source: Grid, wanted: Span) -> None:
+def test_rows_beyond_the_image_are_zeros_wherever_a_band_ends(source: QuantizationParams, wanted: Span) -> None:
     window = Window(3, 2, 1)
     quantized = QuantizedConvolution.of(_convolution(window, relu=False, adds=False), source, None, None)
-    x = source.round(_noise(1, 16, 11, 9))
+    x = source.quantize(_noise(1, 16, 11, 9))
     needed = window.needed(wanted)
     first = max(0, needed.first)
     whole = quantized([Rows(0, x, 11)], Span(0, 6))

@@ -217,7 +217,7 @@ def test_probabilities_are_the_softmax_of_the_logits(architecture: Architecture,
 
 @pytest.mark.parametrize("tiling", list(Tiling))
 def test_the_most_probable_class_is_that_of_the_mask(tiling: Tiling, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("model.decoding._MAX_BAND_NUMBERS", 4 * 130 * 16)  # bands of 16 rows
+    monkeypatch.setattr("model.postprocessing._MAX_BAND_NUMBERS", 4 * 130 * 16)  # bands of 16 rows
     monkeypatch.setattr("model.tiling.averaging._MAX_BAND_NUMBERS", 4 * 130 * 16)
     image = _noise(100, 130)
     probabilities = _segmenter().probabilities(image, tiling=tiling)

@@ -6,7 +6,7 @@ from hypothesis import strategies as st
 from torch.nn import functional
 
 from model.errors import TilingError
-from model.tiling import ScoreMap, Tiling, TilingLimits, averaging, mean_logits, overlapping_rectangles
+from model.tiling import ScoreMap, Tiling, TilingLimits, averaging, mean_logits, sliding_windows
 from model.upsampling import BilinearUpsampling, Upsampling
 from tests.model.random_upsampling import learned_upsampling, random_numbers
 
@@ -17,7 +17,7 @@ SIDES = st.one_of(st.integers(1, 100), st.integers(101, 900))
 @given(height=SIDES, width=SIDES)
 def test_overlapping_rectangles_cover_the_image(height: int, width: int) -> None:
     covered = np.zeros((height, width), dtype=np.int64)
-    for place in overlapping_rectangles(height, width, 96, 128):
+    for place in sliding_windows(height, width, 96, 128):
         assert place.height % 32 == place.width % 32 == 0
         assert 32 <= place.height <= 96
         assert 32 <= place.width <= 128
@@ -29,7 +29,7 @@ def test_overlapping_rectangles_cover_the_image(height: int, width: int) -> None
 
 
 def test_the_books_image_takes_four_of_the_books_rectangles() -> None:
-    places = overlapping_rectangles(375, 500, 320, 480)
+    places = sliding_windows(375, 500, 320, 480)
     assert [(place.top, place.left) for place in places] == [(0, 0), (0, 20), (55, 0), (55, 20)]
     assert {(place.height, place.width) for place in places} == {(320, 480)}
 

@@ -7,9 +7,9 @@ from numpy.typing import NDArray
 from torch.nn import functional
 
 from model.upsampling import BilinearUpsampling, LearnedUpsampling, bilinear_kernel
-from model.upsampling import winners as winners_module
+from model.upsampling import argmax as argmax_module
+from model.upsampling.argmax import winning_classes
 from model.upsampling.reference import convolution_matrix, transposed_convolution
-from model.upsampling.winners import winning_classes
 
 
 def test_bilinear_kernel_of_size_four() -> None:
@@ -177,5 +177,5 @@ def test_winning_classes_of_large_uniform_areas_with_a_border_between() -> None:
 def test_winning_classes_do_not_depend_on_how_many_squares_are_done_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
     scores = torch.randn(2, 4, 6, 5, generator=torch.Generator().manual_seed(7), dtype=torch.float64)
     at_once = winning_classes(scores, 4)
-    monkeypatch.setattr(winners_module, "_MAX_INTERPOLATED", 3 * 16)
+    monkeypatch.setattr(argmax_module, "_MAX_INTERPOLATED", 3 * 16)
     assert torch.equal(winning_classes(scores, 4), at_once)

@@ -13,8 +13,8 @@ from pydantic import TypeAdapter
 from tqdm import tqdm
 
 from model.checkpoint import Checkpoint, Summary
-from model.compaction import Compaction
 from model.precision import Precision
+from model.weight_compression import StorageDtype
 from training.data.dataset import VocDataset
 from training.data.image_file import read_image
 from training.errors import DatasetError, ExportError
@@ -38,12 +38,12 @@ def export(
     ] = None,
     card: Annotated[Path | None, typer.Option(dir_okay=False, help="Model card to write, Markdown; see above.")] = None,
     onnx: Annotated[Path | None, typer.Option(dir_okay=False, help="ONNX file to write; see above.")] = None,
-    compaction: Annotated[
-        Compaction,
+    storage_dtype: Annotated[
+        StorageDtype,
         typer.Option(
             "--weights", help="What OUT stores kernels as. int8: 3x3 ones of 2^20 numbers or more, others float16."
         ),
-    ] = Compaction.FLOAT16,
+    ] = StorageDtype.FLOAT16,
     calibrate: Annotated[
         Path | None, typer.Option(file_okay=False, help="Data set in VOC layout to measure ranges on; see above.")
     ] = None,
@@ -91,8 +91,10 @@ def export(
     sheets = _read_scores(scores or [], checkpoint)
     described = _describe(checkpoint.summary, summary, sheets)
     images = None if calibrate is None else _calibration_images(calibrate, calibrate_split, calibrate_count)
-    export_checkpoint(replace(checkpoint, compaction=compaction), _read_photograph(golden), described, out, images)
-    print(f"{out}: {_megabytes(out)}, {compaction}")
+    export_checkpoint(
+        replace(checkpoint, storage_dtype=storage_dtype), _read_photograph(golden), described, out, images
+    )
+    print(f"{out}: {_megabytes(out)}, {storage_dtype}")
     exported = Checkpoint.load(out)
     if card is not None:
         write_card(card, exported, [sheet for sheet in sheets if sheet.precision is Precision.FLOAT32])

@@ -23,7 +23,7 @@ def calibrate(checkpoint: Checkpoint, images: Iterable[NDArray[np.uint8]]) -> Ch
     """
     program = fuse(trace_scores(checkpoint.build()))
     inputs = (network_input(image, checkpoint.preprocessing) for image in images)
-    return replace(checkpoint, ranges=measure_ranges(program, inputs))
+    return replace(checkpoint, activation_ranges=measure_ranges(program, inputs))
 
 
 def network_input(image: NDArray[np.uint8], preprocessing: Preprocessing) -> Tensor:

@@ -32,7 +32,7 @@ def export(
         path: to write to.
         calibration: images to measure the ranges on, that int8 needs; without them the checkpoint's are kept.
     """
-    stored = checkpoint.compact()
+    stored = checkpoint.compressed()
     if calibration is not None:
         stored = calibrate(stored, calibration)
         # Scores in int8 are those of the ranges that were there.

@@ -9,14 +9,14 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from model.checkpoint import Checkpoint
-from model.compaction import Compaction
 from model.networks import FCN
+from model.weight_compression import StorageDtype
 from training.errors import ExportError
 from training.export.score_sheet import ScoreSheet
 
 _STORED = {
-    Compaction.FLOAT16: "kernels stored as float16",
-    Compaction.INT8: "large kernels stored as int8, the others as float16",
+    StorageDtype.FLOAT16: "kernels stored as float16",
+    StorageDtype.INT8: "large kernels stored as int8, the others as float16",
 }
 _WEAK_IOU = 0.4
 _FEW_IMAGES = 10
@@ -127,7 +127,7 @@ def _what(checkpoint: Checkpoint, network: FCN) -> str:
     backbone = f"a ResNet with {', '.join(map(str, config.blocks))} basic blocks, {config.width} channels in the first"
     kernels = "learned" if config.learned_upsampling else "bilinear"
     millions = sum(parameter.numel() for parameter in network.parameters()) / 1e6
-    stored = f"{millions:.1f} M parameters, {_STORED[checkpoint.compaction]}"
+    stored = f"{millions:.1f} M parameters, {_STORED[checkpoint.storage_dtype]}"
     file = f" SHA-256 of the file: `{checkpoint.digest}`." if checkpoint.digest else ""
     return f"{name} on {backbone}; {kernels} upsampling. {stored}.{file}"
 

@@ -13,10 +13,10 @@ from safetensors.torch import load_file
 from typer.testing import CliRunner, Result
 
 from model.checkpoint import Checkpoint, Summary
-from model.compaction import Compaction
 from model.networks import Architecture
 from model.precision import Precision
 from model.segmenter import Segmenter
+from model.weight_compression import StorageDtype
 from tests.model.random_checkpoint import random_checkpoint
 from tests.precisions import needs_int8
 from tests.training.evaluation_file import write_evaluation
@@ -72,7 +72,7 @@ def test_int8_is_stored_with_the_mask_that_it_gives(golden: Path, tmp_path: Path
     assert "MB, int8" in result.output
     assert load_file(out)["network.backbone.layer4.0.conv1.weight"].dtype == torch.int8
     segmenter = Segmenter.load(out, "cpu")
-    assert segmenter.checkpoint.compaction is Compaction.INT8
+    assert segmenter.checkpoint.storage_dtype is StorageDtype.INT8
     sample = segmenter.checkpoint.golden
     assert sample is not None
     np.testing.assert_array_equal(segmenter.segment(sample.image).mask, sample.mask)
@@ -120,8 +120,8 @@ def test_ranges_are_those_of_images_spread_over_a_list(
     assert result.exit_code == 0, result.output
     checkpoint = Checkpoint.load(out)
     for choice in ([0, 1, 2], [0, 1], [0, 2], [0]):
-        ranges = calibrate(checkpoint, [_noise(seed) for seed in choice]).ranges
-        assert (checkpoint.ranges == ranges) == (choice == chosen)
+        ranges = calibrate(checkpoint, [_noise(seed) for seed in choice]).activation_ranges
+        assert (checkpoint.activation_ranges == ranges) == (choice == chosen)
     Segmenter(checkpoint, "cpu", precision=Precision.INT8)
 
 
@@ -132,8 +132,8 @@ def test_calibration_is_of_the_weights_as_they_are_stored(golden: Path, data: Pa
         _export(weights, out, golden, "--calibrate", data, "--calibrate-count", "1", "--weights", "int8").exit_code == 0
     )
     stored = Checkpoint.load(out)
-    assert stored.ranges == calibrate(stored, [_noise(0)]).ranges
-    assert stored.ranges != calibrate(Checkpoint.load(weights), [_noise(0)]).ranges
+    assert stored.activation_ranges == calibrate(stored, [_noise(0)]).activation_ranges
+    assert stored.activation_ranges != calibrate(Checkpoint.load(weights), [_noise(0)]).activation_ranges
 
 
 def test_without_calibration_ranges_are_kept_and_a_missing_list_is_named(
@@ -141,7 +141,7 @@ def test_without_calibration_ranges_are_kept_and_a_missing_list_is_named(
 ) -> None:
     out, again = tmp_path / "served.safetensors", tmp_path / "again.safetensors"
     assert _export(weights, out, golden).exit_code == 0
-    assert Checkpoint.load(out).ranges == ()
+    assert Checkpoint.load(out).activation_ranges == ()
     assert _export(weights, out, golden, "--calibrate", data).exit_code == 0
     assert _export(out, again, golden).exit_code == 0
     assert again.read_bytes() == out.read_bytes()

@@ -5,8 +5,8 @@ from pathlib import Path
 import pytest
 
 from model.checkpoint import Checkpoint, Summary
-from model.compaction import Compaction
 from model.networks import Architecture
+from model.weight_compression import StorageDtype
 from tests.model.random_checkpoint import random_checkpoint
 from tests.training.evaluation_file import write_evaluation
 from training.errors import ExportError
@@ -33,7 +33,7 @@ def other(tmp_path: Path) -> ScoreSheet:
 def checkpoint() -> Checkpoint:
     summary = Summary("trial", "made (7 images)", {"learning_rate": 0.1, "steps": 3}, SCORES, "MIT")
     network = random_checkpoint(Architecture.FCN8S, learned_upsampling=True)
-    return replace(network, summary=summary, digest="abc123", compaction=Compaction.INT8)
+    return replace(network, summary=summary, digest="abc123", storage_dtype=StorageDtype.INT8)
 
 
 def test_the_table_of_scores_has_three_decimals() -> None:

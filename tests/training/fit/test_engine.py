@@ -141,7 +141,7 @@ def test_the_checkpoint_on_disk_is_the_one_returned(dataset: VocDataset, tmp_pat
     assert read.summary.trained_on == "made train (4 images)"
     assert read.summary.training["step"] == 2
     assert TrainConfig.from_document({k: v for k, v in read.summary.training.items() if k != "step"}) == _settings(2)
-    for name, weight in returned.compact().weights.items():
+    for name, weight in returned.compressed().weights.items():
         assert torch.equal(read.weights[name], weight.float() if weight.is_floating_point() else weight), name
 
 

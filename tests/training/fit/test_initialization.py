@@ -57,7 +57,7 @@ def test_a_missing_backbone_file_is_refused(tmp_path: Path) -> None:
 @pytest.mark.parametrize("architecture", list(Architecture))
 def test_a_checkpoint_of_the_same_classes_stands_whole(architecture: Architecture, tmp_path: Path) -> None:
     preprocessing = Preprocessing(mean=(0.5, 0.5, 0.5))
-    checkpoint = replace(random_checkpoint(architecture), preprocessing=preprocessing).compact()
+    checkpoint = replace(random_checkpoint(architecture), preprocessing=preprocessing).compressed()
     checkpoint.save(tmp_path / "start.safetensors")
     start = StartConfig(checkpoint=tmp_path / "start.safetensors")
     network, config, read = starting_network(_config(start), small_labels(4))
@@ -79,7 +79,7 @@ OTHER_COLORS = Labels(small_labels(4).names, tuple((index, 1, 2) for index in ra
 def test_of_a_checkpoint_of_other_classes_all_but_their_layers_stands(
     architecture: Architecture, labels: Labels, tmp_path: Path
 ) -> None:
-    checkpoint = random_checkpoint(architecture).compact()
+    checkpoint = random_checkpoint(architecture).compressed()
     checkpoint.save(tmp_path / "start.safetensors")
     start = StartConfig(checkpoint=tmp_path / "start.safetensors")
     network, config, _ = starting_network(_config(start), labels)
@@ -99,7 +99,7 @@ def test_of_a_checkpoint_of_other_classes_all_but_their_layers_stands(
 
 
 def test_another_network_takes_over_the_layers_that_it_shares(tmp_path: Path) -> None:
-    checkpoint = random_checkpoint(Architecture.FCN8S_CONTEXT).compact()
+    checkpoint = random_checkpoint(Architecture.FCN8S_CONTEXT).compressed()
     checkpoint.save(tmp_path / "start.safetensors")
     wanted = replace(checkpoint.config, architecture=Architecture.FCN4S_CONTEXT)
     start = StartConfig(checkpoint=tmp_path / "start.safetensors", keep_network=False)

@@ -48,7 +48,7 @@ def test_a_checkpoints_probabilities_are_those_of_its_pixels(tmp_path: Path) -> 
     random_checkpoint().save(tmp_path / "teacher.safetensors")
     image = _noise(96, 128)
     probabilities = CheckpointTeacher(tmp_path / "teacher.safetensors", "cpu").probabilities(image)
-    of_pixels = Segmenter(random_checkpoint().compact(), "cpu").probabilities(image)
+    of_pixels = Segmenter(random_checkpoint().compressed(), "cpu").probabilities(image)
     of_cells = of_pixels.reshape(4, 12, 8, 16, 8).mean(axis=(2, 4))
     assert np.ptp(of_cells[0]) > 0.2
     assert np.abs(probabilities - of_cells).mean() < 0.01

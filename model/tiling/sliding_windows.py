@@ -4,7 +4,7 @@ from model.networks.fcn import ALIGNMENT
 from model.tiling.rectangle import Rectangle
 
 
-def overlapping_rectangles(height: int, width: int, tile_height: int, tile_width: int) -> list[Rectangle]:
+def sliding_windows(height: int, width: int, tile_height: int, tile_width: int) -> list[Rectangle]:
     """As few rectangles as cover an image, evenly spaced.
 
     Args:

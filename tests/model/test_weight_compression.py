@@ -4,8 +4,8 @@ import pytest
 import torch
 from torch import Tensor
 
-from model.compaction import Compaction, compact, restore
 from model.errors import CheckpointError
+from model.weight_compression import StorageDtype, compress_weights, decompress_weights
 
 LARGE = (120, 1024, 3, 3)
 
@@ -22,7 +22,7 @@ def kernel() -> Tensor:
 
 @pytest.fixture(scope="module")
 def tensors(kernel: Tensor) -> dict[str, Tensor]:
-    return compact({"conv.weight": kernel}, Compaction.INT8)
+    return compress_weights({"conv.weight": kernel}, StorageDtype.INT8)
 
 
 def test_int8_keeps_one_byte_a_weight_and_one_scale_an_output_channel(tensors: dict[str, Tensor]) -> None:
@@ -34,7 +34,7 @@ def test_int8_keeps_one_byte_a_weight_and_one_scale_an_output_channel(tensors: d
 
 
 def test_int8_is_off_by_half_a_step_of_the_channel_at_most(kernel: Tensor, tensors: dict[str, Tensor]) -> None:
-    error = (restore(tensors)["conv.weight"] - kernel).abs().amax(dim=(1, 2, 3))
+    error = (decompress_weights(tensors)["conv.weight"] - kernel).abs().amax(dim=(1, 2, 3))
     step = kernel.abs().amax(dim=(1, 2, 3)) / 127
     assert (error[9:] <= 0.5 * step[9:] * (1 + 1 / 256)).all()  # the scale is rounded to 8 bits
     assert error[7] == 0
@@ -48,10 +48,10 @@ def test_int8_uses_all_levels_and_both_signs(tensors: dict[str, Tensor]) -> None
     assert levels.max() == 127
 
 
-@pytest.mark.parametrize("compaction", Compaction)
-def test_compacting_what_was_compacted_changes_nothing(kernel: Tensor, compaction: Compaction) -> None:
-    once = compact({"conv.weight": kernel}, compaction)
-    twice = compact(restore(once), compaction)
+@pytest.mark.parametrize("storage_dtype", StorageDtype)
+def test_compacting_what_was_compacted_changes_nothing(kernel: Tensor, storage_dtype: StorageDtype) -> None:
+    once = compress_weights({"conv.weight": kernel}, storage_dtype)
+    twice = compress_weights(decompress_weights(once), storage_dtype)
     assert once.keys() == twice.keys()
     assert all(torch.equal(tensor, twice[name]) for name, tensor in once.items())
 
@@ -67,7 +67,7 @@ def test_compacting_what_was_compacted_changes_nothing(kernel: Tensor, compactio
 )
 def test_everything_but_large_3x3_kernels_is_float16(shape: tuple[int, ...], why: str) -> None:
     weight = torch.linspace(-1, 1, math.prod(shape)).view(shape)
-    tensors = compact({"weight": weight}, Compaction.INT8)
+    tensors = compress_weights({"weight": weight}, StorageDtype.INT8)
     assert tensors.keys() == {"network.weight"}, why
     assert tensors["network.weight"].dtype == torch.float16
 
@@ -75,28 +75,28 @@ def test_everything_but_large_3x3_kernels_is_float16(shape: tuple[int, ...], why
 def test_a_large_kernel_that_is_not_finite_stays_as_it_is() -> None:
     weight = torch.zeros(LARGE)
     weight[0, 0, 0, 0] = torch.inf
-    assert torch.equal(restore(compact({"weight": weight}, Compaction.INT8))["weight"], weight)
+    assert torch.equal(decompress_weights(compress_weights({"weight": weight}, StorageDtype.INT8))["weight"], weight)
 
 
 def test_counters_and_statistics_come_back_as_they_were() -> None:
     weights = {"bn.num_batches_tracked": torch.tensor(7), "bn.running_var": torch.tensor([1e9, 1 / 3])}
-    restored = restore(compact(weights, Compaction.INT8))
+    restored = decompress_weights(compress_weights(weights, StorageDtype.INT8))
     assert restored["bn.num_batches_tracked"].dtype == torch.int64
     assert all(torch.equal(restored[name], weight) for name, weight in weights.items())
 
 
 def test_a_missing_scale_is_refused(tensors: dict[str, Tensor]) -> None:
     with pytest.raises(CheckpointError, match=r"weight conv\.weight is int8 and has no scale"):
-        restore({"network.conv.weight": tensors["network.conv.weight"]})
+        decompress_weights({"network.conv.weight": tensors["network.conv.weight"]})
 
 
 def test_a_scale_without_an_int8_weight_is_refused(tensors: dict[str, Tensor]) -> None:
     scale = tensors["scale.conv.weight"]
     message = r"there is a scale for conv\.weight, but no int8 weight"
     with pytest.raises(CheckpointError, match=message):
-        restore({"scale.conv.weight": scale})
+        decompress_weights({"scale.conv.weight": scale})
     with pytest.raises(CheckpointError, match=message):
-        restore({"scale.conv.weight": scale, "network.conv.weight": torch.zeros(LARGE)})
+        decompress_weights({"scale.conv.weight": scale, "network.conv.weight": torch.zeros(LARGE)})
 
 
 @pytest.mark.parametrize("scale", [torch.ones(119), torch.ones(1), torch.ones(120, 1), torch.ones(120).half()])
@@ -104,7 +104,7 @@ def test_a_scale_of_another_shape_or_type_is_refused(tensors: dict[str, Tensor],
     with pytest.raises(
         CheckpointError, match=r"the scale of conv\.weight is \(\d+,.*its int8 weight \(120, 1024, 3, 3\)"
     ):
-        restore({**tensors, "scale.conv.weight": scale})
+        decompress_weights({**tensors, "scale.conv.weight": scale})
 
 
 @pytest.mark.parametrize("value", [0.0, -1.0, math.nan, math.inf])
@@ -112,4 +112,4 @@ def test_a_scale_that_is_not_above_zero_is_refused(tensors: dict[str, Tensor], v
     scale = tensors["scale.conv.weight"].clone()
     scale[3] = value
     with pytest.raises(CheckpointError, match=r"the scale of conv\.weight is not above 0 everywhere"):
-        restore({**tensors, "scale.conv.weight": scale})
+        decompress_weights({**tensors, "scale.conv.weight": scale})

@@ -6,26 +6,26 @@ from functools import partial
 import torch
 from torch import Tensor
 
-from model.streaming import Enlarging, Program, Step, Stream
+from model.streaming import Program, Step, Stream, Upsample
 from model.upsampling import BilinearUpsampling, Upsampling
-from model.upsampling.winners import winning_classes
+from model.upsampling.argmax import winning_classes
 
 _MAX_BAND_NUMBERS = 1 << 23
 """Logits in a band of rows; 32 MiB in float32."""
 
-Reading = Callable[[Tensor], Tensor]
-"""What is told of logits: (batch, K, height, width) -> (batch, any channels, height, width)."""
+LogitsTransform = Callable[[Tensor], Tensor]
+"""A function of logits: (batch, K, height, width) -> (batch, any channels, height, width)."""
 
 
-def winners(logits: Tensor) -> Tensor:
+def argmax(logits: Tensor) -> Tensor:
     """The winning class: (batch, 1, height, width) uint8."""
     return logits.argmax(dim=1, keepdim=True).to(torch.uint8)
 
 
-def winners_and_confidence(logits: Tensor) -> Tensor:
+def argmax_and_confidence(logits: Tensor) -> Tensor:
     """The winning class and 255 times its probability: (batch, 2, height, width) uint8."""
     confidence = logits.softmax(dim=1).amax(dim=1, keepdim=True).mul_(255).round_().to(torch.uint8)
-    return torch.cat([winners(logits), confidence], dim=1)
+    return torch.cat([argmax(logits), confidence], dim=1)
 
 
 def probabilities(logits: Tensor) -> Tensor:
@@ -33,24 +33,24 @@ def probabilities(logits: Tensor) -> Tensor:
     return logits.softmax(dim=1)
 
 
-class Decoder:
-    """Takes the scores of images' rows, from top to bottom, and gives what is read of their pixels.
+class Postprocessor:
+    """Takes the scores of images' rows, from top to bottom, and gives a function of their logits.
 
     Args:
-        upsampling: from scores to logits.
-        reading: what is wanted of them.
-        rows: of the whole grid of scores.
-        across: whether scores come transposed, and pixels are to.
+        upsampling: makes logits of scores.
+        transform: the function of the logits.
+        rows: rows of all scores.
+        across: whether scores come, and pixels go, transposed.
     """
 
-    def __init__(self, upsampling: Upsampling, reading: Reading, rows: int, *, across: bool = False) -> None:
-        # No logits are made where the winners can be told without.
-        self._makes_logits = reading is not winners or not isinstance(upsampling, BilinearUpsampling)
+    def __init__(self, upsampling: Upsampling, transform: LogitsTransform, rows: int, *, across: bool = False) -> None:
+        # No logits are made where their argmax can be computed without them.
+        self._makes_logits = transform is not argmax or not isinstance(upsampling, BilinearUpsampling)
         if self._makes_logits:
-            enlarge = partial(_read, upsampling, reading)
+            enlarge = partial(_transformed, upsampling, transform)
         else:
-            enlarge = partial(_bilinear_winners, upsampling.factor)
-        program = Program((Step(Enlarging(enlarge, upsampling.factor), (0,)),))
+            enlarge = partial(_bilinear_argmax, upsampling.factor)
+        program = Program((Step(Upsample(enlarge, upsampling.factor), (0,)),))
         self._stream = Stream(program.transposed() if across else program, rows)
         self._pixels_a_cell = upsampling.factor**2
 
@@ -65,9 +65,9 @@ class Decoder:
                     yield pixels
 
 
-def _read(upsampling: Upsampling, reading: Reading, scores: Tensor) -> Tensor:
-    return reading(upsampling(scores))
+def _transformed(upsampling: Upsampling, transform: LogitsTransform, scores: Tensor) -> Tensor:
+    return transform(upsampling(scores))
 
 
-def _bilinear_winners(factor: int, scores: Tensor) -> Tensor:
+def _bilinear_argmax(factor: int, scores: Tensor) -> Tensor:
     return winning_classes(scores, factor)[:, None]

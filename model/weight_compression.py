@@ -1,4 +1,4 @@
-"""How weights lie in a file: rounded, so that it is small; compacting what was read back gives the same file.
+"""Weight compression: how weights lie in a file. Compressing what was read back gives the same file.
 
 Tensors: ``network.NAME`` for each weight, and ``scale.NAME`` for each that is stored as int8.
 """
@@ -21,8 +21,8 @@ _LEVELS = 127
 """Steps between 0 and a channel's largest weight; -128 stays unused, so that both signs are rounded alike."""
 
 
-class Compaction(StrEnum):
-    """What weights are rounded to.
+class StorageDtype(StrEnum):
+    """Data types that weights are stored in.
 
     ``FLOAT16``: kernels to float16 where that loses no range; biases and batch-norm stay float32.
     ``INT8``: the same, but 3x3 kernels of 2^20 numbers or more to int8 times one float32 scale an output channel.
@@ -32,16 +32,16 @@ class Compaction(StrEnum):
     INT8 = "int8"
 
 
-def compact(weights: Mapping[str, Tensor], compaction: Compaction) -> dict[str, Tensor]:
-    """Tensors to store.
+def compress_weights(weights: Mapping[str, Tensor], storage_dtype: StorageDtype) -> dict[str, Tensor]:
+    """The tensors to store.
 
     Args:
         weights: name -> float32 weight, or integer counter.
-        compaction: what to round to.
+        storage_dtype: what to round to.
     """
     tensors: dict[str, Tensor] = {}
     for name, weight in weights.items():
-        if compaction is Compaction.INT8 and _is_large_kernel(weight):
+        if storage_dtype is StorageDtype.INT8 and _is_large_kernel(weight):
             scale = _scale(weight)
             tensors[_SCALE_PREFIX + name] = scale
             tensors[_NETWORK_PREFIX + name] = (weight / scale.view(-1, 1, 1, 1)).round().to(torch.int8)
@@ -50,7 +50,7 @@ def compact(weights: Mapping[str, Tensor], compaction: Compaction) -> dict[str, 
     return tensors
 
 
-def restore(tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
+def decompress_weights(tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
     """Weights, float32, of a file's tensors; those that are no weights are left out.
 
     Raises:
