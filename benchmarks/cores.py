@@ -33,12 +33,12 @@ print(torch.get_num_threads())
 
 
 @dataclass(frozen=True, slots=True)
-class Bound:
+class CpuLimit:
     """What keeps a process from using all cores.
 
     Attributes:
         name: of the row.
-        prefix: words before the command that is bound.
+        prefix: words before the command that is limited.
     """
 
     name: str
@@ -46,7 +46,7 @@ class Bound:
 
 
 @contextmanager
-def quota(cores: float) -> Iterator[Bound]:
+def quota(cores: float) -> Iterator[CpuLimit]:
     """A cgroup whose processes have so many cores' worth of time.
 
     Raises:
@@ -63,20 +63,20 @@ def quota(cores: float) -> Iterator[Bound]:
             (folder / "cpu.cfs_period_us").write_text(str(_PERIOD_US))
             (folder / "cpu.cfs_quota_us").write_text(str(limit))
         enter = 'echo $$ > "$0" && exec "$@"'
-        yield Bound(f"quota of {cores:g}", ("/bin/sh", "-c", enter, str(folder / "cgroup.procs")))
+        yield CpuLimit(f"quota of {cores:g}", ("/bin/sh", "-c", enter, str(folder / "cgroup.procs")))
     finally:
         folder.rmdir()
 
 
-def threads(bound: Bound) -> int:
+def threads(limit: CpuLimit) -> int:
     """Threads that the service gives the network."""
-    command = [*bound.prefix, sys.executable, "-c", _PRINT_THREADS]
+    command = [*limit.prefix, sys.executable, "-c", _PRINT_THREADS]
     return int(subprocess.run(command, check=True, capture_output=True, text=True).stdout)
 
 
-def milliseconds(bound: Bound) -> float:
+def milliseconds(limit: CpuLimit) -> float:
     """Median of a photograph over HTTP."""
-    command: list[str] = [*bound.prefix, sys.executable, *OURS.arguments]
+    command: list[str] = [*limit.prefix, sys.executable, *OURS.arguments]
     image = photograph("cat")
     seconds = []
     with started(replace(OURS, arguments=tuple(command[1:])), command[0], image) as one:
@@ -90,21 +90,21 @@ def milliseconds(bound: Bound) -> float:
 
 def main() -> None:
     print(*(f"{name}: {value}" for name, value in describe_machine().items()), sep="\n", file=sys.stderr)
-    print("| bound | threads | ms a photograph |")
+    print("| limit | threads | ms a photograph |")
     print("| --- | ---: | ---: |")
-    for bound in (Bound("all cores"), Bound("affinity to one core", ("taskset", "--cpu-list", "0"))):
-        print(row(bound), flush=True)
+    for limit in (CpuLimit("all cores"), CpuLimit("affinity to one core", ("taskset", "--cpu-list", "0"))):
+        print(row(limit), flush=True)
     for cores in (1.0, 1.5):
         try:
-            with quota(cores) as bound:
-                print(row(bound), flush=True)
+            with quota(cores) as limit:
+                print(row(limit), flush=True)
         except OSError as error:
             print(f"no quota of {cores:g}: {error}", file=sys.stderr)
 
 
-def row(bound: Bound) -> str:
+def row(limit: CpuLimit) -> str:
     """A line of the table."""
-    return f"| {bound.name} | {threads(bound)} | {milliseconds(bound):.0f} |"
+    return f"| {limit.name} | {threads(limit)} | {milliseconds(limit):.0f} |"
 
 
 if __name__ == "__main__":

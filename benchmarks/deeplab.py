@@ -17,8 +17,9 @@ from tqdm import tqdm
 
 from model.labels import VOC
 from training.data.dataset import VocDataset
+from training.evaluation.augmented_prediction import Views
 from training.evaluation.metrics import ConfusionMatrix
-from training.fit.teacher import TFLiteTeacher, Views
+from training.fit.teacher import TFLiteTeacher
 
 SEVEN = [VOC.names.index(name) for name in ("background", "cat", "cow", "dog", "horse", "person", "sheep")]
 
@@ -38,8 +39,8 @@ def score(probabilities: Probabilities, dataset: VocDataset) -> ConfusionMatrix:
 
 def main() -> None:
     teachers = {
-        "one look": TFLiteTeacher(Path(sys.argv[1]), VOC, Views(flip=False)),
-        "scales 1 and 1.5, mirrored": TFLiteTeacher(Path(sys.argv[1]), VOC, Views((1.0, 1.5))),
+        "one look": TFLiteTeacher(Path(sys.argv[1]), VOC, Views()),
+        "scales 1 and 1.5, mirrored": TFLiteTeacher(Path(sys.argv[1]), VOC, Views((1.0, 1.5), flip=True)),
     }
     for name in ("voc2012", "extra"):
         dataset = VocDataset(Path(sys.argv[2]) / name, "val")

@@ -17,7 +17,7 @@ _INTEGERS_NEED = "it takes a CPU with VNNI"
 def available_precisions(device: torch.device) -> tuple[Precision, ...]:
     """The precisions that a device computes in, float32 first."""
     ordered = (Precision.FLOAT32, Precision.BFLOAT16, Precision.INT8, Precision.FLOAT64)
-    return tuple(precision for precision in ordered if _obstacle(precision, device) is None)
+    return tuple(precision for precision in ordered if _rejection(precision, device) is None)
 
 
 def require_precision(precision: Precision, device: torch.device) -> None:
@@ -26,26 +26,26 @@ def require_precision(precision: Precision, device: torch.device) -> None:
     Raises:
         DeviceError: it does not; the message says what that takes, what the device has, and what to set.
     """
-    obstacle = _obstacle(precision, device)
-    if obstacle is not None:
+    rejection = _rejection(precision, device)
+    if rejection is not None:
         *others, last = available_precisions(device)
         available = f"{', '.join(others)} and {last}" if others else last
         raise DeviceError(
-            f"device '{device}' does not compute in {precision}: {obstacle}; it has {available}, set one of these"
+            f"device '{device}' does not compute in {precision}: {rejection}; it has {available}, set one of these"
         )
 
 
 def supports_bfloat16(device: torch.device) -> bool:
     """Whether a device multiplies bfloat16 itself."""
-    return _obstacle(Precision.BFLOAT16, device) is None
+    return _rejection(Precision.BFLOAT16, device) is None
 
 
 def supports_int8(device: torch.device) -> bool:
     """Whether a device multiplies 8-bit integers, without loss."""
-    return _obstacle(Precision.INT8, device) is None
+    return _rejection(Precision.INT8, device) is None
 
 
-def _obstacle(precision: Precision, device: torch.device) -> str | None:
+def _rejection(precision: Precision, device: torch.device) -> str | None:
     """What a precision needs and the device lacks; None if nothing is missing."""
     match precision:
         case Precision.BFLOAT16 if device.type == "cuda":

@@ -53,7 +53,7 @@ def load_fastest(
         seconds = _measure(loaded)
     else:
         for precision in set(candidates.precisions[1:]) - seconds.keys():
-            candidates = candidates.without(precision, "it was not measured at the start")
+            candidates = candidates.reject(precision, "it was not measured at the start")
     while True:
         known = {precision: seconds[precision] for precision in candidates.precisions if precision in seconds}
         precision = fastest(known)
@@ -62,7 +62,7 @@ def load_fastest(
         except CheckpointError as error:
             if precision is Precision.FLOAT32:
                 raise
-            candidates = candidates.without(precision, str(error))
+            candidates = candidates.reject(precision, str(error))
         else:
             segmenter.precision_reason = explain(candidates, known)
             loaded.clear()
@@ -90,7 +90,7 @@ def _load_all(
         except CheckpointError as error:
             if precision is Precision.FLOAT32:
                 raise
-            candidates = candidates.without(precision, str(error))
+            candidates = candidates.reject(precision, str(error))
     return candidates, loaded
 
 

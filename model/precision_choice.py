@@ -31,32 +31,32 @@ class Candidates:
 
     Attributes:
         precisions: those that the device has and the checkpoint scores well in; float32 first.
-        obstacles: why the others are none.
+        rejections: reason for which each other precision is none of them.
     """
 
     precisions: tuple[Precision, ...]
-    obstacles: Mapping[Precision, str]
+    rejections: Mapping[Precision, str]
 
-    def without(self, precision: Precision, why: str) -> "Candidates":
-        """The others."""
+    def reject(self, precision: Precision, reason: str) -> "Candidates":
+        """The candidates without ``precision``."""
         others = tuple(other for other in self.precisions if other is not precision)
-        return Candidates(others, {**self.obstacles, precision: why})
+        return Candidates(others, {**self.rejections, precision: reason})
 
 
 def find_candidates(checkpoint: Checkpoint, device: torch.device, tolerance: float = DEFAULT_TOLERANCE) -> Candidates:
-    """What a device and a checkpoint's scores leave to choose from.
+    """The precisions that a device has and a checkpoint scores well in.
 
     Args:
-        checkpoint: with scores by precision; without them only float32 is left.
-        device: to compute on.
+        checkpoint: a checkpoint; without scores by precision only float32 is left.
+        device: the device to compute on.
         tolerance: greatest loss of mIoU against float32, on each list of images.
     """
-    obstacles: dict[Precision, str] = {}
+    rejections: dict[Precision, str] = {}
     for precision in _ORDER[1:]:
-        obstacle = _obstacle(precision, checkpoint, device, tolerance)
-        if obstacle is not None:
-            obstacles[precision] = obstacle
-    return Candidates(tuple(precision for precision in _ORDER if precision not in obstacles), obstacles)
+        rejection = _rejection(precision, checkpoint, device, tolerance)
+        if rejection is not None:
+            rejections[precision] = rejection
+    return Candidates(tuple(precision for precision in _ORDER if precision not in rejections), rejections)
 
 
 def fastest(seconds: Mapping[Precision, float]) -> Precision:
@@ -86,10 +86,10 @@ def explain(candidates: Candidates, seconds: Mapping[Precision, float]) -> str:
     """Why a precision was taken: what was measured, and why it was not measured in the others."""
     times = ", ".join(f"{precision} {seconds[precision] * 1e3:.0f} ms" for precision in _ORDER if precision in seconds)
     measured = [f"measured on a photograph: {times}"] if times else []
-    return "; ".join([*measured, *(f"no {precision}: {why}" for precision, why in candidates.obstacles.items())])
+    return "; ".join([*measured, *(f"no {precision}: {why}" for precision, why in candidates.rejections.items())])
 
 
-def _obstacle(precision: Precision, checkpoint: Checkpoint, device: torch.device, tolerance: float) -> str | None:
+def _rejection(precision: Precision, checkpoint: Checkpoint, device: torch.device, tolerance: float) -> str | None:
     if precision not in available_precisions(device):
         return f"device '{device}' does not compute in it"
     if precision is Precision.INT8 and not checkpoint.activation_ranges:

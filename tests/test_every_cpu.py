@@ -18,7 +18,7 @@ _FILES = (
 )
 """Where tests with the mark are: collecting all others would take longer than running these."""
 
-_SURROUNDINGS = {"FCN_PORT": "1", "FCN_PRECISION": "nonsense"}
+_FOREIGN_VARIABLES = {"FCN_PORT": "1", "FCN_PRECISION": "nonsense"}
 
 
 @pytest.mark.slow
@@ -32,7 +32,7 @@ def test_what_has_to_hold_on_every_cpu_does(limits: dict[str, str]) -> None:
     result = subprocess.run(
         [sys.executable, "-m", "pytest", "-q", "-m", "every_cpu", "-p", "no:cacheprovider", *_FILES],
         cwd=ROOT,
-        env={**inherited, **limits, **_SURROUNDINGS},
+        env={**inherited, **limits, **_FOREIGN_VARIABLES},
         capture_output=True,
         text=True,
         check=False,

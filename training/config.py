@@ -33,14 +33,14 @@ class SmallImages(StrEnum):
     DROP = "drop"
 
 
-class Rule(StrEnum):
+class OptimizerKind(StrEnum):
     """How weights are updated."""
 
     SGD = "sgd"
     ADAMW = "adamw"
 
 
-class Decay(StrEnum):
+class LRSchedule(StrEnum):
     """How the learning rate falls from its greatest value."""
 
     POLY = "poly"
@@ -168,13 +168,13 @@ class OptimizerConfig:
         freeze_upsampling: keep learned upsampling kernels as they start.
     """
 
-    rule: Rule = Rule.SGD
+    rule: OptimizerKind = OptimizerKind.SGD
     learning_rate: float = 0.01
     head_learning_rate: float = 0.1
     stem_learning_rate: float = 0.0
     momentum: float = 0.9
     weight_decay: float = 1e-4
-    decay: Decay = Decay.POLY
+    decay: LRSchedule = LRSchedule.POLY
     warmup_steps: int = 100
     clip_norm: float = 0.0
     ema_decay: float = 0.998

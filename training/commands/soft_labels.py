@@ -10,7 +10,8 @@ from tqdm import tqdm
 from model.labels import VOC
 from training.data.dataset import VocDataset
 from training.data.soft_labels import SoftLabels
-from training.fit.teacher import CheckpointTeacher, Teacher, TFLiteTeacher, Views
+from training.evaluation.augmented_prediction import Views
+from training.fit.teacher import CheckpointTeacher, Teacher, TFLiteTeacher
 from training.fit.weak_labels import constrain, load_weak_labels
 
 _SCALES = [1.0]

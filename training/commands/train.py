@@ -97,7 +97,7 @@ def train(
         if holds_run:
             trainer.resume()
         outcome = trainer.train()
-    if processes.leads:
+    if processes.is_main_process:
         print(f"{outcome.ending} at step {outcome.step}; waited for data {outcome.wait_share:.1%} of the time")
         print(trainer.checkpoint_file)
     if outcome.ending is Ending.INTERRUPTED:

@@ -13,7 +13,7 @@ from training.config import LossConfig
 from training.data.transforms import Crop
 from training.fit.auxiliary import STRIDE as AUXILIARY_STRIDE
 from training.fit.distributed import Processes
-from training.fit.losses import distillation_losses, hardest, pixel_losses, sampled_logits
+from training.fit.losses import distillation_losses, hard_example_losses, pixel_losses, sampled_logits
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,7 +31,7 @@ class Measured:
     accuracy: Tensor
 
 
-class Objective:
+class Criterion:
     """Cross-entropy of the known pixels, and what the configuration adds to it.
 
     With several processes every mean is one over the pixels of all of them.
@@ -82,11 +82,11 @@ class Objective:
         masks = masks[:, top::stride, left::stride]
         known = masks != IGNORE_INDEX
         logits = self._logits(scores, top, left)
-        parts = {"loss": self._mean_of_hardest(pixel_losses(logits, masks), known)}
+        parts = {"loss": self._mean_of_hard_example_losses(pixel_losses(logits, masks), known)}
         total = parts["loss"]
         if auxiliary is not None:
             enlarged = sampled_logits(auxiliary.float(), AUXILIARY_STRIDE, stride, top, left)
-            parts["auxiliary"] = self._mean_of_hardest(pixel_losses(enlarged, masks), known)
+            parts["auxiliary"] = self._mean_of_hard_example_losses(pixel_losses(enlarged, masks), known)
             total = total + self._config.auxiliary * parts["auxiliary"]
         if self._config.distillation:
             soft_labels = crops.soft_labels.to(self._device, non_blocking=True)
@@ -106,10 +106,10 @@ class Objective:
             return cast("Tensor", self._network.upsampling(scores))
         return sampled_logits(scores, self._network.stride, self._config.pixel_stride, top, left)
 
-    def _mean_of_hardest(self, losses: Tensor, known: Tensor) -> Tensor:
+    def _mean_of_hard_example_losses(self, losses: Tensor, known: Tensor) -> Tensor:
         if self._config.hardest == 1:
             return self._mean(losses, known.sum())
-        kept = hardest(losses, known, self._config.hardest)
+        kept = hard_example_losses(losses, known, self._config.hardest)
         return self._mean(kept, torch.full((), len(kept), device=losses.device))
 
     def _mean(self, values: Tensor, count: Tensor) -> Tensor:

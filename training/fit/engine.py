@@ -26,13 +26,13 @@ from training.errors import ConfigError, DivergedError
 from training.evaluation.evaluation import evaluate
 from training.fit.auxiliary import AuxiliaryHead, Scorer
 from training.fit.compilation import require_compilation
-from training.fit.criterion import Objective
+from training.fit.criterion import Criterion
 from training.fit.distributed import Processes
 from training.fit.divergence import DivergenceGuard
 from training.fit.interruption import Interruption
 from training.fit.memory_format import training_memory_format
-from training.fit.metric_logger import Journal
-from training.fit.optimization import build_optimizer, freeze, rate_factor, set_rate
+from training.fit.metric_logger import MetricLogger
+from training.fit.optimization import build_optimizer, freeze, lr_lambda, set_rate
 from training.fit.state import RunState
 
 STATE_NAME = "state.pt"
@@ -132,7 +132,7 @@ class Trainer:
                 self._scorer = nn.SyncBatchNorm.convert_sync_batchnorm(self._scorer)  # type: ignore[no-untyped-call]
             # Without it, each process keeps its own batch-norm statistics; the leading one's are saved.
             self._scorer = DistributedDataParallel(self._scorer, broadcast_buffers=False)
-        self._objective = Objective(
+        self._criterion = Criterion(
             config.loss,
             self._scorer,
             network,
@@ -180,9 +180,13 @@ class Trainer:
         waited_s = 0.0
         saved = self._step if self.state_file.is_file() else None
         with (
-            Journal(self._folder, self._step, tensorboard=run.tensorboard, writes=self._processes.leads) as journal,
+            MetricLogger(
+                self._folder, self._step, tensorboard=run.tensorboard, writes=self._processes.is_main_process
+            ) as logger,
             Interruption() as interruption,
-            tqdm(total=run.steps, initial=self._step, unit="step", disable=not self._processes.leads) as progress,
+            tqdm(
+                total=run.steps, initial=self._step, unit="step", disable=not self._processes.is_main_process
+            ) as progress,
         ):
             waiting_since = time.monotonic()
             for crops in self._loader():
@@ -191,19 +195,19 @@ class Trainer:
                 progress.update()
                 progress.set_postfix({name: f"{value:.3g}" for name, value in values.items()}, refresh=False)
                 if self._step % run.log_every == 0:
-                    journal.write(self._step, {**values, "seconds": time.monotonic() - started})
+                    logger.write(self._step, {**values, "seconds": time.monotonic() - started})
                 if run.validate_every and self._step % run.validate_every == 0:
-                    self._validate(journal)
+                    self._validate(logger)
                 out_of_time = 0 < run.max_minutes <= (time.monotonic() - started) / 60
                 if self._anywhere(out_of_time or interruption.signal is not None) and self._step < run.steps:
                     ending = Ending.OUT_OF_TIME if out_of_time else Ending.INTERRUPTED
                     break
                 if self._step % run.save_every == 0:
-                    self._save(journal)
+                    self._save(logger)
                     saved = self._step
                 waiting_since = time.monotonic()
             if saved != self._step:
-                self._save(journal)
+                self._save(logger)
         return Outcome(ending, self._step, waited_s / (time.monotonic() - started))
 
     def checkpoint(self) -> Checkpoint:
@@ -264,9 +268,9 @@ class Trainer:
         self._scorer.train()
         for module in self._frozen:
             module.eval()
-        factor = rate_factor(config, self._step, self._config.run.steps)
+        factor = lr_lambda(config, self._step, self._config.run.steps)
         set_rate(self._optimizer, factor)
-        measured = self._objective.measure(crops, self._step)
+        measured = self._criterion.measure(crops, self._step)
         self._step += 1
         self._optimizer.zero_grad(set_to_none=True)
         measured.total.backward()  # type: ignore[no-untyped-call]
@@ -285,28 +289,28 @@ class Trainer:
             return here
         return bool(self._processes.total(torch.tensor(float(here), device=self._device)) > 0)
 
-    def _validate(self, journal: Journal) -> None:
-        if self._validation is None or not self._processes.leads:
+    def _validate(self, logger: MetricLogger) -> None:
+        if self._validation is None or not self._processes.is_main_process:
             return
         checkpoint = self.checkpoint()
         scores = evaluate(Segmenter(checkpoint, str(self._device)), self._validation)
-        journal.write(self._step, {"val_accuracy": scores.pixel_accuracy, "val_miou": scores.miou})
+        logger.write(self._step, {"val_accuracy": scores.pixel_accuracy, "val_miou": scores.miou})
         if scores.miou >= self._best_miou:
             self._best_miou = scores.miou
             checkpoint.save(self._folder / "best.safetensors")
 
-    def _save(self, journal: Journal) -> None:
+    def _save(self, logger: MetricLogger) -> None:
         checkpoint = self.checkpoint()
         if not all(bool(torch.isfinite(weight).all()) for weight in checkpoint.weights.values()):
             raise DivergedError(
                 f"weights are not finite after step {self._step}; nothing was saved since the last checkpoint"
             )
-        if not self._processes.leads:
+        if not self._processes.is_main_process:
             return
         tensors: dict[str, Any] = {name: part.state_dict() for name, part in self._parts().items()}
         RunState(self._config, self._step, {**tensors, "best_miou": self._best_miou}).save(self.state_file)
         checkpoint.save(self.checkpoint_file)
-        journal.draw()
+        logger.draw()
 
     def _parts(self) -> dict[str, Any]:
         """Whatever has a state that the next step depends on."""

@@ -12,7 +12,7 @@ def pixel_losses(logits: Tensor, masks: Tensor) -> Tensor:
     return functional.cross_entropy(logits, masks, ignore_index=IGNORE_INDEX, reduction="none")
 
 
-def hardest(losses: Tensor, known: Tensor, share: float) -> Tensor:
+def hard_example_losses(losses: Tensor, known: Tensor, share: float) -> Tensor:
     """The greatest losses of a batch, "online hard example mining".
 
     Args:

@@ -4,7 +4,7 @@ import torch
 from torch import nn
 
 _SAFE_CHANNELS = 16
-"""Input channels from which oneDNN's strided 1x1 convolutions are trained safely: its block with AVX-512."""
+"""Minimum input channels with which oneDNN trains strided 1x1 convolutions correctly: its AVX-512 block size."""
 
 
 def training_memory_format(network: nn.Module, device: torch.device) -> torch.memory_format:

@@ -11,7 +11,7 @@ from training.fit.curves import draw_curves
 LOG_NAME = "log.jsonl"
 
 
-class Journal:
+class MetricLogger:
     """Writes one record a call; used as a context.
 
     Args:
@@ -33,7 +33,7 @@ class Journal:
         self._log = file.open("a")
         self._board = _summary_writer(folder / "tensorboard", step) if tensorboard else None
 
-    def __enter__(self) -> "Journal":
+    def __enter__(self) -> "MetricLogger":
         return self
 
     def __exit__(

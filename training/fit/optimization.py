@@ -7,7 +7,7 @@ import torch
 from torch import nn
 
 from model.networks import FCN
-from training.config import Decay, OptimizerConfig, Rule
+from training.config import LRSchedule, OptimizerConfig, OptimizerKind
 
 
 def freeze(network: FCN, config: OptimizerConfig) -> list[nn.Module]:
@@ -50,7 +50,7 @@ def build_optimizer(network: FCN, extra: nn.Module | None, config: OptimizerConf
         *_decay_groups(stages, config.learning_rate, config.weight_decay),
         *_decay_groups(head, config.head_learning_rate, config.weight_decay),
     ]
-    if config.rule is Rule.ADAMW:
+    if config.rule is OptimizerKind.ADAMW:
         return torch.optim.AdamW(groups)
     return torch.optim.SGD(groups, momentum=config.momentum)
 
@@ -70,7 +70,7 @@ def _parts(network: FCN) -> tuple[list[nn.Parameter], list[nn.Parameter], list[n
     return stem, stages, head
 
 
-def rate_factor(config: OptimizerConfig, step: int, steps: int) -> float:
+def lr_lambda(config: OptimizerConfig, step: int, steps: int) -> float:
     """Share of the greatest learning rate that step ``step`` of ``steps`` takes: a linear rise, then the decay.
 
     Source of "poly": Chen et al. 2016 (arXiv:1606.00915), section 4.1; of cosine: Loshchilov, Hutter 2016
@@ -79,11 +79,11 @@ def rate_factor(config: OptimizerConfig, step: int, steps: int) -> float:
     warmup = min(1.0, (step + 1) / config.warmup_steps) if config.warmup_steps else 1.0
     progress = min(1.0, step / steps)
     match config.decay:
-        case Decay.POLY:
+        case LRSchedule.POLY:
             return float(warmup * (1 - progress) ** 0.9)
-        case Decay.COSINE:
+        case LRSchedule.COSINE:
             return warmup * (1 + math.cos(math.pi * progress)) / 2
-        case Decay.CONSTANT:
+        case LRSchedule.CONSTANT:
             return warmup
 
 

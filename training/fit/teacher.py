@@ -2,8 +2,7 @@
 
 import warnings
 from abc import ABC, abstractmethod
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator
 from math import ceil
 from pathlib import Path
 from typing import Any
@@ -20,6 +19,7 @@ from model.labels import Labels
 from model.segmenter import Segmenter
 from training.data.soft_labels import SOFT_LABEL_STRIDE
 from training.errors import TeacherError
+from training.evaluation.augmented_prediction import Views
 
 Probabilities = NDArray[np.float32]
 
@@ -55,27 +55,6 @@ class CheckpointTeacher(Teacher):
         return _resize(self._segmenter.probabilities(image), *grid_size(image))
 
 
-@dataclass(frozen=True, slots=True)
-class Views:
-    """How a network of fixed input size looks at an image; the probabilities of all views are averaged.
-
-    Attributes:
-        scales: at 1 the image's longer side fills the input and the rest is padded; larger images are covered by
-            overlapping windows.
-        flip: also look at the mirror image of each window.
-
-    Raises:
-        TeacherError: there is no scale, or one is outside 0.25..8.
-    """
-
-    scales: Sequence[float] = (1.0,)
-    flip: bool = True
-
-    def __post_init__(self) -> None:
-        if not self.scales or not all(0.25 <= scale <= 8 for scale in self.scales):
-            raise TeacherError(f"a teacher's scales are in 0.25..8, not {list(self.scales)}")
-
-
 class TFLiteTeacher(Teacher):
     """A TensorFlow Lite network with a square input, such as DeepLab.
 
@@ -85,13 +64,15 @@ class TFLiteTeacher(Teacher):
     Args:
         file: the ``.tflite`` file: input (1, side, side, 3), float32 in -1..1 or uint8.
         labels: the classes, in the order of the logits.
-        views: how it looks at an image.
+        views: views of an image; at scale 1 its longer side fills the input and the rest is padded, larger images are
+            covered by overlapping windows, of each of which ``flip`` also takes the mirror image.
 
     Raises:
-        TeacherError: the file is no such network, or ``ai-edge-litert`` is not installed.
+        TeacherError: the file is no such network, a scale is outside 0.25..8, or ``ai-edge-litert`` is not installed.
     """
 
     def __init__(self, file: Path, labels: Labels, views: Views) -> None:
+        _require_scales(views)
         self._interpreter = _open_interpreter(file)
         (source, *_), tensors = self._interpreter.get_input_details(), self._interpreter.get_tensor_details()
         shape = [int(length) for length in source["shape"]]
@@ -213,3 +194,8 @@ def _origins(length: int, side: int) -> list[int]:
         return [0]
     count = ceil((length - side) / (side * (1 - _WINDOW_OVERLAP))) + 1
     return [round(number * (length - side) / (count - 1)) for number in range(count)]
+
+
+def _require_scales(views: Views) -> None:
+    if not views.scales or not all(0.25 <= scale <= 8 for scale in views.scales):
+        raise TeacherError(f"a teacher's scales are in 0.25..8, not {list(views.scales)}")

@@ -9,7 +9,7 @@ from tests.model.fake_cuda import CUDA, fake_cuda, on_fake_cuda
 from training.config import LossConfig
 from training.data.transforms import Crop
 from training.fit.auxiliary import AuxiliaryHead, Scorer
-from training.fit.criterion import Objective
+from training.fit.criterion import Criterion
 from training.fit.distributed import Processes
 
 CLASSES = 4
@@ -28,12 +28,12 @@ def test_losses_stay_on_the_device(
     architecture: Architecture, losses: LossConfig, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     # It is drawn at random on the CPU, and a fake tensor has no values.
-    monkeypatch.setattr(Objective, "_first_pixel", lambda *_: (0, 0))
+    monkeypatch.setattr(Criterion, "_first_pixel", lambda *_: (0, 0))
     network = build_network(NetworkConfig(architecture, CLASSES, (1, 1, 1, 1), 4))
     scorer = Scorer(network, AuxiliaryHead(16, CLASSES) if losses.auxiliary else None)
     with fake_cuda():
         on_fake_cuda(scorer)
-        objective = Objective(
+        criterion = Criterion(
             losses,
             scorer,
             network,
@@ -50,6 +50,6 @@ def test_losses_stay_on_the_device(
             torch.zeros(2, 64, 64, dtype=torch.uint8),
             torch.zeros(2, CLASSES, cells, cells),
         )
-        measured = objective.measure(crops, 0)
+        measured = criterion.measure(crops, 0)
     assert measured.total.device == measured.accuracy.device == CUDA
     assert measured.total.requires_grad

@@ -8,7 +8,7 @@ from torch import Tensor
 
 from model.labels import IGNORE_INDEX
 from model.upsampling import BilinearUpsampling
-from training.fit.losses import distillation_losses, hardest, pixel_losses, sampled_logits
+from training.fit.losses import distillation_losses, hard_example_losses, pixel_losses, sampled_logits
 
 
 def _random(*size: int, seed: int = 0) -> Tensor:
@@ -39,12 +39,12 @@ def test_void_pixels_have_no_gradient() -> None:
 def test_the_hardest_pixels_by_hand(share: float, kept: list[float]) -> None:
     losses = torch.tensor([[[1.0, 5.0, 9.0, 2.0], [3.0, 8.0, 4.0, 0.5]]])
     known = torch.tensor([[[True, True, False, True], [True, False, True, True]]])
-    assert sorted(hardest(losses, known, share).tolist(), reverse=True) == kept
+    assert sorted(hard_example_losses(losses, known, share).tolist(), reverse=True) == kept
 
 
 def test_where_nothing_is_known_nothing_is_hard() -> None:
     losses = torch.ones(1, 2, 2)
-    assert hardest(losses, torch.zeros(1, 2, 2, dtype=torch.bool), 0.5).shape == (0,)
+    assert hard_example_losses(losses, torch.zeros(1, 2, 2, dtype=torch.bool), 0.5).shape == (0,)
 
 
 def test_distillation_losses_by_hand() -> None:

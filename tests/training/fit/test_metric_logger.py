@@ -5,14 +5,14 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from training.fit.metric_logger import LOG_NAME, Journal, read_log
+from training.fit.metric_logger import LOG_NAME, MetricLogger, read_log
 
 
 def _write(folder: Path, steps: range, resumed_at: int = 0) -> None:
-    with Journal(folder, resumed_at, tensorboard=False) as journal:
+    with MetricLogger(folder, resumed_at, tensorboard=False) as logger:
         for step in steps:
-            journal.write(step, {"loss": 1 / step})
-        journal.draw()
+            logger.write(step, {"loss": 1 / step})
+        logger.draw()
 
 
 def test_each_record_is_a_line(tmp_path: Path) -> None:
@@ -24,8 +24,8 @@ def test_each_record_is_a_line(tmp_path: Path) -> None:
 
 
 def test_a_record_can_be_read_while_the_run_goes_on(tmp_path: Path) -> None:
-    with Journal(tmp_path, 0, tensorboard=False) as journal:
-        journal.write(20, {"loss": 2.5})
+    with MetricLogger(tmp_path, 0, tensorboard=False) as logger:
+        logger.write(20, {"loss": 2.5})
         assert read_log(tmp_path / LOG_NAME) == [{"step": 20, "loss": 2.5}]
 
 
@@ -70,14 +70,14 @@ def test_the_curves_show_what_was_written_before_a_resume_too(tmp_path: Path) ->
 
 
 def test_a_process_that_does_not_lead_writes_nothing(tmp_path: Path) -> None:
-    with Journal(tmp_path, 0, tensorboard=True, writes=False) as journal:
-        journal.write(1, {"loss": 1.0})
+    with MetricLogger(tmp_path, 0, tensorboard=True, writes=False) as logger:
+        logger.write(1, {"loss": 1.0})
     assert list(tmp_path.iterdir()) == []
 
 
 def test_event_files_of_tensorboard_are_written_on_request(tmp_path: Path) -> None:
-    with Journal(tmp_path, 0, tensorboard=True) as journal:
-        journal.write(1, {"loss": 0.5, "val_miou": 0.25})
+    with MetricLogger(tmp_path, 0, tensorboard=True) as logger:
+        logger.write(1, {"loss": 0.5, "val_miou": 0.25})
     (file,) = (tmp_path / "tensorboard").iterdir()
     assert file.name.startswith("events.out.tfevents.")
     content = file.read_bytes()

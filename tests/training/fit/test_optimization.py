@@ -2,9 +2,9 @@ import pytest
 import torch
 
 from model.networks import FCN, Architecture, NetworkConfig, build_network
-from training.config import Decay, OptimizerConfig, Rule
+from training.config import LRSchedule, OptimizerConfig, OptimizerKind
 from training.fit.auxiliary import AuxiliaryHead
-from training.fit.optimization import build_optimizer, freeze, rate_factor, set_rate
+from training.fit.optimization import build_optimizer, freeze, lr_lambda, set_rate
 
 
 def _network() -> FCN:
@@ -14,7 +14,7 @@ def _network() -> FCN:
 
 def _factors(steps: int, **settings: object) -> list[float]:
     config = OptimizerConfig(**settings)  # type: ignore[arg-type]
-    return [rate_factor(config, step, steps) for step in range(steps)]
+    return [lr_lambda(config, step, steps) for step in range(steps)]
 
 
 def test_the_poly_rule_by_hand() -> None:
@@ -27,7 +27,7 @@ def test_the_poly_rule_by_hand() -> None:
 
 
 def test_the_cosine_rule_by_hand() -> None:
-    factors = _factors(100, warmup_steps=0, decay=Decay.COSINE)
+    factors = _factors(100, warmup_steps=0, decay=LRSchedule.COSINE)
     assert factors[0] == 1
     assert factors[25] == pytest.approx(0.5 + 0.25 * 2**0.5)
     assert factors[50] == pytest.approx(0.5)
@@ -36,11 +36,11 @@ def test_the_cosine_rule_by_hand() -> None:
 
 
 def test_a_constant_rate_stays() -> None:
-    assert _factors(5, warmup_steps=0, decay=Decay.CONSTANT) == [1] * 5
+    assert _factors(5, warmup_steps=0, decay=LRSchedule.CONSTANT) == [1] * 5
 
 
-@pytest.mark.parametrize("decay", list(Decay))
-def test_the_learning_rate_rises_linearly_before_it_falls(decay: Decay) -> None:
+@pytest.mark.parametrize("decay", list(LRSchedule))
+def test_the_learning_rate_rises_linearly_before_it_falls(decay: LRSchedule) -> None:
     falling, factors = _factors(100, warmup_steps=0, decay=decay), _factors(100, warmup_steps=10, decay=decay)
     assert factors[0] == pytest.approx(0.1)
     assert factors[4] == pytest.approx(0.5 * falling[4])
@@ -48,7 +48,7 @@ def test_the_learning_rate_rises_linearly_before_it_falls(decay: Decay) -> None:
 
 
 def test_the_learning_rate_never_falls_below_zero() -> None:
-    assert rate_factor(OptimizerConfig(warmup_steps=0), 7, 5) == 0
+    assert lr_lambda(OptimizerConfig(warmup_steps=0), 7, 5) == 0
 
 
 def test_every_group_follows_the_factor_from_its_own_greatest_rate() -> None:
@@ -78,7 +78,7 @@ def test_stem_and_first_stage_learn_at_their_own_rate_if_there_is_one() -> None:
 
 
 def test_adamw_is_the_other_rule() -> None:
-    optimizer = build_optimizer(_network(), None, OptimizerConfig(rule=Rule.ADAMW, weight_decay=0.02))
+    optimizer = build_optimizer(_network(), None, OptimizerConfig(rule=OptimizerKind.ADAMW, weight_decay=0.02))
     assert isinstance(optimizer, torch.optim.AdamW)
     assert [group["weight_decay"] for group in optimizer.param_groups] == [0.02, 0] * 3
 

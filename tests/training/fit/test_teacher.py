@@ -14,7 +14,8 @@ from model.segmenter import Segmenter
 from tests.model.random_checkpoint import random_checkpoint, small_labels
 from tests.training.window_interpreter import RED_STEP, RedInterpreter, install
 from training.errors import TeacherError
-from training.fit.teacher import CheckpointTeacher, TFLiteTeacher, Views, _origins, grid_size
+from training.evaluation.augmented_prediction import Views
+from training.fit.teacher import CheckpointTeacher, TFLiteTeacher, _origins, grid_size
 
 
 @pytest.fixture
@@ -75,13 +76,13 @@ def test_origins_by_hand() -> None:
 
 
 @pytest.mark.parametrize("scales", [(), (0.1,), (1.0, 9.0)])
-def test_scales_out_of_range_are_refused(scales: tuple[float, ...]) -> None:
+def test_scales_out_of_range_are_refused(scales: tuple[float, ...], tmp_path: Path) -> None:
     with pytest.raises(TeacherError, match=r"scales are in 0\.25\.\.8"):
-        Views(scales)
+        TFLiteTeacher(tmp_path / "teacher.tflite", VOC, Views(scales))
 
 
 @pytest.mark.parametrize("quantized", [False, True])
-@pytest.mark.parametrize("views", [Views(flip=False), Views(), Views((1.0, 2.5))])
+@pytest.mark.parametrize("views", [Views(), Views(flip=True), Views((1.0, 2.5), flip=True)])
 @pytest.mark.parametrize(("height", "width"), [(128, 128), (96, 160), (200, 80), (97, 131)])
 def test_each_window_is_laid_where_it_belongs(
     height: int, width: int, views: Views, quantized: bool, tflite: Path, monkeypatch: pytest.MonkeyPatch
@@ -137,7 +138,7 @@ def test_deeplab_finds_the_cat(name: str, shared_data: Path, cat: NDArray[np.uin
     file = shared_data / "weights" / name
     if not file.is_file():
         pytest.skip(f"{file.name} is not among the weights")
-    probabilities = TFLiteTeacher(file, VOC, Views()).probabilities(cat)
+    probabilities = TFLiteTeacher(file, VOC, Views(flip=True)).probabilities(cat)
     assert probabilities.shape == (21, 38, 57)
     found = np.bincount(probabilities.argmax(axis=0).ravel(), minlength=21)
     assert found[1:].argmax() + 1 == VOC.names.index("cat")
