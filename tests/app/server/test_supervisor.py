@@ -177,7 +177,7 @@ def test_repeated_sigterm_interrupts_nothing_and_a_second_sigint_ends_at_once(su
 
 
 @needs("prlimit")
-def test_several_workers_need_a_folder_for_their_measures() -> None:
+def test_several_workers_need_a_folder_for_their_metrics() -> None:
     result = subprocess.run(
         ["prlimit", "--fsize=0", sys.executable, "-m", "app"],
         env=environment({"workers": 2, "log_format": "text"}),
@@ -187,7 +187,7 @@ def test_several_workers_need_a_folder_for_their_measures() -> None:
         check=False,
     )
     assert result.returncode == 3
-    assert "several workers need a folder to share their measures" in result.stderr
+    assert "several workers need a folder to share their metrics" in result.stderr
     assert "Traceback" not in result.stderr
 
 

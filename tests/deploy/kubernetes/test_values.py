@@ -16,7 +16,7 @@ from app.settings import Settings
 from tests.deploy.kubernetes.chart import CHART, KUBERNETES, size_bytes, values
 
 SCHEMA = CHART / "values.schema.json"
-SET_BY_OTHER_VALUES = {"host", "port", "workers", "device", "threads", "drain_timeout_s", "keys", "weights"}
+SET_BY_OTHER_VALUES = {"host", "port", "workers", "device", "threads", "drain_timeout_s", "api_keys_file", "weights"}
 
 FILES = ["values.yaml", "values-gpu.yaml"]
 
@@ -62,7 +62,7 @@ def test_every_setting_can_be_set_in_one_place() -> None:
 def test_no_file_names_a_setting_that_there_is_not() -> None:
     files = [*CHART.rglob("*.yaml"), *CHART.rglob("*.json"), *KUBERNETES.glob("*.yaml")]
     named = {name for file in files for name in re.findall(r"\bFCN_([A-Z_]+)\b", file.read_text())}
-    assert {"THREADS", "KEYS", "WEIGHTS"} < named
+    assert {"THREADS", "API_KEYS_FILE", "WEIGHTS"} < named
     assert {name.lower() for name in named} <= set(Settings.model_fields)
 
 

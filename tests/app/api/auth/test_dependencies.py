@@ -160,7 +160,7 @@ def test_a_bad_file_of_keys_ends_the_start_in_a_sentence(tmp_path: Path) -> None
 def test_protection_without_keys_ends_the_start_in_a_sentence() -> None:
     code, said = refused_start(protect_metrics=True)
     assert code != 0
-    assert "FCN_PROTECT_METRICS: needs keys, in a file that FCN_API_KEYS_FILE names" in said
+    assert "FCN_PROTECT_METRICS=True: needs keys, in a file that FCN_API_KEYS_FILE names" in said
     assert "Traceback" not in said
 
 
