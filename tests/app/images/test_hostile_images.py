@@ -120,7 +120,8 @@ def test_refusing_a_huge_image_takes_next_to_no_time_and_memory(file_format: str
 @pytest.mark.skipif(sys.platform != "linux", reason="elsewhere nothing ends it")
 def test_a_jpeg_of_endless_scans_is_ended() -> None:
     failures: list[str] = []
-    limits = TimeLimits(image_s=1, megapixel_s=0, wall_clock_factor=60)  # a busy machine may take long to give it that second
+    # A busy machine may take long to give it that second.
+    limits = TimeLimits(image_s=1, megapixel_s=0, wall_clock_factor=60)
     decoders = Decoders(1, MAX_PIXELS, limits=limits, on_failure=failures.append)
     picture = decoders.open(jpeg_of_endless_scans())
     with pytest.raises(ProblemError, match="it took longer than 1 s"):
