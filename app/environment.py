@@ -10,7 +10,7 @@ WORKERS_FOLDER = f"{PREFIX}WORKERS_FOLDER"
 """Set by the supervisor: the folder that the workers of one service share."""
 
 _OTHERS = frozenset({"API_KEY", "DATA", "KEY", "WORKERS_FOLDER"})
-"""Of clients, examples and workers."""
+"""Variables of clients, examples and workers, without the prefix."""
 
 _LINK_VALUE = re.compile(r"(tcp|udp|sctp)://")
 _LINK_NAME = re.compile(r"(.+_)?(SERVICE_(HOST|PORT(_.+)?)|PORT(_\d+_(TCP|UDP|SCTP)(_(PROTO|PORT|ADDR))?)?)")

@@ -28,7 +28,7 @@ def _in_lower_case(value: object) -> object:
 
 
 AnyCase = BeforeValidator(_in_lower_case)
-"""Of a setting with a choice of words."""
+"""Validator of settings with a choice of words, which may be in any case."""
 
 _LEVELS = {"warn": "warning", "fatal": "critical"}
 """Python's other names."""

@@ -6,7 +6,7 @@ from pathlib import Path
 from uuid import uuid4
 
 _NAME_CHARACTERS = 40
-"""Of a name that may be as long as the file system allows."""
+"""Maximum characters kept of a file's name, which may be as long as the file system allows."""
 
 
 @contextmanager

@@ -6,4 +6,4 @@ IMAGE_SUFFIXES = frozenset(
         *(".tif", ".tiff", ".gif", ".avif", ".avifs", ".heic", ".heics", ".heif", ".heifs", ".hif"),
     }
 )
-"""In lower case. Only names are guessed by it; what a file says it is decides how it is read."""
+"""Suffixes in lower case. Only names are guessed by it; what a file says it is decides how it is read."""

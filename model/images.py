@@ -55,10 +55,10 @@ _ALPHA_MODES = ("LA", "La", "PA", "RGBA", "RGBa")
 _SIXTEEN_BIT_MODES = ("I;16", "I;16L", "I;16B", "I;16N")
 
 _STRIP_PIXELS = 1 << 16
-"""Of a picture that are converted at a time: they and what is made of them fit into a processor's cache."""
+"""Pixels that are converted at a time: they and their result fit into a processor's cache."""
 
 _THREADS = 4
-"""Of a decoder that can use several."""
+"""Threads of decoders that can use several."""
 
 pillow_heif.register_heif_opener(decode_threads=_THREADS, thumbnails=False, depth_images=False, aux_images=False)
 AvifImagePlugin.DEFAULT_MAX_THREADS = _THREADS

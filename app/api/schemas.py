@@ -9,7 +9,7 @@ from model.precision import Precision
 from model.tiling import Tiling
 
 PRECISION_SCHEMA = {"type": "string", "enum": [str(one) for one in Precision if one is not Precision.AUTO]}
-"""Of what was computed in: ``auto`` has been decided by then."""
+"""Schema of the precision that was used, in which ``auto`` has been decided."""
 
 Rgb = Annotated[tuple[int, int, int], Field(description="Red, green, blue, 0..255.", examples=[[64, 0, 0]])]
 
@@ -55,7 +55,7 @@ class ClassInfo(BaseModel):
 
 
 class ClassesResponse(BaseModel):
-    """Answer of ``GET /classes``."""
+    """Response of ``GET /classes``."""
 
     classes: list[ClassInfo] = Field(description="In the order of their indices, void (255) last.")
 
@@ -79,7 +79,7 @@ class RunLengths(BaseModel):
 
 
 class SegmentationResponse(BaseModel):
-    """Answer of ``POST /segment?format=json``."""
+    """Response of ``POST /segment?format=json``."""
 
     width: int = Field(examples=[500])
     height: int = Field(examples=[375])
@@ -100,7 +100,7 @@ class Limits(BaseModel):
 
 
 class ModelResponse(BaseModel):
-    """Answer of ``GET /model``."""
+    """Response of ``GET /model``."""
 
     name: str
     architecture: str = Field(examples=["fcn8s"])
@@ -124,13 +124,13 @@ class ModelResponse(BaseModel):
 
 
 class HealthResponse(BaseModel):
-    """Answer of the probes."""
+    """Response of the probes."""
 
     status: str = Field(examples=["ready"])
 
 
 class ReloadResponse(BaseModel):
-    """Answer of ``POST /admin/reload``."""
+    """Response of ``POST /admin/reload``."""
 
     sha256: str = Field(description="Of the weights file that serves now.")
     keys: int = Field(ge=1, description="Number of API keys that are known now.")
@@ -154,7 +154,7 @@ class ProblemDetails(BaseModel):
 
 
 class ProblemKindResponse(BaseModel):
-    """Answer of ``GET /problems/{slug}``."""
+    """Response of ``GET /problems/{slug}``."""
 
     type: str
     title: str

@@ -23,7 +23,7 @@ EXIT_CODES = (
     "Exit codes: 0 all is done, 1 some files failed, 2 wrong usage, 3 cannot start (weights, device, service), "
     "130 interrupted."
 )
-"""For people."""
+"""The exit codes as the help text describes them."""
 
 
 class CommandError(Exception):

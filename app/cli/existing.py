@@ -19,7 +19,7 @@ from model.segmentation import ClassShare
 _ROWS_AT_ONCE = 256
 
 _BEGINNING_BYTES = 4096
-"""Of an answer, in which it names the weights: before a PNG's pixels, and a document's classes."""
+"""Leading bytes of an output in which it names the weights: before a PNG's pixels, and a document's classes."""
 
 # What was accepted as an image is not too large for a mask; Pillow's own limit is lower.
 Image.MAX_IMAGE_PIXELS = None

@@ -18,7 +18,7 @@ from app.cli.result import Result
 from model.files import replacing
 
 _END_S = 5.0
-"""That steps in work may take after Ctrl-C; they leave no file behind that looks done."""
+"""Seconds that running steps have after Ctrl-C; they leave no file behind that looks complete."""
 
 
 class _Stopped(BaseException):

@@ -123,7 +123,7 @@ class Done(Generic[T]):
 
 Step: TypeAlias = Call | Pause
 Outcome: TypeAlias = Response | ClientError | None
-"""Of a call its response or why there is none; None of a pause, and before the first step."""
+"""A call's response, or the reason why there is none; None after a pause and before the first step."""
 
 Steps: TypeAlias = Generator[Step, Response | None, T]
 

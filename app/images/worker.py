@@ -36,7 +36,7 @@ _DETAIL_CHARACTERS = 500
 """Maximum characters of a library's message about a file; some quote the file."""
 
 _SMALL_BYTES = 4 << 20
-"""Bytes of pixels that are kept mapped between images."""
+"""Maximum bytes of pixels whose pages are populated when they are mapped."""
 
 _SIGNAL_AT_PARENTS_DEATH = 1
 """``PR_SET_PDEATHSIG`` of prctl(2)."""

@@ -14,7 +14,7 @@ from model.segmenter import Segmenter
 from model.tiling import TilingLimits
 
 _SECONDS_NAME = "precision_seconds.json"
-"""In the folder that several workers share: what the first of them has measured."""
+"""File of the first worker's measurements, in the folder that several workers share."""
 
 
 class Loader:

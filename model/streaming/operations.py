@@ -12,7 +12,7 @@ from torch.nn import functional
 from model.streaming.rows import Enlargement, Geometry, Rows, Span, Window
 
 PIXELWISE = Window()
-"""Of what works pixel by pixel."""
+"""Window of operations that work pixel by pixel."""
 
 
 class Operation(ABC):

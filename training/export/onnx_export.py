@@ -28,7 +28,8 @@ if TYPE_CHECKING:
     from torch.onnx import ONNXProgram
 
 _MAX_RELATIVE_DIFFERENCE = 1e-4
-"""Of the largest logit. Rounding alone was measured to make 1e-6; a misplaced half pixel makes more than 1e-1."""
+"""Maximum difference, relative to the largest logit. Rounding alone was measured to make 1e-6; a misplaced half pixel
+makes more than 1e-1."""
 
 _TRACED_SIZE = (2, 3, 75, 107)
 """No size is special to it: not a multiple of 32, not square, not a batch of one."""

@@ -165,7 +165,7 @@ class ResponseOutput(BaseModel):
 
 
 class InferenceResponse(BaseModel):
-    """Answer of `POST /v2/models/segmentation/infer`; outputs may follow it as bytes, in its order."""
+    """Response of `POST /v2/models/segmentation/infer`; outputs may follow it as bytes, in its order."""
 
     model_name: str = Field(examples=[MODEL])
     model_version: str = Field(description="Names the weights that made it.", examples=["5f0c6e4b9a7d"])
@@ -176,7 +176,7 @@ class InferenceResponse(BaseModel):
 
 
 class ServerMetadata(BaseModel):
-    """Answer of `GET /v2`."""
+    """Response of `GET /v2`."""
 
     name: str = Field(examples=["fcn-segmentation"])
     version: str
@@ -192,7 +192,7 @@ class TensorMetadata(BaseModel):
 
 
 class ModelMetadata(BaseModel):
-    """Answer of `GET /v2/models/segmentation`."""
+    """Response of `GET /v2/models/segmentation`."""
 
     name: str = Field(examples=[MODEL])
     versions: list[str] = Field(description="The one that serves: the first digits of its weights' SHA-256.")
@@ -211,7 +211,7 @@ class TensorConfiguration(BaseModel):
 
 
 class ModelConfiguration(BaseModel):
-    """Answer of `GET /v2/models/segmentation/config`: of Triton's what there is here."""
+    """Response of `GET /v2/models/segmentation/config`: of Triton's what there is here."""
 
     name: str = Field(examples=[MODEL])
     platform: str = Field(examples=["pytorch_safetensors"])
@@ -230,19 +230,19 @@ class IndexEntry(BaseModel):
 
 
 class ServerLive(BaseModel):
-    """Answer of `GET /v2/health/live`."""
+    """Response of `GET /v2/health/live`."""
 
     live: bool
 
 
 class ServerReady(BaseModel):
-    """Answer of `GET /v2/health/ready`."""
+    """Response of `GET /v2/health/ready`."""
 
     ready: bool
 
 
 class ModelReady(BaseModel):
-    """Answer of `GET /v2/models/segmentation/ready`."""
+    """Response of `GET /v2/models/segmentation/ready`."""
 
     name: str = Field(examples=[MODEL])
     ready: bool
