@@ -4,6 +4,7 @@ from collections.abc import Sequence
 
 from hypothesis import strategies as st
 
+from app.api.schemas import SegmentQuery
 from app.api.uploads import FIELD
 from benchmarks.reliability.fuzz_strategies import damaged, damages, weighted
 
@@ -18,22 +19,36 @@ def forms(images: st.SearchStrategy[bytes]) -> st.SearchStrategy[tuple[str, byte
     part = _parts(images)
     parts = weighted((3, st.tuples(part)), (1, st.lists(part, min_size=1, max_size=4)))
     times = weighted((19, st.just(1)), (1, st.just(12)))
-    return st.builds(_form, boundaries, told, parts, times, damages(one_in=6))
+    around = weighted((3, st.just(b"")), (1, st.sampled_from((b"\r\n", b"preamble\r\n", b"X: 1\r\n\r\n"))))
+    padding = weighted((3, st.just(b"")), (1, st.sampled_from((b" ", b"\t  "))))
+    return st.builds(_form, boundaries, told, parts, times, around, padding, damages(one_in=6))
 
 
 def _parts(images: st.SearchStrategy[bytes]) -> st.SearchStrategy[bytes]:
-    names = weighted((4, st.just(FIELD)), (1, st.text(max_size=20)))
+    names = weighted(
+        (8, st.just(FIELD)), (1, st.sampled_from(tuple(SegmentQuery.model_fields))), (1, st.text(max_size=20))
+    )
     file_names = weighted((1, st.none()), (3, st.just("cat.jpg")), (1, st.text(max_size=40)))
     fields = st.sampled_from(("Content-Type", "Content-Transfer-Encoding", "X"))
-    values = weighted((9, st.text(max_size=40)), (1, st.just("x" * 5000)))
+    values = weighted((9, st.text(max_size=40)), (2, st.sampled_from(("base64", "binary"))), (1, st.just("x" * 5000)))
     headers = weighted((4, st.just({})), (1, st.dictionaries(fields, values)))
-    contents = weighted((4, images), (1, st.binary(max_size=100)))
+    values_of_parameters = st.sampled_from((b"json", b"overlay", b"rle", b"exact", b"0.5", b"nan"))
+    contents = weighted((8, images), (1, st.binary(max_size=100)), (1, values_of_parameters))
     return st.builds(_part, names, file_names, headers, contents)
 
 
-def _form(boundary: str, told: str, parts: Sequence[bytes], times: int, damage: int | None) -> tuple[str, bytes]:
+def _form(
+    boundary: str,
+    told: str,
+    parts: Sequence[bytes],
+    times: int,
+    around: bytes,
+    padding: bytes,
+    damage: int | None,
+) -> tuple[str, bytes]:
     delimiter = b"--" + boundary.encode()
-    body = b"".join(delimiter + b"\r\n" + part + b"\r\n" for part in [*parts] * times) + delimiter + b"--\r\n"
+    written = b"".join(delimiter + padding + b"\r\n" + part + b"\r\n" for part in [*parts] * times)
+    body = around + written + delimiter + b"--\r\n" + around
     return f"multipart/form-data; boundary={told.format(boundary)}", damaged(body, damage)
 
 
