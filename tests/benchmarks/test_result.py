@@ -56,7 +56,7 @@ def test_the_tables_name_machine_services_and_refusals(result: Result) -> None:
     assert "| CPU | abacus |" in text
     assert "| ours-float32 | 11 |" in text
     assert "99.950% |" in text
-    assert "| ours / naive: throughput | 2.00 |" in text
+    assert "| ours-float32 / naive: throughput | 2.00 |" in text
     assert "Not timed: broken: only 20.000%" in text
     tables = [block.splitlines() for block in text.split("\n\n") if block.startswith("|")]
     assert len(tables) == 3
