@@ -93,7 +93,7 @@ def decoding_bytes(header: Header, file_bytes: int) -> int:
     """Estimate of the memory that decoding takes at its peak, the file and the result among it."""
     kind = 0 if header.mode in _GREY else 1 if header.mode in _COLOR else 2
     bytes_per_pixel = _BYTES_PER_COSTLY_PIXEL if header.is_costly else _BYTES_PER_PIXEL
-    return header_bytes(file_bytes) + header.pixels * bytes_per_pixel[header.format][kind]
+    return header_bytes(file_bytes) + header.pixels * (bytes_per_pixel[header.format][kind] + header.extra_bytes)
 
 
 def header_bytes(file_bytes: int) -> int:

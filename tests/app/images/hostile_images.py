@@ -188,6 +188,10 @@ def without_pixels(file_format: str) -> bytes:
 
 
 FINE: Mapping[str, Callable[[], bytes]] = {
+    "zTXt bomb": lambda: png_of_text(b"zTXt"),
+    "iTXt bomb": lambda: png_of_text(b"iTXt"),
+    "many zTXt": png_of_many_texts,
+    "ICC bomb": png_of_large_profile,
     "10,000 frames GIF": animated_gif,
     "10,000 frames PNG": animated_png,
     "10,000 frames WebP": animated_webp,
@@ -205,10 +209,6 @@ FINE: Mapping[str, Callable[[], bytes]] = {
 """Odd, and yet images."""
 
 HARMFUL: Mapping[str, Callable[[], bytes]] = {
-    "zTXt bomb": lambda: png_of_text(b"zTXt"),
-    "iTXt bomb": lambda: png_of_text(b"iTXt"),
-    "many zTXt": png_of_many_texts,
-    "ICC bomb": png_of_large_profile,
     "impossible Huffman codes": jpeg_of_impossible_codes,
     "TIFF tag of 4 GB": tiff_of_huge_tag,
     "TIFF of 65,535 entries": tiff_of_many_entries,

@@ -1,4 +1,4 @@
-"""From an image file to RGB pixels. What the file says it is decides, not the label it came with.
+"""An image file's header and its pixels as RGB. What the file says it is decides, not the label it came with.
 
 The service and the trainer read images by this file, so that a network sees the same pixels in both. A process that
 only decodes imports it: it has to stay light.
@@ -24,6 +24,14 @@ from model.errors import (
     NotAnImageError,
     UnsupportedImageError,
 )
+from model.images.bmp import read_bit_fields
+from model.images.jpeg import require_readable, require_whole_scan
+from model.images.on_white import on_white
+from model.images.png import find_colors, forgive_long_texts, transparent_deep_pixels, transparent_sample
+from model.images.profile import find_profile
+from model.images.signatures import name_of
+from model.images.tiff import TiffLayout, read_layout
+from model.images.tiff_samples import read_rgb
 
 FORMATS = (
     *("JPEG", "PNG", "WEBP", "BMP", "TIFF", "GIF", "HEIF"),
@@ -31,31 +39,14 @@ FORMATS = (
 )
 """Pillow's names of the formats read; an MPO, which cameras make, is read as the JPEG it starts with."""
 
-_SIGNATURES = {
-    b"%PDF": "a PDF document",
-    b"8BPS": "a Photoshop document",
-    b"<svg": "an SVG drawing",
-    b"<?xml": "an XML document",
-    b"<!DOCTYPE": "an HTML page",
-    b"<html": "an HTML page",
-    b"PK\x03\x04": "a ZIP archive",
-    b"\x1f\x8b": "a gzip archive",
-    b"\x00\x00\x00\x0cjP  ": "a JPEG 2000 image",
-    b"\xff\x4f\xff\x51": "a JPEG 2000 image",
-    b"\x00\x00\x00\x0cJXL ": "a JPEG XL image",
-    b"\xff\x0a": "a JPEG XL image",
-    b"\x00\x00\x01\x00": "an icon",
-    b"v/1\x01": "an OpenEXR image",
-    b"DDS ": "a DirectDraw surface",
-    b"\x1aE\xdf\xa3": "a Matroska video",
-}
-"""First bytes of files that people send and that are not read here, so that the answer can name them."""
-
 _ALPHA_MODES = ("LA", "La", "PA", "RGBA", "RGBa")
 _SIXTEEN_BIT_MODES = ("I;16", "I;16L", "I;16B", "I;16N")
 
 _STRIP_PIXELS = 1 << 16
 """Pixels that are converted at a time: they and their result fit into a processor's cache."""
+
+_CONVERTING_BYTES = 8
+"""Of memory a pixel that conversion takes beside samples and result, at most."""
 
 _THREADS = 4
 """Threads of decoders that can use several."""
@@ -64,6 +55,7 @@ pillow_heif.register_heif_opener(decode_threads=_THREADS, thumbnails=False, dept
 AvifImagePlugin.DEFAULT_MAX_THREADS = _THREADS
 # The size is checked by whoever reads the header; Pillow's own limit is fixed, and would warn below that.
 Image.MAX_IMAGE_PIXELS = None
+forgive_long_texts()
 
 Allocate = Callable[[int, int], NDArray[np.uint8]]
 """Makes the memory for an image, (height, width, 3), of its height and width."""
@@ -79,6 +71,7 @@ class Header:
         height, width: upright; a PNG whose orientation follows its pixels says so only when it is decoded.
         is_costly: whether decoding takes more memory than is usual for the format: a progressive JPEG is held as
             coefficients, and samples of more than 8 bits take two bytes.
+        extra_bytes: of memory a pixel at the peak of decoding, beyond what is usual for the format.
     """
 
     format: str
@@ -86,6 +79,7 @@ class Header:
     height: int
     width: int
     is_costly: bool = False
+    extra_bytes: int = 0
 
     @property
     def pixels(self) -> int:
@@ -110,12 +104,19 @@ def read_header(file: BinaryIO, max_pixels: int) -> Header:
     webp = _webp_header(file)
     if webp is not None and webp.pixels > max_pixels:
         return webp
-    picture = _open(file)
+    fields = read_bit_fields(file)
+    if fields is not None:
+        return Header("BMP", "RGBA", fields.height, fields.width, extra_bytes=_CONVERTING_BYTES)
+    layout = read_layout(file)
+    if layout is not None and not layout.is_read_by_pillow():
+        return _header_of_samples(layout)
+    picture = _open_page(file, layout)
     width, height = picture.size
     # Pillow says the upright size of a TIFF, and the stored one of all others.
     if picture.format != "TIFF" and _orientation(picture) in _ON_THEIR_SIDE:
         width, height = height, width
-    return Header(picture.format or "", picture.mode, height, width, _is_costly(picture))
+    extra_bytes = 2 * _CONVERTING_BYTES if picture.info.get("transparency") and picture.mode == "RGB" else 0
+    return Header(picture.format or "", picture.mode, height, width, _is_costly(picture), extra_bytes)
 
 
 def decode_image(file: BinaryIO, allocate: Allocate = blank) -> NDArray[np.uint8]:
@@ -134,19 +135,74 @@ def decode_image(file: BinaryIO, allocate: Allocate = blank) -> NDArray[np.uint8
     Raises:
         ImageFileError: no image, damaged, of a pixel layout that is not read, or with too little memory for it.
     """
-    picture = _open(file)
+    fields = read_bit_fields(file)
+    if fields is not None:
+        return _decoded("BMP", lambda: _placed(fields.read_rgb(file), 1, allocate))
+    layout = read_layout(file)
+    if layout is not None and not layout.is_read_by_pillow():
+        return _decoded("TIFF", lambda: _placed(_rgb_of_samples(file, layout), layout.number(274, 1), allocate))
+    picture = _open_page(file, layout)
+    return _decoded(picture.format, lambda: _decode(picture, file, allocate))
+
+
+def _decoded(name: str | None, decode: Callable[[], NDArray[np.uint8]]) -> NDArray[np.uint8]:
     try:
-        picture.load()
-        width, height = picture.size
-        orientation = _orientation(picture)
-        image = allocate(width, height) if orientation in _ON_THEIR_SIDE else allocate(height, width)
-        _write_rgb(picture, _AS_STORED.get(orientation, _unturned)(image))
-        return image
+        return decode()
     except ImageFileError:
         raise
     # Decoders of strangers' bytes raise whatever they like; all of it means the same to the sender.
     except Exception as error:
-        raise _damaged(f"the {picture.format} image cannot be decoded", error) from error
+        raise _damaged(f"the {name} image cannot be decoded", error) from error
+
+
+def _decode(picture: Image.Image, file: BinaryIO, allocate: Allocate) -> NDArray[np.uint8]:
+    sample, deep = transparent_sample(picture), transparent_deep_pixels(picture, file)
+    if sample is not None:
+        picture.info["transparency"] = sample
+    if deep is not None:
+        file.seek(0)
+        picture = _open(file)
+        del picture.info["transparency"]
+    picture.load()
+    if picture.format in ("JPEG", "MPO"):
+        require_whole_scan(picture, file)
+    width, height = picture.size
+    orientation = _orientation(picture)
+    image = allocate(width, height) if orientation in _ON_THEIR_SIDE else allocate(height, width)
+    stored = _AS_STORED.get(orientation, _unturned)(image)
+    _write_rgb(picture, stored)
+    if deep is not None:
+        stored[deep] = 255
+    return image
+
+
+def _placed(stored: NDArray[np.uint8], orientation: int, allocate: Allocate) -> NDArray[np.uint8]:
+    """A picture, turned, in memory that is meant for it."""
+    height, width = stored.shape[:2]
+    image = allocate(width, height) if orientation in _ON_THEIR_SIDE else allocate(height, width)
+    _AS_STORED.get(orientation, _unturned)(image)[:] = stored
+    return image
+
+
+def _header_of_samples(layout: TiffLayout) -> Header:
+    height, width = layout.height, layout.width
+    if layout.number(274, 1) in _ON_THEIR_SIDE:
+        height, width = width, height
+    if min(height, width) < 1:
+        raise ImageDamagedError(f"the TIFF file says that it has {width} x {height} pixels")
+    extra_bytes = 3 * layout.samples * layout.sample_bytes + _CONVERTING_BYTES
+    return Header("TIFF", "RGBA", height, width, extra_bytes=extra_bytes)
+
+
+def _rgb_of_samples(file: BinaryIO, layout: TiffLayout) -> NDArray[np.uint8]:
+    image = read_rgb(file, layout)
+    grey = layout.photometric in (0, 1)
+    profile = None if layout.photometric == 5 else find_profile(layout.tags.get(34675), "L" if grey else "RGB")
+    if profile is not None:
+        for top in range(0, len(image), _rows_of_strip(layout.width)):
+            strip = Image.fromarray(image[top : top + _rows_of_strip(layout.width)])
+            image[top : top + strip.height] = profile.to_srgb(strip.convert(profile.mode))
+    return image
 
 
 def read_orientation(file: BinaryIO) -> int:
@@ -184,7 +240,26 @@ def _webp_header(file: BinaryIO) -> Header | None:
     return Header("WEBP", "RGBA", height, width)
 
 
+def _open_page(file: BinaryIO, layout: TiffLayout | None) -> Image.Image:
+    """A picture; of a TIFF the page that its layout is of."""
+    picture = _open(file)
+    if layout is not None and layout.page:
+        try:
+            picture.seek(layout.page)
+        except Exception as error:
+            raise _damaged("the TIFF file's pages cannot be read", error) from error
+    return picture
+
+
 def _open(file: BinaryIO) -> Image.Image:
+    start = file.read(12)
+    file.seek(0)
+    if start[:3] == b"\xff\xd8\xff":
+        require_readable(file)
+    if start[4:8] == b"ftyp" or start[8:11] == b"CR\x02":
+        unread = name_of(start)
+        if unread is not None:
+            raise UnsupportedImageError(f"the file is {unread}; readable are {', '.join(FORMATS)}")
     try:
         return Image.open(file, formats=FORMATS)
     except UnidentifiedImageError as error:
@@ -205,10 +280,9 @@ def _unidentified(data: bytes) -> ImageFileError:
     """Why no decoder took the bytes, as precisely as can be said."""
     if not data:
         return NotAnImageError("the image is empty: 0 bytes")
-    start = data[:64].lstrip()
-    for signature, name in _SIGNATURES.items():
-        if start.startswith(signature):
-            return UnsupportedImageError(f"the file is {name}; readable are {', '.join(FORMATS)}")
+    unread = name_of(data)
+    if unread is not None:
+        return UnsupportedImageError(f"the file is {unread}; readable are {', '.join(FORMATS)}")
     for name in FORMATS:
         plugin, accepts = Image.OPEN[name]
         if accepts is None or not _accepts(accepts(data[:16])):
@@ -270,7 +344,7 @@ def _is_costly(picture: Image.Image) -> bool:
 
 def _write_rgb(picture: Image.Image, image: NDArray[np.uint8]) -> None:
     """Convert a loaded picture strip by strip: besides it and the result there is next to nothing in memory."""
-    convert = _conversion(picture)
+    convert = _to_srgb(picture)
     top = 0
     for strip in _strips(picture):
         image[top : top + strip.height] = convert(strip)
@@ -278,12 +352,46 @@ def _write_rgb(picture: Image.Image, image: NDArray[np.uint8]) -> None:
 
 
 def _strips(picture: Image.Image) -> Iterator[Image.Image]:
-    rows = max(1, _STRIP_PIXELS // picture.width)
+    rows = _rows_of_strip(picture.width)
     if rows >= picture.height:
         yield picture
         return
     for top in range(0, picture.height, rows):
         yield picture.crop((0, top, picture.width, min(top + rows, picture.height)))
+
+
+def _rows_of_strip(width: int) -> int:
+    return max(1, _STRIP_PIXELS // width)
+
+
+def _to_srgb(picture: Image.Image) -> Callable[[Image.Image], NDArray[np.uint8]]:
+    """As ``_conversion``, with the picture's own colours as sRGB has them."""
+    profile = find_profile(picture.info.get("icc_profile"), picture.mode)
+    colors = find_colors(picture)
+    if profile is None and colors is None:
+        return _conversion(picture)
+    has_alpha = picture.mode in _ALPHA_MODES or "transparency" in picture.info
+
+    def opaque(strip: Image.Image) -> NDArray[np.uint8]:
+        if strip.mode in _SIXTEEN_BIT_MODES:
+            strip = Image.fromarray(_grey(strip, 65535)[..., 0])
+        if profile is not None:
+            return profile.to_srgb(strip if strip.mode == profile.mode else strip.convert(profile.mode))
+        assert colors is not None
+        return colors.to_srgb(_rgb(strip))
+
+    if not has_alpha:
+        return opaque
+
+    def transparent(strip: Image.Image) -> NDArray[np.uint8]:
+        if strip.mode in _SIXTEEN_BIT_MODES:
+            alpha = (np.asarray(strip) != picture.info["transparency"])[..., None].astype(np.float64)
+            return np.round(on_white(opaque(strip).astype(np.float64), alpha)).astype(np.uint8)
+        layer = strip.convert("RGBA")
+        alpha = np.asarray(layer.getchannel("A"))[..., None] / 255
+        return np.round(on_white(opaque(layer.convert("RGB")).astype(np.float64), alpha)).astype(np.uint8)
+
+    return transparent
 
 
 def _conversion(picture: Image.Image) -> Callable[[Image.Image], NDArray[np.uint8]]:

@@ -1,0 +1,92 @@
+"""BMP files whose pixels are fields of bits, of any masks."""
+
+import struct
+from dataclasses import dataclass
+from typing import BinaryIO
+
+import numpy as np
+from numpy.typing import NDArray
+
+from model.errors import ImageDamagedError
+from model.images.on_white import on_white
+
+_BIT_FIELDS = (3, 6)
+_BLOCK_PIXELS = 1 << 16
+
+
+@dataclass(frozen=True, slots=True)
+class BitFields:
+    """Where a BMP file's pixels are, and what their bits are.
+
+    Attributes:
+        height, width: of the picture.
+        is_bottom_up: whether the first row is the lowest.
+        offset: of the first row in the file.
+        bits: of a pixel, 16 or 32.
+        masks: of red, green, blue and alpha; 0 of alpha is none.
+    """
+
+    height: int
+    width: int
+    is_bottom_up: bool
+    offset: int
+    bits: int
+    masks: tuple[int, int, int, int]
+
+    def read_rgb(self, file: BinaryIO) -> NDArray[np.uint8]:
+        """The picture: (height, width, 3), uint8 RGB, on white.
+
+        Raises:
+            ImageDamagedError: pixels are missing.
+        """
+        row_bytes = (self.width * self.bits + 31) // 32 * 4
+        image = np.empty((self.height, self.width, 3), dtype=np.uint8)
+        file.seek(self.offset)
+        block = max(1, _BLOCK_PIXELS // self.width)
+        for top in range(0, self.height, block):
+            count = min(block, self.height - top)
+            data = file.read(count * row_bytes)
+            if len(data) < count * row_bytes:
+                raise ImageDamagedError(f"the BMP image ends after {top} of {self.height} rows")
+            rows = np.frombuffer(data, f"<u{self.bits // 8}").reshape(count, -1)[:, : self.width].astype(np.int64)
+            image[top : top + count] = self._colors(rows)
+        return np.flipud(image) if self.is_bottom_up else image
+
+    def _colors(self, rows: NDArray[np.int64]) -> NDArray[np.uint8]:
+        fields = [_field(rows, mask) for mask in self.masks]
+        colors = np.stack(fields[:3], axis=-1)
+        if self.masks[3]:
+            colors = on_white(colors, fields[3][..., None] / 255)
+        return np.round(colors).astype(np.uint8)
+
+
+def read_bit_fields(file: BinaryIO) -> BitFields | None:
+    """Of a BMP file; None if the file is none, or its pixels are no fields of bits.
+
+    Raises:
+        ImageDamagedError: its header contradicts itself.
+    """
+    file.seek(0)
+    start = file.read(70)
+    file.seek(0)
+    if len(start) < 54 or start[:2] != b"BM":
+        return None
+    offset, header_bytes, width, height, _, bits, compression = struct.unpack("<IIiiHHI", start[10:34])
+    if header_bytes < 40 or compression not in _BIT_FIELDS or bits not in (16, 32):
+        return None
+    count = 4 if header_bytes >= 56 or compression == 6 else 3
+    if len(start) < 54 + 4 * count:
+        raise ImageDamagedError("the BMP file's header ends early")
+    masks = struct.unpack(f"<{count}I", start[54 : 54 + 4 * count])
+    if width < 1 or height == 0 or not any(masks[:3]):
+        raise ImageDamagedError(f"the BMP file's header is damaged: {width} x {height} pixels, masks {masks}")
+    red, green, blue, alpha = (*masks, 0)[:4]
+    return BitFields(abs(height), width, height > 0, offset, bits, (red, green, blue, alpha))
+
+
+def _field(rows: NDArray[np.int64], mask: int) -> NDArray[np.float64]:
+    """0..255 of the bits under a mask."""
+    if not mask:
+        return np.zeros(rows.shape)
+    lowest = mask & -mask
+    return np.asarray(((rows & mask) // lowest) * (255 / (mask // lowest)), dtype=np.float64)

@@ -1,0 +1,127 @@
+"""What Pillow leaves out of PNG files: transparent samples that are not of 8 bits, gamma and primaries, long texts."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any, BinaryIO
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image, ImageFile, PngImagePlugin
+
+_SRGB_GAMMA = 1 / 2.2
+_SRGB_PRIMARIES = (0.3127, 0.329, 0.64, 0.33, 0.3, 0.6, 0.15, 0.06)
+"""x and y of white, red, green and blue."""
+
+_XYZ_OF_SRGB = np.array([[0.4124, 0.3576, 0.1805], [0.2126, 0.7152, 0.0722], [0.0193, 0.1192, 0.9505]])
+_NEAR = 0.01
+"""A gamma or a coordinate that is so near to sRGB's is taken for it."""
+
+
+@dataclass(frozen=True, slots=True)
+class PngColors:
+    """What a PNG says of its colours' light, by gAMA and cHRM.
+
+    Attributes:
+        table: (256,) float64, light 0..1 of a sample.
+        matrix: (3, 3), to the light of sRGB's primaries; None if they are the file's.
+    """
+
+    table: NDArray[np.float64]
+    matrix: NDArray[np.float64] | None
+
+    def to_srgb(self, colors: NDArray[np.uint8]) -> NDArray[np.uint8]:
+        """(..., C), uint8; C is 3, or 1 of grey."""
+        if self.matrix is None or colors.shape[-1] == 1:
+            return _encoded(self.table)[colors]
+        return _encoded(np.clip(self.table[colors] @ self.matrix.T, 0, 1))
+
+
+def find_colors(picture: Image.Image) -> PngColors | None:
+    """Of a PNG without an ICC profile; None if it is sRGB, or does not say."""
+    gamma = picture.info.get("gamma")
+    if picture.format != "PNG" or "icc_profile" in picture.info or "srgb" in picture.info or not gamma:
+        return None
+    matrix = _matrix(picture.info.get("chromaticity"))
+    if matrix is None and abs(gamma - _SRGB_GAMMA) < _NEAR:
+        return None
+    return PngColors((np.arange(256) / 255) ** (1 / gamma), matrix)
+
+
+def transparent_sample(picture: Image.Image) -> int | None:
+    """The grey of 0..255 that is transparent in a PNG of 2 or 4 bits, whose samples Pillow scales and this not."""
+    value = picture.info.get("transparency")
+    if picture.format != "PNG" or picture.mode != "L" or not isinstance(value, int) or not _tiles(picture):
+        return None
+    factor = {"L;2": 85, "L;4": 17}.get(str(_raw_mode(picture)))
+    return None if factor is None else value * factor
+
+
+def transparent_deep_pixels(picture: Image.Image, file: BinaryIO) -> NDArray[np.bool_] | None:
+    """(height, width) of a 16-bit RGB PNG that has a transparent colour: which pixels have all 16 bits of it."""
+    color = picture.info.get("transparency")
+    if picture.format != "PNG" or picture.mode != "RGB" or not isinstance(color, tuple):
+        return None
+    if not _tiles(picture) or _raw_mode(picture) != "RGB;16B":
+        return None
+    pixels = np.ones((picture.height, picture.width), dtype=np.bool_)
+    for raw_mode, shift in (("RGB;16B", 8), ("RGB;16L", 0)):
+        file.seek(0)
+        half = Image.open(file, formats=["PNG"])
+        half.info.pop("transparency", None)
+        half.tile = [tile._replace(args=raw_mode) for tile in _tiles(half)]
+        half.load()
+        bytes_ = np.asarray(half)
+        for channel in range(3):
+            pixels &= bytes_[..., channel] == (color[channel] >> shift & 0xFF)
+    return pixels
+
+
+def forgive_long_texts() -> None:
+    """Let PNG files be read whose texts, which are no pixels, are too long to be unpacked."""
+    for name in ("chunk_zTXt", "chunk_iTXt", "chunk_tEXt", "chunk_iCCP"):
+        setattr(PngImagePlugin.PngStream, name, _forgiving(getattr(PngImagePlugin.PngStream, name)))
+
+
+def _forgiving(read: Callable[[Any, int, int], bytes]) -> Callable[[Any, int, int], bytes]:
+    def read_or_skip(stream: Any, position: int, length: int) -> bytes:
+        start = stream.fp.tell()
+        try:
+            return read(stream, position, length)
+        except ValueError:
+            stream.fp.seek(start)
+            return ImageFile._safe_read(stream.fp, length)
+
+    return read_or_skip
+
+
+def _raw_mode(picture: Image.Image) -> object:
+    tile = _tiles(picture)[0]
+    return tile.args[0] if isinstance(tile.args, tuple) else tile.args
+
+
+def _tiles(picture: Image.Image) -> list[Any]:
+    return picture.tile if isinstance(picture, ImageFile.ImageFile) else []
+
+
+def _matrix(chromaticity: object) -> NDArray[np.float64] | None:
+    if not isinstance(chromaticity, tuple) or len(chromaticity) != 8:
+        return None
+    if np.abs(np.array(chromaticity) - _SRGB_PRIMARIES).max() < _NEAR:
+        return None
+    points = np.array(chromaticity, dtype=np.float64).reshape(4, 2)
+    if (points[:, 1] <= 0).any():
+        return None
+    white, *primaries = [np.array([x / y, 1, (1 - x - y) / y]) for x, y in points]
+    columns = np.stack(primaries, axis=1)
+    if abs(np.linalg.det(columns)) < 1e-6:
+        return None
+    to_xyz = columns * np.linalg.solve(columns, white)
+    # White stays white, whatever its colour temperature.
+    matrix = np.linalg.solve(_XYZ_OF_SRGB, to_xyz)
+    return np.asarray(matrix / matrix.sum(axis=1, keepdims=True), dtype=np.float64)
+
+
+def _encoded(light: NDArray[np.float64]) -> NDArray[np.uint8]:
+    """Samples of sRGB, uint8, of light 0..1."""
+    curve = np.where(light <= 0.0031308, 12.92 * light, 1.055 * np.maximum(light, 1e-9) ** (1 / 2.4) - 0.055)
+    return np.round(curve * 255).astype(np.uint8)
