@@ -4,6 +4,7 @@ import warnings
 from collections.abc import Iterator, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
+from itertools import islice
 from typing import Any, BinaryIO, Literal
 
 from PIL.TiffImagePlugin import ImageFileDirectory_v2
@@ -288,16 +289,11 @@ def _refuse_camera_files(file: BinaryIO, start: bytes, layouts: list[TiffLayout]
     below: list[TiffLayout] = []
     for layout in layouts:
         for offset in layout.numbers(330)[:8]:
-            try:
-                with warnings.catch_warnings():
-                    warnings.simplefilter("ignore")
-                    tags = next(_directories(file, start, offset), None)
-            except Exception:
-                continue
-            finally:
-                file.seek(0)
-            if tags is not None:
-                below.append(TiffLayout(0, first.order, tags))
+            # A damaged directory below tells nothing.
+            with suppress(Exception), warnings.catch_warnings():
+                warnings.simplefilter("ignore")
+                below += [TiffLayout(0, first.order, tags) for tags in islice(_directories(file, start, offset), 1)]
+            file.seek(0)
     maker = str(first.tags.get(271, "")).strip("\0 ")
     is_dng = 50706 in first.tags
     is_raw = any(
