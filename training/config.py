@@ -97,6 +97,7 @@ class DataConfig:
         copy_paste: chance of a crop to have the pixels of a class of another image pasted over it, from images
             chosen with ``balance`` 1 by ``pixels``.
         workers: processes that load data.
+        allow_empty_classes: train although no mask shows some class.
     """
 
     folder: Path = Path("data")
@@ -114,6 +115,7 @@ class DataConfig:
     max_class_share: float = 1.0
     copy_paste: float = 0.0
     workers: int = 2
+    allow_empty_classes: bool = False
 
     __pydantic_config__ = _STRICT
 
@@ -358,11 +360,17 @@ def _apply(document: dict[str, Any], override: str) -> None:
         value = tomllib.loads(f"value = {text}")["value"]
     except tomllib.TOMLDecodeError:
         value = text
+    if name in _PATHS and not isinstance(value, str):
+        value = text
     for section in sections:
         document = document.setdefault(section, {})
         if not isinstance(document, dict):
             raise ConfigError(f"{override!r}: {section} is no section")
     document[name] = value
+
+
+_PATHS = {"folder", "labels", "checkpoint", "backbone"}
+"""Settings whose values are paths, though they may look like numbers or dates."""
 
 
 def differences(first: TrainConfig, second: TrainConfig) -> list[str]:

@@ -52,6 +52,9 @@ def train(
             "--set", help="Any setting: SECTION.NAME=VALUE. May be given several times; --show-config lists all."
         ),
     ] = None,
+    allow_empty_classes: Annotated[
+        bool, typer.Option("--allow-empty-classes", help="Train although no mask has a pixel of some class.")
+    ] = False,
     resume: Annotated[
         str,
         typer.Option(help="'auto' goes on with the run in OUT if there is one; 'never' wants OUT to hold none."),
@@ -73,6 +76,7 @@ def train(
         *_override("data.labels", labels),
         *_override("start.checkpoint", start_from),
         *_override("start.backbone", backbone),
+        *(["data.allow_empty_classes=true"] if allow_empty_classes else []),
         *_override("run.steps", steps),
         *_override("run.device", device),
         *_override("run.max_minutes", max_minutes),

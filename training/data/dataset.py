@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping, Sequence, Set
 from dataclasses import dataclass
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 
 import numpy as np
 from numpy.typing import NDArray
@@ -69,7 +69,7 @@ class VocDataset:
         self._folders: dict[Path, Mapping[str, Sequence[Path]]] = {}
         list_file = root / "ImageSets" / "Segmentation" / f"{split}.txt"
         try:
-            self.names = list_file.read_text().split()
+            self.names = [_name(word) for word in list_file.read_text("utf-8-sig").split()]
         except (OSError, UnicodeDecodeError) as error:
             raise DatasetError(f"list {list_file} cannot be read: {error}") from error
         if not self.names:
@@ -126,6 +126,12 @@ class VocDataset:
         if image.shape[:2] != mask.shape:
             raise DatasetError(f"{file} has size {mask.shape}, its image {image.shape[:2]}{_turned(image_file)}")
         return mask
+
+
+def _name(word: str) -> str:
+    """A list's word without the suffix of an image file, as other programs write it."""
+    path = PurePosixPath(word)
+    return str(path.with_suffix("")) if path.suffix.lower() in IMAGE_SUFFIXES else word
 
 
 def _turned(file: Path) -> str:

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image
+from PIL import Image, ImageFile
 
 from model.errors import LabelsError
 from model.images import upright
@@ -42,11 +42,22 @@ def _open(file: Path) -> Image.Image:
     if not file.is_file():
         raise DatasetError(f"{file} is missing")
     try:
-        picture = Image.open(file)
+        picture: Image.Image = Image.open(file)
+        factor = _stretch(picture)
         picture.load()
+        if factor > 1:
+            picture = picture.point(lambda value: value // factor)
     except (OSError, SyntaxError, ValueError) as error:
         raise DatasetError(f"{file} cannot be decoded: {error}") from error
     return upright(picture)
+
+
+def _stretch(picture: Image.Image) -> int:
+    """By which Pillow multiplies greys of 2 and 4 bits when it loads them."""
+    tiles = picture.tile if isinstance(picture, ImageFile.ImageFile) else []
+    arguments = tiles[0].args if tiles else ""
+    raw_mode = arguments if isinstance(arguments, str) else next(iter(arguments or ()), "")
+    return {"L;2": 85, "L;4": 17}.get(str(raw_mode), 1)
 
 
 def _indices(picture: Image.Image, labels: Labels) -> NDArray[np.uint8]:

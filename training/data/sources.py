@@ -1,5 +1,6 @@
 """From a configuration to data that is known to be sound."""
 
+from collections.abc import Sequence
 from functools import partial
 from pathlib import Path
 
@@ -26,11 +27,30 @@ def open_sources(config: DataConfig, labels: Labels) -> tuple[list[Source], VocD
         raise ConfigError("no data: name at least one source")
     wanted = [*config.sources, *([config.validation] if config.validation else [])]
     inspections = inspect([partial(_open, source, config.folder, labels) for source in wanted])
+    _require_pixels(inspections[: len(config.sources)], labels, config)
     sources = [
         _source(inspection, source.per_batch, config)
         for inspection, source in zip(inspections, config.sources, strict=False)
     ]
     return sources, inspections[-1].dataset if config.validation else None
+
+
+def _require_pixels(inspections: Sequence[Inspection], labels: Labels, config: DataConfig) -> None:
+    """Print how many pixels each class has; refuse own classes that have none, for of VOC's a part is often trained."""
+    labelled = [inspection.pixels for inspection in inspections if inspection.dataset.labelled]
+    if not labelled:
+        return
+    pixels = np.concatenate(labelled).sum(axis=0)
+    counts = zip(labels.names, pixels.tolist(), strict=True)
+    print(f"pixels: {', '.join(f'{name} {count:,}' for name, count in counts)}")
+    if not pixels.any():
+        raise DatasetError("every pixel of every mask is void (255): there is nothing to learn")
+    absent = [name for name, count in zip(labels.names, pixels.tolist(), strict=True) if count == 0]
+    if absent and config.labels is not None and not config.allow_empty_classes:
+        raise DatasetError(
+            f"no mask has a pixel of class {', '.join(absent)} (255 is void, not a class); "
+            "--allow-empty-classes trains all the same"
+        )
 
 
 def _open(source: SourceConfig, folder: Path, labels: Labels) -> VocDataset:

@@ -8,6 +8,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from model.labels import IGNORE_INDEX, Labels
+from tests.model.images.encoding import png
 from training.data.masks import read_mask
 from training.errors import DatasetError
 
@@ -154,3 +155,11 @@ def test_what_is_written_is_read_again(
             picture = Image.fromarray(labels.colormap(mask))
     picture.save(tmp_path / "mask.png")
     np.testing.assert_array_equal(read_mask(tmp_path / "mask.png", labels), mask)
+
+
+@pytest.mark.parametrize("bits", [2, 4])
+def test_grey_pictures_of_two_and_four_bits_are_indices(bits: int, tmp_path: Path) -> None:
+    indices = np.array([[0, 1, 2, 1]], dtype=np.uint8)
+    row = np.packbits(np.unpackbits(indices, axis=0).reshape(8, 4).T[:, 8 - bits :].ravel())
+    (tmp_path / "mask.png").write_bytes(png(4, 1, bits, 0, [row.tobytes()]))
+    np.testing.assert_array_equal(read_mask(tmp_path / "mask.png", LABELS), indices)
