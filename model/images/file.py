@@ -163,7 +163,13 @@ def _decode(picture: Image.Image, file: BinaryIO, allocate: Allocate) -> NDArray
         file.seek(0)
         picture = _open(file)
         del picture.info["transparency"]
+    announced = picture.size
     picture.load()
+    if picture.format == "HEIF" and picture.size != announced:
+        (width, height), (announced_width, announced_height) = picture.size, announced
+        raise ImageDamagedError(
+            f"the HEIF image has {width} x {height} pixels, and says that it has {announced_width} x {announced_height}"
+        )
     if picture.format in ("JPEG", "MPO"):
         require_whole_scan(picture, file)
     width, height = picture.size

@@ -261,6 +261,13 @@ def test_an_image_of_several_strips_is_turned_as_a_whole(mode: str, orientation:
     np.testing.assert_array_equal(decoded(encoded(picture, "PNG", exif=exif)), expected)
 
 
+def test_a_heif_file_of_another_size_than_it_says_is_damaged() -> None:
+    body = bytearray(encoded(Image.fromarray(RAMP), "HEIF"))
+    height_at = body.index(b"ispe") + 12
+    body[height_at : height_at + 4] = (2 * RAMP.shape[0]).to_bytes(4, "big")
+    assert status_of(bytes(body)) == 400
+
+
 @settings(max_examples=200, deadline=None)
 @given(
     data=st.binary(max_size=300),
