@@ -1,6 +1,7 @@
-"""What a failed test still holds is freed before the next one begins."""
+"""A failed test is named at once, and what it still holds is freed before the next one begins."""
 
 import gc
+import os
 import sys
 import warnings
 from collections.abc import Generator
@@ -21,6 +22,9 @@ class FailedTests:
 
     def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
         self._has_failed |= report.failed
+        is_worker = "PYTEST_XDIST_WORKER" in os.environ  # which tells the process that prints
+        if report.failed and not is_worker:
+            print(f"\n{report.when} failed: {report.nodeid}", file=sys.__stderr__, flush=True)
 
     @pytest.hookimpl(wrapper=True)
     def pytest_runtest_protocol(self) -> Generator[None, object, object]:
