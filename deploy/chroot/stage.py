@@ -55,7 +55,7 @@ class Stage:
         """Where a path of the image lies outside; relative ones start at the working directory."""
         path = Path(os.path.normpath(f"{self.root}{Path('/', self.workdir, name)}"))
         if not path.resolve().is_relative_to(self.root.resolve()):
-            raise CheckError(f"{name} is_main_process out of the chroot")
+            raise CheckError(f"{name} leads out of the chroot")
         return path
 
     def expand(self, text: str) -> list[str]:

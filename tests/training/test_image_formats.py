@@ -49,7 +49,7 @@ _FILES: dict[str, Callable[[], bytes]] = {
     "one.webp": lambda: encoded(_transparent(), "WEBP"),
     "one.bmp": lambda: encoded(_photograph(), "BMP"),
     "one.tif": lambda: encoded(_photograph("F"), "TIFF"),
-    "one.TIFF": lambda: encoded(_photograph("LAB"), "TIFF"),
+    "one.TIFF": lambda: encoded(_photograph("CMYK"), "TIFF"),
     "one.gif": lambda: encoded(_photograph(), "GIF", save_all=True, append_images=[Image.new("RGB", (70, 60), "red")]),
     "one.heic": lambda: encoded(_photograph(), "HEIF"),
     "one.HEIF": lambda: encoded(_photograph(), "HEIF"),

@@ -59,11 +59,10 @@ def tiff_file(astronaut_file: Path, tmp_path_factory: pytest.TempPathFactory) ->
 
 
 @pytest.fixture(scope="session")
-def big_file(astronaut_file: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The astronaut, 4200 x 4000: more pixels than the page shows."""
-    path = tmp_path_factory.mktemp("big") / "big.jpg"
-    with Image.open(astronaut_file) as picture:
-        picture.resize((4200, 4000)).save(path, quality=80)
+def big_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """60 megapixels, that keep the service busy for long and the browser, which cannot show them, not at all."""
+    path = tmp_path_factory.mktemp("big") / "big.tif"
+    Image.new("RGB", (8000, 7500), "teal").save(path, compression="tiff_deflate")
     return path
 
 

@@ -40,7 +40,7 @@ def test_it_shows_that_work_goes_on_and_for_how_long(page: Page, big_file: Path)
 def test_it_shows_how_much_has_been_sent(page: Page, big_file: Path) -> None:
     slow_down(page, big_file.stat().st_size // 4)
     page.set_input_files("#file", big_file)
-    expect(page.locator("#status")).to_have_text("Sending big.jpg …")
+    expect(page.locator("#status")).to_have_text("Sending big.tif …")
     bar = page.locator("#progress-bar")
     wait_until(lambda: 0 < float(bar.get_attribute("value") or 0) < 1)
     page.get_by_role("button", name="Cancel").click()
