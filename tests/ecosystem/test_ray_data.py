@@ -15,6 +15,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from deploy.ray.tries import Tries
 from tests.app.server_process import wait_until
 from tests.ecosystem.ray_cluster import ENVIRONMENT, ROOT
 from tests.ecosystem.ray_photographs import write_broken, write_pieces
@@ -179,7 +180,7 @@ def test_a_file_whose_process_dies_each_time_is_given_up(tmp_path: Path, start: 
     folder = Folder(images, tmp_path / "masks", whole, [poison])
     run = start(folder, concurrency=1)
     for tries in range(1, 4):
-        wait_until(lambda tries=tries: _begun(folder.output) == tries, _PROGRESS_S)  # type: ignore[misc]
+        wait_until(lambda tries=tries: _tries_alone(folder.output, poison) == tries, _PROGRESS_S)  # type: ignore[misc]
         os.kill(run.processes("ray::MapWorker")[0], signal.SIGKILL)
     code, said = run.finish()
     assert (code, "20 done, 0 skipped, 1 failed" in said) == (1, True), said
@@ -187,10 +188,10 @@ def test_a_file_whose_process_dies_each_time_is_given_up(tmp_path: Path, start: 
     assert folder.masks() == set(folder.targets)
 
 
-def _begun(output: Path) -> int:
-    """The most tries of any file that have not ended, once nobody works on the others."""
-    marks = [path.stat().st_size for path in output.glob(".unfinished/tries/*")]
-    return marks[0] if len(marks) == 1 and len(list(output.glob("*/*.png"))) == 20 else 0
+def _tries_alone(output: Path, file: Path) -> int:
+    """Tries of a file that have not ended, while nobody works on another; which block Ray begins with differs."""
+    marks = output / ".unfinished/tries"
+    return Tries(marks).count(str(file)) if len(list(marks.glob("*"))) == 1 else 0
 
 
 def _require_whole(path: Path) -> None:
