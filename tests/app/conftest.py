@@ -38,10 +38,14 @@ def small_weights(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return file
 
 
+_DEADLINE_S = 600
+"""Seconds for a request: beside other work, large images would be refused for what they are expected to take."""
+
+
 @pytest.fixture(scope="session")
 def server() -> Iterator[ServerProcess]:
     """The service in a process of its own, as `make serve` starts it."""
-    with ServerProcess() as server:
+    with ServerProcess(deadline_s=_DEADLINE_S) as server:
         yield server
 
 
@@ -51,6 +55,7 @@ def start_server() -> Iterator[Callable[..., ServerProcess]]:
     with ExitStack() as started:
 
         def start(*prefix: str, **settings: object) -> ServerProcess:
+            settings.setdefault("deadline_s", _DEADLINE_S)
             return started.enter_context(ServerProcess(*prefix, **settings) if prefix else ForkedServer(**settings))
 
         yield start
