@@ -140,7 +140,7 @@ def decode_image(file: BinaryIO, allocate: Allocate = blank) -> NDArray[np.uint8
         return _decoded("BMP", lambda: _placed(fields.read_rgb(file), 1, allocate))
     layout = read_layout(file)
     if layout is not None and not layout.is_read_by_pillow():
-        return _decoded("TIFF", lambda: _placed(_rgb_of_samples(file, layout), layout.number(274, 1), allocate))
+        return _decoded("TIFF", lambda: _placed(_rgb_of_samples(file, layout), layout.orientation, allocate))
     picture = _open_page(file, layout)
     return _decoded(picture.format, lambda: _decode(picture, file, allocate))
 
@@ -172,27 +172,32 @@ def _decode(picture: Image.Image, file: BinaryIO, allocate: Allocate) -> NDArray
         )
     if picture.format in ("JPEG", "MPO"):
         require_whole_scan(picture, file)
-    width, height = picture.size
-    orientation = _orientation(picture)
-    image = allocate(width, height) if orientation in _ON_THEIR_SIDE else allocate(height, width)
-    stored = _AS_STORED.get(orientation, _unturned)(image)
+    image, stored = _allocate_upright(picture.height, picture.width, _orientation(picture), allocate)
     _write_rgb(picture, stored)
     if deep is not None:
         stored[deep] = 255
     return image
 
 
-def _placed(stored: NDArray[np.uint8], orientation: int, allocate: Allocate) -> NDArray[np.uint8]:
+def _placed(pixels: NDArray[np.uint8], orientation: int, allocate: Allocate) -> NDArray[np.uint8]:
     """A picture, turned, in memory that is meant for it."""
-    height, width = stored.shape[:2]
-    image = allocate(width, height) if orientation in _ON_THEIR_SIDE else allocate(height, width)
-    _AS_STORED.get(orientation, _unturned)(image)[:] = stored
+    height, width = pixels.shape[:2]
+    image, stored = _allocate_upright(height, width, orientation, allocate)
+    stored[:] = pixels
     return image
+
+
+def _allocate_upright(
+    height: int, width: int, orientation: object, allocate: Allocate
+) -> tuple[NDArray[np.uint8], NDArray[np.uint8]]:
+    """Memory for an upright image, and a view of it with rows and columns as the file has them: height x width."""
+    image = allocate(width, height) if orientation in _ON_THEIR_SIDE else allocate(height, width)
+    return image, _AS_STORED.get(orientation, _unturned)(image)
 
 
 def _header_of_samples(layout: TiffLayout) -> Header:
     height, width = layout.height, layout.width
-    if layout.number(274, 1) in _ON_THEIR_SIDE:
+    if layout.orientation in _ON_THEIR_SIDE:
         height, width = width, height
     if min(height, width) < 1:
         raise ImageDamagedError(f"the TIFF file says that it has {width} x {height} pixels")

@@ -130,6 +130,10 @@ class TiffLayout:
         return self.number(317, 1)
 
     @property
+    def orientation(self) -> int:
+        return self.number(274, 1)
+
+    @property
     def is_planar(self) -> bool:
         return self.number(284, 1) == 2
 

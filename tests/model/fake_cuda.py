@@ -36,25 +36,20 @@ def fake_cuda() -> Iterator[None]:
 def on_fake_cuda(module: nn.Module, dtype: torch.dtype | None = None) -> None:
     """Put a module's parameters and buffers there, as ``Module.to`` does within ``fake_cuda``."""
     for part in module.modules():
-        for tensors, wrap in ((part._parameters, _parameter), (part._buffers, _buffer)):
+        stores: tuple[dict[str, Any], ...] = part._parameters, part._buffers
+        for tensors in stores:
             for name, tensor in tensors.items():
                 if tensor is not None:
                     own = dtype if dtype is not None and tensor.is_floating_point() else tensor.dtype
-                    tensors[name] = wrap(torch.empty(tensor.shape, dtype=own, device=CUDA), tensor.requires_grad)
+                    there = torch.empty(tensor.shape, dtype=own, device=CUDA)
+                    is_parameter = isinstance(tensor, nn.Parameter)
+                    tensors[name] = nn.Parameter(there, tensor.requires_grad) if is_parameter else there
 
 
 def _to(module: nn.Module, *wanted: torch.device | torch.dtype, **_: object) -> nn.Module:
     dtypes = [one for one in wanted if isinstance(one, torch.dtype)]
     on_fake_cuda(module, dtypes[0] if dtypes else None)
     return module
-
-
-def _parameter(tensor: Tensor, requires_grad: bool) -> Any:
-    return nn.Parameter(tensor, requires_grad)
-
-
-def _buffer(tensor: Tensor, _: bool) -> Any:
-    return tensor
 
 
 def _numpy(tensor: Tensor) -> NDArray[Any]:

@@ -2,7 +2,6 @@
 
 import base64
 import json
-import time
 from pathlib import Path
 
 import numpy as np
@@ -11,6 +10,7 @@ from PIL import Image
 from playwright.sync_api import Download, Page
 
 from tests.app.api.page.pictures import WORK_MS, Reference, decoded, open_image
+from tests.app.server_process import wait_until
 
 
 def saved(page: Page, button: str, folder: Path) -> Path:
@@ -18,12 +18,9 @@ def saved(page: Page, button: str, folder: Path) -> Path:
     downloads: list[Download] = []
     page.once("download", lambda download: downloads.append(download))  # noqa: PLW0108 - it marks what it is given
     page.get_by_role("button", name=button).click()
-    deadline = time.monotonic() + WORK_MS / 1000
-    while not downloads:
-        assert time.monotonic() < deadline, page.locator("#status").inner_text()
-        problem = page.get_by_role("alert")
-        assert not problem.is_visible(), problem.inner_text()
-        page.wait_for_timeout(50)
+    problem = page.get_by_role("alert")
+    wait_until(lambda: bool(downloads) or problem.is_visible(), WORK_MS / 1000)
+    assert downloads, problem.inner_text()
     path = folder / downloads[0].suggested_filename
     downloads[0].save_as(path)
     return path
