@@ -246,16 +246,23 @@ def test_no_descriptor_is_kept(make: Callable[..., Decoders]) -> None:
     require_work(decoders)
     (process_id,) = decoders.process_ids
 
+    times = 20
     before = open_descriptors(os.getpid()), open_descriptors(process_id)
-    for _ in range(20):
+    for _ in range(times):
         require_work(decoders)
         problem_of(decoders, b"hello")
         problem_of(decoders, FILE[:60])
         problem_of(decoders, FILE + b"|allocate")
-    assert (open_descriptors(os.getpid()), open_descriptors(process_id)) == before
-    problem_of(decoders, FILE + b"|segfault")
+    require_fewer_new(open_descriptors(process_id) - before[1], 1)
+    for _ in range(times):
+        problem_of(decoders, FILE + b"|segfault")
     require_work(decoders)
-    assert len(open_descriptors(os.getpid())) == len(before[0])
+    require_fewer_new(open_descriptors(os.getpid()) - before[0], times)
+
+
+def require_fewer_new(new: set[tuple[str, str]], limit: int) -> None:
+    """Other threads of the tests' process may open something too, but not as often as a decoder is asked."""
+    assert len(new) < limit, sorted(new)
 
 
 def open_descriptors(process_id: int) -> set[tuple[str, str]]:
