@@ -17,11 +17,10 @@ import numpy as np
 import torch
 
 from app.images.decode import decode_image
-from benchmarks.http import generate
-from benchmarks.load import Load
 from benchmarks.machine import describe_machine
 from benchmarks.photograph import photograph
 from benchmarks.service import OURS, running
+from benchmarks.traffic import Kind, Traffic, measure
 from model.checkpoint import Checkpoint
 from model.device import choose_device
 from model.precision import Precision
@@ -94,9 +93,9 @@ def main() -> None:
     with TemporaryDirectory() as folder, running(service, sys.executable, image) as port:
         file = Path(folder) / "photograph.jpg"
         file.write_bytes(image)
-        load = Load(port, service.path, str(file), arguments.seconds, arguments.clients)
-        generate(load)  # warms up
-        measured = generate(load)
+        load = Traffic(port, (Kind(PHOTOGRAPH, service.path, str(file)),), arguments.seconds, arguments.clients)
+        measure(load)  # warms up
+        measured = measure(load)
     name = torch.cuda.get_device_name(device) if device.type == "cuda" else "CPU"
     print(
         f"{name}, {arguments.precision}, " + ", ".join(f"{what}: {value}" for what, value in describe_machine().items())

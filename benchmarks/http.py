@@ -12,16 +12,17 @@ import signal
 import subprocess
 import sys
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-from benchmarks.load import Load
 from benchmarks.machine import describe_machine, versions
 from benchmarks.measurement import Measurement
 from benchmarks.photograph import NAMES, equal_share, photograph, read_mask
 from benchmarks.result import Result, Round, as_markdown, medians, ratios
 from benchmarks.service import OURS, PEERS, VARIANTS, Service, ServiceError, running, segment
+from benchmarks.traffic import Kind, Traffic
+from benchmarks.traffic import measure as generate
 from model.checkpoint import Checkpoint
 from model.segmenter import DEFAULT_WEIGHTS
 
@@ -90,22 +91,21 @@ def check(
 def measure(service: Service, python: str, plan: Plan) -> Round:
     """Start a service, warm it up, and put all kinds of load on it."""
     with running(service, python, plan.body.read_bytes()) as port:
-        base = Load(port, service.path, str(plan.body), plan.seconds)
-        generate(_with(base, clients=plan.clients, max_requests=5 * plan.clients))  # warms up
-        sequential = generate(_with(base, max_requests=plan.requests))
-        closed = generate(_with(base, clients=plan.clients))
-        opened = {share: generate(_with(base, rate=max(share * closed.throughput, 0.1))) for share in plan.shares}
+        base = Traffic(port, (Kind(service.name, service.path, str(plan.body)),), plan.seconds, clients=1)
+        generate(replace(base, clients=plan.clients, max_requests=5 * plan.clients))  # warms up
+        sequential = generate(replace(base, max_requests=plan.requests))
+        closed = generate(replace(base, clients=plan.clients))
+        opened = {share: generate(replace(base, rate=max(share * closed.throughput, 0.1))) for share in plan.shares}
     return Round(sequential, closed, opened)
 
 
-def generate(load: Load) -> Measurement:
-    """Run the load generator in a process of its own."""
-    return _measured(["-m", "benchmarks.load", json.dumps(asdict(load))], load.seconds)
-
-
 def measure_in_process(plan: Plan) -> Measurement:
-    """The bare network, in a process of its own while no server runs."""
-    return _measured(["-m", "benchmarks.in_process", str(plan.body), str(plan.seconds)], plan.seconds)
+    """The bare network, in a process of its own while no server runs; it is ended if it does not end by itself."""
+    command = [sys.executable, "-m", "benchmarks.in_process", str(plan.body), str(plan.seconds)]
+    timeout_s = plan.seconds + _TIME_LIMIT_S
+    done = subprocess.run(command, cwd=_ROOT, check=True, stdout=subprocess.PIPE, text=True, timeout=timeout_s)
+    fields = json.loads(done.stdout)
+    return Measurement(**fields | {"latencies_ms": tuple(fields["latencies_ms"])})
 
 
 def run(services: Sequence[Service], python: str, rounds: int, plan: Plan) -> Result:
@@ -129,10 +129,10 @@ def run(services: Sequence[Service], python: str, rounds: int, plan: Plan) -> Re
 def self_test(plan: Plan) -> str:
     """How fast the load generator is where the server does nothing."""
     with running(FIXED, sys.executable, plan.body.read_bytes()) as port:
-        base = Load(port, FIXED.path, str(plan.body), plan.seconds)
+        base = Traffic(port, (Kind(FIXED.name, FIXED.path, str(plan.body)),), plan.seconds, clients=1)
         one = generate(base)
-        closed = generate(_with(base, clients=plan.clients))
-        opened = generate(_with(base, rate=closed.throughput / 4))
+        closed = generate(replace(base, clients=plan.clients))
+        opened = generate(replace(base, rate=closed.throughput / 4))
     return (
         f"1 client: {one.throughput:.0f} requests/s, p50 {one.percentile(50):.2f} ms, p99 {one.percentile(99):.2f} ms\n"
         f"{plan.clients} clients: {closed.throughput:.0f} requests/s, p99 {closed.percentile(99):.2f} ms\n"
@@ -140,24 +140,6 @@ def self_test(plan: Plan) -> str:
         f"{opened.percentile(99):.2f} ms, at most {opened.sent_late_ms:.2f} ms late\n"
         f"failures: {one.failures + closed.failures + opened.failures}"
     )
-
-
-def _with(load: Load, **changes: float) -> Load:
-    return Load(**(asdict(load) | changes))
-
-
-def _measured(arguments: Sequence[str], seconds: float) -> Measurement:
-    """What a process that measures prints; it ends by itself, and is ended if it does not."""
-    done = subprocess.run(
-        [sys.executable, *arguments],
-        cwd=_ROOT,
-        check=True,
-        stdout=subprocess.PIPE,
-        text=True,
-        timeout=seconds + _TIME_LIMIT_S,
-    )
-    fields = json.loads(done.stdout)
-    return Measurement(**fields | {"latencies_ms": tuple(fields["latencies_ms"])})
 
 
 def _python(service: Service, peers_python: str) -> str:

@@ -4,6 +4,8 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+import numpy as np
+
 
 def percentile(values: Sequence[float], percent: float) -> float:
     """The least value that ``percent`` per cent of the values do not exceed (nearest rank); NaN of none.
@@ -12,9 +14,7 @@ def percentile(values: Sequence[float], percent: float) -> float:
         values: in any order.
         percent: above 0, at most 100.
     """
-    if not values:
-        return math.nan
-    return sorted(values)[math.ceil(len(values) * percent / 100) - 1]
+    return float(np.percentile(values, percent, method="inverted_cdf")) if values else math.nan
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,10 +1,10 @@
-"""Runs a benchmark and puts what it prints into docs/benchmarks.md, between the comments that bear its name.
+"""Runs a benchmark and puts what it prints into docs/records/benchmarks.md, between the comments that bear its name.
 
-python -m benchmarks.page giant
+python -m benchmarks.page large_image
 python -m benchmarks.page http naive litserve --peer-python .venv-peers/bin/python
 python -m benchmarks.page reliability.overload --seconds 60
 
-Those of ``benchmarks.reliability`` go into docs/reliability.md. What failed is shown, and leaves the page as it was.
+Those of ``benchmarks.reliability`` go into docs/records/reliability.md. What failed is shown, and changes no page.
 """
 
 import subprocess
@@ -13,13 +13,13 @@ from pathlib import Path
 
 from training.export.model_card import with_tables
 
-_DOCS = Path(__file__).parents[1] / "docs"
+_RECORDS = Path(__file__).parents[1] / "docs/records"
 
 
 def main() -> None:
     name, *arguments = sys.argv[1:]
     package, _, marker = name.rpartition(".")
-    page = _DOCS / f"{package or 'benchmarks'}.md"
+    page = _RECORDS / f"{package or 'benchmarks'}.md"
     command = [sys.executable, "-m", f"benchmarks.{name}", *arguments]
     done = subprocess.run(command, check=False, stdout=subprocess.PIPE, text=True)
     print(done.stdout)

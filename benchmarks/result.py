@@ -64,7 +64,7 @@ def medians(result: Result) -> dict[str, dict[str, float]]:
 
 
 def ratios(result: Result) -> dict[str, float]:
-    """How our service compares; latencies as ours / theirs, throughputs as ours / theirs."""
+    """How our service compares with the bare network, and its throughput with that of the others."""
     found = medians(result)
     ours = found[OURS]
     reference = _in_process(result)
@@ -78,7 +78,6 @@ def ratios(result: Result) -> dict[str, float]:
             if name not in own or (our_name == OURS != name):
                 throughputs = numbers["closed throughput"], theirs["closed throughput"]
                 table[f"{our_name} / {name}: throughput"] = _quotient(*throughputs)
-                table[f"{our_name} / {name}: p50"] = _quotient(numbers["sequential p50"], theirs["sequential p50"])
     return table
 
 

@@ -1,10 +1,10 @@
-"""What a core carries: photographs a second, and what each costs in processors' time, memory and bytes.
+"""What a core carries: photographs a second, and what each costs in processors' time and memory.
 
     python -m benchmarks.scaling [--seconds 15] [--precisions float32 int8] [--cores 2]
 
 The service runs as one process on one core, as one process on all of them, and as a worker a core. Each is asked by
-clients that wait for their answers (a closed loop), first for photographs, then for images of 32 x 32: what those cost
-beyond their prediction, which is told apart, is what a request costs whatever computes its mask, a GPU too.
+clients that wait for their answers (a closed loop), first for photographs, then for images of 32 x 32, whose prediction
+takes next to nothing: what they cost is what a request costs whatever computes its mask, a GPU too.
 
 Processors' time is told beside rates, for it suffers less from what else runs on the machine.
 """
@@ -12,33 +12,27 @@ Processors' time is told beside rates, for it suffers less from what else runs o
 import argparse
 import os
 import sys
-import time
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from io import BytesIO
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from urllib.request import urlopen
 
-import torch
 from PIL import Image
 
-from app.formats.rendering import MaskEncoding, render_json, render_png
-from benchmarks.http import generate
-from benchmarks.load import Load
 from benchmarks.machine import describe_machine
 from benchmarks.measurement import Measurement
 from benchmarks.photograph import photograph
 from benchmarks.reliability.process_tree import command_line, descendants, processor_seconds
-from benchmarks.service import OURS, RunningService, Service, segment, started
-from benchmarks.stages import decode, milliseconds
+from benchmarks.service import OURS, RunningService, Service, started
+from benchmarks.traffic import Kind, Traffic
+from benchmarks.traffic import measure as generate
 from model.precision import Precision
-from model.segmenter import Segmenter
 
 CLIENTS_A_CORE = 4
 SMALL = 32
 WARM_UP_S = 2.0
-CALLS = 50
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,7 +104,7 @@ def small_image() -> bytes:
     return buffer.getvalue()
 
 
-def cost(one: RunningService, load: Load) -> Cost:
+def cost(one: RunningService, load: Traffic) -> Cost:
     """Put a load on a service, after it has been warmed up by the same."""
     generate(replace(load, seconds=WARM_UP_S))
     service_s, decoder_s = _spent(one)
@@ -138,31 +132,6 @@ def _resident_bytes(port: int) -> float:
     return sum(float(line.split()[1]) for line in lines if line.startswith("fcn_resident_bytes "))
 
 
-def processor_ms(work: Callable[[], object], calls: int = CALLS) -> float:
-    """Processors' time of a call in this process, in milliseconds; the median of some."""
-    return milliseconds(work, calls, time.process_time)
-
-
-def parts(data: bytes, small: bytes) -> dict[str, float]:
-    """Milliseconds of one core for what is done with a photograph, and to predict a small image, by name."""
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    segmenter = Segmenter.load(device="cpu")
-    image, small_image = decode(data), decode(small)
-    result = segmenter.segment(image)
-    digest = segmenter.checkpoint.digest
-    found = {
-        "decode the JPEG": processor_ms(lambda: decode(data)),
-        "predict the mask, float32": processor_ms(lambda: segmenter.segment(image), calls=7),
-        "encode the mask as PNG": processor_ms(lambda: render_png(result, digest)),
-        "encode it as JSON, rle": processor_ms(lambda: render_json(result, MaskEncoding.RLE, digest)),
-        "encode it as JSON, rows": processor_ms(lambda: render_json(result, MaskEncoding.ROWS, digest)),
-        f"predict the mask of {SMALL} x {SMALL}, float32": processor_ms(lambda: segmenter.segment(small_image)),
-    }
-    torch.set_num_threads(threads)
-    return found
-
-
 def rendered_costs(costs: Sequence[tuple[Layout, Cost]]) -> str:
     """As Markdown."""
     head = (
@@ -174,24 +143,15 @@ def rendered_costs(costs: Sequence[tuple[Layout, Cost]]) -> str:
     return "\n".join(lines)
 
 
-def traffic(bytes_in: int, bytes_out: int, rates: Sequence[float]) -> str:
-    """Bytes of a photograph and its answer, and what they make at some rates, as Markdown."""
-    lines = ["| | a request, bytes | " + " | ".join(f"at {rate:,.0f}/s, MB/s" for rate in rates) + " |"]
-    lines.append("| --- |" + " --- |" * (len(rates) + 1))
-    for name, size in (("in", bytes_in), ("out", bytes_out)):
-        lines.append(f"| {name} | {size} | " + " | ".join(f"{rate * size / 1e6:.1f}" for rate in rates) + " |")
-    return "\n".join(lines)
-
-
-def measure(layout: Layout, files: dict[str, Path], seconds: float) -> tuple[dict[str, Cost], int]:
-    """Costs of each file, by its name, and the bytes of the photograph's answer."""
-    image = files["photograph"].read_bytes()
+def measure(layout: Layout, files: dict[str, Path], seconds: float) -> dict[str, Cost]:
+    """Costs of each file, by its name."""
     service = layout.service()
-    with started(service, "taskset", image) as one:
-        answer = segment(service, one.port, image)
-        load = Load(one.port, service.path, "", seconds, CLIENTS_A_CORE * layout.cores)
-        costs = {name: cost(one, replace(load, body=str(file))) for name, file in files.items()}
-    return costs, len(answer)
+    with started(service, "taskset", files["photograph"].read_bytes()) as one:
+        clients = CLIENTS_A_CORE * layout.cores
+        return {
+            name: cost(one, Traffic(one.port, (Kind(name, service.path, str(file)),), seconds, clients))
+            for name, file in files.items()
+        }
 
 
 def main() -> None:
@@ -202,28 +162,19 @@ def main() -> None:
         "--precisions", type=Precision, nargs="+", choices=list(Precision), default=[Precision.FLOAT32, Precision.INT8]
     )
     arguments = parser.parse_args()
-    image = photograph("cat")
-    found: list[tuple[Layout, dict[str, Cost]]] = []
-    answer_bytes = 0
+    found: dict[Layout, dict[str, Cost]] = {}
     with TemporaryDirectory() as folder:
         files = {name: Path(folder) / f"{name}.jpg" for name in ("photograph", "small")}
-        files["photograph"].write_bytes(image)
+        files["photograph"].write_bytes(photograph("cat"))
         files["small"].write_bytes(small_image())
         for precision in arguments.precisions:
             for layout in layouts(arguments.cores, precision):
                 print(layout.name, file=sys.stderr, flush=True)
-                costs, answer_bytes = measure(layout, files, arguments.seconds)
-                found.append((layout, costs))
+                found[layout] = measure(layout, files, arguments.seconds)
     print(", ".join(f"{name}: {value}" for name, value in describe_machine().items()))
-    print(f"\nPhotographs of 500 x 375, {CLIENTS_A_CORE} clients a core:\n")
-    print(rendered_costs([(layout, costs["photograph"]) for layout, costs in found]))
-    print(f"\nImages of {SMALL} x {SMALL}:\n")
-    print(rendered_costs([(layout, costs["small"]) for layout, costs in found]))
-    print("\nIn process, on one core:\n\n| what | processor ms |\n| --- | --- |")
-    for name, took_ms in parts(image, small_image()).items():
-        print(f"| {name} | {took_ms:.2f} |")
-    best = max(costs["photograph"].measurement.throughput for _, costs in found)
-    print(f"\n{traffic(len(image), answer_bytes, [best, 1000, 10_000])}")
+    for name, what in (("photograph", "Photographs of 500 x 375"), ("small", f"Images of {SMALL} x {SMALL}")):
+        print(f"\n{what}, {CLIENTS_A_CORE} clients a core:\n")
+        print(rendered_costs([(layout, costs[name]) for layout, costs in found.items()]))
 
 
 if __name__ == "__main__":

@@ -194,15 +194,17 @@ def targets() -> set[str]:
     return set(re.findall(r"^([a-z-]+):", (ROOT / "Makefile").read_text(), re.MULTILINE))
 
 
-def test_what_the_contributors_page_names_is_there() -> None:
-    named = re.findall(r"`((?:app|model|training|tests|benchmarks|docs|\.github|\.ci)/[\w./-]*)`", CONTRIBUTING)
+@pytest.mark.parametrize("page", ["CONTRIBUTING.md", "docs/architecture.md"])
+def test_what_a_page_for_contributors_names_is_there(page: str) -> None:
+    text = (ROOT / page).read_text()
+    named = re.findall(r"`((?:app|model|training|tests|benchmarks|deploy|docs|\.github|\.ci)/[\w./-]*)`", text)
     paths = {name for name in named if not re.search("NAME|GROUP", name)}
     assert len(paths) > 20
     assert [path for path in paths if not (ROOT / path).exists()] == []
-    files = re.findall(r"`((?:test_)?\w+\.py)`", CONTRIBUTING)
+    files = re.findall(r"`((?:test_)?\w+\.py)`", text)
     assert [file for file in files if not any(ROOT.glob(f"[a-z]*/**/{file}"))] == []
-    assert set(re.findall(r"`?make ([a-z-]+)", CONTRIBUTING)) <= targets()
-    modules = set(re.findall(r"python -m ([\w.]+)", CONTRIBUTING))
+    assert set(re.findall(r"`?make ([a-z-]+)", text)) <= targets()
+    modules = set(re.findall(r"python -m ([\w.]+)", text))
     assert [module for module in modules if importlib.util.find_spec(module) is None] == []
 
 
@@ -241,6 +243,6 @@ def test_figures_of_the_comparison_are_those_of_the_benchmarks() -> None:
     section = re.search(r"<!-- speed -->\n(.*?)<!-- /speed -->", COMPARED, re.DOTALL)
     assert section
     figures = [line for line in section[1].splitlines() if line.startswith("| ours")]
-    measured = (ROOT / "docs/benchmarks.md").read_text().splitlines()
+    measured = (ROOT / "docs/records/benchmarks.md").read_text().splitlines()
     assert len(figures) >= 4
     assert [line for line in figures if line not in measured] == []

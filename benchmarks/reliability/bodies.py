@@ -1,29 +1,11 @@
 """Files that are sent: photographs of several sizes, and damaged ones."""
 
-from dataclasses import dataclass
 from pathlib import Path
 
 from benchmarks.photograph import photograph
 
 PHOTOGRAPH = (375, 500)
 TWELVE_MEGAPIXELS = (3000, 4000)
-
-
-@dataclass(frozen=True, slots=True)
-class Kind:
-    """Requests of one kind.
-
-    Attributes:
-        name: for people.
-        path: that the body is posted to.
-        body: file.
-        weight: how often it is sent, relative to the other kinds.
-    """
-
-    name: str
-    path: str
-    body: str
-    weight: float = 1.0
 
 
 def write_photograph(folder: Path, size: tuple[int, int], name: str = "cat") -> str:

@@ -17,7 +17,7 @@ from typing import Any
 
 from app.api.auth.keys import KeyScope
 from benchmarks.photograph import NAMES, photograph
-from benchmarks.reliability.proof import Finding, conclude, none_of, parser
+from benchmarks.reliability.check import Finding, conclude, none_of, parser
 from benchmarks.service import OURS, started
 
 _ROOT = Path(__file__).parents[2]

@@ -7,7 +7,7 @@ import schemathesis
 from hypothesis import strategies as st
 from schemathesis.transport.serialization import Binary
 
-from benchmarks.reliability.fuzz_seeds import seeds
+from benchmarks.reliability.seeds import seeds
 
 _IMAGES = st.sampled_from(list(seeds().values()))
 _MEDIA_TYPES = ("image/png", "image/webp", "image/avif", "image/heic", "application/octet-stream")

@@ -18,9 +18,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from tempfile import TemporaryDirectory, mkdtemp
 
+from benchmarks.reliability.check import Finding, conclude, none_of, parser
 from benchmarks.reliability.decoding_targets import TARGETS
-from benchmarks.reliability.fuzz_seeds import seeds
-from benchmarks.reliability.proof import Finding, conclude, none_of, parser
+from benchmarks.reliability.seeds import seeds
 
 CORPUS = Path(__file__).parent / "corpus"
 TARGET_MODULE = "benchmarks.reliability.decoding_fuzz_target"

@@ -13,7 +13,7 @@ import atheris
 with atheris.instrument_imports(include=["PIL", "app", "pillow_heif", "python_multipart"]):
     from benchmarks.reliability.decoding_targets import TARGETS
 
-from benchmarks.reliability.fuzz_mutations import mutant
+from benchmarks.reliability.mutations import mutant
 
 
 def _mutate(data: bytes, max_size: int, seed: int) -> bytes:

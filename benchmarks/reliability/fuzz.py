@@ -18,11 +18,11 @@ from tempfile import mkdtemp
 from prometheus_client.parser import text_string_to_metric_families
 
 from benchmarks.connection import Connection
-from benchmarks.reliability.fuzz_answers import Answers, Incident, send
-from benchmarks.reliability.fuzz_requests import draw_requests
-from benchmarks.reliability.fuzz_seeds import seeds
-from benchmarks.reliability.proof import Finding, at_most, conclude, none_of, parser
+from benchmarks.reliability.check import Finding, at_most, conclude, none_of, parser
+from benchmarks.reliability.fuzzed_answers import Answers, Incident, send
+from benchmarks.reliability.fuzzed_requests import draw_requests
 from benchmarks.reliability.resident import resident_bytes
+from benchmarks.reliability.seeds import seeds
 from benchmarks.service import OURS, started
 
 _SERVICE = OURS.with_environment(FCN_MAX_PIXELS="1000000", FCN_MAX_UPLOAD_BYTES=str(1 << 16), FCN_LOG_LEVEL="error")

@@ -25,7 +25,7 @@ import numpy as np
 from app.api.auth.keys import Keys
 from benchmarks.connection import Connection
 from benchmarks.photograph import photograph
-from benchmarks.reliability.proof import Finding, at_most, conclude, none_of, parser
+from benchmarks.reliability.check import Finding, at_most, conclude, none_of, parser
 from benchmarks.service import OURS, started
 
 KEYS = 100

@@ -18,12 +18,12 @@ import numpy as np
 from PIL import Image
 
 from benchmarks.photograph import photograph
-from benchmarks.reliability.bodies import Kind, write_photograph
-from benchmarks.reliability.crowd import Crowd, Gathering, Manner
-from benchmarks.reliability.proof import Finding, at_most, conclude, none_of, parser
+from benchmarks.reliability.bodies import write_photograph
+from benchmarks.reliability.check import Finding, at_most, conclude, none_of, parser
+from benchmarks.reliability.misbehaving_clients import Behaviour, Group, MisbehavingClients
 from benchmarks.reliability.resident import MemoryWatch, promised_bytes, resident_bytes
-from benchmarks.reliability.traffic import Generator, Observation, Traffic
 from benchmarks.service import OURS, segment, started
+from benchmarks.traffic import Generator, Kind, Observation, Traffic
 
 SETTINGS: Mapping[str, Mapping[str, str]] = {
     "defaults": {},
@@ -82,9 +82,9 @@ def findings(name: str, settings: Mapping[str, str], chosen: list[Kind], seconds
         promised = promised_bytes(service.log())
         memory = stack.enter_context(MemoryWatch(service.process.pid))
         at_first = resident_bytes(service.process.pid)
-        for manner, kind in ((Manner.UNREAD, unread), (Manner.SLOW, upload)):
-            crowd = Crowd(service.port, manner, RUDE_CLIENTS, seconds, kind.path, kind.body)
-            stack.enter_context(Gathering(crowd)).wait_until_ready()
+        for behaviour, kind in ((Behaviour.UNREAD, unread), (Behaviour.SLOW, upload)):
+            group = Group(service.port, behaviour, RUDE_CLIENTS, seconds, kind.path, kind.body)
+            stack.enter_context(MisbehavingClients(group)).wait_until_ready()
         traffic = Traffic(
             service.port, tuple(chosen), seconds, clients=CLIENTS, fresh=0.5, timeout_s=min(60, 2 * seconds)
         )

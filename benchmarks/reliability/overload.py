@@ -21,13 +21,13 @@ from tempfile import TemporaryDirectory
 
 from benchmarks.connection import post
 from benchmarks.measurement import percentile
-from benchmarks.reliability.bodies import PHOTOGRAPH, TWELVE_MEGAPIXELS, Kind, write_photograph
+from benchmarks.reliability.bodies import PHOTOGRAPH, TWELVE_MEGAPIXELS, write_photograph
+from benchmarks.reliability.check import Finding, at_least, at_most, conclude, none_of, parser
 from benchmarks.reliability.patience import Asked, accepted_share, ask_at_once, ask_in_turn, refused
 from benchmarks.reliability.process_tree import processor_seconds
-from benchmarks.reliability.proof import Finding, at_least, at_most, conclude, none_of, parser
 from benchmarks.reliability.resident import MemoryWatch, promised_bytes
-from benchmarks.reliability.traffic import Exchange, Generator, Observation, Traffic, observe
 from benchmarks.service import OURS, RunningService, ServiceError, segment, started
+from benchmarks.traffic import Exchange, Generator, Kind, Observation, Traffic, observe
 
 TIMES = 10
 CLIENTS = 8

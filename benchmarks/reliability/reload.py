@@ -24,8 +24,8 @@ from PIL import Image
 
 from benchmarks.connection import post
 from benchmarks.photograph import NAMES, photograph
-from benchmarks.reliability.proof import Finding, at_most, conclude, none_of, parser
-from benchmarks.reliability.witness import Event, Witnesses
+from benchmarks.reliability.check import Finding, at_most, conclude, none_of, parser
+from benchmarks.reliability.request_log import LoggedRequest, LoggingClients
 from benchmarks.service import OURS, RunningService, started
 from model.checkpoint import Checkpoint
 from model.files import replacing
@@ -64,9 +64,9 @@ class Reloads:
         refused: whether the file that ends too early was refused, and what was there served on.
     """
 
-    events: list[Event]
+    events: list[LoggedRequest]
     taken_s: list[float]
-    old: list[Event]
+    old: list[LoggedRequest]
     refused: bool
 
 
@@ -93,9 +93,9 @@ async def _reload(
     service: RunningService, weights: list[Weights], served: Path, requests: list[bytes], repeats: int
 ) -> Reloads:
     taken_s: list[float] = []
-    old: list[Event] = []
-    async with Witnesses(service.port, requests) as witnesses:
-        events = witnesses.events
+    old: list[LoggedRequest] = []
+    async with LoggingClients(service.port, requests) as clients:
+        events = clients.events
         await _wait_until(lambda: len(events) > CLIENTS)
         for number in range(1, repeats + 1):
             new = weights[number % 2]

@@ -14,11 +14,11 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 
 from benchmarks.photograph import photograph
-from benchmarks.reliability.bodies import Kind, write_damaged, write_photograph
-from benchmarks.reliability.proof import Finding, at_most, conclude, none_of, parser
+from benchmarks.reliability.bodies import write_damaged, write_photograph
+from benchmarks.reliability.check import Finding, at_most, conclude, none_of, parser
 from benchmarks.reliability.resident import MemoryWatch, Sample
-from benchmarks.reliability.traffic import Observation, Traffic, observe
 from benchmarks.service import OURS, started
+from benchmarks.traffic import Kind, Observation, Traffic, observe
 
 CLIENTS = 8
 MOST_GROWTH = 0.05

@@ -1,4 +1,4 @@
-"""All proofs in their long forms, one after another; what holds goes into docs/reliability.md.
+"""All proofs in their long forms, one after another; what holds goes into docs/records/reliability.md.
 
     python -m benchmarks.reliability.soak [NAME ...]
 
@@ -12,7 +12,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from benchmarks.reliability.proof import parser
+from benchmarks.reliability.check import parser
 from benchmarks.service import stop_session
 
 _ROOT = Path(__file__).parents[2]
@@ -41,8 +41,8 @@ PROOFS: Mapping[str, LongForm] = {
     "termination": LongForm(("--repeats", "50"), 3600),
     "reload": LongForm(("--repeats", "50"), 1800),
     "worker_death": LongForm(("--repeats", "50"), 3600),
-    "neighbours": LongForm(("--seconds", "60", "--rounds", "2"), 1800),
-    "sameness": LongForm(("--repeats", "5"), 1800),
+    "noisy_neighbours": LongForm(("--seconds", "60", "--rounds", "2"), 1800),
+    "determinism": LongForm(("--repeats", "5"), 1800),
     "keys": LongForm(("--samples", "20000"), 600),
 }
 

@@ -20,10 +20,10 @@ from tempfile import TemporaryDirectory
 from benchmarks.connection import post
 from benchmarks.photograph import photograph
 from benchmarks.reliability.bodies import write_photograph
-from benchmarks.reliability.proof import Finding, at_most, conclude, none_of, parser
-from benchmarks.reliability.traffic import NO_ANSWER
-from benchmarks.reliability.witness import Event, Witnesses
+from benchmarks.reliability.check import Finding, at_most, conclude, none_of, parser
+from benchmarks.reliability.request_log import LoggedRequest, LoggingClients
 from benchmarks.service import OURS, RunningService, started
+from benchmarks.traffic import NO_ANSWER
 
 CLIENTS = 8
 GRACE_S = 30.0
@@ -45,16 +45,16 @@ class Termination:
         exit_s: seconds from the signal to its end.
     """
 
-    events: list[Event]
+    events: list[LoggedRequest]
     signal_at: float
     exit_code: int
     exit_s: float
 
-    def before(self) -> list[Event]:
+    def before(self) -> list[LoggedRequest]:
         """Requests that had been handed over whole, and not been answered."""
         return [event for event in self.events if event.sent_at < self.signal_at < event.ended_at]
 
-    def after(self) -> list[Event]:
+    def after(self) -> list[LoggedRequest]:
         """Requests that began when the service had heeded the signal."""
         return [event for event in self.events if event.began_at > self.signal_at + _HEED_S]
 
@@ -66,13 +66,13 @@ def terminate(requests: Sequence[bytes], image: bytes, after_s: float) -> Termin
 
 
 async def _terminate(service: RunningService, requests: Sequence[bytes], after_s: float) -> Termination:
-    async with Witnesses(service.port, requests) as witnesses:
+    async with LoggingClients(service.port, requests) as clients:
         await asyncio.sleep(after_s)
         signal_at = time.perf_counter()
         service.process.send_signal(signal.SIGTERM)
         exit_code = await asyncio.to_thread(service.process.wait, 2 * GRACE_S)
         exit_s = time.perf_counter() - signal_at
-    return Termination(witnesses.events, signal_at, exit_code, exit_s)
+    return Termination(clients.events, signal_at, exit_code, exit_s)
 
 
 def findings(terminations: Sequence[Termination]) -> list[Finding]:
@@ -97,7 +97,7 @@ def findings(terminations: Sequence[Termination]) -> list[Finding]:
     ]
 
 
-def _count(events: Sequence[Event], status: int) -> int:
+def _count(events: Sequence[LoggedRequest], status: int) -> int:
     return sum(event.status == status for event in events)
 
 

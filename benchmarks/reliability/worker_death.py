@@ -17,11 +17,11 @@ from dataclasses import dataclass
 
 from benchmarks.connection import post
 from benchmarks.photograph import photograph
+from benchmarks.reliability.check import Finding, at_most, conclude, none_of, parser
 from benchmarks.reliability.process_tree import connected_ports, state, workers
-from benchmarks.reliability.proof import Finding, at_most, conclude, none_of, parser
-from benchmarks.reliability.traffic import NO_ANSWER
-from benchmarks.reliability.witness import Event, Witnesses
+from benchmarks.reliability.request_log import LoggedRequest, LoggingClients
 from benchmarks.service import OURS, RunningService, started
+from benchmarks.traffic import NO_ANSWER
 
 CLIENTS = 8
 BACK_S = 30.0
@@ -58,13 +58,13 @@ class Deaths:
     """
 
     deaths: list[Death]
-    events: list[Event]
+    events: list[LoggedRequest]
     exit_code: int
 
-    def failed(self) -> list[Event]:
+    def failed(self) -> list[LoggedRequest]:
         return [event for event in self.events if event.status != 200]
 
-    def elsewhere(self) -> list[Event]:
+    def elsewhere(self) -> list[LoggedRequest]:
         """Requests that failed although no worker was killed that had them."""
         return [event for event in self.failed() if not any(_explains(death, event) for death in self.deaths)]
 
@@ -85,16 +85,16 @@ def kill_workers(repeats: int, steady_s: float = _STEADY_S) -> Deaths:
 
 async def _kill_workers(
     service: RunningService, requests: Sequence[bytes], repeats: int, steady_s: float
-) -> tuple[list[Death], list[Event]]:
+) -> tuple[list[Death], list[LoggedRequest]]:
     supervisor = service.process.pid
     deaths = []
-    async with Witnesses(service.port, requests) as witnesses:
+    async with LoggingClients(service.port, requests) as clients:
         await _wait_until(lambda: len(_serving(supervisor)) == 2)
         for _ in range(repeats):
             await asyncio.sleep(steady_s)
             deaths.append(await _kill(supervisor))
             await asyncio.sleep(_SETTLING_S)
-    return deaths, witnesses.events
+    return deaths, clients.events
 
 
 async def _kill(supervisor: int) -> Death:
@@ -113,7 +113,7 @@ def _serving(supervisor: int) -> set[int]:
     return {worker for worker in workers(supervisor) if connected_ports(worker)}
 
 
-def _explains(death: Death, event: Event) -> bool:
+def _explains(death: Death, event: LoggedRequest) -> bool:
     is_its = event.own_port in death.ports and event.status == NO_ANSWER
     return is_its and death.killed_at <= event.ended_at <= death.killed_at + _SETTLING_S
 

@@ -3,8 +3,6 @@
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from app.problems import PROBLEMS
-
 Document = Mapping[str, Any]
 
 _PROBLEM_MEDIA_TYPE = "application/problem+json"
@@ -26,15 +24,6 @@ def schemas(openapi: Document) -> str:
         for name, schema in sorted(openapi["components"]["schemas"].items())
         if "properties" in schema
     )
-
-
-def problems() -> str:
-    """The table of all problems, by status."""
-    rows = [
-        (kind.status, f'<span id="{kind.slug}"></span>`{kind.type}`', kind.title, kind.description)
-        for kind in sorted(PROBLEMS.values(), key=lambda kind: kind.status)
-    ]
-    return _table(("status", "`type`", "title", "what"), rows)
 
 
 def _operation(name: str, operation: Document, openapi: Document) -> str:

@@ -11,16 +11,18 @@ from mkdocs.structure.pages import Page
 
 from app.api.application import create_app
 from app.settings import Settings
-from docs.hooks import http_reference
+from docs.hooks import http_reference, walkthrough
 from docs.hooks.command_reference import commands
 from docs.hooks.links import DOCS, OUTSIDE, ROOT, linked_files, rewrite
 
 
 def on_files(files: Files, *, config: MkDocsConfig) -> Files:
-    """Bring along what the pages link to outside of ``docs/``."""
+    """Bring along what the pages link to outside of ``docs/``, and what the walkthrough draws."""
     pages = [DOCS / file.src_uri for file in files.documentation_pages()]
     for place, path in linked_files(pages).items():
         files.append(File.generated(config, place, abs_src_path=str(path)))
+    for place, content in walkthrough.pictures().items():
+        files.append(File.generated(config, place, content=content))
     return files
 
 
@@ -47,8 +49,8 @@ def _openapi() -> dict[str, Any]:
 _PARTS: dict[str, Callable[[], str]] = {
     "operations": lambda: http_reference.operations(_openapi()),
     "schemas": lambda: http_reference.schemas(_openapi()),
-    "problems": http_reference.problems,
     "fcn-segment": lambda: commands("app.cli.main", "fcn-segment"),
+    "walkthrough": walkthrough.page,
     "training": lambda: commands("training.__main__", "python -m training"),
 }
 """What a page asks for by a comment."""

@@ -16,7 +16,6 @@ from benchmarks.measurement import Measurement, percentile
         ([4.0, 3.0, 2.0, 1.0], 100, 4.0),
         ([float(value) for value in range(1, 101)], 95, 95.0),
         ([float(value) for value in range(1, 101)], 99, 99.0),
-        ([float(value) for value in range(1, 1001)], 99.9, 999.0),
     ],
 )
 def test_a_percentile_is_the_nearest_rank(values: list[float], percent: float, expected: float) -> None:

@@ -1,10 +1,8 @@
 import subprocess
 import sys
 
-import pytest
-
 from benchmarks.measurement import Measurement
-from benchmarks.scaling import Cost, Layout, layouts, processor_ms, rendered_costs, traffic
+from benchmarks.scaling import Cost, Layout, layouts, rendered_costs
 from benchmarks.service import OURS
 from model.precision import Precision
 
@@ -26,18 +24,6 @@ def test_costs_are_told_with_what_a_second_of_processor_gives() -> None:
     cost = Cost(Measurement((80.0, 120.0), 0.5, failures=1), service_ms=90.0, decoder_ms=10.0, resident_mb=800.4)
     row = rendered_costs([(Layout(1, 1, Precision.FLOAT32), cost)]).splitlines()[-1]
     assert row == "| 1 process, 1 core, float32 | 4.0 | 80 | 120 | 90.00 | 10.00 | 10.0 | 800 | 1 |"
-
-
-def test_traffic_is_bytes_times_rate() -> None:
-    assert traffic(40_000, 2_000, [10, 1000]).splitlines()[-2:] == [
-        "| in | 40000 | 0.4 | 40.0 |",
-        "| out | 2000 | 0.0 | 2.0 |",
-    ]
-
-
-def test_processors_time_is_that_of_the_work_and_not_of_waiting() -> None:
-    assert processor_ms(lambda: sum(range(20_000))) > 0
-    assert processor_ms(lambda: None) == pytest.approx(0, abs=0.05)
 
 
 def test_it_says_how_it_is_run() -> None:

@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 ROOT = Path(__file__).parents[2]
-PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
+PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))]
 RUNNABLE = ("sh", "python")
 
 _BLOCK = re.compile(r"((?:^<!-- [^\n]* -->\n)*)^(`{3,})([\w.-]*)[^\n]*\n(.*?)^\2\n", re.MULTILINE | re.DOTALL)

@@ -1,16 +1,11 @@
-import asyncio
-import base64
 from io import BytesIO
-from pathlib import Path
-from typing import cast
 
 import nbformat
 import numpy as np
 import pytest
-from nbclient import NotebookClient
 from PIL import Image
 
-_TIMEOUT_S = 600
+from docs.hooks import walkthrough
 
 _PICTURES = {
     "samples",
@@ -25,13 +20,8 @@ _PICTURES = {
 """The cells that show one."""
 
 
-@pytest.fixture
-def notebook(examples: Path) -> nbformat.NotebookNode:
-    stored = nbformat.read(examples / "walkthrough.ipynb", as_version=nbformat.NO_CONVERT)  # type: ignore[no-untyped-call]
-    return cast("nbformat.NotebookNode", stored)
-
-
-def test_the_stored_notebook_is_valid_and_carries_no_outputs(notebook: nbformat.NotebookNode) -> None:
+def test_the_stored_notebook_is_valid_and_carries_no_outputs() -> None:
+    notebook = nbformat.read(walkthrough.NOTEBOOK, as_version=nbformat.NO_CONVERT)  # type: ignore[no-untyped-call]
     nbformat.validate(notebook)
     assert notebook.nbformat == 4
     assert notebook.metadata.kernelspec.name == "python3"
@@ -41,33 +31,21 @@ def test_the_stored_notebook_is_valid_and_carries_no_outputs(notebook: nbformat.
 
 
 @pytest.mark.slow
-def test_the_notebook_runs_from_top_to_bottom_without_any_data_set(
-    notebook: nbformat.NotebookNode, examples: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setenv("FCN_DATA", str(tmp_path / "absent"))
-    monkeypatch.setenv("PYTHONPATH", str(examples.parent))  # the kernel does not work in the project's root
-    for variable in ("IPYTHONDIR", "JUPYTER_CONFIG_DIR", "JUPYTER_RUNTIME_DIR"):  # a user's own stay out of it
-        monkeypatch.setenv(variable, str(tmp_path / variable.lower()))
-    workplace = tmp_path / "workplace"
-    workplace.mkdir()
-
-    client = NotebookClient(
-        notebook, timeout=_TIMEOUT_S, kernel_name="python3", resources={"metadata": {"path": str(workplace)}}
-    )
-    asyncio.run(client.async_execute())  # client.execute() leaves its event loop open
-
-    code = [cell for cell in notebook.cells if cell.cell_type == "code"]
+def test_the_notebook_runs_from_top_to_bottom_without_any_data_set() -> None:
+    code = [cell for cell in walkthrough.executed().cells if cell.cell_type == "code"]
     assert [cell.execution_count for cell in code] == list(range(1, len(code) + 1))
-    pictures = {cell.id: _pictures(cell) for cell in code}
-    assert {name for name, shown in pictures.items() if shown} == _PICTURES
-    for shown in pictures.values():
-        for picture in shown:
-            assert min(picture.size) >= 100
-            assert np.asarray(picture.convert("RGB")).std() > 10  # not blank
-    assert list(workplace.iterdir()) == []
+    pictures = walkthrough.pictures()
+    assert {place.removeprefix("walkthrough/").rpartition("-")[0] for place in pictures} == _PICTURES
+    for content in pictures.values():
+        picture = Image.open(BytesIO(content))
+        assert min(picture.size) >= 100
+        assert np.asarray(picture.convert("RGB")).std() > 10  # not blank
 
 
-def _pictures(cell: nbformat.NotebookNode) -> list[Image.Image]:
-    """What a cell shows, decoded."""
-    encoded = [output.data["image/png"] for output in cell.outputs if "image/png" in output.get("data", {})]
-    return [Image.open(BytesIO(base64.b64decode(data))) for data in encoded]
+@pytest.mark.slow
+def test_the_page_shows_what_the_cells_print_and_draw() -> None:
+    page = walkthrough.page()
+    assert all(f"]({place})" in page for place in walkthrough.pictures())
+    assert "```text\nno folder " in page
+    assert page.count("<math") == 15
+    assert "$" not in page.replace("$ ", "")

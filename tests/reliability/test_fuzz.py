@@ -8,11 +8,11 @@ from app.api.oip.body import LENGTH_HEADER
 from app.images.decode import decode_image, read_header
 from benchmarks.connection import Reply
 from benchmarks.reliability.fuzz import prove
-from benchmarks.reliability.fuzz_answers import judge
-from benchmarks.reliability.fuzz_mutations import mutant
-from benchmarks.reliability.fuzz_parts import parts, with_right_checksums
-from benchmarks.reliability.fuzz_requests import draw_requests
-from benchmarks.reliability.fuzz_seeds import HEIGHT, WIDTH, seeds
+from benchmarks.reliability.fuzzed_answers import judge
+from benchmarks.reliability.fuzzed_requests import draw_requests
+from benchmarks.reliability.image_parts import parts, with_right_checksums
+from benchmarks.reliability.mutations import mutant
+from benchmarks.reliability.seeds import HEIGHT, WIDTH, seeds
 
 PROBLEM = {"content-type": "application/problem+json"}
 

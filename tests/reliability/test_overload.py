@@ -2,8 +2,9 @@ from pathlib import Path
 
 import pytest
 
-from benchmarks.reliability.bodies import PHOTOGRAPH, Kind, write_photograph
+from benchmarks.reliability.bodies import PHOTOGRAPH, write_photograph
 from benchmarks.reliability.overload import findings, overload
+from benchmarks.traffic import Kind
 
 _ALLOWED = 10.0
 """Times the usual time of a photograph, after which all is as before: other programs may run beside the tests."""

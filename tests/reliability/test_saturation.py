@@ -4,7 +4,7 @@ import pytest
 
 from benchmarks.reliability.resident import Sample
 from benchmarks.reliability.saturation import findings, median_of_tenth, saturate
-from benchmarks.reliability.traffic import Exchange, Observation
+from benchmarks.traffic import Exchange, Observation
 
 
 @pytest.mark.slow

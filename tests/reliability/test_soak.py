@@ -5,12 +5,17 @@ from pathlib import Path
 from benchmarks.reliability.soak import PROOFS
 
 ROOT = Path(__file__).parents[2]
-PAGE = (ROOT / "docs" / "reliability.md").read_text()
+PAGE = (ROOT / "docs/reliability.md").read_text()
+RECORDS = (ROOT / "docs/records/reliability.md").read_text()
 
 
-def test_every_proof_has_its_place_in_the_page() -> None:
-    assert re.findall(r"<!-- /(\w+) -->", PAGE) == re.findall(r"<!-- (\w+) -->", PAGE)
-    assert set(re.findall(r"<!-- (\w+) -->", PAGE)) == set(PROOFS)
+def test_every_proof_has_its_place_in_the_records() -> None:
+    assert re.findall(r"<!-- /(\w+) -->", RECORDS) == re.findall(r"<!-- (\w+) -->", RECORDS)
+    assert set(re.findall(r"<!-- (\w+) -->", RECORDS)) == set(PROOFS)
+
+
+def test_every_promise_names_its_proof() -> None:
+    assert set(re.findall(r"\[(\w+)\]\(records/reliability.md#", PAGE)) == set(PROOFS)
 
 
 def test_every_proof_can_be_run() -> None:

@@ -1,6 +1,6 @@
 """What photographs notice of a giant: their latencies while an image of 100 megapixels is in work, and without it.
 
-    python -m benchmarks.giant [--seconds 20]
+    python -m benchmarks.large_image [--seconds 20]
 
 One client sends photographs of 500 x 375 one after another, another a JPEG of 11,547 x 8,660, the giant. The first rows
 of its answer say that it is in work, and it must still be when the photographs have been measured.
@@ -17,11 +17,10 @@ from tempfile import TemporaryDirectory
 
 from PIL import Image
 
-from benchmarks.http import generate
-from benchmarks.load import Load
 from benchmarks.machine import describe_machine
 from benchmarks.photograph import photograph
 from benchmarks.service import OURS, running
+from benchmarks.traffic import Kind, Traffic, measure
 
 GIANT_WIDTH, GIANT_HEIGHT = 11_547, 8_660
 PHOTOGRAPH = "cat"
@@ -73,13 +72,13 @@ def main() -> None:
     with TemporaryDirectory() as folder, running(OURS, sys.executable, image) as port:
         file = Path(folder) / "photograph.jpg"
         file.write_bytes(image)
-        load = Load(port, OURS.path, str(file), seconds)
-        generate(load)  # warms up
-        idle = generate(load)
+        load = Traffic(port, (Kind(PHOTOGRAPH, OURS.path, str(file)),), seconds, clients=1)
+        measure(load)  # warms up
+        idle = measure(load)
         giant = GiantRequest(port)
         giant.start()
         assert giant.begun.wait(300)
-        busy = generate(load)
+        busy = measure(load)
         assert giant.is_alive(), "the giant was done too early: send photographs for fewer seconds"
         giant.join()
     print(", ".join(f"{name}: {value}" for name, value in describe_machine().items()))

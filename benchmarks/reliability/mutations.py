@@ -4,8 +4,8 @@ from collections.abc import Callable, Sequence
 from random import Random
 from typing import Literal
 
-from benchmarks.reliability.fuzz_parts import parts, with_right_checksums
-from benchmarks.reliability.fuzz_seeds import HEIGHT, WIDTH
+from benchmarks.reliability.image_parts import parts, with_right_checksums
+from benchmarks.reliability.seeds import HEIGHT, WIDTH
 
 _HEAD_BYTES = 64
 """Of a file, that are damaged as often as all the rest."""

@@ -3,9 +3,9 @@ from pathlib import Path
 
 import pytest
 
+from benchmarks.arrivals import arrival_times
 from benchmarks.fixed_server import serve
-from benchmarks.reliability.bodies import Kind
-from benchmarks.reliability.traffic import NO_ANSWER, Exchange, Observation, Traffic, observe, run
+from benchmarks.traffic import NO_ANSWER, Exchange, Kind, Observation, Traffic, observe, run
 
 
 @pytest.fixture
@@ -71,5 +71,42 @@ def test_answers_are_told_apart_by_status() -> None:
     assert [each.status for each in seen.refused()] == [429, 503, 504]
     assert [each.status for each in seen.others()] == [500, NO_ANSWER]
     assert seen.throughput == 0.25
+    assert seen.measurement.failures == 5
+    assert seen.measurement.latencies_ms == (2.0,)
     assert seen.processors == 0.5
     assert seen.statuses() == "none: 1, 200: 1, 429: 1, 500: 1, 503: 1, 504: 1"
+
+
+def test_a_closed_loop_sends_as_many_requests_as_it_may_and_ends_then(kinds: tuple[Kind, ...]) -> None:
+    seen, _ = observe_fixed_server(kinds, seconds=30, clients=3, max_requests=20)
+    assert len(seen.measurement.latencies_ms) == 20
+    assert seen.measurement.failures == 0
+    assert seen.elapsed_s < 20
+
+
+def test_an_open_loop_counts_waiting_for_a_server_that_pauses(kinds: tuple[Kind, ...]) -> None:
+    """The first request waits for the last one's arrival, which must show in its latency."""
+
+    async def both() -> Observation:
+        arrived = 0
+        everybody = asyncio.Event()
+
+        async def answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+            nonlocal arrived
+            await reader.readuntil(b"\r\n\r\n")
+            await reader.readexactly(10_000)
+            arrived += 1
+            if arrived == 10:
+                everybody.set()
+            await everybody.wait()
+            writer.write(b"HTTP/1.1 200 OK\r\nConnection: close\r\nContent-Length: 0\r\n\r\n")
+            writer.close()
+
+        async with await asyncio.start_server(answer, "127.0.0.1", 0) as server:
+            port = server.sockets[0].getsockname()[1]
+            return await run(Traffic(port, kinds, seconds=30, rate=100, max_requests=10))
+
+    latencies_ms = asyncio.run(both()).measurement.latencies_ms
+    assert len(latencies_ms) == 10
+    times = arrival_times(rate=100, seconds=30, max_requests=10)
+    assert max(latencies_ms) > (times[-1] - times[0]) * 1000 - 1

@@ -1,6 +1,6 @@
 """What an ordinary client notices of others that behave badly.
 
-    python -m benchmarks.reliability.neighbours [--seconds 60] [--rounds 2]
+    python -m benchmarks.reliability.noisy_neighbours [--seconds 60] [--rounds 2]
 
 One client sends a photograph again and again: alone, and beside 200 that send a byte of their upload a second, beside
 1,000 connections that say nothing, and while 100 clients come and go in the middle of their upload or while they wait.
@@ -15,11 +15,11 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 
 from benchmarks.measurement import percentile
-from benchmarks.reliability.bodies import PHOTOGRAPH, Kind, write_photograph
-from benchmarks.reliability.crowd import ONCE, Crowd, Gathering, Manner
-from benchmarks.reliability.proof import Finding, at_most, conclude, none_of, parser
-from benchmarks.reliability.traffic import Exchange, Traffic, observe
+from benchmarks.reliability.bodies import PHOTOGRAPH, write_photograph
+from benchmarks.reliability.check import Finding, at_most, conclude, none_of, parser
+from benchmarks.reliability.misbehaving_clients import ONCE, Behaviour, Group, MisbehavingClients
 from benchmarks.service import OURS, started
+from benchmarks.traffic import Exchange, Kind, Traffic, observe
 
 MOST = 1.5
 
@@ -31,52 +31,52 @@ class Plan:
     """Who is there, and how long.
 
     Attributes:
-        clients: of each manner.
+        clients: of each behaviour.
         seconds: of each measurement.
         rounds: of all measurements.
     """
 
-    clients: Mapping[Manner, int]
+    clients: Mapping[Behaviour, int]
     seconds: float
     rounds: int
 
 
 def measure(plan: Plan, folder: Path) -> dict[str, list[Exchange]]:
-    """The ordinary client's requests: alone, and beside each manner."""
+    """The ordinary client's requests: alone, and beside each behaviour."""
     body = write_photograph(folder, PHOTOGRAPH)
     exchanges: dict[str, list[Exchange]] = {name: [] for name in ("alone", *plan.clients)}
     with started(OURS, sys.executable, Path(body).read_bytes()) as service:
         ordinary = Traffic(service.port, (Kind("photograph", OURS.path, body),), plan.seconds, clients=1)
         for _ in range(plan.rounds):
             exchanges["alone"] += observe(ordinary).exchanges
-            for manner, clients in plan.clients.items():
-                stay_s = plan.seconds if manner in ONCE else 2 * plan.seconds
-                crowd = Crowd(service.port, manner, clients, stay_s, _JSON, body)
-                with Gathering(crowd) as gathering:
-                    gathering.wait_until_ready()
-                    exchanges[manner] += observe(ordinary).exchanges
+            for behaviour, clients in plan.clients.items():
+                stay_s = plan.seconds if behaviour in ONCE else 2 * plan.seconds
+                group = Group(service.port, behaviour, clients, stay_s, _JSON, body)
+                with MisbehavingClients(group) as others:
+                    others.wait_until_ready()
+                    exchanges[behaviour] += observe(ordinary).exchanges
     return exchanges
 
 
 def findings(plan: Plan, exchanges: Mapping[str, list[Exchange]]) -> list[Finding]:
-    """Of each manner."""
+    """Of each behaviour."""
     p50, p95 = ({name: _percentile(each, percent) for name, each in exchanges.items()} for percent in (50, 95))
     rows = [Finding("alone", f"p50 {p50['alone']:.0f} ms, p95 {p95['alone']:.0f} ms of {len(exchanges['alone'])}")]
-    for manner, clients in plan.clients.items():
-        name = f"beside {clients} that are {manner}"
-        failed = [exchange.status for exchange in exchanges[manner] if exchange.status != 200]
-        told = f"p50 {p50[manner]:.0f} ms, p95 {p95[manner]:.0f} ms of {len(exchanges[manner])}"
+    for behaviour, clients in plan.clients.items():
+        name = f"beside {clients} that are {behaviour}"
+        failed = [exchange.status for exchange in exchanges[behaviour] if exchange.status != 200]
+        told = f"p50 {p50[behaviour]:.0f} ms, p95 {p95[behaviour]:.0f} ms of {len(exchanges[behaviour])}"
         rows += [
             Finding(name, told),
-            _ratio(f"{name}: p95 / p95 alone", p95[manner] / p95["alone"], manner),
+            _ratio(f"{name}: p95 / p95 alone", p95[behaviour] / p95["alone"], behaviour),
             none_of(f"{name}: requests that failed", len(failed), failed),
         ]
     return rows
 
 
-def _ratio(what: str, ratio: float, manner: Manner) -> Finding:
+def _ratio(what: str, ratio: float, behaviour: Behaviour) -> Finding:
     """Those whose answers are made may take their share of the machine."""
-    is_due = manner in (Manner.READING, Manner.STAYING)
+    is_due = behaviour in (Behaviour.READING, Behaviour.STAYING)
     return Finding(what, f"{ratio:.2f}") if is_due else at_most(what, ratio, MOST, "{:.2f}")
 
 
@@ -90,11 +90,11 @@ def main() -> int:
     arguments.add_argument("--rounds", type=int, default=2, help="of all measurements (2)")
     options = arguments.parse_args()
     clients = {
-        Manner.SLOW: 200,
-        Manner.IDLE: 1000,
-        Manner.VANISHING: 100,
-        Manner.READING: 100,
-        Manner.STAYING: 100,
+        Behaviour.SLOW: 200,
+        Behaviour.IDLE: 1000,
+        Behaviour.VANISHING: 100,
+        Behaviour.READING: 100,
+        Behaviour.STAYING: 100,
     }
     plan = Plan(clients, options.seconds, options.rounds)
     with TemporaryDirectory() as folder:

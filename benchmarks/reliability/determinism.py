@@ -1,6 +1,6 @@
 """One image, one mask: whatever else is in work, and in whichever way it is predicted.
 
-    python -m benchmarks.reliability.sameness [--repeats 5]
+    python -m benchmarks.reliability.determinism [--repeats 5]
 
 Some images, small and large, are sent one after another and by eight clients at once, cut in each exact way; to the
 service in float32, else as it is by default, with one thread, and predicting photographs in batches. Every mask is
@@ -23,7 +23,7 @@ from PIL import Image
 from benchmarks.connection import Connection, post
 from benchmarks.photograph import photograph
 from benchmarks.reliability.bodies import write_photograph
-from benchmarks.reliability.proof import Finding, conclude, none_of, parser
+from benchmarks.reliability.check import Finding, conclude, none_of, parser
 from benchmarks.service import OURS, started
 
 SETTINGS: Mapping[str, Mapping[str, str]] = {
@@ -106,14 +106,16 @@ async def _ask(port: int, bodies: Sequence[bytes], cases: Sequence[tuple[int, Wa
 
 
 def findings(predictions: Sequence[Prediction]) -> list[Finding]:
-    """Pixels that differ from those of the first prediction of the same image, by way."""
+    """Pixels that differ from those of the first prediction of the same image, by the service's settings."""
     first = {prediction.image: prediction.mask for prediction in reversed(predictions)}
     rows = []
-    for way in dict.fromkeys(prediction.way for prediction in predictions):
-        chosen = [prediction for prediction in predictions if prediction.way == way]
-        different = sum(int((prediction.mask != first[prediction.image]).sum()) for prediction in chosen)
+    for settings in dict.fromkeys(prediction.way.settings for prediction in predictions):
+        chosen = [prediction for prediction in predictions if prediction.way.settings == settings]
+        others = [(each, int((each.mask != first[each.image]).sum())) for each in chosen]
+        ways = [each.way for each, different in others if different]
         pixels = sum(prediction.mask.size for prediction in chosen)
-        rows.append(none_of(f"{way}: pixels of {pixels} in {len(chosen)} masks that differ", different))
+        what = f"{settings}: pixels of {pixels} in {len(chosen)} masks that differ"
+        rows.append(none_of(what, sum(different for _, different in others), ways))
     return rows
 
 

@@ -7,7 +7,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
-_ROOT = Path(__file__).parents[2]
+_ROOT = Path(__file__).parents[1]
 _READY = "ready"
 
 
@@ -15,12 +15,12 @@ class Child:
     """Runs while entered; its standard output is read here.
 
     Args:
-        module: of this folder.
+        module: name of it.
         document: its only argument.
     """
 
     def __init__(self, module: str, document: dict[str, Any]) -> None:
-        self._command = [sys.executable, "-m", f"benchmarks.reliability.{module}", json.dumps(document)]
+        self._command = [sys.executable, "-m", module, json.dumps(document)]
 
     def __enter__(self) -> Self:
         self._process = subprocess.Popen(self._command, cwd=_ROOT, stdout=subprocess.PIPE, text=True)

@@ -1,6 +1,7 @@
-"""Mixed requests, and what became of each; a process of its own, only to this machine, bounded in time and count.
+"""The load generator: mixed requests, and what became of each. A process of its own, only to this machine, bounded in
+time and count.
 
-    python -m benchmarks.reliability.traffic '{"port": 8000, "seconds": 10, "clients": 8, "kinds": [
+    python -m benchmarks.traffic '{"port": 8000, "seconds": 10, "clients": 8, "kinds": [
         {"name": "photograph", "path": "/segment", "body": "cat.jpg"}]}'
 
 Prints a line when it has sent all, and then an ``Observation`` as JSON.
@@ -20,10 +21,9 @@ from typing import Any
 import uvloop
 
 from benchmarks.arrivals import arrival_times
+from benchmarks.child import Child, tell_ready, tell_result
 from benchmarks.connection import Connection, Reply, ReplyError, post
-from benchmarks.measurement import percentile
-from benchmarks.reliability.bodies import Kind
-from benchmarks.reliability.child import Child, tell_ready, tell_result
+from benchmarks.measurement import Measurement, percentile
 
 _IDLE_S = 3.0
 """A connection that was idle for so long is not used again: the server may be about to close it."""
@@ -32,6 +32,23 @@ _PAUSE_S = 0.1
 """Of a client in a closed loop that was not accepted."""
 
 NO_ANSWER = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Kind:
+    """Requests of one kind.
+
+    Attributes:
+        name: for people.
+        path: that the body is posted to.
+        body: file.
+        weight: how often it is sent, relative to the other kinds.
+    """
+
+    name: str
+    path: str
+    body: str
+    weight: float = 1.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,6 +131,13 @@ class Observation:
         counts = Counter(exchange.status for exchange in self.exchanges)
         return ", ".join(f"{status or 'none'}: {count}" for status, count in sorted(counts.items()))
 
+    @property
+    def measurement(self) -> Measurement:
+        """Latencies of what was accepted, from when it was to be sent; all else is a failure."""
+        latencies_ms = tuple(exchange.whole_ms for exchange in self.accepted())
+        sent_late_ms = max((exchange.late_ms for exchange in self.exchanges), default=0.0)
+        return Measurement(latencies_ms, self.elapsed_s, len(self.exchanges) - len(latencies_ms), sent_late_ms)
+
     def late_ms(self, percent: float) -> float:
         return percentile([exchange.late_ms for exchange in self.exchanges], percent)
 
@@ -132,7 +156,7 @@ class Generator(Child):
     """The process, while entered; ready when nothing more is sent, whether or not all answers are there."""
 
     def __init__(self, traffic: Traffic) -> None:
-        super().__init__("traffic", asdict(traffic))
+        super().__init__("benchmarks.traffic", asdict(traffic))
 
     def observation(self) -> Observation:
         """Waits for the answers, too."""
@@ -145,6 +169,11 @@ def observe(traffic: Traffic) -> Observation:
     """Send it all in a process of its own, and wait for the answers."""
     with Generator(traffic) as generator:
         return generator.observation()
+
+
+def measure(traffic: Traffic) -> Measurement:
+    """The same, where no more is asked than latencies and throughput."""
+    return observe(traffic).measurement
 
 
 async def run(traffic: Traffic, on_sent: Callable[[], None] = lambda: None) -> Observation:
@@ -215,9 +244,8 @@ class _ClosedLoop(_Loop):
     async def send(self, tasks: asyncio.TaskGroup) -> None:
         self._left = self.traffic.max_requests
         ends = self.start + self.traffic.seconds
-        for _ in range(self.traffic.clients):
-            tasks.create_task(self._client(ends))
-        await asyncio.sleep(ends - time.perf_counter())
+        clients = [tasks.create_task(self._client(ends)) for _ in range(self.traffic.clients)]
+        await asyncio.wait(clients, timeout=self.traffic.seconds)
 
     async def _client(self, ends: float) -> None:
         while self._left > 0 and (now := time.perf_counter()) < ends:

@@ -1,34 +1,31 @@
-"""What the README says is so."""
+"""What the README and the HTTP reference show works as it stands."""
 
 import json
 import re
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
 import pytest
 from PIL import Image
-from starlette.testclient import TestClient
 
-from app.problems import PROBLEMS
 from model.checkpoint import Checkpoint
 from model.segmenter import DEFAULT_WEIGHTS
-from tests.app.readme_tables import metrics_table, settings_table
 from tests.app.server_process import ServerProcess
 from tests.programs import needs
-from training.export.model_card import scores_table
 
 ROOT = Path(__file__).parents[2]
 README = (ROOT / "README.md").read_text()
-CURL_COMMANDS = re.findall(r"^curl .*$", README, re.MULTILINE)
+CURL_COMMANDS = re.findall(r"^curl .*$", README + (ROOT / "docs/http.md").read_text(), re.MULTILINE)
 PYTHON_EXAMPLES = re.findall(r"```python\n(.*?)```", README, re.DOTALL)
 
 
-def section(name: str) -> str:
-    match = re.search(rf"<!-- {name} -->\n(.*?)<!-- /{name} -->", README, re.DOTALL)
-    assert match, name
-    return match[1]
+@pytest.fixture(scope="module")
+def server() -> Iterator[ServerProcess]:
+    with ServerProcess(deadline_s=600) as server:
+        yield server
 
 
 @needs("curl")
@@ -58,28 +55,9 @@ def test_each_python_example_gives_the_mask_that_it_tells(server: ServerProcess,
     assert result.stdout.endswith("(300, 451) True\n")
 
 
-def test_the_settings_table_is_that_of_the_settings() -> None:
-    assert section("settings") == settings_table()
-
-
-def test_the_metrics_table_is_that_of_the_metrics() -> None:
-    assert section("metrics") == metrics_table()
-
-
-def test_every_problem_is_listed_with_its_status() -> None:
-    listed = {
-        slug: status
-        for statuses, slugs in re.findall(r"^\| ([\d, ]+) \| (`/problems.*) \|$", README, re.MULTILINE)
-        for slug, status in zip(re.findall(r"/problems/([a-z-]+)", slugs), _cycled(statuses), strict=False)
-    }
-    assert listed == {problem.slug: problem.status for problem in PROBLEMS.values() if problem.slug != "internal"}
-
-
-def test_scores_are_those_of_the_file_and_of_get_model(client: TestClient) -> None:
-    summary = Checkpoint.load(DEFAULT_WEIGHTS).summary
-    assert section("scores").startswith(scores_table(summary.scores))
-    assert scores_table(summary.scores) in (ROOT / "docs/model_card.md").read_text()
-    assert client.get("/model").json()["scores"] == summary.scores
+def test_scores_of_the_weights_are_those_of_get_model(server: ServerProcess) -> None:
+    with server.client() as client:
+        assert client.get("/model").json()["scores"] == Checkpoint.load(DEFAULT_WEIGHTS).summary.scores
 
 
 def test_the_picture_is_photograph_mask_and_overlay() -> None:
@@ -88,7 +66,5 @@ def test_the_picture_is_photograph_mask_and_overlay() -> None:
         np.testing.assert_array_equal(np.asarray(picture)[:, : photograph.width], np.asarray(photograph))
 
 
-def _cycled(statuses: str) -> list[int]:
-    """The statuses of a row: one for all its problems, or one for each."""
-    numbers = [int(status) for status in statuses.split(",")]
-    return numbers * len(PROBLEMS) if len(numbers) == 1 else numbers
+def test_the_readme_is_read_in_minutes() -> None:
+    assert len(README.split()) < 1200

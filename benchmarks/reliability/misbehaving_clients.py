@@ -1,7 +1,7 @@
 """Clients that behave badly; a process of its own, only to this machine, bounded in time and count.
 
-    python -m benchmarks.reliability.crowd '{"port": 8000, "manner": "slow", "clients": 200, "seconds": 20,
-        "path": "/segment", "body": "cat.jpg"}'
+    python -m benchmarks.reliability.misbehaving_clients '{"port": 8000, "behaviour": "slow", "clients": 200,
+        "seconds": 20, "path": "/segment", "body": "cat.jpg"}'
 
 Prints a line when all are there, and at the end how often the server ended a connection, as JSON.
 """
@@ -19,8 +19,8 @@ from pathlib import Path
 
 import uvloop
 
+from benchmarks.child import Child, tell_ready, tell_result
 from benchmarks.connection import Connection, post
-from benchmarks.reliability.child import Child, tell_ready, tell_result
 
 _RECEIVE_BYTES = 4096
 _BYTE_PERIOD_S = 1.0
@@ -31,7 +31,7 @@ _ARRIVAL_S = 5.0
 """In which all idle ones come, so that the server does not end all their connections at the same moment."""
 
 
-class Manner(StrEnum):
+class Behaviour(StrEnum):
     """How clients behave.
 
     ``SLOW``: send a byte a second. ``IDLE``: say nothing, every other after a first request. ``VANISHING``: come once
@@ -47,17 +47,17 @@ class Manner(StrEnum):
     UNREAD = "unread"
 
 
-ONCE = (Manner.VANISHING, Manner.READING, Manner.STAYING)
+ONCE = (Behaviour.VANISHING, Behaviour.READING, Behaviour.STAYING)
 """Manners of those that come once each, spread over the time."""
 
 
 @dataclass(frozen=True, slots=True)
-class Crowd:
-    """Clients of one manner.
+class Group:
+    """Clients of one behaviour.
 
     Attributes:
         port: of a server on this machine.
-        manner: of all.
+        behaviour: of all.
         clients: that are there at a time; of those that come once, in all.
         seconds: for which they come again when the server has ended their connection.
         path: that bodies are posted to.
@@ -65,29 +65,29 @@ class Crowd:
     """
 
     port: int
-    manner: str
+    behaviour: str
     clients: int
     seconds: float
     path: str
     body: str
 
 
-class Gathering(Child):
+class MisbehavingClients(Child):
     """The process, while entered; ready when all are there."""
 
-    def __init__(self, crowd: Crowd) -> None:
-        super().__init__("crowd", asdict(crowd))
+    def __init__(self, group: Group) -> None:
+        super().__init__("benchmarks.reliability.misbehaving_clients", asdict(group))
 
 
-async def run(crowd: Crowd) -> int:
+async def run(group: Group) -> int:
     """Behave so; how many connections the server has ended."""
-    return await _Run(crowd).run()
+    return await _Run(group).run()
 
 
 class _Run:
-    def __init__(self, crowd: Crowd) -> None:
-        self._crowd = crowd
-        self._request = post(crowd.path, Path(crowd.body).read_bytes())
+    def __init__(self, group: Group) -> None:
+        self._crowd = group
+        self._request = post(group.path, Path(group.body).read_bytes())
         self._ended = 0
         self._arrived = 0
 
@@ -100,12 +100,12 @@ class _Run:
 
     async def _client(self, number: int, ends: float) -> None:
         place = (number + 0.5) / self._crowd.clients
-        if self._crowd.manner in ONCE:
+        if self._crowd.behaviour in ONCE:
             self._arrive()
             await asyncio.sleep(place * self._crowd.seconds)
-            await (self._stay() if self._crowd.manner == Manner.STAYING else self._visit(number))
+            await (self._stay() if self._crowd.behaviour == Behaviour.STAYING else self._visit(number))
             return
-        if self._crowd.manner == Manner.IDLE:
+        if self._crowd.behaviour == Behaviour.IDLE:
             await asyncio.sleep(place * min(_ARRIVAL_S, self._crowd.seconds / 2))
         is_first = True
         while (left_s := ends - time.monotonic()) > 0:
@@ -141,19 +141,19 @@ class _Run:
             writer.transport.abort()
 
     async def _behave(self, number: int, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        match self._crowd.manner:
-            case Manner.SLOW:
+        match self._crowd.behaviour:
+            case Behaviour.SLOW:
                 await self._send_slowly(reader, writer)
-            case Manner.IDLE:
+            case Behaviour.IDLE:
                 if number % 2:
                     writer.write(b"GET /livez HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n")
                 await reader.read()
-            case Manner.VANISHING:
+            case Behaviour.VANISHING:
                 await self._vanish(number, writer)
-            case Manner.READING:
+            case Behaviour.READING:
                 writer.write(self._request)
                 await reader.readexactly(1)
-            case Manner.UNREAD:
+            case Behaviour.UNREAD:
                 writer.write(self._request)
                 writer.transport.pause_reading()  # type: ignore[attr-defined]
                 await writer.wait_closed()
@@ -195,4 +195,4 @@ def _raise_descriptor_limit() -> None:
 
 if __name__ == "__main__":
     _raise_descriptor_limit()
-    tell_result(uvloop.run(run(Crowd(**json.loads(sys.argv[1])))))
+    tell_result(uvloop.run(run(Group(**json.loads(sys.argv[1])))))

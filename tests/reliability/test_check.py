@@ -2,7 +2,7 @@ import math
 
 import pytest
 
-from benchmarks.reliability.proof import Finding, at_least, at_most, conclude, none_of, table
+from benchmarks.reliability.check import Finding, at_least, at_most, conclude, none_of, table
 
 
 def test_bounds_hold_where_they_are_kept() -> None:

@@ -10,7 +10,7 @@ from app.api.errors import PROBLEM_MEDIA_TYPE
 from app.api.oip.body import LENGTH_HEADER
 from app.api.oip_error import is_oip
 from benchmarks.connection import Connection, Reply, ReplyError
-from benchmarks.reliability.fuzz_requests import FuzzedRequest
+from benchmarks.reliability.fuzzed_requests import FuzzedRequest
 
 _TIMEOUT_S = 60.0
 _LENGTH_FIELD = LENGTH_HEADER.lower()

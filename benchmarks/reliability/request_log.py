@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from benchmarks.connection import Connection, Reply, ReplyError
-from benchmarks.reliability.traffic import NO_ANSWER
+from benchmarks.traffic import NO_ANSWER
 
 _TIMEOUT_S = 120.0
 _PAUSE_S = 0.02
@@ -14,7 +14,7 @@ _PAUSE_S = 0.02
 
 
 @dataclass(frozen=True, slots=True)
-class Event:
+class LoggedRequest:
     """One request; times are ``time.perf_counter``'s.
 
     Attributes:
@@ -38,7 +38,7 @@ class Event:
     own_port: int
 
 
-class Witnesses:
+class LoggingClients:
     """Clients that each send again when they have their answer, every other one on a new connection, while entered.
 
     Args:
@@ -50,12 +50,12 @@ class Witnesses:
     """
 
     def __init__(self, port: int, requests: Sequence[bytes]) -> None:
-        self.events: list[Event] = []
+        self.events: list[LoggedRequest] = []
         self._port = port
         self._requests = requests
         self._is_ending = False
 
-    async def __aenter__(self) -> "Witnesses":
+    async def __aenter__(self) -> "LoggingClients":
         self._clients = [asyncio.create_task(self._client(number)) for number in range(len(self._requests))]
         return self
 
@@ -83,4 +83,4 @@ class Witnesses:
         ended_at = time.perf_counter()
         digest = reply.fields.get("x-checkpoint-sha256", "")
         times = (began_at, connection.sent_at, ended_at)
-        self.events.append(Event(number, *times, reply.status, digest, reply.body, connection.own_port))
+        self.events.append(LoggedRequest(number, *times, reply.status, digest, reply.body, connection.own_port))

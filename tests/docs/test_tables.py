@@ -1,0 +1,24 @@
+"""Tables of pages that follow from the code are up to date; `python -m docs.tables` makes them so."""
+
+from pathlib import Path
+
+import pytest
+
+from app.problems import PROBLEMS
+from app.settings import Settings
+from docs.tables import TABLES, filled, problems, scores, settings
+from tests.docs.blocks import ROOT
+
+
+@pytest.mark.parametrize("page", TABLES, ids=lambda page: page.name)
+def test_the_tables_of_the_page_are_up_to_date(page: Path) -> None:
+    assert page.read_text() == filled(page)
+
+
+def test_every_setting_and_every_problem_has_its_row() -> None:
+    assert all(f"| `FCN_{name.upper()}` |" in settings() for name in Settings.model_fields)
+    assert all(f"| {kind.status} |" in problems() and f"`{kind.type}`" in problems() for kind in PROBLEMS.values())
+
+
+def test_the_model_card_tells_the_same_scores_as_the_readme() -> None:
+    assert scores() in (ROOT / "docs/model_card.md").read_text()
