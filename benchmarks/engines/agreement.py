@@ -5,13 +5,11 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 from torch import Tensor
-from tqdm import tqdm
 
 from benchmarks.engines.candidate import Engine
 from model.preprocessing import Preprocessing
 from model.upsampling.argmax import winning_classes
 from training.data.dataset import VocDataset
-from training.evaluation.metrics import ConfusionMatrix
 from training.export.calibration import network_input
 
 
@@ -45,18 +43,6 @@ def agreement(
         pixels += image.shape[0] * image.shape[1]
         differing += int((_winners(found, stride, image) != _winners(expected, stride, image)).sum())
     return Agreement(difference, largest, differing / pixels)
-
-
-def confusion(
-    engine: Engine, dataset: VocDataset, preprocessing: Preprocessing, stride: int, name: str
-) -> ConfusionMatrix:
-    """Of an engine's masks with the true ones, over a whole list at original resolution."""
-    matrix = ConfusionMatrix(len(dataset.labels))
-    for index in tqdm(range(len(dataset)), unit="image", desc=name, leave=False):
-        sample = dataset[index]
-        scores = engine(network_input(sample.image, preprocessing))
-        matrix.update(sample.mask, _winners(scores, stride, sample.image))
-    return matrix
 
 
 def _winners(scores: Tensor, stride: int, image: NDArray[np.uint8]) -> NDArray[np.uint8]:

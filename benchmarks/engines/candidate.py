@@ -46,12 +46,10 @@ class Candidate:
     Attributes:
         name: for the table.
         build: makes it; raises ``UnavailableError`` where it cannot be had.
-        lossy: whether it computes in fewer bits than float32, so that its scores are others.
     """
 
     name: str
     build: Callable[[Body], Engine]
-    lossy: bool = False
 
 
 def example(height: int, width: int) -> Tensor:

@@ -9,7 +9,7 @@ from benchmarks.engines.candidate import Body, Candidate, Engine, UnavailableErr
 def candidates() -> list[Candidate]:
     return [
         Candidate("eager float32", _plain),
-        Candidate("eager bfloat16", _bfloat16, lossy=True),
+        Candidate("eager bfloat16", _bfloat16),
     ]
 
 

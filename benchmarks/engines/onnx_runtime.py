@@ -16,8 +16,7 @@ from benchmarks.engines.onnx_file import require, write_onnx
 def candidates() -> list[Candidate]:
     return [
         Candidate("onnxruntime float32", _float32),
-        Candidate("onnxruntime int8", _int8, lossy=True),
-        Candidate("onnxruntime int8, first and last float32", _int8_inside, lossy=True),
+        Candidate("onnxruntime int8", _int8),
     ]
 
 
@@ -30,16 +29,7 @@ def _float32(body: Body) -> Engine:
 
 
 def _int8(body: Body) -> Engine:
-    return _quantized(body, keep_ends=False)
-
-
-def _int8_inside(body: Body) -> Engine:
-    return _quantized(body, keep_ends=True)
-
-
-def _quantized(body: Body, *, keep_ends: bool) -> Engine:
-    require("onnxruntime", "onnx")
-    import onnx  # noqa: PLC0415 (an extra)
+    require("onnxruntime")
     from onnxruntime import quantization  # noqa: PLC0415 (an extra)
 
     class Reader(quantization.CalibrationDataReader):  # type: ignore[misc]
@@ -52,7 +42,6 @@ def _quantized(body: Body, *, keep_ends: bool) -> Engine:
     with tempfile.TemporaryDirectory() as folder:
         whole, quantized = Path(folder) / "float32.onnx", Path(folder) / "int8.onnx"
         write_onnx(body, whole)
-        convolutions = [node.name for node in onnx.load(whole).graph.node if node.op_type == "Conv"]
         quantization.quantize_static(
             whole,
             quantized,
@@ -62,7 +51,6 @@ def _quantized(body: Body, *, keep_ends: bool) -> Engine:
             per_channel=True,
             activation_type=quantization.QuantType.QUInt8,
             weight_type=quantization.QuantType.QInt8,
-            nodes_to_exclude=[convolutions[0], convolutions[-1]] if keep_ends else [],
             calibrate_method=quantization.CalibrationMethod.MinMax,
         )
         return _session(quantized, body.threads)

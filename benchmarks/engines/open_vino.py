@@ -15,9 +15,8 @@ from benchmarks.engines.onnx_file import require, write_onnx
 def candidates() -> list[Candidate]:
     return [
         Candidate("OpenVINO float32", _float32),
-        Candidate("OpenVINO bfloat16", _bfloat16, lossy=True),
-        Candidate("OpenVINO int8", _int8, lossy=True),
-        Candidate("OpenVINO int8, the rest bfloat16", _int8_bfloat16, lossy=True),
+        Candidate("OpenVINO bfloat16", _bfloat16),
+        Candidate("OpenVINO int8", _int8),
     ]
 
 
@@ -32,11 +31,6 @@ def _bfloat16(body: Body) -> Engine:
 
 def _int8(body: Body) -> Engine:
     return _compile(_quantized(body), "f32", body.threads)
-
-
-def _int8_bfloat16(body: Body) -> Engine:
-    require_bfloat16()
-    return _compile(_quantized(body), "bf16", body.threads)
 
 
 def _model(body: Body) -> Any:

@@ -11,8 +11,8 @@ from model.streaming import Program, fuse, measure_ranges, quantize, run, trace_
 def candidates() -> list[Candidate]:
     return [
         Candidate("ours float32", _float32),
-        Candidate("ours bfloat16", _bfloat16, lossy=True),
-        Candidate("ours int8", _int8, lossy=True),
+        Candidate("ours bfloat16", _bfloat16),
+        Candidate("ours int8", _int8),
     ]
 
 

@@ -15,7 +15,7 @@ import statistics
 import sys
 import time
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from hashlib import sha256
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -35,46 +35,28 @@ MOST = 0.05
 MOST_SPREAD = 0.01
 """Of the medians of all checks: nanoseconds may tell whether a key is known, as the answer tells that anyway."""
 
+KNOWN = ("the first", "the last")
+UNKNOWN = ("begins as the first", "ends otherwise", "like none")
+
 Samples = Mapping[str, list[float]]
 """Microseconds by the name of a key."""
 
 
-@dataclass(frozen=True, slots=True)
-class KeyFile:
-    """Keys, and those that are tried.
-
-    Attributes:
-        path: of the file.
-        known: keys that it knows, by name.
-        unknown: keys that it does not know.
-    """
-
-    path: Path
-    known: dict[str, str]
-    unknown: dict[str, str]
-
-
-def write_keys(folder: Path) -> KeyFile:
-    """A file of keys with the scope ``segment``."""
+def write_keys(file: Path) -> dict[str, str]:
+    """Write a file of keys with the scope ``segment``; the keys to be tried, by name."""
     keys = [secrets.token_urlsafe(32) for _ in range(KEYS)]
-    path = folder / "keys"
-    path.write_text("".join(f"client-{number} {sha256(key.encode()).hexdigest()}\n" for number, key in enumerate(keys)))
+    file.write_text("".join(f"client-{number} {sha256(key.encode()).hexdigest()}\n" for number, key in enumerate(keys)))
     first, other = keys[0], secrets.token_urlsafe(32)
-    unknown = {
-        "begins as the first": first[:20] + other[20:],
-        "ends otherwise": first[:-1] + ("A" if first[-1] != "A" else "B"),
-        "like none": other,
-    }
-    return KeyFile(path, {"the first": first, "the last": keys[-1]}, unknown)
+    changed = first[:-1] + ("A" if first[-1] != "A" else "B")
+    return dict(zip((*KNOWN, *UNKNOWN), (first, keys[-1], first[:20] + other[20:], changed, other), strict=True))
 
 
-def check_times(file: KeyFile, samples: int) -> Samples:
-    """Of the function that looks a key up."""
-    keys = Keys(file.path)
+def check_times(file: Path, tried: Mapping[str, str], samples: int) -> Samples:
+    """Microseconds that the look-up of a key takes."""
+    keys = Keys(file)
     keys.reload()
-    tried = file.known | file.unknown
     times: dict[str, list[float]] = {name: [] for name in tried}
-    for name in _order(list(tried), samples):
+    for name in _order(tried, samples):
         key = tried[name].encode().decode()  # anew: where a string lies in memory changes nanoseconds, too
         begun = time.perf_counter_ns()
         keys.find(key)
@@ -82,25 +64,23 @@ def check_times(file: KeyFile, samples: int) -> Samples:
     return times
 
 
-def request_times(file: KeyFile, samples: int) -> tuple[Samples, list[int]]:
-    """Of requests that need another scope than the keys have; and the statuses that are not as they must be."""
-    service = OURS.with_environment(FCN_API_KEYS_FILE=str(file.path), FCN_PROTECT_METRICS="true")
-    with_key = replace(service, key=file.known["the first"])
-    with started(with_key, sys.executable, photograph("cat")) as one:
-        return asyncio.run(_request_times(file, one.port, samples))
+def request_times(file: Path, tried: Mapping[str, str], samples: int) -> tuple[Samples, list[int]]:
+    """The same of requests that need another scope than the keys have, and the statuses that are wrong."""
+    service = OURS.with_environment(FCN_API_KEYS_FILE=str(file), FCN_PROTECT_METRICS="true")
+    with started(replace(service, key=tried[KNOWN[0]]), sys.executable, photograph("cat")) as one:
+        return asyncio.run(_request_times(one.port, tried, samples))
 
 
-async def _request_times(file: KeyFile, port: int, samples: int) -> tuple[Samples, list[int]]:
-    tried = file.known | file.unknown
+async def _request_times(port: int, tried: Mapping[str, str], samples: int) -> tuple[Samples, list[int]]:
     times: dict[str, list[float]] = {name: [] for name in tried}
     wrong = []
     async with Connection(port) as connection:
-        for name in _order(list(tried), samples):
+        for name in _order(tried, samples):
             request = f"GET /metrics HTTP/1.1\r\nHost: 127.0.0.1\r\nX-API-Key: {tried[name]}\r\n\r\n".encode()
             begun = time.perf_counter_ns()
             reply = await connection.exchange(request)
             times[name].append((time.perf_counter_ns() - begun) / 1e3)
-            if reply.status != (403 if name in file.known else 401):
+            if reply.status != (403 if name in KNOWN else 401):
                 wrong.append(reply.status)
     return times, wrong
 
@@ -131,16 +111,13 @@ def findings(what: str, samples: Samples, groups: Sequence[Sequence[str]]) -> li
     return rows
 
 
-def _spread(samples: Samples) -> float:
+def spread(samples: Samples) -> float:
+    """How much greater the greatest median is than the least."""
     medians = [statistics.median(each) for each in samples.values()]
     return max(medians) / min(medians) - 1
 
 
-def _told_medians(samples: Samples, names: Sequence[str]) -> str:
-    return ", ".join(f"{name}: median {statistics.median(samples[name]):.2f} µs" for name in names)
-
-
-def _order(names: Sequence[str], samples: int) -> list[str]:
+def _order(names: Mapping[str, str], samples: int) -> list[str]:
     """Each name so often, in an order drawn by chance: what changes in the meantime favours nobody."""
     order = list(names) * samples
     random.Random(0).shuffle(order)
@@ -152,16 +129,17 @@ def main() -> int:
     arguments.add_argument("--samples", type=int, default=20_000, help="of each key; over HTTP a tenth (20000)")
     samples = arguments.parse_args().samples
     with TemporaryDirectory() as folder:
-        file = write_keys(Path(folder))
-        checks = check_times(file, samples)
-        requests, wrong = request_times(file, samples // 10)
-    known, unknown = list(file.known), list(file.unknown)
+        file = Path(folder) / "keys"
+        tried = write_keys(file)
+        checks = check_times(file, tried, samples)
+        requests, wrong = request_times(file, tried, samples // 10)
+    known = ", ".join(f"{name}: median {statistics.median(checks[name]):.2f} µs" for name in KNOWN)
     return conclude(
         [
-            Finding("check: keys that are known", _told_medians(checks, known)),
-            *findings("check", checks, [unknown]),
-            at_most("check: greatest of all medians / least - 1", _spread(checks), MOST_SPREAD, "{:.1%}"),
-            *findings("over HTTP", requests, [known, unknown]),
+            Finding("check: keys that are known", known),
+            *findings("check", checks, [UNKNOWN]),
+            at_most("check: greatest of all medians / least - 1", spread(checks), MOST_SPREAD, "{:.1%}"),
+            *findings("over HTTP", requests, [KNOWN, UNKNOWN]),
             none_of("statuses other than 403 of known keys and 401 of the others", len(wrong), wrong),
         ]
     )

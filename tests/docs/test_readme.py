@@ -67,4 +67,4 @@ def test_the_picture_is_photograph_mask_and_overlay() -> None:
 
 
 def test_the_readme_is_read_in_minutes() -> None:
-    assert len(README.split()) < 1200
+    assert len(README.split()) < 1150
