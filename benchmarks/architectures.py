@@ -23,7 +23,7 @@ CALLS = 10
 
 
 def giga_operations(network: FCN) -> float:
-    """Of multiplications and additions, as DESIGN and papers count them: a multiplication with its addition is two."""
+    """Multiplications and additions in billions, as papers count them: a multiplication with its addition is two."""
     with torch.inference_mode(), FlopCounterMode(display=False) as counter:
         network.scores(torch.zeros(1, 3, HEIGHT, WIDTH))
     return float(counter.get_total_flops()) / 1e9

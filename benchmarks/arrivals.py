@@ -12,7 +12,7 @@ def arrival_times(rate: float, seconds: float, max_requests: int, seed: int = 0)
         rate: mean requests a second, above 0.
         seconds: none arrives later.
         max_requests: the most there are.
-        seed: of the random gaps.
+        seed: seed of the random gaps.
     """
     gaps = random.Random(seed)
     times: list[float] = []

@@ -46,12 +46,12 @@ class Child:
 
 
 def tell_result(result: Any) -> None:
-    """To be called by the module, last."""
+    """Tell the parent the result; called by the module, last."""
     # Not by print: where Python's output is unbuffered it loses what does not fit into the pipe at once.
     with open(sys.stdout.fileno(), "w", closefd=False) as output:
         json.dump(result, output)
 
 
 def tell_ready() -> None:
-    """To be called by the module."""
+    """Tell the parent that the module is ready; called by the module."""
     print(_READY, flush=True)

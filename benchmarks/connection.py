@@ -15,8 +15,8 @@ class Reply:
     """An answer.
 
     Attributes:
-        status: of it.
-        body: of it.
+        status: HTTP status.
+        body: its body, chunks joined.
         fields: its headers, by their names in lower case.
         head_at: when they arrived, by ``time.perf_counter``.
     """
@@ -45,12 +45,12 @@ def post(path: str, body: bytes, content_type: str = "image/jpeg", key: str = ""
 
 
 class Connection:
-    """To a server on this machine; connects when first used, and again after the server has closed it.
+    """A connection to a server on this machine, made when first used, and again after the server has closed it.
 
     Attributes:
         sent_at: when the last request had been handed over to the system whole, by ``time.perf_counter``; infinite
             until then.
-        own_port: of this end, when it was last connected.
+        own_port: port of this end, when it was last connected.
     """
 
     def __init__(self, port: int) -> None:

@@ -64,7 +64,7 @@ def forward_rate(device: torch.device, dtype: torch.dtype, batch: int, seconds: 
 
 
 def prediction_rate(device: torch.device, precision: Precision, batch: int, seconds: float) -> float:
-    """From pixels to masks, both in main memory."""
+    """Images a second from pixels to masks, both in main memory."""
     segmenter = Segmenter(Checkpoint.load(DEFAULT_WEIGHTS), str(device), precision=precision)
     image = decode_image(BytesIO(photograph(PHOTOGRAPH)))
     images = [np.roll(image, shift, axis=1) for shift in range(batch)]

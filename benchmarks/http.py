@@ -39,10 +39,10 @@ class Plan:
     """How long, and with what, each service is measured.
 
     Attributes:
-        seconds: of each phase.
+        seconds: seconds of each phase.
         requests: the most of the sequential phase.
-        clients: of the closed loop.
-        shares: of the closed loop's throughput, that requests of the open loops arrive at.
+        clients: clients of the closed loop.
+        shares: rates of the open loops, as shares of the closed loop's throughput.
         body: file that is posted.
     """
 

@@ -39,8 +39,8 @@ class GiantRequest(threading.Thread):
 
     Attributes:
         begun: set when its first rows have come.
-        seconds: that the whole took.
-        first_s: that its first rows took.
+        seconds: seconds that the whole took.
+        first_s: seconds that its first rows took.
     """
 
     def __init__(self, port: int) -> None:

@@ -22,8 +22,8 @@ class Measurement:
     """Answers to one phase of load.
 
     Attributes:
-        latencies_ms: of each answer with status 200.
-        elapsed_s: from the phase's start until the last answer.
+        latencies_ms: milliseconds of each answer with status 200.
+        elapsed_s: seconds from the phase's start until the last answer.
         failures: requests with another answer or none.
         sent_late_ms: greatest delay with which the generator itself sent a request; 0 where there is no timetable.
     """
@@ -34,7 +34,7 @@ class Measurement:
     sent_late_ms: float = 0.0
 
     def percentile(self, percent: float) -> float:
-        """Of the latencies, in milliseconds."""
+        """Percentile of the latencies, in milliseconds."""
         return percentile(self.latencies_ms, percent)
 
     @property

@@ -40,9 +40,9 @@ class Layout:
     """How the service is laid out over cores.
 
     Attributes:
-        cores: that it may use, from the first on.
+        cores: cores that it may use, from the first on.
         workers: processes that serve, each on as many threads as there are cores for it.
-        precision: of the network.
+        precision: precision of the network.
     """
 
     cores: int
@@ -71,7 +71,7 @@ class Cost:
     """What one kind of request costs a layout.
 
     Attributes:
-        measurement: of the load.
+        measurement: answers to the load.
         service_ms: processors' time a request, of the processes that serve.
         decoder_ms: the same of those that decode.
         resident_mb: memory afterwards, of all of them.

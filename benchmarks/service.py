@@ -34,13 +34,13 @@ class Service:
     """How a service is started.
 
     Attributes:
-        name: for people.
-        path: that images are posted to.
-        arguments: of Python; ``{port}`` is put in.
+        name: name for people.
+        path: path that images are posted to.
+        arguments: Python's arguments; ``{port}`` is put in.
         environment: variables; ``{port}`` is put in.
         packages: whose versions are told with its numbers.
         least_equal: share of pixels in which its masks must equal ours.
-        key: that its requests carry; none if it is empty.
+        key: key that its requests carry; none if it is empty.
     """
 
     name: str
@@ -120,7 +120,7 @@ PEERS = {
         ),
     )
 }
-"""By name."""
+"""Other services, by name."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -128,8 +128,8 @@ class RunningService:
     """A service that has been started.
 
     Attributes:
-        port: that it listens on, on this machine.
-        process: that was started, the leader of a session.
+        port: port that it listens on, on this machine.
+        process: process that was started, the leader of a session.
     """
 
     port: int

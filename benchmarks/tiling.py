@@ -44,7 +44,7 @@ class Result:
     Attributes:
         how: ``ours`` or ``monai``.
         height, width: of the image.
-        seconds: that it took.
+        seconds: seconds that it took.
         peak_mb: peak of memory beyond the image, the mask and what there was before, in MB (10^6 bytes).
     """
 

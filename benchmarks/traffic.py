@@ -29,7 +29,7 @@ _IDLE_S = 3.0
 """A connection that was idle for so long is not used again: the server may be about to close it."""
 
 _PAUSE_S = 0.1
-"""Of a client in a closed loop that was not accepted."""
+"""Seconds that a client of a closed loop waits after a refusal."""
 
 NO_ANSWER = 0
 
@@ -39,8 +39,8 @@ class Kind:
     """Requests of one kind.
 
     Attributes:
-        name: for people.
-        path: that the body is posted to.
+        name: name for people.
+        path: path that the body is posted to.
         body: file.
         weight: how often it is sent, relative to the other kinds.
     """
@@ -56,13 +56,13 @@ class Traffic:
     """What is sent.
 
     Attributes:
-        port: of a server on this machine.
-        kinds: of requests; which one is sent when is drawn by chance, the same way every time.
-        seconds: after which nothing is sent any more.
-        clients: that each wait for their answer before they send again (closed loop).
+        port: port of a server on this machine.
+        kinds: kinds of requests; which one is sent when is drawn by chance, the same way every time.
+        seconds: seconds after which nothing is sent any more.
+        clients: clients that each wait for their answer before they send again (closed loop).
         rate: requests a second that arrive whether or not earlier ones are answered (open loop); 0 for a closed loop.
         fresh: share of requests that have a connection of their own.
-        timeout_s: after which a client gives an answer up.
+        timeout_s: seconds after which a client gives an answer up.
         max_requests: the most that are sent.
     """
 
@@ -82,9 +82,9 @@ class Exchange:
 
     Attributes:
         kind: name of it.
-        status: of the answer; ``NO_ANSWER`` if there was none.
+        status: status of the answer; ``NO_ANSWER`` if there was none.
         late_ms: delay with which the generator sent it.
-        head_ms: from when it was to be sent until the answer began.
+        head_ms: milliseconds from when it was to be sent until the answer began.
         whole_ms: until the answer was whole, or was given up.
     """
 
@@ -101,9 +101,9 @@ class Observation:
 
     Attributes:
         exchanges: all requests.
-        seconds: of sending.
+        seconds: seconds of sending.
         processor_s: seconds of processors' time that the generator itself took while it sent.
-        elapsed_s: from the first request to the last answer.
+        elapsed_s: seconds from the first request to the last answer.
     """
 
     exchanges: tuple[Exchange, ...]

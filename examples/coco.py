@@ -42,8 +42,8 @@ def coco_document(
     """The COCO document of several images.
 
     Args:
-        classes: of the service; background and void become no categories.
-        answers: of each image the name and the service's JSON, with run lengths.
+        classes: the service's classes; background and void become no categories.
+        answers: each image's name, and the service's JSON with run lengths.
         stray: pixels by which polygons may leave the masks' outlines; None for run lengths, which are exact.
     """
     categories = [known for known in classes if known.name not in _NO_CATEGORIES]

@@ -20,7 +20,7 @@ from examples.many_images import each
 Document: TypeAlias = dict[str, Any]
 
 _VERSION = "7.9.1"
-"""Of LabelMe, whose format it is."""
+"""Version of LabelMe whose format it is."""
 
 _BACKGROUND = "background"
 
@@ -43,8 +43,8 @@ def labelme_document(image_path: str, segmentation: Segmentation, stray: float |
     """LabelMe's document of an image.
 
     Args:
-        image_path: from the folder of the document's file.
-        segmentation: of the image.
+        image_path: image path from the folder of the document's file.
+        segmentation: segmentation of the image.
         stray: pixels by which polygons may leave the masks' outlines; None for masks, which are exact.
     """
     height, width = segmentation.mask.shape

@@ -45,7 +45,7 @@ class Cut:
     """A way to cut the photograph.
 
     Attributes:
-        name: of the way.
+        name: name of the way.
         rectangles: what the network sees at a time.
         mask: (height, width) uint8, the classes.
         pixels: the sum of the rectangles' pixels over those of the image.

@@ -15,7 +15,7 @@ from training.export.calibration import network_input
 
 @dataclass(frozen=True, slots=True)
 class Agreement:
-    """Of an engine with the reference, over photographs.
+    """How near an engine's scores are to the reference's, over photographs.
 
     Attributes:
         difference: greatest absolute difference of a score.

@@ -44,7 +44,7 @@ class Candidate:
     """An engine that may be there.
 
     Attributes:
-        name: for the table.
+        name: label in the table.
         build: makes it; raises ``UnavailableError`` where it cannot be had.
     """
 

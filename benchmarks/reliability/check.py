@@ -1,4 +1,4 @@
-"""What a proof has found, beside what must be."""
+"""What a campaign has found, beside what must be."""
 
 import argparse
 import signal
@@ -11,11 +11,11 @@ from benchmarks.machine import describe_machine
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """One line of a proof.
+    """One line of a campaign's table.
 
     Attributes:
         what: was looked at.
-        seen: of it.
+        seen: what was seen of it.
         must: be; empty if it is only told.
         holds: whether it is as it must be.
     """
@@ -31,8 +31,8 @@ def at_most(what: str, value: float, bound: float, form: str) -> Finding:
 
     Args:
         what: it is.
-        value: of it.
-        bound: of it.
+        value: what was measured.
+        bound: greatest value that holds.
         form: how both are written, as ``{:.1f} ms``.
     """
     return Finding(what, form.format(value), f"at most {form.format(bound)}", value <= bound)
@@ -67,7 +67,7 @@ def conclude(findings: Sequence[Finding]) -> int:
 
 
 def parser(module: str, description: str | None) -> argparse.ArgumentParser:
-    """Of a proof's arguments. From now on SIGTERM ends the process in order, so that what it started is stopped."""
+    """Parser of a campaign's arguments. From now on SIGTERM ends the process in order, and with it what it started."""
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
     return argparse.ArgumentParser(
         prog=f"python -m benchmarks.reliability.{module}",

@@ -40,8 +40,8 @@ def prove(examples: int, seed: int, excluded: str = "") -> list[Finding]:
     """Start the service with keys for everything, let schemathesis loose on it, and say what it found.
 
     Args:
-        examples: of requests to each operation, besides those that follow from the document alone.
-        seed: of the requests.
+        examples: number of requests to each operation, besides those that follow from the document alone.
+        seed: seed of the requests.
         excluded: path that is left alone, if any.
     """
     with TemporaryDirectory() as name:

@@ -12,7 +12,7 @@ from benchmarks.reliability.seeds import seeds
 _IMAGES = st.sampled_from(list(seeds().values()))
 _MEDIA_TYPES = ("image/png", "image/webp", "image/avif", "image/heic", "application/octet-stream")
 _MAX_FIELDS = 8
-"""Of a form, besides the image."""
+"""Most fields of a form, besides the image."""
 
 # Bytes are images.
 schemathesis.openapi.media_type("image/jpeg", _IMAGES, aliases=_MEDIA_TYPES)

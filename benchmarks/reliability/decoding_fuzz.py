@@ -30,7 +30,7 @@ _INPUT_TIMEOUT_S = 20
 _MAX_ALLOCATED_MB = 1024
 _MAX_INPUT_BYTES = 1 << 14
 _MAX_CRASHES = 20
-"""After which a target is left alone."""
+"""Crashes after which a target is left alone."""
 
 _ENVIRONMENT = {"MALLOC_ARENA_MAX": "1", "OPENBLAS_NUM_THREADS": "1"}
 """As decoders have it."""
@@ -53,7 +53,7 @@ class Campaign:
 
     Attributes:
         executions: inputs that were tried.
-        branches: that were seen.
+        branches: branches of Python that were seen.
         features: combinations and counts of them.
         peak_mb: resident memory at most.
         crashes: files with inputs that ended the process, and what was said then.
@@ -71,9 +71,9 @@ def fuzz(target: str, seconds: float, folder: Path, module: str = TARGET_MODULE)
 
     Args:
         target: ``images`` or ``uploads``.
-        seconds: of it.
+        seconds: time to fuzz for.
         folder: inputs that ended a process are left there, and those that took new branches, in a folder of it.
-        module: that knows the target.
+        module: module that knows the target.
     """
     campaign, found = Campaign(), folder / f"{target}-found"
     found.mkdir()

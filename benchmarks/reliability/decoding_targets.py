@@ -48,7 +48,7 @@ def read_upload(data: bytes) -> None:
 
 
 TARGETS: Mapping[str, Callable[[bytes], None]] = {"images": read_image, "uploads": read_upload}
-"""By their names."""
+"""Targets by name."""
 
 
 def _allocator(pixels: int) -> Callable[[int, int], NDArray[np.uint8]]:

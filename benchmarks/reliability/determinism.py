@@ -49,9 +49,9 @@ class Way:
     """How an image was predicted.
 
     Attributes:
-        settings: of the service.
+        settings: settings of the service.
         is_loaded: whether other images were in work at the same time.
-        tiling: that was asked for.
+        tiling: tiling that was asked for.
     """
 
     settings: str

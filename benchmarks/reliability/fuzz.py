@@ -28,10 +28,10 @@ from benchmarks.service import OURS, started
 _SERVICE = OURS.with_environment(FCN_MAX_PIXELS="1000000", FCN_MAX_UPLOAD_BYTES=str(1 << 16), FCN_LOG_LEVEL="error")
 
 _SETTLING_S = 20.0
-"""Until memory has to be back, after the last answer."""
+"""Seconds after the last answer until memory has to be back."""
 
 _GROWTH_SHARE, _GROWTH_BYTES = 0.1, 96 << 20
-"""Of memory, that is no leak: what allocators keep of an image's working memory, up to 180 MB here, is chance."""
+"""Growth that is no leak: what allocators keep of an image's working memory, up to 180 MB here, is chance."""
 
 _METRICS = b"GET /metrics HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n"
 
@@ -40,10 +40,10 @@ def prove(count: int, warm_up: int, clients: int, seed: int) -> list[Finding]:
     """Start the service, send it all, and look at what has become of it.
 
     Args:
-        count: of requests.
+        count: number of requests.
         warm_up: other requests, that are sent before memory is looked at for the first time.
-        clients: that send them.
-        seed: of the requests.
+        clients: clients that send them.
+        seed: seed of the requests.
     """
     files = list(seeds().values())
     with started(_SERVICE, sys.executable, files[0]) as service:

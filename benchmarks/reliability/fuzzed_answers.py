@@ -24,7 +24,7 @@ class Incident:
     """A request to look at.
 
     Attributes:
-        number: of the request.
+        number: number of the request.
         request: bytes that were sent.
         what: was remarkable.
     """
@@ -39,7 +39,7 @@ class Answers:
     """What became of requests.
 
     Attributes:
-        counts: of answers, by status and problem.
+        counts: counts of answers, by status and problem.
         faults: requests that were not answered as they should.
         decoder_ends: requests that decoders ended over; that is allowed, as others take their places.
     """

@@ -33,7 +33,7 @@ MOST = 0.05
 """The farthest from a half that a share may be."""
 
 MOST_SPREAD = 0.01
-"""Of the medians of all checks: nanoseconds may tell whether a key is known, as the answer tells that anyway."""
+"""Greatest spread of the medians of all checks. Whether a key is known may show: the answer tells it anyway."""
 
 KNOWN = ("the first", "the last")
 UNKNOWN = ("begins as the first", "ends otherwise", "like none")

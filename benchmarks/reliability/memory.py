@@ -42,14 +42,14 @@ _LARGEST_WHOLE = (4_000, 4_000)
 _SMALLER = (2_048, 2_048)
 _LARGEST_PHOTOGRAPH = (1_024, 1_024)
 _NOISE_SIDE = 3_300
-"""Of a PNG of nearly 32 MiB that no compression makes smaller."""
+"""Height and width of a PNG of nearly 32 MiB that no compression makes smaller."""
 
 
 def kinds(folder: Path, shrink: float = 1.0) -> list[Kind]:
     """Requests that take much memory.
 
     Args:
-        folder: for their bodies.
+        folder: folder for their bodies.
         shrink: factor of the sides of those that are no photographs; at 1 it takes some seconds to make them.
     """
 

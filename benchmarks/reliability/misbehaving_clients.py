@@ -25,10 +25,10 @@ from benchmarks.connection import Connection, post
 _RECEIVE_BYTES = 4096
 _BYTE_PERIOD_S = 1.0
 _WAITING_S = (0.02, 0.05, 0.08, 0.11, 0.14)
-"""After which clients go that wait for a photograph's mask."""
+"""Seconds after which clients go that wait for a photograph's mask."""
 
 _ARRIVAL_S = 5.0
-"""In which all idle ones come, so that the server does not end all their connections at the same moment."""
+"""Seconds in which all idle ones come, so that the server does not end all connections at the same moment."""
 
 
 class Behaviour(StrEnum):
@@ -56,11 +56,11 @@ class Group:
     """Clients of one behaviour.
 
     Attributes:
-        port: of a server on this machine.
-        behaviour: of all.
-        clients: that are there at a time; of those that come once, in all.
-        seconds: for which they come again when the server has ended their connection.
-        path: that bodies are posted to.
+        port: port of a server on this machine.
+        behaviour: what all of them do.
+        clients: clients that are there at a time; of those that come once, in all.
+        seconds: seconds for which they come again when the server has ended their connection.
+        path: path that bodies are posted to.
         body: file.
     """
 

@@ -8,10 +8,10 @@ from benchmarks.reliability.image_parts import parts, with_right_checksums
 from benchmarks.reliability.seeds import HEIGHT, WIDTH
 
 _HEAD_BYTES = 64
-"""Of a file, that are damaged as often as all the rest."""
+"""First bytes of a file, damaged as often as all the rest."""
 
 _POWERS = (0, 5, 8, 14, 15, 16, 24, 31, 32)
-"""Of 2, near which something overflows, or begins to be too much."""
+"""Powers of 2 near which something overflows, or begins to be too much."""
 
 _ORDERS: tuple[Literal["big", "little"], ...] = ("big", "little")
 

@@ -31,9 +31,9 @@ class Plan:
     """Who is there, and how long.
 
     Attributes:
-        clients: of each behaviour.
-        seconds: of each measurement.
-        rounds: of all measurements.
+        clients: clients of each behaviour.
+        seconds: seconds of each measurement.
+        rounds: number of times that everything is measured.
     """
 
     clients: Mapping[Behaviour, int]
@@ -59,7 +59,7 @@ def measure(plan: Plan, folder: Path) -> dict[str, list[Exchange]]:
 
 
 def findings(plan: Plan, exchanges: Mapping[str, list[Exchange]]) -> list[Finding]:
-    """Of each behaviour."""
+    """What the ordinary client noticed of each behaviour."""
     p50, p95 = ({name: _percentile(each, percent) for name, each in exchanges.items()} for percent in (50, 95))
     rows = [Finding("alone", f"p50 {p50['alone']:.0f} ms, p95 {p95['alone']:.0f} ms of {len(exchanges['alone'])}")]
     for behaviour, clients in plan.clients.items():

@@ -57,7 +57,7 @@ class Overload:
         capacity: what eight clients got.
         capacity_s: seconds of processors' time that the service took for it.
         usual_ms: time of a photograph that is alone.
-        observation: of the overload.
+        observation: what became of the overload.
         observation_s: seconds of processors' time that the service took for it.
         own_s: seconds of processors' time that this process took, for the clients below and to look at the memory.
         asked: clients who waited as they were told to meanwhile.
@@ -90,7 +90,7 @@ class Overload:
 
     @property
     def processors(self) -> float:
-        """That the load took from the service, on average."""
+        """Processors that the load took from the service, on average."""
         return self.observation.processors + self.own_s / self.observation.elapsed_s
 
     @property
@@ -115,8 +115,8 @@ def overload(kinds: Sequence[Kind], seconds: float, allowed: float) -> Overload:
     """Start the service and put the load on it.
 
     Args:
-        kinds: of requests; the first is the photograph.
-        seconds: of each phase.
+        kinds: kinds of requests; the first is the photograph.
+        seconds: seconds of each phase.
         allowed: times of the usual time of a photograph that count as usual.
     """
     photograph = Path(kinds[0].body).read_bytes()
@@ -151,7 +151,7 @@ def overload(kinds: Sequence[Kind], seconds: float, allowed: float) -> Overload:
 
 
 def findings(name: str, seen: Overload, allowed: float) -> list[Finding]:
-    """Of one variant."""
+    """What one variant gave, beside what must be."""
     load = seen.observation
     photographs, turned_away = load.of("photograph"), _heads_ms(load.refused())
     p99_s = percentile([each.whole_ms for each in photographs.accepted()], 99) / 1e3
@@ -181,7 +181,7 @@ def findings(name: str, seen: Overload, allowed: float) -> list[Finding]:
 
 
 def throughput_findings(seen: Overload) -> list[Finding]:
-    """Of photographs alone: of others a request is no measure."""
+    """Throughput against capacity; only photographs alone are a measure of it."""
     return [
         Finding(
             f"capacity: {CLIENTS} clients",
@@ -235,7 +235,7 @@ def _heads_ms(exchanges: Sequence[Exchange]) -> list[float]:
 
 
 def _latencies_ms(service: RunningService, image: bytes, count: int) -> list[float]:
-    """Of single requests, one after another."""
+    """Milliseconds of single requests, one after another."""
     latencies = []
     for _ in range(count):
         begun = time.perf_counter()

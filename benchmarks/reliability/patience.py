@@ -15,10 +15,10 @@ class Asked:
     """What became of one client.
 
     Attributes:
-        first_status: of the answer to the first request.
+        first_status: first status of the answer to the first request.
         done_s: seconds from the beginning until that answer was whole.
-        retry_after_s: that it was told to wait; 0 if it was accepted at once, or told nothing.
-        second_status: of the answer after that; 0 if it did not ask again.
+        retry_after_s: seconds that it was told to wait; 0 if it was accepted at once, or told nothing.
+        second_status: second status of the answer after that; 0 if it did not ask again.
     """
 
     first_status: int
@@ -50,7 +50,7 @@ def refused(asked: Sequence[Asked]) -> list[Asked]:
 
 
 def accepted_share(asked: Sequence[Asked]) -> float:
-    """Of those who came again: the share that was accepted then; 1 of none."""
+    """Share of those who came again that was accepted then; 1 if nobody came."""
     again = refused(asked)
     return sum(one.second_status == 200 for one in again) / len(again) if again else 1.0
 

@@ -55,7 +55,7 @@ def open_files(process: int) -> dict[Path, str]:
 
 
 def connected_ports(process: int) -> set[int]:
-    """Of a server process's connections, the ports of the other ends; IPv4."""
+    """Ports of the other ends of a server process's connections; IPv4."""
     sockets = set(open_files(process).values())
     # number, own address, other address, state, queues, timer, retransmissions, user, time-out, inode, ...
     rows = (line.split() for line in Path("/proc/net/tcp").read_text().splitlines()[1:])

@@ -33,7 +33,7 @@ from model.segmenter import DEFAULT_WEIGHTS
 
 CLIENTS = 8
 RELOAD_S = 30.0
-"""In which new weights must serve."""
+"""Seconds in which new weights must serve."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,7 +41,7 @@ class Weights:
     """A file of weights.
 
     Attributes:
-        path: of it.
+        path: where it is.
         digest: SHA-256 of it.
     """
 
@@ -129,7 +129,7 @@ async def _wait_until(condition: Callable[[], bool]) -> None:
 
 
 def findings(reloads: Reloads, known: set[str]) -> list[Finding]:
-    """Of all signals.
+    """What all signals gave.
 
     Args:
         reloads: what they gave.

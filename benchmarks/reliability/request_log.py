@@ -1,4 +1,4 @@
-"""Clients that remember exactly what became of each of their requests."""
+"""A log of requests: clients that remember exactly what became of each."""
 
 import asyncio
 import time
@@ -10,7 +10,7 @@ from benchmarks.traffic import NO_ANSWER
 
 _TIMEOUT_S = 120.0
 _PAUSE_S = 0.02
-"""After a request that was not accepted."""
+"""Seconds of pause after a request that was not accepted."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,10 +22,10 @@ class LoggedRequest:
         began_at: before anything of it was sent.
         sent_at: when it had been handed over to the system whole; infinite if it never was.
         ended_at: when the answer was whole, or was seen not to come.
-        status: of the answer; ``NO_ANSWER`` if there was none, or half of it.
-        digest: of the weights that made it, as it says.
-        body: of the answer.
-        own_port: of the client's end of the connection.
+        status: status of the answer; ``NO_ANSWER`` if there was none, or half of it.
+        digest: digest of the weights that made it, as it says.
+        body: body of the answer.
+        own_port: own port of the client's end of the connection.
     """
 
     request: int
@@ -42,11 +42,11 @@ class LoggingClients:
     """Clients that each send again when they have their answer, every other one on a new connection, while entered.
 
     Args:
-        port: of a server on this machine.
+        port: port of a server on this machine.
         requests: one for each client.
 
     Attributes:
-        events: of all requests, by their ends.
+        events: all requests, ordered by their ends.
     """
 
     def __init__(self, port: int, requests: Sequence[bytes]) -> None:

@@ -13,14 +13,15 @@ from benchmarks.reliability.process_tree import command_line, descendants, open_
 
 _PERIOD_S = 0.1
 _BLOCK_BYTES = 512
-"""That ``stat`` counts in."""
+"""Bytes of a block as ``stat`` counts them."""
 
 _BOUND = re.compile(r"memory: at most (\d+) MB")
 
 
 def resident_bytes(root: int) -> int:
-    """Of a process and all that it started, nothing counted twice: files that exist in memory alone are shared with
-    decoders, and count whether or not somebody maps them.
+    """Resident memory of a process and all that it started, nothing counted twice.
+
+    Files that exist in memory alone are shared with decoders, and count whether or not somebody maps them.
     """
     own = mapped = 0
     files: dict[int, int] = {}
@@ -59,7 +60,7 @@ class MemoryWatch:
 
     Args:
         root: the process that is looked at, with all that it started.
-        period_s: from one look to the next.
+        period_s: seconds from one look to the next.
 
     Attributes:
         samples: in order.

@@ -50,8 +50,8 @@ def saturate(folder: Path, seconds: float, large_size: tuple[int, int] = _LARGE)
     """Start the service and keep it busy; what became of the requests, and its memory meanwhile.
 
     Args:
-        folder: for the files that are sent.
-        seconds: of the load.
+        folder: folder for the files that are sent.
+        seconds: seconds of the load.
         large_size: height and width of the images that are no photographs.
     """
     with (
@@ -70,7 +70,7 @@ def median_of_tenth(samples: Sequence[Sample], tenth: int) -> float:
 
 
 def findings(observation: Observation, samples: Sequence[Sample]) -> list[Finding]:
-    """Of all requests and of the memory."""
+    """Requests that failed, and growth of the memory."""
     whole = [each for each in observation.exchanges if not each.kind.startswith("damaged")]
     damaged = [each for each in observation.exchanges if each.kind.startswith("damaged")]
     failed = [f"{each.kind}: {each.status} after {each.whole_ms / 1e3:.0f} s" for each in whole if each.status != 200]

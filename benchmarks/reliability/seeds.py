@@ -12,7 +12,7 @@ import pillow_heif
 from PIL import Image, features
 
 WIDTH, HEIGHT = 43, 37
-"""Of all of them; numbers that are easily found in their headers."""
+"""Size of all seeds; numbers that are easily found in headers."""
 
 _PHOTOGRAPH = Path(__file__).parents[2] / "examples" / "cat.jpg"
 

@@ -23,7 +23,7 @@ class LongForm:
     """How a proof is run.
 
     Attributes:
-        arguments: of it.
+        arguments: arguments of its command.
         limit_s: seconds after which it is stopped.
     """
 

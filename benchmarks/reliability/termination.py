@@ -31,7 +31,7 @@ GRACE_S = 30.0
 
 _FOUR_MEGAPIXELS = (1_732, 2_309)
 _HEED_S = 0.5
-"""In which the service has heeded the signal."""
+"""Seconds in which the service has heeded the signal."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,7 +41,7 @@ class Termination:
     Attributes:
         events: requests from the clients' start to the service's end.
         signal_at: when it was sent.
-        exit_code: of the service.
+        exit_code: exit code of the service.
         exit_s: seconds from the signal to its end.
     """
 
@@ -76,7 +76,7 @@ async def _terminate(service: RunningService, requests: Sequence[bytes], after_s
 
 
 def findings(terminations: Sequence[Termination]) -> list[Finding]:
-    """Of all signals."""
+    """What all signals cost."""
     before = [event for each in terminations for event in each.before()]
     after = [event for each in terminations for event in each.after()]
     lost = [event.request for event in before if event.status not in (200, 503)]

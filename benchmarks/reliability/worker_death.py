@@ -25,7 +25,7 @@ from benchmarks.traffic import NO_ANSWER
 
 CLIENTS = 8
 BACK_S = 30.0
-"""In which a successor must serve."""
+"""Seconds in which a successor must serve."""
 
 _STEADY_S = 11.0
 _SETTLING_S = 1.0
@@ -54,7 +54,7 @@ class Deaths:
     Attributes:
         deaths: in order.
         events: all requests.
-        exit_code: of the service, which SIGTERM has ended after that.
+        exit_code: exit code of the service, which SIGTERM has ended after that.
     """
 
     deaths: list[Death]
@@ -125,7 +125,7 @@ async def _wait_until(condition: Callable[[], bool]) -> None:
 
 
 def findings(deaths: Deaths) -> list[Finding]:
-    """Of all workers that were killed."""
+    """What the deaths of all killed workers cost."""
     failed, elsewhere = deaths.failed(), deaths.elsewhere()
     longest_s = max(death.back_s for death in deaths.deaths)
     return [

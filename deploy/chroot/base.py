@@ -15,7 +15,7 @@ def stand_in(image: str, folder: Path, mirror: str) -> tuple[Path, str]:
     Args:
         image: as ``FROM`` names it.
         folder: to keep it in.
-        mirror: of Debian; empty leaves it to debootstrap.
+        mirror: Debian mirror; empty leaves it to debootstrap.
 
     Returns:
         Its root, and the version of Python that it has, as ``X.Y``.

@@ -18,7 +18,7 @@ class Build:
     Attributes:
         context: the folder that files come from.
         folder: holds the base (kept for the next time) and the stages.
-        mirror: of Debian; empty leaves it to debootstrap.
+        mirror: Debian mirror; empty leaves it to debootstrap.
         arguments: values of ``--build-arg``.
         stages: those begun, by name; the last one is being built.
     """

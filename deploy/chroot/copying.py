@@ -15,7 +15,7 @@ class Origin:
     """Where files are copied from.
 
     Attributes:
-        root: that sources are told from.
+        root: folder that sources are relative to.
         skips: which are left out, by their paths from there.
         linked: whether a copy may share its bytes with its source: nothing is written into in place.
     """
@@ -31,7 +31,7 @@ def copy(stage: Stage, words: Sequence[str], origin: Origin, owner: tuple[int, i
     Args:
         stage: to copy into.
         words: sources, which may have wildcards, and the target.
-        origin: of the sources.
+        origin: where the sources are.
         owner: user and group that shall own the copies.
     """
     *sources, target = words

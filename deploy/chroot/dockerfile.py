@@ -23,7 +23,7 @@ class Section:
     """What the Dockerfile says of a stage.
 
     Attributes:
-        name: of the stage; its number where it has none.
+        name: name of the stage; its number where it has none.
         origin: the image or the stage that it starts from.
         steps: those after ``FROM``.
     """

@@ -23,14 +23,14 @@ _ONGOING = 10_000
 """Requests that Ray lets through to a replica, and to a gateway: how many are enough is for the service to say."""
 
 _MESSAGES = {"RAY_SERVE_REPLICA_GRPC_MAX_MESSAGE_LENGTH": "-1"}
-"""Of any length; bodies have been limited before."""
+"""Bodies may be of any length here; they have been limited before."""
 
 _FINISH_S = 10.0
-"""That a replica may take beyond the service's own drain, and Ray waits for."""
+"""Seconds that a replica may take beyond the service's own drain, and that Ray waits."""
 
 
 class Arguments(Settings):
-    """Of the application: the service's settings, which beat the environment, and what concerns Ray."""
+    """Arguments of the application: the service's settings, which beat the environment, and what concerns Ray."""
 
     precision: Annotated[Precision, AnyCase] = Field(
         Precision.FLOAT32,

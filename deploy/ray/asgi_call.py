@@ -16,9 +16,9 @@ async def call(app: ASGIApp, request: HttpRequest, beat_s: float) -> AsyncGenera
     """The answer's parts as they come. If nobody wants the rest, the application sees that the client has gone.
 
     Args:
-        app: that answers.
+        app: app that answers.
         request: to be answered.
-        beat_s: after which there is an empty list if nothing has come: who waits shall know that there is somebody.
+        beat_s: seconds after which an empty list comes if nothing else has, so that who waits knows that somebody is there.
 
     Raises:
         BrokenAnswerError: what came is not all of it.

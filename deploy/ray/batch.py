@@ -42,7 +42,7 @@ class Batch:
     """One pass over files.
 
     Args:
-        settings: of the network.
+        settings: settings of the network.
         request: what is wanted of every image.
         output: folder of all answers.
         concurrency: number of actors, each with a network.
@@ -142,7 +142,7 @@ def batch(
 
 
 def _digest(weights: Path) -> str:
-    """Of the weights, which had better be wrong here than in every actor."""
+    """Digest of the weights; that they cannot be read had better be told here than by every actor."""
     try:
         return Checkpoint.load(weights).digest
     except SegmentationError as error:

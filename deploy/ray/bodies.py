@@ -15,8 +15,8 @@ class BodyLimits:
     """Bounds of bodies.
 
     Attributes:
-        upload: of each.
-        held_bytes: of all that a gateway holds at once.
+        upload: bounds of each upload.
+        held_bytes: bytes of all that a gateway holds at once.
     """
 
     upload: UploadLimits

@@ -17,7 +17,7 @@ _AT_ONCE = 2
 """Files: one is computed while another is read, decoded and written."""
 
 _TRIES = 3
-"""That have a process die, after which a file is given up; Ray itself would never do so."""
+"""Deaths of its process after which a file is given up; Ray itself would never do so."""
 
 Row = dict[str, Any]
 """As Ray Data has it: ``file`` and ``target`` of what is to be done; of what was, see ``FileSegmenter``."""

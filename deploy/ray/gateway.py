@@ -27,7 +27,7 @@ _DEATHS = 3
 """Replicas that may end with one request in work: it may well be what ended them."""
 
 _TAKE_S = 3.0
-"""In which a replica says that it has a request, as long as its event loop turns; then another is asked."""
+"""Seconds in which a replica whose event loop turns says that it has a request; then another is asked."""
 
 _SILENCE_S = 5 * BEAT_S
 """For which a replica that has a request may say nothing; a machine that has lost its power or its network closes no
@@ -38,7 +38,7 @@ _GONE = (StatusCode.CANCELLED, StatusCode.INTERNAL, StatusCode.UNAVAILABLE)
 
 _REFUSALS = (429, 503)
 _PAUSE_S = 0.5
-"""Between two replicas that are asked for the same."""
+"""Seconds between two replicas that are asked for the same."""
 
 _RETRY_AFTER_S = 5
 """Within which Ray starts another replica, on a machine that has the weights."""
@@ -53,8 +53,8 @@ class Gateway:
 
     Args:
         segmentation: handle of the replicas.
-        limits: of bodies.
-        patience_s: for which a replica is looked for that takes a request.
+        limits: limits of bodies.
+        patience_s: seconds for which a replica is looked for that takes a request.
     """
 
     def __init__(self, segmentation: Any, limits: BodyLimits, patience_s: float) -> None:
@@ -81,7 +81,7 @@ class Exchange:
     Args:
         segmentation: handle of the replicas.
         request: to be answered.
-        patience_s: for which a replica is looked for that takes it.
+        patience_s: seconds for which a replica is looked for that takes it.
     """
 
     def __init__(self, segmentation: Any, request: HttpRequest, patience_s: float) -> None:

@@ -13,7 +13,7 @@ class HttpRequest:
     """A whole request.
 
     Attributes:
-        method: of HTTP.
+        method: HTTP method.
         path: decoded, without the query.
         raw_path: as it came.
         query: the bytes after ``?``.
@@ -68,7 +68,7 @@ class Head:
     """What comes before an answer's body.
 
     Attributes:
-        status: of HTTP.
+        status: HTTP status.
         headers: names in lower case, and values.
     """
 
@@ -81,7 +81,7 @@ class Head:
 
 
 BEAT_S = 2.0
-"""In which a replica that answers says something, if only that it is there."""
+"""Seconds in which an answering replica says something, if only that it is there."""
 
 Parts: TypeAlias = list[Head | bytes]
-"""Of an answer: what there is at one time. The head is the first of all; no parts say that somebody has the request."""
+"""Parts of an answer that are there at one time. The head comes first; no parts mean that somebody has the request."""

@@ -7,7 +7,7 @@ from app.settings import Settings
 
 
 class Share(NamedTuple):
-    """Of one network, on one machine."""
+    """Room that one network takes on one machine."""
 
     cpus: int
     gpus: int

@@ -16,7 +16,7 @@ class Segmentation:
     """Answers what the service answers: limits, queues, problems and headers are its own.
 
     Args:
-        settings: of the service.
+        settings: settings of the service.
     """
 
     async def __init__(self, settings: Settings) -> None:  # type: ignore[misc] # Ray awaits it

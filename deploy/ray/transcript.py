@@ -15,7 +15,7 @@ class Transcript:
     """Leaves out of a repeated answer what has been told: the same weights make the same bytes of the same image.
 
     Attributes:
-        head: that was told; None if nothing was.
+        head: head that was told; None if nothing was.
     """
 
     def __init__(self) -> None:

@@ -10,7 +10,7 @@ class Tries:
     """Kept in files, which outlive processes.
 
     Args:
-        folder: for those files.
+        folder: where those files are.
     """
 
     def __init__(self, folder: Path) -> None:

@@ -7,7 +7,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 
 UNFINISHED = ".unfinished"
-"""In the folder of answers, and so on the same file system; no name for an image of its own."""
+"""Name of a folder inside that of the answers, and so on the same file system; no image has such a name."""
 
 
 class WholeFiles:

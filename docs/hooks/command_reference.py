@@ -9,8 +9,8 @@ def commands(module: str, name: str) -> str:
     """Every command of a Typer program with its arguments and options.
 
     Args:
-        module: that holds the program.
-        name: that it is called by.
+        module: module that holds the program.
+        name: name that it is called by.
     """
     program = [sys.executable, "-m", "typer", module, "utils", "docs", "--name", name]
     text = subprocess.run(program, capture_output=True, text=True, check=True).stdout

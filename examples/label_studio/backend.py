@@ -29,7 +29,7 @@ class Backend:
     """Answers Label Studio's requests.
 
     Args:
-        client: of the service.
+        client: client that asks the service.
         files: where tasks' images are.
     """
 

@@ -12,7 +12,7 @@ class Files:
     """Reads files of one Label Studio, and of no other address: tasks are written by many hands.
 
     Args:
-        url: of Label Studio, as `http://127.0.0.1:8080`.
+        url: address of Label Studio, as `http://127.0.0.1:8080`.
         key: an access token: a personal one, which is changed for one that holds some minutes, or a legacy one.
     """
 

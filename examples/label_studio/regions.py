@@ -25,9 +25,9 @@ class Control:
 
     Attributes:
         kind: `brushlabels` or `polygonlabels`.
-        name: of the tag.
-        image_name: of the tag that shows the image.
-        image_key: of the image's address in a task's data.
+        name: name of the tag.
+        image_name: image name of the tag that shows the image.
+        image_key: image key of the image's address in a task's data.
         labels: by the name of a class, in small letters.
     """
 
