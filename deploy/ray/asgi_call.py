@@ -18,7 +18,7 @@ async def call(app: ASGIApp, request: HttpRequest, beat_s: float) -> AsyncGenera
     Args:
         app: app that answers.
         request: to be answered.
-        beat_s: seconds after which an empty list comes if nothing else has, so that who waits knows that somebody is there.
+        beat_s: seconds after which an empty list comes if nothing else has: it tells that somebody is there.
 
     Raises:
         BrokenAnswerError: what came is not all of it.
