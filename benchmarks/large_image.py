@@ -1,8 +1,8 @@
-"""What photographs notice of a giant: their latencies while an image of 100 megapixels is in work, and without it.
+"""What photographs notice of a large image: their latencies beside one of 100 megapixels that is in work, and alone.
 
     python -m benchmarks.large_image [--seconds 20]
 
-One client sends photographs of 500 x 375 one after another, another a JPEG of 11,547 x 8,660, the giant. The first rows
+One client sends photographs of 500 x 375 one after another, another a JPEG of 11,547 x 8,660. The first rows
 of its answer say that it is in work, and it must still be when the photographs have been measured.
 """
 
@@ -22,20 +22,20 @@ from benchmarks.photograph import photograph
 from benchmarks.service import OURS, running
 from benchmarks.traffic import Kind, Traffic, measure
 
-GIANT_WIDTH, GIANT_HEIGHT = 11_547, 8_660
+LARGE_WIDTH, LARGE_HEIGHT = 11_547, 8_660
 PHOTOGRAPH = "cat"
 
 
-def giant_jpeg() -> bytes:
+def large_jpeg() -> bytes:
     """An enlarged photograph of 100 megapixels."""
     buffer = BytesIO()
     picture = Image.open(BytesIO(photograph(PHOTOGRAPH)))
-    picture.resize((GIANT_WIDTH, GIANT_HEIGHT)).save(buffer, "JPEG")
+    picture.resize((LARGE_WIDTH, LARGE_HEIGHT)).save(buffer, "JPEG")
     return buffer.getvalue()
 
 
-class GiantRequest(threading.Thread):
-    """Sends the giant and reads its answer.
+class LargeImageRequest(threading.Thread):
+    """Sends the large image and reads its answer.
 
     Attributes:
         begun: set when its first rows have come.
@@ -50,7 +50,7 @@ class GiantRequest(threading.Thread):
         self._port = port
 
     def run(self) -> None:
-        body = giant_jpeg()
+        body = large_jpeg()
         connection = http.client.HTTPConnection("127.0.0.1", self._port, timeout=600)
         started = time.perf_counter()
         connection.request("POST", "/segment", body, {"Content-Type": "image/jpeg"})
@@ -75,21 +75,20 @@ def main() -> None:
         load = Traffic(port, (Kind(PHOTOGRAPH, OURS.path, str(file)),), seconds, clients=1)
         measure(load)  # warms up
         idle = measure(load)
-        giant = GiantRequest(port)
-        giant.start()
-        assert giant.begun.wait(300)
+        large = LargeImageRequest(port)
+        large.start()
+        assert large.begun.wait(300)
         busy = measure(load)
-        assert giant.is_alive(), "the giant was done too early: send photographs for fewer seconds"
-        giant.join()
+        assert large.is_alive(), "the large image was done too early: send photographs for fewer seconds"
+        large.join()
     print(", ".join(f"{name}: {value}" for name, value in describe_machine().items()))
     print("\n| photographs | p50, ms | p95, ms | requests/s |\n| --- | --- | --- | --- |")
-    for name, measured in (("alone", idle), ("beside the giant", busy)):
+    for name, measured in (("alone", idle), ("beside the large image", busy)):
         p50, p95 = measured.percentile(50), measured.percentile(95)
         print(f"| {name} | {p50:.1f} | {p95:.1f} | {measured.throughput:.2f} |")
-    print(
-        f"\np95 beside the giant / alone: {busy.percentile(95) / idle.percentile(95):.2f}; failures: {busy.failures}."
-    )
-    print(f"The giant: first rows after {giant.first_s:.1f} s, all after {giant.seconds:.1f} s.")
+    ratio = busy.percentile(95) / idle.percentile(95)
+    print(f"\np95 beside the large image / alone: {ratio:.2f}; failures: {busy.failures}.")
+    print(f"The large image: first rows after {large.first_s:.1f} s, all after {large.seconds:.1f} s.")
 
 
 if __name__ == "__main__":

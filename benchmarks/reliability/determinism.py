@@ -120,7 +120,7 @@ def findings(predictions: Sequence[Prediction]) -> list[Finding]:
 
 
 def main() -> int:
-    arguments = parser("sameness", __doc__)
+    arguments = parser("determinism", __doc__)
     arguments.add_argument("--repeats", type=int, default=5, help="of each image in each way (5)")
     repeats = arguments.parse_args().repeats
     with TemporaryDirectory() as folder:

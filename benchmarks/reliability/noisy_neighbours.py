@@ -85,7 +85,7 @@ def _percentile(exchanges: list[Exchange], percent: float) -> float:
 
 
 def main() -> int:
-    arguments = parser("neighbours", __doc__)
+    arguments = parser("noisy_neighbours", __doc__)
     arguments.add_argument("--seconds", type=float, default=60, help="of each measurement (60)")
     arguments.add_argument("--rounds", type=int, default=2, help="of all measurements (2)")
     options = arguments.parse_args()
