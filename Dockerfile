@@ -17,6 +17,14 @@ RUN library=$(python -c "import sysconfig; print(sysconfig.get_path('stdlib'))")
     python -m compileall -q --invalidation-mode unchecked-hash \
         -x '/(ensurepip|idlelib|lib2to3|site-packages|dist-packages|test|tkinter|turtledemo)/' "$library"
 
+# The pins of PyTorch and of what it needs: a change of another pin leaves this file, and so PyTorch's layer, as it is.
+FROM base AS torch-pins
+
+WORKDIR /src
+COPY constraints.txt ./
+RUN grep -iE '^(torch|torchvision|triton|nvidia-.*|cuda-.*|filelock|fsspec|jinja2|markupsafe|mpmath|networkx|numpy|pillow|setuptools|sympy|typing[-_]extensions)==' \
+        constraints.txt > torch.txt
+
 FROM base AS build
 
 ARG TORCH_INDEX_URL=""
@@ -24,24 +32,30 @@ WORKDIR /src
 RUN python -m venv /opt/venv
 
 # PyTorch has a step of its own: other requirements may change without installing it again. Its dependencies come with
-# the second step, because the CPU index lacks the versions that the constraints ask for.
-COPY constraints.txt ./
-RUN pip install --no-cache-dir --constraint constraints.txt \
-        ${TORCH_INDEX_URL:+--no-deps --index-url "$TORCH_INDEX_URL"} torch
+# the second step, because the CPU index lacks the versions that the constraints ask for. pip also looks into the indexes of
+# its own configuration, and would take the CUDA build from there without a word.
+COPY --from=torch-pins /src/torch.txt ./
+RUN pip install --no-cache-dir --constraint torch.txt \
+        ${TORCH_INDEX_URL:+--no-deps --index-url "$TORCH_INDEX_URL"} torch && \
+    if [ -n "$TORCH_INDEX_URL" ] && [ -e /opt/venv/lib/python3.11/site-packages/torch/lib/libtorch_cuda.so ]; then \
+        echo "TORCH_INDEX_URL was given, and PyTorch came with CUDA: that index lacks the version in constraints.txt" >&2; \
+        exit 1; \
+    fi
 
-COPY pyproject.toml ./
+COPY constraints.txt pyproject.toml ./
 RUN python -c "import tomllib; print(*tomllib.load(open('pyproject.toml', 'rb'))['project']['dependencies'], sep='\n')" \
         > requirements.txt && \
     pip install --no-cache-dir --constraint constraints.txt --requirement requirements.txt
 
-# The libraries of the service without what only makes programs (compilers, headers, static libraries, pip), without
-# tests, and without those of CUDA's libraries whose names no other library holds. Modules stay compiled whatever becomes
+# The libraries of the service without what only makes programs (compilers and the algebra that they need, headers, static
+# libraries, pip), without tests, and without those of CUDA's libraries whose names no other library holds. Modules stay compiled whatever becomes
 # of the files' times.
 FROM build AS libraries
 
 WORKDIR /opt/venv/lib/python3.11/site-packages
-RUN pip uninstall --yes triton setuptools pip && \
-    rm -rf torch/bin/protoc* torch/share nvidia/*/include nvidia/*/lib/*.alt.so* nvidia/*/lib/libcusolverMg.* && \
+RUN pip uninstall --yes triton sympy mpmath networkx setuptools pip && \
+    find torch/bin -type f ! -name torch_shm_manager -delete && \
+    rm -rf torch/share torch/test nvidia/*/include nvidia/*/lib/*.alt.so* nvidia/*/lib/libcusolverMg.* && \
     find . \( -path ./torch/include -o -type d -name tests \) -prune -exec rm -rf {} + && \
     find . \( -name '*.a' -o -name '*.bc' \) -delete && \
     python -m compileall -q -f -j 0 --invalidation-mode unchecked-hash -x "/torch/testing/_internal/" .
@@ -56,6 +70,9 @@ RUN python -m compileall -q --invalidation-mode unchecked-hash .
 
 FROM base AS runtime
 
+LABEL org.opencontainers.image.title="fcn-segmentation" \
+      org.opencontainers.image.description="Semantic segmentation over HTTP: the Pascal VOC class of every pixel" \
+      org.opencontainers.image.licenses="MIT"
 ENV PYTHONDONTWRITEBYTECODE=1 \
     PYTHONPATH=/srv \
     PYTHONUNBUFFERED=1 \
@@ -95,6 +112,6 @@ COPY --from=libraries /opt/venv /opt/venv
 COPY --from=code /srv /srv
 EXPOSE 8000
 STOPSIGNAL SIGTERM
-HEALTHCHECK --interval=15s --timeout=5s --start-period=120s --retries=3 \
+HEALTHCHECK --interval=15s --timeout=5s --start-period=120s --start-interval=1s --retries=3 \
     CMD ["python", "-c", "import os; from urllib.request import ProxyHandler, build_opener; build_opener(ProxyHandler({})).open(f'http://127.0.0.1:{os.environ[\"FCN_PORT\"]}/readyz', timeout=4)"]
 CMD ["python", "-m", "app"]

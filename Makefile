@@ -6,7 +6,7 @@ BIN := $(VENV)/bin
 INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt
 
 .DEFAULT_GOAL := help
-.PHONY: help serve test test-all test-ecosystem check audit docs soak format picture sbom chroot-check clean
+.PHONY: help serve test test-all test-ecosystem test-containers check audit docs soak format picture sbom chroot-check clean
 
 help: ## Show this list.
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
@@ -15,7 +15,7 @@ serve: $(VENV)/.serve ## Set up, and start the service with the weights that shi
 	@exec $(BIN)/python -m app
 
 # By two processes, as on two cores; each works through a stretch of the tests, so that they share little of what is set up once.
-PYTEST := $(BIN)/python -m pytest --numprocesses=2 --dist=worksteal --ignore=tests/ecosystem
+PYTEST := $(BIN)/python -m pytest --numprocesses=2 --dist=worksteal --ignore=tests/ecosystem --ignore=tests/containers
 
 STARTED := $(shell date +%s)
 TELL_TIME = code=$$?; echo "make $@: $$(($$(date +%s) - $(STARTED))) s"; exit $$code
@@ -28,6 +28,9 @@ test-all: check ## The same with the slow tests too, but for real peers, and wit
 
 test-ecosystem: $(VENV)/.ecosystem $(VENV)/.label-studio $(VENV)/.labelme ## Set up, and test with the real peers: Ray, Kubernetes' tools, tritonclient, pycocotools and others.
 	PATH="$(abspath $(BIN)):$$PATH" $(BIN)/python -m pytest tests/ecosystem
+
+test-containers: $(VENV)/.test ## Build the images and run them, by a Docker engine: the one that is there, or its own (root, Debian).
+	@$(BIN)/python -m pytest tests/containers; $(TELL_TIME)
 
 check: $(VENV)/.test
 	$(BIN)/ruff format --check .

@@ -1,11 +1,14 @@
 """How much memory the service may take at most, as it follows from the settings."""
 
-from dataclasses import dataclass
+import logging
+from dataclasses import dataclass, replace
 
 from app.images.limits import header_bytes
 from app.pipeline.cost import WHOLE_BYTES
 from app.settings import Settings
+from model.cgroups import memory_limit
 from model.device import max_cudnn_plans
+from model.errors import DeviceError
 
 _SMALL_IMAGES = 32
 """Largest small images that may be decoded at once."""
@@ -27,6 +30,11 @@ _CUDA_THREADS = 3
 
 _DECODER_BYTES = 40_000_000
 """Resident bytes of an idle decoder process."""
+
+_LEAST_LARGE_BYTES = 1 << 27
+"""Memory without which large images would not be worth admitting: that of one of 12 megapixels."""
+
+_logger = logging.getLogger("app")
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,7 +61,7 @@ class MemoryBound:
     def of(
         cls, settings: Settings, decoders: int, headers: int, batch_pixels: int, cores: int, *, is_cuda: bool
     ) -> "MemoryBound":
-        """The bound that follows from the settings.
+        """The bound that follows from the settings and from the memory limit of the process's control group.
 
         Args:
             settings: settings of the service.
@@ -62,11 +70,14 @@ class MemoryBound:
             batch_pixels: pixels of small images predicted together; 0 if they are predicted side by side.
             cores: cores that they are predicted on, side by side.
             is_cuda: whether the network computes in a memory of its own.
+
+        Raises:
+            DeviceError: the limit is too low for these settings.
         """
         at_once = 0 if is_cuda else batch_pixels or cores * settings.small_image_pixels
         largest_header_bytes = header_bytes(settings.max_upload_bytes)
         photographs = max(_SMALL_IMAGES * settings.small_image_pixels, 2 * batch_pixels)
-        return cls(
+        bound = cls(
             base_bytes=_BASE_BYTES + (_cuda_bytes() if is_cuda else 0),
             decoder_bytes=decoders * _DECODER_BYTES + headers * largest_header_bytes,
             working_bytes=WHOLE_BYTES * at_once,
@@ -74,12 +85,50 @@ class MemoryBound:
             small_bytes=max(_SMALL_IMAGE_BYTES * photographs, 2 * largest_header_bytes),
             large_bytes=settings.image_memory_bytes,
         )
+        limit_bytes = memory_limit()
+        if limit_bytes is None or bound.total_bytes <= limit_bytes // settings.workers:
+            return bound
+        lower = bound.within(limit_bytes // settings.workers, settings.max_upload_bytes)
+        _logger.warning(
+            "the memory limit of %.0f MB is below the %.0f MB that the settings allow: FCN_IMAGE_MEMORY_BYTES is taken "
+            "as %d, FCN_BODY_MEMORY_BYTES as %d",
+            limit_bytes / 1e6,
+            bound.total_bytes * settings.workers / 1e6,
+            lower.large_bytes,
+            lower.body_bytes,
+        )
+        return lower
 
     @property
     def total_bytes(self) -> int:
         """Bodies count twice: their parts are joined, and answers take what they need even where it is not free."""
         images = self.small_bytes + self.large_bytes
         return self.base_bytes + self.decoder_bytes + self.working_bytes + 2 * self.body_bytes + images
+
+    def within(self, limit_bytes: int, max_upload_bytes: int) -> "MemoryBound":
+        """The bound under a memory limit: large images get less together, then bodies.
+
+        Args:
+            limit_bytes: bytes that the process may take.
+            max_upload_bytes: bytes of the largest body, of which two must still find room.
+
+        Raises:
+            DeviceError: the rest alone takes more.
+        """
+        least = replace(
+            self,
+            large_bytes=min(self.large_bytes, _LEAST_LARGE_BYTES),
+            body_bytes=min(self.body_bytes, 2 * max_upload_bytes),
+        )
+        spare_bytes = limit_bytes - least.total_bytes
+        if spare_bytes < 0:
+            raise DeviceError(
+                f"the memory limit is {limit_bytes / 1e6:.0f} MB, and these settings take {least}: raise the limit, "
+                "or lower FCN_CONCURRENCY, FCN_SMALL_IMAGE_PIXELS or FCN_MAX_UPLOAD_BYTES"
+            )
+        body_bytes = min(self.body_bytes, least.body_bytes + spare_bytes // 2)
+        spare_bytes -= 2 * (body_bytes - least.body_bytes)
+        return replace(self, body_bytes=body_bytes, large_bytes=min(self.large_bytes, least.large_bytes + spare_bytes))
 
     def __str__(self) -> str:
         parts = {

@@ -3,7 +3,8 @@ from pathlib import Path
 import pytest
 import torch
 
-from model.cores import cpu_quota, require_threads, set_threads, usable_cores
+from model.cgroups import cpu_quota, memory_limit
+from model.cores import require_threads, set_threads, usable_cores
 from model.errors import DeviceError
 
 
@@ -12,8 +13,8 @@ def groups(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """Where cgroups are mounted; the process is in ``/pod/box`` of version 2, and of version 1's ``cpu,cpuacct``."""
     own = tmp_path / "own"
     own.write_text("3:cpu,cpuacct:/pod/box\n2:memory:/pod/box\n0::/pod/box\n")
-    monkeypatch.setattr("model.cores._OWN_CGROUPS", own)
-    monkeypatch.setattr("model.cores._CGROUPS", tmp_path / "cgroup")
+    monkeypatch.setattr("model.cgroups._OWN", own)
+    monkeypatch.setattr("model.cgroups._ROOT", tmp_path / "cgroup")
     monkeypatch.setattr("os.sched_getaffinity", lambda _: set(range(6)), raising=False)
     monkeypatch.setattr("os.cpu_count", lambda: 8)
     return tmp_path / "cgroup"
@@ -76,8 +77,33 @@ def test_what_is_not_a_quota_is_none(groups: Path) -> None:
 
 
 def test_a_system_without_cgroups_has_no_quota(groups: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("model.cores._OWN_CGROUPS", groups / "missing")
+    monkeypatch.setattr("model.cgroups._OWN", groups / "missing")
     assert cpu_quota() is None
+
+
+@pytest.mark.parametrize(
+    ("file", "text", "limit"),
+    [
+        ("memory.max", "2147483648", 1 << 31),
+        ("memory.max", "max", None),
+        ("memory/memory.limit_in_bytes", "2147483648", 1 << 31),
+        ("memory/memory.limit_in_bytes", "9223372036854771712", None),
+        ("memory/pod/box/memory.limit_in_bytes", "4096", 4096),
+        ("pod/memory.max", "4096", 4096),
+    ],
+)
+def test_the_memory_limit_of_any_group_above_holds(groups: Path, file: str, text: str, limit: int | None) -> None:
+    (groups / file).parent.mkdir(parents=True, exist_ok=True)
+    (groups / file).write_text(text + "\n")
+    assert memory_limit() == limit
+
+
+def test_the_tightest_memory_limit_holds(groups: Path) -> None:
+    (groups / "pod/box").mkdir(parents=True)
+    (groups / "memory.max").write_text("1000\n")
+    (groups / "pod/memory.max").write_text("3000\n")
+    (groups / "pod/box/memory.max").write_text("2000\n")
+    assert memory_limit() == 1000
 
 
 def test_more_threads_than_the_quota_are_refused_with_the_bound(groups: Path) -> None:

@@ -1,0 +1,145 @@
+"""A Docker engine and the images of the Dockerfile. Without an engine all here is skipped, visibly.
+
+Where a machine has none and allows it (Debian, root), one of its own is unpacked, started, and removed in the end; where
+Docker Hub is out of reach, Debian's own programs stand in for its images.
+"""
+
+import os
+import re
+import shutil
+import subprocess
+import sys
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+from urllib.request import urlopen
+
+import pytest
+
+from tests.containers.docker import DockerError, docker
+
+ROOT = Path(__file__).parents[2]
+_SCRIPTS = Path(__file__).parent
+
+
+@pytest.fixture(scope="session", autouse=True)
+def engine() -> Iterator[None]:
+    """A running engine, whichever ``docker`` finds, or one that ends with the tests."""
+    if _answers():
+        yield
+        return
+    if sys.platform != "linux" or os.geteuid() != 0 or shutil.which("apt-get") is None:
+        pytest.skip("no Docker engine answers (`docker version`), and starting one takes root on Debian")
+    # Sockets' paths may have 107 bytes.
+    folder = Path(tempfile.mkdtemp(prefix="fcn-engine-", dir="/var/tmp"))
+    script = ("bash", str(_SCRIPTS / "engine.sh"))
+    try:
+        subprocess.run([*script, "install", folder], check=True, stdout=sys.stderr)
+        told = subprocess.run([*script, "start", folder], check=True, stdout=subprocess.PIPE, text=True).stdout
+        with pytest.MonkeyPatch.context() as patch:
+            for name, value in re.findall(r"(\w+)=(\S+)", told):
+                patch.setenv(name, value.replace("$PATH", os.environ["PATH"]))
+            yield
+    finally:
+        subprocess.run([*script, "remove", folder], check=True)
+
+
+@pytest.fixture(scope="session")
+def bases(engine: None) -> None:
+    """The images that the Dockerfile and docker-compose.yml start from."""
+    text = (ROOT / "Dockerfile").read_text() + (ROOT / "docker-compose.yml").read_text()
+    names = re.findall(r"^(?:FROM| *image:) +([\w./-]+:v?\d[\w.-]*)", text, re.MULTILINE)
+    assert len(names) == 4
+    for name in names:
+        if not _is_there(name) and not _is_pulled(name):
+            folder = Path(os.environ["DOCKER_HOST"].removeprefix("unix://")).parent
+            if not (folder / "pip.conf").exists():
+                pytest.skip(f"{name} can be pulled from nowhere")
+            subprocess.run(["bash", _SCRIPTS / "bases.sh", ROOT, folder], check=True, stdout=sys.stderr)
+
+
+@pytest.fixture(scope="session")
+def cuda_image(bases: None) -> str:
+    """The service, for CUDA."""
+    return _build("fcn-segmentation", ROOT, TORCH_INDEX_URL="")
+
+
+@pytest.fixture(scope="session")
+def training_image(cuda_image: str) -> str:
+    """Training, for CUDA: what compose calls the images of ``train`` and, here, of ``train-cpu``."""
+    name = _build("fcn-segmentation:train", ROOT, "--target", "train", TORCH_INDEX_URL="")
+    docker("tag", name, "fcn-segmentation:train-cpu")
+    return name
+
+
+@pytest.fixture(scope="session")
+def build_image(cuda_image: str) -> str:
+    return _build("fcn-segmentation:build", ROOT, "--target", "build", TORCH_INDEX_URL="")
+
+
+@pytest.fixture(scope="session")
+def cpu_image(bases: None, tmp_path_factory: pytest.TempPathFactory, request: pytest.FixtureRequest) -> str:
+    """The service without CUDA; where no index of such builds is known, the one with.
+
+    Where the index lacks the pinned version, the newest that it has is put into a copy of the constraints.
+    """
+    index = os.environ.get("TORCH_INDEX_URL", "")
+    if not index:
+        docker("tag", request.getfixturevalue("cuda_image"), "fcn-segmentation:cpu")
+        return "fcn-segmentation:cpu"
+    checkout = _checkout(tmp_path_factory.mktemp("checkout"))
+    constraints = checkout / "constraints.txt"
+    (pinned,) = re.findall(r"^torch==(\S+)$", constraints.read_text(), re.MULTILINE)
+    versions = cpu_versions(index)
+    if pinned not in versions:
+        print(f"TORCH_INDEX_URL lacks torch {pinned}; the image has {versions[-1]}", file=sys.stderr)
+        constraints.write_text(constraints.read_text().replace(f"torch=={pinned}\n", f"torch=={versions[-1]}\n"))
+    return _build("fcn-segmentation:cpu", checkout, TORCH_INDEX_URL=index)
+
+
+def cpu_versions(index: str) -> list[str]:
+    """Versions of PyTorch that an index of builds without CUDA has for the image's Python, oldest first."""
+    # The engine's own index is reached from here as from a build.
+    with urlopen(f"{index.rstrip('/')}/torch/", timeout=60) as page:
+        names = page.read().decode()
+    found = set(re.findall(r"torch-(\d+\.\d+\.\d+)(?:%2B|\+)cpu-cp311-", names))
+    return sorted(found, key=lambda version: [int(part) for part in version.split(".")])
+
+
+def _answers() -> bool:
+    try:
+        docker("version")
+    except (DockerError, FileNotFoundError):
+        return False
+    return True
+
+
+def _is_there(name: str) -> bool:
+    try:
+        docker("image", "inspect", name)
+    except DockerError:
+        return False
+    return True
+
+
+def _is_pulled(name: str) -> bool:
+    try:
+        docker("pull", "--quiet", name)
+    except DockerError:
+        return False
+    return True
+
+
+def _build(tag: str, checkout: Path, *options: str, **arguments: str) -> str:
+    words = [word for name, value in arguments.items() if value for word in ("--build-arg", f"{name}={value}")]
+    docker("build", "--quiet", "--tag", tag, *options, *words, checkout)
+    return tag
+
+
+def _checkout(folder: Path) -> Path:
+    """A copy of what a build is shown."""
+    for name in (".dockerignore", "Dockerfile", "constraints.txt", "pyproject.toml"):
+        shutil.copy(ROOT / name, folder)
+    for name in ("app", "model", "training"):
+        shutil.copytree(ROOT / name, folder / name, ignore=shutil.ignore_patterns("__pycache__"))
+    return folder
