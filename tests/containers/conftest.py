@@ -1,7 +1,7 @@
 """A Docker engine and the images of the Dockerfile. Without an engine all here is skipped, visibly.
 
-Where a machine has none and allows it (Debian, root), one of its own is unpacked, started, and removed in the end; where
-Docker Hub is out of reach, Debian's own programs stand in for its images.
+Where a machine has none and allows it (Debian, root), one of its own is unpacked, started, and removed in the end.
+Where Docker Hub is out of reach, programs of Debian stand in for its images.
 """
 
 import os

@@ -1,0 +1,85 @@
+"""``docker compose`` on a copy of what it reads of the checkout: without anybody's settings, on ports that are free."""
+
+import json
+import os
+import shutil
+import socket
+import subprocess
+from pathlib import Path
+from typing import Any, Self
+from uuid import uuid4
+
+import httpx2
+
+ROOT = Path(__file__).parents[2]
+
+_COMMAND_S = 600
+
+
+class Compose:
+    """A project of Compose; what it has started ends when it is left.
+
+    Args:
+        folder: an empty folder.
+        variables: of docker-compose.yml.
+    """
+
+    def __init__(self, folder: Path, **variables: str) -> None:
+        self.folder = folder
+        self._project = f"fcn-test-{uuid4().hex[:8]}"
+        for name in ("docker-compose.yml", ".env"):
+            shutil.copy(ROOT / name, folder)
+        shutil.copytree(ROOT / "deploy", folder / "deploy", ignore=shutil.ignore_patterns("__pycache__"))
+        self.port, self.prometheus_port, grafana_port = _free_ports(3)
+        ports = {"FCN_PORT": self.port, "PROMETHEUS_PORT": self.prometheus_port, "GRAFANA_PORT": grafana_port}
+        bare = {name: value for name, value in os.environ.items() if not name.startswith(("COMPOSE_", "FCN_"))}
+        self._environment = {**bare, **{name: str(port) for name, port in ports.items()}, **variables}
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        # As docs/deploy.md says, and with it what is kept.
+        self("--profile", "*", "down", "--volumes", "--timeout", "10")
+
+    def __call__(self, *words: str) -> str:
+        """What a command of Compose prints; it must succeed."""
+        self.allow_reading()
+        command = ["docker", "compose", "--project-name", self._project, *words]
+        result = subprocess.run(
+            command,
+            cwd=self.folder,
+            env=self._environment,
+            capture_output=True,
+            text=True,
+            check=False,
+            timeout=_COMMAND_S,
+        )
+        assert result.returncode == 0, f"{command}\n{result.stdout}{result.stderr}"
+        return result.stdout
+
+    def up(self, *profiles: str, options: tuple[str, ...] = ()) -> None:
+        """Start all of these profiles, and return when all is healthy."""
+        chosen = [word for profile in profiles for word in ("--profile", profile)]
+        self(*chosen, "up", "--detach", "--wait", "--no-build", *options)
+
+    def containers(self) -> list[dict[str, Any]]:
+        lines = self("--profile", "*", "ps", "--all", "--format", "json").splitlines()
+        return [json.loads(line) for line in lines]
+
+    def client(self, **headers: str) -> httpx2.Client:
+        """A client of the port that is published."""
+        return httpx2.Client(base_url=f"http://127.0.0.1:{self.port}", headers=headers, timeout=300, trust_env=False)
+
+    def allow_reading(self) -> None:
+        """Let everybody read what is mounted: who the containers are is nobody on the machine."""
+        for path in (self.folder, *self.folder.rglob("*")):
+            path.chmod(path.stat().st_mode | (0o555 if path.is_dir() else 0o444))
+
+
+def _free_ports(number: int) -> list[int]:
+    sockets = [socket.create_server(("127.0.0.1", 0)) for _ in range(number)]
+    ports = [each.getsockname()[1] for each in sockets]
+    for each in sockets:
+        each.close()
+    return ports

@@ -1,0 +1,208 @@
+"""Each profile of docker-compose.yml, as it is, by a real engine."""
+
+import hashlib
+import threading
+from collections import Counter
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack
+from io import BytesIO
+from pathlib import Path
+from typing import Any, Self
+
+import httpx2
+import numpy as np
+import pytest
+from PIL import Image
+
+from tests.containers.compose import Compose
+from tests.containers.docker import docker, wait_until
+
+KEY = "key-of-the-trainer"
+
+LABELS = """
+[[classes]]
+name = "wall"
+color = [0, 0, 0]
+
+[[classes]]
+name = "cat"
+color = [200, 80, 0]
+"""
+
+
+@pytest.fixture(scope="session")
+def photograph() -> bytes:
+    return Path(__file__).parents[2].joinpath("examples/cat.jpg").read_bytes()
+
+
+@pytest.fixture
+def compose(tmp_path: Path) -> Iterator[Callable[..., Compose]]:
+    with ExitStack() as projects:
+        yield lambda **variables: projects.enter_context(Compose(tmp_path, **variables))
+
+
+class Load:
+    """Clients that send a photograph again and again while entered.
+
+    Attributes:
+        outcomes: responses by status; 0 counts failed connections.
+    """
+
+    def __init__(self, project: Compose, photograph: bytes) -> None:
+        self._project = project
+        self._photograph = photograph
+        self.outcomes: Counter[int] = Counter()
+        self._stopping = threading.Event()
+        self._threads = [threading.Thread(target=self._send) for _ in range(3)]
+
+    def __enter__(self) -> Self:
+        for thread in self._threads:
+            thread.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._stopping.set()
+        for thread in self._threads:
+            thread.join()
+
+    def wait_for(self, number: int) -> None:
+        wanted = self.outcomes.total() + number
+        wait_until(lambda: self.outcomes.total() >= wanted)
+
+    def _send(self) -> None:
+        with self._project.client() as client:
+            while not self._stopping.is_set():
+                try:
+                    self.outcomes[post(client, self._photograph).status_code] += 1
+                except httpx2.TransportError:
+                    self.outcomes[0] += 1
+
+
+def post(client: httpx2.Client, image: bytes) -> httpx2.Response:
+    return client.post("/segment", content=image, headers={"Content-Type": "image/jpeg"})
+
+
+def test_cpu(compose: Callable[..., Compose], cpu_image: str, photograph: bytes) -> None:
+    project = compose()
+    project.up("cpu")
+    with project.client() as client:
+        assert post(client, photograph).status_code == 200
+    (container,) = project.containers()
+    assert {publisher["URL"] for publisher in container["Publishers"]} == {"127.0.0.1"}
+    assert container["Health"] == "healthy"
+
+
+def test_scale(compose: Callable[..., Compose], cpu_image: str, photograph: bytes) -> None:
+    """No small request is lost while replicas come, go, are killed and reload; of large ones those of the killed are."""
+    project = compose(SEGMENTATION_REPLICAS="3")
+    project.up("scale")
+    large = BytesIO()
+    noise = np.random.default_rng(0).integers(0, 256, (750, 1000, 3), dtype=np.uint8)
+    Image.fromarray(noise).resize((4000, 3000), Image.Resampling.NEAREST).save(large, "JPEG", quality=95)
+    assert len(large.getvalue()) > 1 << 20
+
+    def send_large() -> bool:
+        with project.client() as client:
+            try:
+                return post(client, large.getvalue()).status_code == 200
+            except httpx2.TransportError:
+                return False
+
+    replicas = [each["ID"] for each in project.containers() if each["Service"] == "replica"]
+    with Load(project, photograph) as load, ThreadPoolExecutor(3) as threads:
+        load.wait_for(6)
+        giants = [threads.submit(send_large) for _ in range(3)]
+        load.wait_for(3)
+        docker("kill", replicas[0])
+        load.wait_for(6)
+        for replica in replicas[1:]:
+            docker("exec", replica, "sh", "-c", "kill -HUP 1")
+        load.wait_for(6)
+        project.up("scale", options=("--no-recreate", "--scale", "replica=2"))
+        load.wait_for(6)
+        project.up("scale", options=("--no-recreate", "--scale", "replica=3"))
+        load.wait_for(6)
+        done = [giant.result() for giant in giants]
+    assert set(load.outcomes) == {200}
+    assert done.count(False) <= 1
+    assert sum(each["Service"] == "replica" and each["State"] == "running" for each in project.containers()) == 3
+
+
+def test_observability(compose: Callable[..., Compose], cpu_image: str) -> None:
+    project = compose()
+    project.up("cpu", "observability")
+    with httpx2.Client(base_url=f"http://127.0.0.1:{project.prometheus_port}/api/v1/", trust_env=False) as prometheus:
+
+        def ask(path: str) -> dict[str, Any]:
+            data: dict[str, Any] = prometheus.get(path).raise_for_status().json()["data"]
+            return data
+
+        def firing() -> set[str]:
+            return {alert["labels"]["alertname"] for alert in ask("alerts")["alerts"] if alert["state"] == "firing"}
+
+        def targets() -> list[str]:
+            return [target["health"] for target in ask("targets")["activeTargets"]]
+
+        wait_until(lambda: targets() == ["up"])
+        (group,) = ask("rules")["groups"]
+        wait_until(lambda: all(rule["health"] == "ok" for rule in ask("rules")["groups"][0]["rules"]))
+        assert len(group["rules"]) > 10
+        assert firing() == set()
+        project("--profile", "cpu", "stop", "segmentation-cpu")
+        wait_until(lambda: firing() == {"SegmentationAbsent"})
+        project.up("cpu")
+        wait_until(lambda: firing() == set())
+
+
+def test_training(
+    compose: Callable[..., Compose],
+    cpu_image: str,
+    training_image: str,
+    photograph: bytes,
+) -> None:
+    """A run ends with the service that is there serving what was trained, without a restart."""
+    project = compose()
+    put_data(project.folder / "data", photograph)
+    digest = hashlib.sha256(KEY.encode()).hexdigest()
+    (project.folder / "keys.txt").write_text(f"trainer {digest} admin,segment\n")
+    (project.folder / "settings.env").write_text(
+        "FCN_API_KEYS_FILE=/run/keys.txt\nFCN_WEIGHTS=/weights/model.safetensors\n"
+    )
+    (project.folder / "train.env").write_text(f"RELOAD_KEY={KEY}\n")
+    (project.folder / "docker-compose.override.yml").write_text(
+        "services:\n  segmentation-cpu:\n    volumes: ['./keys.txt:/run/keys.txt:ro']\n"
+    )
+
+    def train(name: str, steps: int) -> str:
+        data = ("finetune", "--data", "/data", "--source", "pets:train:1", "--labels", "/data/labels.toml")
+        values = ("data.workers=0", "data.crop_size=64", "run.tensorboard=false")
+        settings = [word for value in values for word in ("--set", value)]
+        run = ("run", "--rm", "--no-TTY", "train-cpu", name)
+        return project("--profile", "train", *run, *data, "--steps", str(steps), *settings)
+
+    train("first", 1)
+    project.up("cpu")
+    with project.client(**{"X-API-Key": KEY}) as client:
+        before = client.get("/model").raise_for_status().json()
+        assert [each["name"] for each in before["classes"]] == ["wall", "cat"]
+        (container,) = (each["ID"] for each in project.containers() if each["Service"] == "segmentation-cpu")
+        assert "segmentation-cpu:8000 at " in train("second", 2)
+        response = post(client, photograph)
+    assert response.status_code == 200
+    assert response.headers["x-checkpoint-sha256"] not in ("", before.get("sha256"))
+    assert container in {each["ID"] for each in project.containers()}
+
+
+def put_data(folder: Path, photograph: bytes) -> None:
+    """One photograph with its mask, in VOC's layout."""
+    root = folder / "pets"
+    for name in ("JPEGImages", "SegmentationClass", "ImageSets/Segmentation"):
+        (root / name).mkdir(parents=True)
+    (root / "JPEGImages/cat.jpg").write_bytes(photograph)
+    with Image.open(BytesIO(photograph)) as image:
+        mask = np.zeros((image.height, image.width), np.uint8)
+    mask[:, 100:] = 1
+    Image.fromarray(mask).save(root / "SegmentationClass/cat.png")
+    (root / "ImageSets/Segmentation/train.txt").write_text("cat\n")
+    (folder / "labels.toml").write_text(LABELS)
