@@ -6,7 +6,7 @@ BIN := $(VENV)/bin
 INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt
 
 .DEFAULT_GOAL := help
-.PHONY: help serve test test-all test-ecosystem test-containers check audit docs soak format picture sbom chroot-check clean
+.PHONY: help serve test test-all test-ecosystem test-containers check audit docs soak format picture sbom clean
 
 help: ## Show this list.
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
@@ -60,9 +60,6 @@ picture: $(VENV)/.serve ## Make the README's picture with the service that is ru
 
 sbom: $(VENV)/.test ## Write down what the image holds, with licences (CycloneDX, sbom.json).
 	@$(BIN)/python -m deploy.sbom sbom.json
-
-chroot-check: $(VENV)/.test ## Run the Dockerfile's steps in a chroot, try and measure what they make (root, debootstrap).
-	$(BIN)/python -m deploy.chroot
 
 clean: ## Remove the virtual environment and caches.
 	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis

@@ -1,6 +1,6 @@
 """Writes down what the image holds: a software bill of materials (SBOM), CycloneDX 1.6 in JSON.
 
-Of the service's packages as they are installed here, less what the Dockerfile removes, or of an image's.
+Of the service's packages as they are installed here, less what the Dockerfile removes.
 """
 
 import argparse
@@ -19,7 +19,7 @@ from cyclonedx.schema import SchemaVersion
 from cyclonedx.validation.json import JsonStrictValidator
 
 from deploy.licences import STATED, faults, licence
-from deploy.shipped import held, shipped
+from deploy.shipped import shipped
 
 _PROJECT = Path(__file__).resolve().parents[1] / "pyproject.toml"
 
@@ -32,10 +32,8 @@ def main() -> None:
     """Write the document, and print who has which licence; exit code 1 if one is not allowed."""
     parser = argparse.ArgumentParser(prog="python -m deploy.sbom", description=__doc__)
     parser.add_argument("file", type=Path, help="to write")
-    parser.add_argument("--image", type=Path, metavar="ROOT", help="root of an image that `deploy.chroot --keep` made")
     options = parser.parse_args()
-    packages = shipped() if options.image is None else held(options.image)
-    document = make_sbom(packages)
+    document = make_sbom(shipped())
     options.file.write_text(json.dumps(document, indent=2) + "\n")
     _print_licences(document["components"])
     if found := faults(document["components"]):

@@ -6,7 +6,7 @@ What the base image brings, its own pip for one, is not among them.
 import re
 import tomllib
 from collections.abc import Iterator
-from importlib.metadata import Distribution, distribution, distributions
+from importlib.metadata import Distribution, distribution
 from pathlib import Path
 
 from packaging.requirements import Requirement
@@ -25,11 +25,6 @@ def shipped() -> list[Distribution]:
     project = tomllib.loads((_ROOT / "pyproject.toml").read_text())["project"]
     names = _needed([Requirement(text) for text in project["dependencies"]]) - removed()
     return [distribution(name) for name in sorted(names)]
-
-
-def held(root: Path) -> list[Distribution]:
-    """What an image holds, whose files lie under ``root``."""
-    return list(distributions(path=[str(path) for path in root.glob("opt/venv/lib/python*/site-packages")]))
 
 
 def removed() -> set[str]:

@@ -94,7 +94,7 @@ def test_cpu(compose: Callable[..., Compose], cpu_image: str, photograph: bytes)
 
 
 def test_scale(compose: Callable[..., Compose], cpu_image: str, photograph: bytes) -> None:
-    """No small request is lost while replicas come, go, are killed and reload; of large ones those of the killed are."""
+    """No small request is lost while replicas come, go, are killed and reload; of large ones, the killed one's."""
     project = compose(SEGMENTATION_REPLICAS="3")
     project.up("scale")
     large = BytesIO()
@@ -184,13 +184,13 @@ def test_training(
     train("first", 1)
     project.up("cpu")
     with project.client(**{"X-API-Key": KEY}) as client:
-        before = client.get("/model").raise_for_status().json()
-        assert [each["name"] for each in before["classes"]] == ["wall", "cat"]
+        assert [each["name"] for each in client.get("/classes").raise_for_status().json()["classes"]] == ["wall", "cat"]
+        before = post(client, photograph)
         (container,) = (each["ID"] for each in project.containers() if each["Service"] == "segmentation-cpu")
         assert "segmentation-cpu:8000 at " in train("second", 2)
-        response = post(client, photograph)
-    assert response.status_code == 200
-    assert response.headers["x-checkpoint-sha256"] not in ("", before.get("sha256"))
+        after = post(client, photograph)
+    assert before.status_code == after.status_code == 200
+    assert before.headers["x-checkpoint-sha256"] != after.headers["x-checkpoint-sha256"]
     assert container in {each["ID"] for each in project.containers()}
 
 

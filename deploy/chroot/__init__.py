@@ -1,1 +1,0 @@
-"""Carries out the Dockerfile's steps without a Docker engine, and tries and measures what they make."""
