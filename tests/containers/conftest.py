@@ -16,7 +16,7 @@ from urllib.request import urlopen
 
 import pytest
 
-from tests.containers.docker import DockerError, docker
+from benchmarks.docker import DockerError, docker
 
 ROOT = Path(__file__).parents[2]
 _SCRIPTS = Path(__file__).parent

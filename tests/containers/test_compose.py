@@ -15,8 +15,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from benchmarks.docker import docker, wait_until
 from tests.containers.compose import Compose
-from tests.containers.docker import docker, wait_until
 
 KEY = "key-of-the-trainer"
 

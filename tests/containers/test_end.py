@@ -10,7 +10,7 @@ import httpx2
 import pytest
 from PIL import Image
 
-from tests.containers.docker import HARDENED, Container, docker
+from benchmarks.docker import HARDENED, Container, docker
 
 GRACE_S = 75
 """That of docker-compose.yml, and of the chart's terminationGracePeriodSeconds."""

@@ -4,7 +4,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from tests.containers.docker import HARDENED, Container, docker
+from benchmarks.docker import HARDENED, Container, docker
 
 SETTINGS_ARE_WRONG = 2
 CANNOT_START = 3

@@ -23,7 +23,7 @@ PROFILES: dict[str, dict[str, int | None]] = {
     "cpu": {"segmentation-cpu": 8000},
     "scale": {"nginx": 8000, "replica": None},
     "observability": {"prometheus": 9090, "grafana": 3000},
-    "train": {"train": None},
+    "train": {"train": None, "train-cpu": None},
 }
 """What each starts, and the port of the machine on which each of them is reached."""
 
@@ -88,28 +88,29 @@ def test_what_watches_goes_with_each_that_serves(checkout: Path, profile: str) -
 
 def test_all_is_confined_bounded_and_pinned(checkout: Path) -> None:
     found = services(checkout, *PROFILES)
-    assert len(found) == 7
+    assert len(found) == 8
     for name, service in found.items():
         assert service["read_only"], name
         assert service["cap_drop"] == ["ALL"], name
         assert service["security_opt"] == ["no-new-privileges:true"], name
         if "build" in service:
             target = service["build"]["target"]
-            assert target == ("train" if name == "train" else "serve")
+            assert target == ("train" if name.startswith("train") else "serve")
             assert f" AS {target}\n" in (ROOT / "Dockerfile").read_text()
         else:
             assert re.fullmatch(r"[\w./-]+:v?\d+\.\d+\.\d+(-\w+)?", service["image"]), service["image"]
-        if name != "train":
+        if not name.startswith("train"):
             limits = service["deploy"]["resources"]["limits"]
             assert float(limits["cpus"]) > 0
             assert int(limits["memory"]) > 0
             assert service["restart"] == "unless-stopped"
 
 
-def test_who_watches_is_reached_from_this_machine_alone(checkout: Path) -> None:
-    for service in services(checkout, "observability").values():
-        (port,) = service["ports"]
-        assert port["host_ip"] == "127.0.0.1"
+def test_all_is_reached_from_this_machine_alone_unless_told_otherwise(checkout: Path) -> None:
+    for variables, address in (({}, "127.0.0.1"), ({"FCN_BIND": "0.0.0.0"}, "0.0.0.0")):
+        for name, service in services(checkout, *PROFILES, **variables).items():
+            for port in service.get("ports", []):
+                assert port["host_ip"] == ("127.0.0.1" if name in PROFILES["observability"] else address)
 
 
 @pytest.mark.parametrize("name", SERVING)
@@ -128,6 +129,13 @@ def test_settings_are_ones_that_the_service_accepts(checkout: Path, name: str) -
     assert grace_s
     # Requests, then answers, then the last band, which gets ten seconds.
     assert 60 + int(grace_s[1]) > 2 * settings.drain_timeout_s + 10
+
+
+def test_without_a_gpu_training_asks_for_none(checkout: Path) -> None:
+    found = services(checkout, "train", TORCH_INDEX_URL="https://cpu.example.org")
+    assert "devices" in found["train"]["deploy"]["resources"]["reservations"]
+    assert "deploy" not in found["train-cpu"] or not found["train-cpu"]["deploy"].get("resources")
+    assert found["train-cpu"]["build"]["args"] == {"TORCH_INDEX_URL": "https://cpu.example.org"}
 
 
 def test_replicas_are_as_many_as_wanted_and_nginx_waits_for_them(checkout: Path) -> None:
@@ -154,10 +162,10 @@ def test_nginx_prometheus_and_training_call_the_services_by_their_names(checkout
 
 def test_what_is_trained_lies_where_the_services_read(checkout: Path) -> None:
     found = services(checkout, *PROFILES)
-    for name in (*SERVING, "train"):
+    for name in (*SERVING, "train", "train-cpu"):
         (volume,) = [volume for volume in found[name]["volumes"] if volume["target"] == "/weights"]
         assert volume["source"] == "weights"
-        assert volume.get("read_only", False) == (name != "train")
+        assert volume.get("read_only", False) == (not name.startswith("train"))
 
 
 def test_files_of_the_checkout_that_are_mounted_are_there(checkout: Path) -> None:
