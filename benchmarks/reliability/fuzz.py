@@ -69,9 +69,12 @@ def prove(count: int, warm_up: int, clients: int, seed: int) -> list[Finding]:
 
 
 def _told(answers: Answers) -> list[Finding]:
-    kinds = [Finding(f"answers: {kind}", str(times)) for kind, times in sorted(answers.counts.items())]
+    kinds = ", ".join(f"{kind} {times}" for kind, times in sorted(answers.counts.items()))
     examples = [f"body {fault.number}: {fault.what}" for fault in answers.faults]
-    return [*kinds, none_of("5xx, no problem document, half an answer or none", len(answers.faults), examples)]
+    return [
+        Finding("answers", kinds),
+        none_of("5xx, no problem document, half an answer or none", len(answers.faults), examples),
+    ]
 
 
 def _settled_bytes(process: int, bound_bytes: float) -> int:

@@ -18,14 +18,14 @@ class LoggedRequest:
     """One request; times are ``time.perf_counter``'s.
 
     Attributes:
-        request: number of it.
+        request: number of the client that sent it.
         began_at: before anything of it was sent.
         sent_at: when it had been handed over to the system whole; infinite if it never was.
         ended_at: when the answer was whole, or was seen not to come.
         status: status of the answer; ``NO_ANSWER`` if there was none, or half of it.
         digest: digest of the weights that made it, as it says.
         body: body of the answer.
-        own_port: own port of the client's end of the connection.
+        own_port: port of the client's end of the connection.
     """
 
     request: int

@@ -33,8 +33,9 @@ def executed() -> NotebookNode:
     notebook = cast("NotebookNode", nbformat.read(NOTEBOOK, as_version=nbformat.NO_CONVERT))  # type: ignore[no-untyped-call]
     with tempfile.TemporaryDirectory() as folder:
         # A user's own data and settings stay out of it, and the kernel does not work in the project's root.
-        absent = ("FCN_DATA", "IPYTHONDIR", "JUPYTER_CONFIG_DIR", "JUPYTER_RUNTIME_DIR")
-        variables = {name: str(Path(folder, name.lower())) for name in absent} | {"PYTHONPATH": str(ROOT)}
+        own = ("IPYTHONDIR", "JUPYTER_CONFIG_DIR", "JUPYTER_RUNTIME_DIR")
+        variables = {name: str(Path(folder, name.lower())) for name in own}
+        variables |= {"FCN_DATA": "/nowhere", "PYTHONPATH": str(ROOT)}
         workplace = Path(folder, "workplace")
         workplace.mkdir()
         resources = {"metadata": {"path": str(workplace)}}
@@ -75,7 +76,9 @@ def _cell(cell: NotebookNode) -> Iterator[str]:
 
 
 def _outputs(cell: NotebookNode) -> list[NotebookNode]:
-    return cell.outputs if cell.cell_type == "code" else []
+    """What a cell prints and draws, without the progress that it tells meanwhile."""
+    outputs = cell.outputs if cell.cell_type == "code" else []
+    return [output for output in outputs if output.get("name") != "stderr"]
 
 
 def _is_picture(output: NotebookNode) -> bool:
