@@ -4,7 +4,6 @@ import json
 import re
 import subprocess
 import sys
-from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
@@ -20,12 +19,6 @@ ROOT = Path(__file__).parents[2]
 README = (ROOT / "README.md").read_text()
 CURL_COMMANDS = re.findall(r"^curl .*$", README + (ROOT / "docs/http.md").read_text(), re.MULTILINE)
 PYTHON_EXAMPLES = re.findall(r"```python\n(.*?)```", README, re.DOTALL)
-
-
-@pytest.fixture(scope="module")
-def server() -> Iterator[ServerProcess]:
-    with ServerProcess(deadline_s=600) as server:
-        yield server
 
 
 @needs("curl")
