@@ -246,3 +246,16 @@ def test_figures_of_the_comparison_are_those_of_the_benchmarks() -> None:
     measured = (ROOT / "docs/records/benchmarks.md").read_text().splitlines()
     assert len(figures) >= 4
     assert [line for line in figures if line not in measured] == []
+
+
+def test_figures_of_the_readme_are_those_of_the_records() -> None:
+    rows = re.findall(r"^\| (.*) \|$", (ROOT / "README.md").read_text(), re.MULTILINE)
+    table = {name: cells for name, *cells in (row.split(" | ") for row in rows) if len(cells) == 3}
+    throughputs, p50s = table["requests a second, eight clients"], table["p50 of one client, ms"]
+    ratios = table["throughput / that of the service that tutorials write"]
+    records = (ROOT / "docs/records/benchmarks.md").read_text()
+    measured = {row[0]: row for row in (line.strip("| ").split(" | ") for line in records.splitlines())}
+    for precision, throughput, p50, ratio in zip(table["measure"], throughputs, p50s, ratios, strict=True):
+        service = f"ours-{precision}"
+        assert (measured[service][1], measured[service][4]) == (p50, throughput)
+        assert f"| {service} / naive: throughput | {ratio} |" in records

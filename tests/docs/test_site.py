@@ -92,6 +92,14 @@ def test_the_command_reference_has_the_commands(site: Path) -> None:
     assert "--resume" in page
 
 
+@pytest.mark.slow
+def test_the_walkthrough_shows_what_its_notebook_draws(site: Path) -> None:
+    page = (site / "walkthrough.html").read_text()
+    pictures = list((site / "walkthrough").glob("*.png"))
+    assert len(pictures) == 8
+    assert all(f'src="walkthrough/{picture.name}"' in page for picture in pictures)
+
+
 def test_links_out_of_the_docs_lead_into_the_site() -> None:
     source = ROOT / "docs" / "model_card.md"
     assert rewrite("[r](../training/recipes/cpu.toml) [l](log.md#a)", source) == (
