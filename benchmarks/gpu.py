@@ -1,6 +1,7 @@
 """What a GPU does: forward passes alone, whole predictions in process, and requests over HTTP. Needs no data.
 
     python -m benchmarks.gpu [--precision float32] [--clients 64] [--seconds 10]
+    python -m benchmarks.gpu --first-hour [--file first-hour.md]     all that a first GPU is asked, in one table
 
 With ``--device cpu`` it runs on a CPU, with small batches, to show that it works.
 """
@@ -17,6 +18,7 @@ import numpy as np
 import torch
 
 from app.images.decode import decode_image
+from benchmarks import first_hour
 from benchmarks.machine import describe_machine
 from benchmarks.photograph import photograph
 from benchmarks.service import OURS, running
@@ -77,7 +79,11 @@ def main() -> None:
     parser.add_argument("--precision", type=Precision, default=Precision.BFLOAT16, choices=list(Precision))
     parser.add_argument("--clients", type=int, default=64, help="that each wait for their answer")
     parser.add_argument("--seconds", type=float, default=10, help="of each measurement")
+    parser.add_argument("--first-hour", action="store_true", help="run all of benchmarks.first_hour instead")
+    parser.add_argument("--file", type=Path, default=Path("first-hour.md"), help="that its table is written to")
     arguments = parser.parse_args()
+    if arguments.first_hour:
+        sys.exit(not first_hour.run(arguments.device, arguments.file))
     device = choose_device(arguments.device)
     batch = 42 if device.type == "cuda" else 2
     dtype = arguments.precision.dtype
