@@ -40,10 +40,12 @@ class Postprocessor:
         upsampling: makes logits of scores.
         transform: the function of the logits.
         rows: rows of all scores.
-        across: whether scores come, and pixels go, transposed.
+        transposed: whether scores come, and pixels go, transposed.
     """
 
-    def __init__(self, upsampling: Upsampling, transform: LogitsTransform, rows: int, *, across: bool = False) -> None:
+    def __init__(
+        self, upsampling: Upsampling, transform: LogitsTransform, rows: int, *, transposed: bool = False
+    ) -> None:
         # No logits are made where their argmax can be computed without them.
         self._makes_logits = transform is not argmax or not isinstance(upsampling, BilinearUpsampling)
         if self._makes_logits:
@@ -51,7 +53,7 @@ class Postprocessor:
         else:
             enlarge = partial(_bilinear_argmax, upsampling.factor)
         program = Program((Step(Upsample(enlarge, upsampling.factor), (0,)),))
-        self._stream = Stream(program.transposed() if across else program, rows)
+        self._stream = Stream(program.transposed() if transposed else program, rows)
         self._pixels_a_cell = upsampling.factor**2
 
     def push(self, scores: Tensor) -> Iterator[Tensor]:

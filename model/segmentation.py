@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -50,15 +51,37 @@ class Band:
     """The next rows of a prediction, and what they took.
 
     Attributes:
-        mask: (rows, width), uint8 class indices. There may be none: the first rows are told when the network has seen
-            what lies far below them.
+        pixels: (channels, rows, width): uint8 class indices and, if asked for, 255 times the winning class's
+            probability; or each class's probability. There may be no rows: the first are told when the network has
+            seen what lies far below them.
         timings: of the work since the last band.
-        confidence: (rows, width), uint8: 255 times the winning class's probability; None unless asked for.
     """
 
-    mask: NDArray[np.uint8]
+    pixels: NDArray[Any]
     timings: Timings
-    confidence: NDArray[np.uint8] | None = None
+
+    @classmethod
+    def without_rows(cls, width: int, timings: Timings) -> "Band":
+        return cls(np.empty((1, 0, width), dtype=np.uint8), timings)
+
+    @property
+    def rows(self) -> int:
+        return int(self.pixels.shape[1])
+
+    @property
+    def mask(self) -> NDArray[np.uint8]:
+        """(rows, width), uint8 class indices."""
+        mask: NDArray[np.uint8] = self.pixels[0]
+        return mask
+
+    @property
+    def confidence(self) -> NDArray[np.uint8] | None:
+        """(rows, width), uint8: 255 times the winning class's probability; None unless asked for, or without rows."""
+        return self.pixels[1] if len(self.pixels) > 1 else None
+
+    def cropped(self, rows: int, width: int) -> "Band":
+        """What of the band lies within so many rows and columns."""
+        return Band(self.pixels[:, :rows, :width], self.timings)
 
 
 @dataclass(frozen=True, slots=True)

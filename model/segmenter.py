@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -13,7 +14,6 @@ from torch import Tensor
 
 from model.capabilities import require_precision
 from model.checkpoint import Checkpoint
-from model.course import Course, Piece
 from model.device import choose_device, device_errors
 from model.errors import CheckpointError, ImageError
 from model.networks import FCN
@@ -22,7 +22,7 @@ from model.postprocessing import LogitsTransform, Postprocessor, argmax, argmax_
 from model.precision import Precision
 from model.segmentation import NO_TIME, Band, Segmentation, Timings, collect
 from model.streaming import Program, Stream, fuse, quantize, trace_scores
-from model.tiling import Rectangle, ScoreMap, Tiling, TilingLimits, mean_logits, sliding_windows
+from model.tiling import ScoreMap, Tiling, TilingLimits, mean_logits, sliding_windows
 
 DEFAULT_WEIGHTS = Path(__file__).parent / "weights" / "voc.safetensors"
 """The checkpoint that ships."""
@@ -63,12 +63,15 @@ class Segmenter:
         self.limits = limits
         self.precision = precision
         self.precision_reason = "as set"
+        self._dtype = precision.dtype
+        # Interpolated in half precision, scores would make steps that can be seen.
+        self._upsampling_dtype = torch.promote_types(self._dtype, torch.float32)
         require_precision(precision, self.device)
         if precision is Precision.INT8 and not checkpoint.activation_ranges:
             raise CheckpointError("the checkpoint has no ranges to predict in int8 with; export it with --calibrate")
         with device_errors(self.device):
             network = self._build()
-            self._upsampling = network.upsampling.to(torch.promote_types(precision.dtype, torch.float32))
+            self._upsampling = network.upsampling.to(self._upsampling_dtype)
             self._program = self._prepared(trace_scores(network))
         # Few images are so wide: most processes never need these weights.
         self._transposed_program = cache(self._make_transposed_program)
@@ -138,10 +141,7 @@ class Segmenter:
             ImageError: the array is no image.
             TilingError: the image is too large to be predicted that way.
         """
-        transform = argmax_and_confidence if confidence else argmax
-        pieces = self._pieces(image, tiling, transform)
-        width = image.shape[1]
-        return (_band(piece, width) for piece in pieces)
+        return self._bands(image, tiling, argmax_and_confidence if confidence else argmax)
 
     def segment_together(
         self,
@@ -167,19 +167,12 @@ class Segmenter:
         if len(sizes) != 1:
             raise ImageError(f"images of one size are predicted together, not of {sorted(sizes)}")
         ((height, width),) = sizes
-        course = self._course(height, argmax_and_confidence if confidence else argmax, interrupt=interrupt)
-        whole = Rectangle(0, 0, height, width)
-        (piece,) = course.push([self._cut(image, whole) for image in images])
-        assert piece.pixels is not None
-        return [
-            Segmentation(
-                pixels[0, : image.shape[0], : image.shape[1]],
-                self.checkpoint.labels,
-                piece.timings,
-                pixels[1, : image.shape[0], : image.shape[1]] if confidence else None,
-            )
-            for image, pixels in zip(images, piece.pixels, strict=True)
-        ]
+        stream = Stream(self._program, height, interrupt)
+        postprocessor = self._postprocessor(height, argmax_and_confidence if confidence else argmax)
+        padded = [self.checkpoint.preprocessing.pad(image, height, width) for image in images]
+        (bands,) = self._push(padded, stream, postprocessor)
+        cropped = [band.cropped(*image.shape[:2]) for band, image in zip(bands, images, strict=True)]
+        return [Segmentation(band.mask, self.checkpoint.labels, band.timings, band.confidence) for band in cropped]
 
     def probabilities(self, image: NDArray[np.uint8], *, tiling: Tiling = Tiling.AUTO) -> NDArray[np.float32]:
         """Predict how probable each class is at every pixel: what predictions are averaged with.
@@ -197,12 +190,10 @@ class Segmenter:
             ImageError: the array is no such image.
             TilingError: the image is too large to be predicted that way.
         """
-        pieces = self._pieces(image, tiling, probabilities)
-        rows = [piece.pixels[0, :, :, : image.shape[1]] for piece in pieces if piece.pixels is not None]
+        rows = [band.pixels for band in self._bands(image, tiling, probabilities) if band.rows]
         return np.concatenate(rows, axis=1, dtype=np.float32, casting="same_kind")
 
-    def _pieces(self, image: NDArray[np.uint8], tiling: Tiling, transform: LogitsTransform) -> Iterator[Piece]:
-        """An image's rows as read, and no more; their width may be rounded up."""
+    def _bands(self, image: NDArray[np.uint8], tiling: Tiling, transform: LogitsTransform) -> Iterator[Band]:
         _require_image(image)
         height, width = image.shape[:2]
         match self.limits.choose(height, width, tiling):
@@ -211,48 +202,108 @@ class Segmenter:
             case Tiling.WHOLE:
                 return self._streamed(image, transform, aligned(height))
             case _ if self.limits.should_transpose(height, width):
-                return self._streamed_across(image, transform)
+                return self._streamed_transposed(image, transform)
             case _:
                 return self._streamed(image, transform, self.limits.band_rows(width))
 
     def _streamed(
-        self, image: NDArray[np.uint8], transform: LogitsTransform, band_rows: int, *, across: bool = False
-    ) -> Iterator[Piece]:
+        self, image: NDArray[np.uint8], transform: LogitsTransform, band_rows: int, *, transposed: bool = False
+    ) -> Iterator[Band]:
         height, width = image.shape[:2]
-        course = self._course(aligned(height), transform, across=across)
+        end = aligned(height)
+        stream = Stream(self._transposed_program() if transposed else self._program, end)
+        postprocessor = self._postprocessor(end, transform, transposed=transposed)
         done = 0
-        for top in range(0, aligned(height), band_rows):
-            band = Rectangle(top, 0, min(band_rows, aligned(height) - top), aligned(width))
-            for piece in course.push([self._cut(image, band)]):
-                pixels = None if piece.pixels is None else piece.pixels[:, :, : height - done]
-                done += 0 if pixels is None else pixels.shape[2]
-                yield Piece(pixels, piece.timings)
+        for top in range(0, end, band_rows):
+            rows = min(band_rows, end - top)
+            padded = self.checkpoint.preprocessing.pad(image[top : top + rows], rows, aligned(width))
+            for (band,) in self._push([padded], stream, postprocessor):
+                cropped = band.cropped(height - done, width)
+                done += cropped.rows
+                yield cropped
 
-    def _streamed_across(self, image: NDArray[np.uint8], transform: LogitsTransform) -> Iterator[Piece]:
+    def _streamed_transposed(self, image: NDArray[np.uint8], transform: LogitsTransform) -> Iterator[Band]:
         """By bands of columns; the rows are told when all is done."""
         height, width = image.shape[:2]
         whole: NDArray[Any] | None = None
         left = 0
-        for piece in self._streamed(image.transpose(1, 0, 2), transform, self.limits.band_rows(height), across=True):
-            if piece.pixels is not None:
-                batch, channels, columns, _ = piece.pixels.shape
+        for band in self._streamed(image.transpose(1, 0, 2), transform, self.limits.band_rows(height), transposed=True):
+            if band.rows:
                 if whole is None:
-                    whole = np.empty((batch, channels, height, width), dtype=piece.pixels.dtype)
-                whole[..., left : left + columns] = piece.pixels[..., :height].swapaxes(2, 3)
-                left += columns
-            yield Piece(None, piece.timings)
-        yield Piece(whole, NO_TIME)
+                    whole = np.empty((len(band.pixels), height, width), dtype=band.pixels.dtype)
+                whole[..., left : left + band.rows] = band.pixels.swapaxes(1, 2)
+                left += band.rows
+            yield Band.without_rows(width, band.timings)
+        assert whole is not None
+        yield Band(whole, NO_TIME)
 
-    def _overlapping(self, image: NDArray[np.uint8], transform: LogitsTransform) -> Iterator[Piece]:
+    def _overlapping(self, image: NDArray[np.uint8], transform: LogitsTransform) -> Iterator[Band]:
         height, width = image.shape[:2]
         maps: list[ScoreMap] = []
-        for place in sliding_windows(height, width, self.limits.overlap_height, self.limits.overlap_width):
-            scores, timings = self._course(place.height, transform).scores([self._cut(image, place)])
-            maps.append(ScoreMap(place.top, place.left, scores[0]))
-            yield Piece(None, timings)
-        bands = mean_logits(maps, self._upsampling, height, width)
-        while (piece := _next_piece(bands, transform)) is not None:
-            yield piece
+        for window in sliding_windows(height, width, self.limits.overlap_height, self.limits.overlap_width):
+            pixels = image[window.top : window.bottom, window.left : window.right]
+            padded = self.checkpoint.preprocessing.pad(pixels, window.height, window.width)
+            ((scores, timings),) = self._scores([padded], Stream(self._program, window.height))
+            assert scores is not None
+            maps.append(ScoreMap(window.top, window.left, scores[0]))
+            yield Band.without_rows(width, timings)
+        logits = mean_logits(maps, self._upsampling, height, width)
+        while (band := _next_band(logits, transform)) is not None:
+            yield band
+
+    def _push(
+        self, rows: Sequence[NDArray[np.uint8]], stream: Stream, postprocessor: Postprocessor
+    ) -> Iterator[list[Band]]:
+        """Take the next rows of each image, as ``_scores`` does, and give the next band of each."""
+        for scores, forward_timings in self._scores(rows, stream):
+            started = time.perf_counter()
+            pixels = None if scores is None else _postprocess(scores, postprocessor)
+            timings = replace(forward_timings, upsample_s=time.perf_counter() - started)
+            if pixels is None:
+                yield [Band.without_rows(image.shape[1], timings) for image in rows]
+            else:
+                yield [Band(image_pixels, timings) for image_pixels in pixels]
+
+    def _scores(self, rows: Sequence[NDArray[np.uint8]], stream: Stream) -> Iterator[tuple[Tensor | None, Timings]]:
+        """Take the next rows of each image, (rows, width, 3) uint8 RGB, both sides multiples of 32.
+
+        Yields:
+            After each bounded amount of work, the scores that it made known, (batch, K, rows / stride, width / stride),
+            or None, and its time.
+        """
+        preprocess_s = self._feed(rows, stream)
+        while True:
+            started = time.perf_counter()
+            has_advanced, scores = self._advance(stream)
+            if not has_advanced:
+                return
+            yield scores, Timings(preprocess_s, self._now() - started, 0.0)
+            preprocess_s = 0.0
+
+    @torch.inference_mode()
+    def _feed(self, rows: Sequence[NDArray[np.uint8]], stream: Stream) -> float:
+        """Seconds that it took."""
+        started = time.perf_counter()
+        # A view of (batch, height, width, 3) as (batch, 3, height, width) is channels_last as it stands.
+        pixels = torch.from_numpy(np.stack(rows)).to(self.device).permute(0, 3, 1, 2)
+        stream.feed(self.checkpoint.preprocessing(pixels, self._dtype))
+        return self._now() - started
+
+    @torch.inference_mode()
+    def _advance(self, stream: Stream) -> tuple[bool, Tensor | None]:
+        """Whether there was anything left to do, and the scores that became known."""
+        has_advanced = stream.advance()
+        scores = stream.take()
+        return has_advanced, None if scores is None else scores.to(self._upsampling_dtype)
+
+    def _now(self) -> float:
+        """The time, once the device has done what was ordered, so that its work counts where it was."""
+        if self.device.type == "cuda":
+            torch.cuda.current_stream(self.device).synchronize()
+        return time.perf_counter()
+
+    def _postprocessor(self, rows: int, transform: LogitsTransform, *, transposed: bool = False) -> Postprocessor:
+        return Postprocessor(self._upsampling, transform, self._program.total(rows), transposed=transposed)
 
     def _prepared(self, program: Program) -> Program:
         """The program in the kernels that compute it fastest."""
@@ -261,28 +312,10 @@ class Segmenter:
         )
 
     def _build(self) -> FCN:
-        return self.checkpoint.build().to(self.device, self.precision.dtype)
+        return self.checkpoint.build().to(self.device, self._dtype)
 
     def _make_transposed_program(self) -> Program:
         return self._prepared(trace_scores(self._build()).transposed())
-
-    def _course(
-        self,
-        height: int,
-        transform: LogitsTransform,
-        *,
-        across: bool = False,
-        interrupt: Callable[[], None] | None = None,
-    ) -> Course:
-        program = self._transposed_program() if across else self._program
-        postprocessor = Postprocessor(self._upsampling, transform, program.total(height), across=across)
-        stream = Stream(program, height, interrupt)
-        return Course(self.checkpoint.preprocessing, stream, postprocessor, self.device, self.precision.dtype)
-
-    def _cut(self, image: NDArray[np.uint8], place: Rectangle) -> NDArray[np.uint8]:
-        """The pixels of a rectangle, padded with the mean colour where it reaches beyond the image."""
-        pixels = image[place.top : place.bottom, place.left : place.right]
-        return self.checkpoint.preprocessing.pad(pixels, place.height, place.width)
 
 
 def _require_image(image: NDArray[np.uint8]) -> None:
@@ -291,17 +324,18 @@ def _require_image(image: NDArray[np.uint8]) -> None:
 
 
 @torch.inference_mode()
-def _next_piece(bands: Iterator[Tensor], transform: LogitsTransform) -> Piece | None:
+def _postprocess(scores: Tensor, postprocessor: Postprocessor) -> NDArray[Any] | None:
+    """(batch, channels, rows, width) of the rows that can be told by now; None if there are none."""
+    parts = [part.cpu().numpy() for part in postprocessor.push(scores)]
+    return np.concatenate(parts, axis=2) if parts else None
+
+
+@torch.inference_mode()
+def _next_band(bands: Iterator[Tensor], transform: LogitsTransform) -> Band | None:
+    """The next of bands of logits, (K, rows, width) each."""
     started = time.perf_counter()
     logits = next(bands, None)
     if logits is None:
         return None
-    pixels = transform(logits[None]).cpu().numpy()
-    return Piece(pixels, Timings(0.0, 0.0, time.perf_counter() - started))
-
-
-def _band(piece: Piece, width: int) -> Band:
-    if piece.pixels is None:
-        return Band(np.empty((0, width), dtype=np.uint8), piece.timings)
-    mask, *confidence = piece.pixels[0, :, :, :width]
-    return Band(mask, piece.timings, confidence[0] if confidence else None)
+    pixels = transform(logits[None])[0].cpu().numpy()
+    return Band(pixels, Timings(0.0, 0.0, time.perf_counter() - started))

@@ -11,7 +11,7 @@ from model.streaming.onednn import fuse
 from model.streaming.operations import Upsample
 from model.streaming.program import Program, Step
 from model.streaming.quantization import Range, quantize
-from model.streaming.rows import Rows, Span
+from model.streaming.rows import Rows
 from model.streaming.stream import Stream, run
 from model.streaming.tracing import Scores, trace_scores
 
@@ -20,7 +20,6 @@ __all__ = [
     "Range",
     "Rows",
     "Scores",
-    "Span",
     "Step",
     "Stream",
     "Upsample",

@@ -7,7 +7,7 @@ from torch import Tensor
 
 from model.streaming.program import Program
 from model.streaming.quantization import Range
-from model.streaming.rows import Rows, Span
+from model.streaming.rows import Rows
 
 
 @torch.inference_mode()
@@ -31,7 +31,7 @@ def _values(program: Program, image: Tensor) -> list[Tensor]:
     values = [image]
     for number, step in enumerate(program.steps, start=1):
         inputs = [Rows(0, values[source], totals[source]) for source in step.inputs]
-        values.append(step.operation(inputs, Span(0, totals[number])))
+        values.append(step.operation(inputs, range(totals[number])))
     return values
 
 

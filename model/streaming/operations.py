@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from model.streaming.rows import Enlargement, Geometry, Rows, Span, Window
+from model.streaming.rows import Enlargement, Geometry, Rows, Window
 
 PIXELWISE = Window()
 """Window of operations that work pixel by pixel."""
@@ -24,7 +24,7 @@ class Operation(ABC):
         """One for each input."""
 
     @abstractmethod
-    def __call__(self, inputs: Sequence[Rows], wanted: Span) -> Tensor:
+    def __call__(self, inputs: Sequence[Rows], wanted: range) -> Tensor:
         """Compute some rows of the output.
 
         Args:
@@ -62,7 +62,7 @@ class Convolution(Operation):
     def geometries(self) -> tuple[Geometry, ...]:
         return (self.window, PIXELWISE) if self.adds else (self.window,)
 
-    def __call__(self, inputs: Sequence[Rows], wanted: Span) -> Tensor:
+    def __call__(self, inputs: Sequence[Rows], wanted: range) -> Tensor:
         x, rows_padding = padded(inputs[0], self.window, wanted, 0)
         return self.convolve(x, (rows_padding, self.window.padding), inputs[1].tensor if self.adds else None)
 
@@ -88,7 +88,7 @@ class MaxPooling(Operation):
     def geometries(self) -> tuple[Geometry, ...]:
         return (self.window,)
 
-    def __call__(self, inputs: Sequence[Rows], wanted: Span) -> Tensor:
+    def __call__(self, inputs: Sequence[Rows], wanted: range) -> Tensor:
         x, rows_padding = padded(inputs[0], self.window, wanted, float("-inf"))
         padding = (rows_padding, self.window.padding)
         return functional.max_pool2d(x, self.window.size, self.window.stride, padding)
@@ -104,13 +104,13 @@ class AveragePooling(Operation):
     def geometries(self) -> tuple[Geometry, ...]:
         return (self.window,)
 
-    def __call__(self, inputs: Sequence[Rows], wanted: Span) -> Tensor:
+    def __call__(self, inputs: Sequence[Rows], wanted: range) -> Tensor:
         size, stride, padding = self.window.size, self.window.stride, self.window.padding
         rows = inputs[0]
         x = functional.avg_pool2d(rows.tensor, (1, size), (1, stride), (0, padding), count_include_pad=False)
         x, rows_padding = padded(replace(rows, tensor=x), self.window, wanted, 0)
         sums = functional.avg_pool2d(x, (size, 1), (stride, 1), (rows_padding, 0), divisor_override=1)
-        first = torch.arange(wanted.first, wanted.stop, device=x.device) * stride - padding
+        first = torch.arange(wanted.start, wanted.stop, device=x.device) * stride - padding
         counts = (first + size).clamp_(max=rows.total) - first.clamp(min=0)
         return sums.div_(counts.view(-1, 1).to(x.dtype))
 
@@ -123,7 +123,7 @@ class Addition(Operation):
     def geometries(self) -> tuple[Geometry, ...]:
         return (PIXELWISE, PIXELWISE)
 
-    def __call__(self, inputs: Sequence[Rows], wanted: Span) -> Tensor:  # noqa: ARG002 (they are those of the inputs)
+    def __call__(self, inputs: Sequence[Rows], wanted: range) -> Tensor:  # noqa: ARG002 (they are those of the inputs)
         return inputs[0].tensor + inputs[1].tensor
 
 
@@ -141,7 +141,7 @@ class Concatenation(Operation):
     def geometries(self) -> tuple[Geometry, ...]:
         return (PIXELWISE,) * self.count
 
-    def __call__(self, inputs: Sequence[Rows], wanted: Span) -> Tensor:  # noqa: ARG002 (they are those of the inputs)
+    def __call__(self, inputs: Sequence[Rows], wanted: range) -> Tensor:  # noqa: ARG002 (they are those of the inputs)
         return torch.cat([rows.tensor for rows in inputs], dim=1)
 
 
@@ -162,9 +162,9 @@ class Upsample(Operation):
     def geometries(self) -> tuple[Geometry, ...]:
         return (Enlargement(self.factor),)
 
-    def __call__(self, inputs: Sequence[Rows], wanted: Span) -> Tensor:
-        offset = inputs[0].first * self.factor
-        return self.enlarge(inputs[0].tensor)[:, :, wanted.first - offset : wanted.stop - offset]
+    def __call__(self, inputs: Sequence[Rows], wanted: range) -> Tensor:
+        offset = inputs[0].start * self.factor
+        return self.enlarge(inputs[0].tensor)[:, :, wanted.start - offset : wanted.stop - offset]
 
     def transposed(self) -> "Upsample":
         return replace(self, enlarge=partial(_across, self.enlarge))
@@ -174,7 +174,7 @@ def _across(enlarge: Callable[[Tensor], Tensor], x: Tensor) -> Tensor:
     return enlarge(x.mT).mT
 
 
-def padded(rows: Rows, window: Window, wanted: Span, value: float) -> tuple[Tensor, int]:
+def padded(rows: Rows, window: Window, wanted: range, value: float) -> tuple[Tensor, int]:
     """Rows with what a window sees beyond the first and last row, and the padding that is left to the operation.
 
     Where both are the window's own padding (so of a whole image), the operation does it without a copy.
@@ -186,7 +186,7 @@ def padded(rows: Rows, window: Window, wanted: Span, value: float) -> tuple[Tens
         value: of what lies beyond.
     """
     needed = window.needed(wanted)
-    above, below = max(0, -needed.first), max(0, needed.stop - rows.total)
+    above, below = max(0, -needed.start), max(0, needed.stop - rows.total)
     if above == below:
         return rows.tensor, above
     return functional.pad(rows.tensor, (0, 0, above, below), value=value), 0

@@ -14,7 +14,7 @@ from model.errors import CheckpointError
 from model.streaming.operations import PIXELWISE, Convolution, Operation, padded
 from model.streaming.program import Program, Step
 from model.streaming.quantization_params import QuantizationParams
-from model.streaming.rows import Geometry, Rows, Span, Window
+from model.streaming.rows import Geometry, Rows, Window
 
 Range = tuple[float, float]
 """Minimum and maximum that an activation was seen to have."""
@@ -100,7 +100,7 @@ class QuantizedConvolution(Operation):
     def geometries(self) -> tuple[Geometry, ...]:
         return (self.window,) if self.addend is None else (self.window, PIXELWISE)
 
-    def __call__(self, inputs: Sequence[Rows], wanted: Span) -> Tensor:
+    def __call__(self, inputs: Sequence[Rows], wanted: range) -> Tensor:
         x, rows_padding = padded(inputs[0], self.window, wanted, self.source.zero_point)
         weight_zeros = torch.zeros(len(self.scales), dtype=torch.int32)
         operands = (x, self.source.scale, self.source.zero_point, self.weight, self.scales, weight_zeros)
@@ -143,7 +143,7 @@ class DequantizedOperation(Operation):
     def geometries(self) -> tuple[Geometry, ...]:
         return self.operation.geometries
 
-    def __call__(self, inputs: Sequence[Rows], wanted: Span) -> Tensor:
+    def __call__(self, inputs: Sequence[Rows], wanted: range) -> Tensor:
         values = [
             rows if params is None else replace(rows, tensor=params.dequantize(rows.tensor))
             for rows, params in zip(inputs, self.sources, strict=True)

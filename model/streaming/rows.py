@@ -7,34 +7,22 @@ from torch import Tensor
 
 
 @dataclass(frozen=True, slots=True)
-class Span:
-    """Rows ``first`` to ``stop - 1``."""
-
-    first: int
-    stop: int
-
-    @property
-    def length(self) -> int:
-        return self.stop - self.first
-
-
-@dataclass(frozen=True, slots=True)
 class Rows:
     """Some of the rows of a value.
 
     Attributes:
-        first: number of the first.
+        start: number of the first.
         tensor: (batch, channels, rows, width).
         total: how many rows the whole value has.
     """
 
-    first: int
+    start: int
     tensor: Tensor
     total: int
 
     @property
     def stop(self) -> int:
-        return self.first + self.tensor.shape[2]
+        return self.start + self.tensor.shape[2]
 
 
 class Geometry(ABC):
@@ -49,7 +37,7 @@ class Geometry(ABC):
         """How many outputs depend on none but the first ``rows`` rows of an input that goes on."""
 
     @abstractmethod
-    def needed(self, wanted: Span) -> Span:
+    def needed(self, wanted: range) -> range:
         """The input rows that some outputs depend on; may reach beyond the input's first and last."""
 
 
@@ -67,9 +55,9 @@ class Window(Geometry):
     def ready(self, rows: int) -> int:
         return max(0, (rows + self.padding - self.size) // self.stride + 1)
 
-    def needed(self, wanted: Span) -> Span:
-        first = wanted.first * self.stride - self.padding
-        return Span(first, (wanted.stop - 1) * self.stride - self.padding + self.size)
+    def needed(self, wanted: range) -> range:
+        start = wanted.start * self.stride - self.padding
+        return range(start, (wanted.stop - 1) * self.stride - self.padding + self.size)
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,6 +72,6 @@ class Enlargement(Geometry):
     def ready(self, rows: int) -> int:
         return max(0, rows * self.factor - self.factor // 2)
 
-    def needed(self, wanted: Span) -> Span:
+    def needed(self, wanted: range) -> range:
         half = self.factor // 2
-        return Span((wanted.first + half) // self.factor - 1, (wanted.stop - 1 + half) // self.factor + 1)
+        return range((wanted.start + half) // self.factor - 1, (wanted.stop - 1 + half) // self.factor + 1)

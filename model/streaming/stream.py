@@ -7,7 +7,7 @@ import torch
 from torch import Tensor
 
 from model.streaming.program import Program
-from model.streaming.rows import Geometry, Rows, Span
+from model.streaming.rows import Geometry, Rows
 
 
 def run(program: Program, inputs: Tensor) -> Tensor:
@@ -77,7 +77,7 @@ class Stream:
         stop = min(ready, value.stop + math.ceil(value.total * self._share))
         if stop <= value.stop:
             return False
-        wanted = Span(value.stop, stop)
+        wanted = range(value.stop, stop)
         value.append(step.operation([source.rows(geometry.needed(wanted)) for source, geometry in pairs], wanted))
         for source in sources:
             source.release()
@@ -104,11 +104,11 @@ class _Value:
         self._kept = rows if self._kept is None else torch.cat([self._kept, rows], dim=2)
         self.stop += rows.shape[2]
 
-    def rows(self, span: Span) -> Rows:
-        """Those rows of a span that there are."""
+    def rows(self, needed: range) -> Rows:
+        """The needed rows, without those above the first and below the last."""
         assert self._kept is not None
-        first, stop = max(0, span.first), min(self.total, span.stop)
-        return Rows(first, self._kept[:, :, first - self._first : stop - self._first], self.total)
+        start, stop = max(0, needed.start), min(self.total, needed.stop)
+        return Rows(start, self._kept[:, :, start - self._first : stop - self._first], self.total)
 
     def release(self) -> None:
         """Drop the rows that no reader needs any more."""
@@ -126,7 +126,7 @@ class _Value:
         """The first row of an input that rows still to come depend on."""
         if self.stop == self.total:
             return available
-        return min(available, max(0, geometry.needed(Span(self.stop, self.stop + 1)).first))
+        return min(available, max(0, geometry.needed(range(self.stop, self.stop + 1)).start))
 
     def take(self) -> Tensor | None:
         """All rows that have not been taken."""

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from torch import Tensor
 
-from model.streaming import Rows, Span, Upsample
+from model.streaming import Rows, Upsample
 from model.upsampling import Upsampling
 
 _MAX_BAND_NUMBERS = 1 << 23
@@ -47,15 +47,15 @@ def _add(score_map: ScoreMap, upsampling: Upsampling, band_top: int, total: Tens
     if top >= bottom:
         return
     right = min(total.shape[2], score_map.left + cell_columns * upsampling.factor)
-    logits = _logits(score_map.scores, upsampling, Span(top - score_map.top, bottom - score_map.top))
+    logits = _logits(score_map.scores, upsampling, range(top - score_map.top, bottom - score_map.top))
     rows, columns = slice(top - band_top, bottom - band_top), slice(score_map.left, right)
     total[:, rows, columns] += logits[..., : right - score_map.left]
     count[rows, columns] += 1
 
 
-def _logits(scores: Tensor, upsampling: Upsampling, wanted: Span) -> Tensor:
+def _logits(scores: Tensor, upsampling: Upsampling, wanted: range) -> Tensor:
     """Some rows of the output of the transposed convolution of a map: (K, rows, width)."""
     enlarging = Upsample(upsampling, upsampling.factor)
     needed = enlarging.geometries[0].needed(wanted)
-    first = max(0, needed.first)
+    first = max(0, needed.start)
     return enlarging([Rows(first, scores[None, :, first : needed.stop], scores.shape[1])], wanted)[0]

@@ -66,7 +66,7 @@ def test_what_is_read_does_not_depend_on_the_bands(
 @pytest.mark.parametrize("upsampling", [BilinearUpsampling(5, 8), learned_upsampling(5, 8)])
 def test_transposed_scores_give_transposed_pixels(upsampling: Upsampling) -> None:
     scores = random_numbers(1, 5, 7, 6)
-    (band,) = Postprocessor(upsampling, argmax, 6, across=True).push(scores.mT)
+    (band,) = Postprocessor(upsampling, argmax, 6, transposed=True).push(scores.mT)
     assert torch.equal(band.mT, upsampling(scores).argmax(dim=1, keepdim=True).to(torch.uint8))
 
 

@@ -9,7 +9,7 @@ from torch import Tensor
 
 from model.errors import CheckpointError
 from model.networks import Architecture
-from model.streaming import Program, Rows, Span, Stream, fuse, measure_ranges, quantize, trace_scores
+from model.streaming import Program, Rows, Stream, fuse, measure_ranges, quantize, trace_scores
 from model.streaming.onednn import FusedConvolution
 from model.streaming.operations import Convolution
 from model.streaming.quantization import QuantizedConvolution
@@ -60,7 +60,7 @@ def test_a_convolution_is_torchs_of_the_numbers_that_its_integers_stand_for(
         )
         rounded = replace(convolution, weight=(convolution.weight / scale).round() * scale)
 
-        total, wanted = window.total(12), Span(0, window.total(12))
+        total, wanted = window.total(12), range(window.total(12))
         inputs = [Rows(0, source.quantize(2 * _noise(2, 16, 12, 9)), 12)]
         values = [Rows(0, source.dequantize(inputs[0].tensor), 12)]
         if addend is not None:
@@ -80,16 +80,16 @@ def test_a_convolution_is_torchs_of_the_numbers_that_its_integers_stand_for(
 
 
 @pytest.mark.parametrize("source", PARAMS)
-@pytest.mark.parametrize("wanted", [Span(0, 3), Span(2, 5), Span(4, 6), Span(0, 6)])
-def test_rows_beyond_the_image_are_zeros_wherever_a_band_ends(source: QuantizationParams, wanted: Span) -> None:
+@pytest.mark.parametrize("wanted", [range(3), range(2, 5), range(4, 6), range(6)])
+def test_rows_beyond_the_image_are_zeros_wherever_a_band_ends(source: QuantizationParams, wanted: range) -> None:
     window = Window(3, 2, 1)
     quantized = QuantizedConvolution.of(_convolution(window, relu=False, adds=False), source, None, None)
     x = source.quantize(_noise(1, 16, 11, 9))
     needed = window.needed(wanted)
-    first = max(0, needed.first)
-    whole = quantized([Rows(0, x, 11)], Span(0, 6))
+    first = max(0, needed.start)
+    whole = quantized([Rows(0, x, 11)], range(6))
     band = quantized([Rows(first, x[:, :, first : needed.stop], 11)], wanted)
-    assert torch.equal(band, whole[:, :, wanted.first : wanted.stop])
+    assert torch.equal(band, whole[:, :, wanted.start : wanted.stop])
 
 
 @pytest.mark.parametrize("learned_upsampling", [False, True])

@@ -7,7 +7,7 @@ from torch.nn import functional
 from torch.utils.flop_counter import FlopCounterMode
 
 from model.networks import FCN, Architecture
-from model.streaming import Rows, Span, Stream, fuse, trace_scores
+from model.streaming import Rows, Stream, fuse, trace_scores
 from model.streaming.onednn import FusedConvolution
 from model.streaming.operations import AveragePooling, Convolution, MaxPooling
 from model.streaming.rows import Enlargement, Geometry, Window
@@ -114,22 +114,22 @@ def test_after_the_last_row_as_much_is_computed_at_a_time_as_before() -> None:
 )
 def test_rows_are_ready_once_what_they_need_is_there(geometry: Geometry, rows: int, first: int, length: int) -> None:
     total = geometry.total(rows)
-    wanted = Span(min(first, total - 1), min(first + length, total))
+    wanted = range(min(first, total - 1), min(first + length, total))
     needed = geometry.needed(wanted)
     assert geometry.ready(needed.stop) >= wanted.stop
     assert geometry.ready(needed.stop - 1) < wanted.stop
 
 
-@pytest.mark.parametrize("wanted", [Span(0, 1), Span(0, 4), Span(3, 5), Span(7, 8), Span(0, 8)])
-def test_a_pool_is_cut_off_at_the_images_border_like_torchs(wanted: Span) -> None:
+@pytest.mark.parametrize("wanted", [range(1), range(4), range(3, 5), range(7, 8), range(8)])
+def test_a_pool_is_cut_off_at_the_images_border_like_torchs(wanted: range) -> None:
     x = _noise(1, 2, 8, 9) - 5  # all negative: a maximum of padding by zeros would show
     window = Window(5, 1, 2)
     needed = window.needed(wanted)
-    first, stop = max(0, needed.first), min(8, needed.stop)
+    first, stop = max(0, needed.start), min(8, needed.stop)
     rows = [Rows(first, x[:, :, first:stop], 8)]
-    mean = functional.avg_pool2d(x, 5, 1, 2, count_include_pad=False)[:, :, wanted.first : wanted.stop]
+    mean = functional.avg_pool2d(x, 5, 1, 2, count_include_pad=False)[:, :, wanted.start : wanted.stop]
     torch.testing.assert_close(AveragePooling(window)(rows, wanted), mean, rtol=0, atol=1e-12)
-    greatest = functional.max_pool2d(x, 5, 1, 2)[:, :, wanted.first : wanted.stop]
+    greatest = functional.max_pool2d(x, 5, 1, 2)[:, :, wanted.start : wanted.stop]
     torch.testing.assert_close(MaxPooling(window)(rows, wanted), greatest, rtol=0, atol=0)
 
 

@@ -66,9 +66,9 @@ def _slow_service(monkeypatch: pytest.MonkeyPatch, more: threading.Event, **sett
     service = _service(**settings)
 
     def bands(*_: object, confidence: bool) -> Iterator[Band]:
-        yield Band(np.zeros((1, WIDTH), dtype=np.uint8), NO_TIME)
+        yield Band(np.zeros((1, 1, WIDTH), dtype=np.uint8), NO_TIME)
         assert more.wait(30)
-        yield Band(np.zeros((HEIGHT - 1, WIDTH), dtype=np.uint8), NO_TIME)
+        yield Band(np.zeros((1, HEIGHT - 1, WIDTH), dtype=np.uint8), NO_TIME)
 
     monkeypatch.setattr(service._scheduler, "bands", bands)
     return service
