@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from model.errors import UnsupportedImageError
-from model.images import decode_image, read_header
+from model.images import decode_image, read_header, read_orientation
 from tests.model.images.tiff_file import Layout, shown, write
 
 _TOLERANCE = 1.01
@@ -56,6 +56,7 @@ def _is_read(layout: Layout) -> bool:
         assert "samples a pixel" in refusal, layout
         return False
     assert (header.height, header.width) == image.shape[:2] == layout.size, layout
+    assert read_orientation(BytesIO(file)) == 1
     assert np.abs(image - shown(file, layout)).max() <= _TOLERANCE, layout
     return True
 

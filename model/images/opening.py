@@ -1,0 +1,109 @@
+"""Opening an image file with the decoder of its format, or saying why there is none."""
+
+import re
+from io import BytesIO
+from typing import BinaryIO
+
+import PIL.WebPImagePlugin  # noqa: F401 (Pillow would load all the formats that it knows to find this one)
+import pillow_heif
+from PIL import AvifImagePlugin, Image, UnidentifiedImageError, features
+
+from model.errors import (
+    ImageDamagedError,
+    ImageFileError,
+    ImageMemoryError,
+    NotAnImageError,
+    UnsupportedImageError,
+)
+from model.images.jpeg import require_readable
+from model.images.png import forgive_long_texts
+from model.images.signatures import name_of
+from model.images.tiff import TiffLayout, read_layout
+
+FORMATS = (
+    *("JPEG", "PNG", "WEBP", "BMP", "TIFF", "GIF", "HEIF"),
+    *(("AVIF",) if features.check("avif") else ()),
+)
+"""Pillow's names of the formats read; an MPO, which cameras make, is read as the JPEG it starts with."""
+
+_THREADS = 4
+"""Threads of decoders that can use several."""
+
+pillow_heif.register_heif_opener(decode_threads=_THREADS, thumbnails=False, depth_images=False, aux_images=False)
+AvifImagePlugin.DEFAULT_MAX_THREADS = _THREADS
+# The size is checked by whoever reads the header; Pillow's own limit is fixed, and would warn below that.
+Image.MAX_IMAGE_PIXELS = None
+forgive_long_texts()
+
+
+def open_page(file: BinaryIO, layout: TiffLayout | None) -> Image.Image:
+    """A picture; of a TIFF the page that its layout is of."""
+    picture = open_picture(file)
+    if layout is not None and layout.page:
+        try:
+            picture.seek(layout.page)
+        except Exception as error:
+            raise damaged("the TIFF file's pages cannot be read", error) from error
+    return picture
+
+
+def open_picture(file: BinaryIO) -> Image.Image:
+    """A file, opened by its format's decoder; no pixel is decoded but by WebP's, which takes the memory for all.
+
+    Raises:
+        ImageFileError: no image, with a damaged header, or of a format or pixel layout that is not read.
+    """
+    start = file.read(12)
+    file.seek(0)
+    if start[:3] == b"\xff\xd8\xff":
+        require_readable(file)
+    if start[4:8] == b"ftyp" or start[8:11] == b"CR\x02":
+        unread = name_of(start)
+        if unread is not None:
+            raise UnsupportedImageError(f"the file is {unread}; readable are {', '.join(FORMATS)}")
+    try:
+        return Image.open(file, formats=FORMATS)
+    except UnidentifiedImageError as error:
+        file.seek(0)
+        raise _unidentified(file.read()) from error
+    except Exception as error:
+        raise damaged("the image's header cannot be read", error) from error
+
+
+def damaged(what: str, error: Exception) -> ImageFileError:
+    """What the error of a decoder means: the file is damaged, or the memory too small."""
+    # Libraries tell a failed allocation in words of their own, and Pillow that of libtiff by a number.
+    if isinstance(error, MemoryError) or re.search("memory|error -9$", str(error), re.IGNORECASE):
+        return ImageMemoryError(f"{what} in the memory that an image of its size may take")
+    return ImageDamagedError(f"{what}: {error}")
+
+
+def _unidentified(data: bytes) -> ImageFileError:
+    """Why no decoder took the bytes, as precisely as can be said."""
+    if not data:
+        return NotAnImageError("the image is empty: 0 bytes")
+    unread = name_of(data)
+    if unread is not None:
+        return UnsupportedImageError(f"the file is {unread}; readable are {', '.join(FORMATS)}")
+    for name in FORMATS:
+        plugin, accepts = Image.OPEN[name]
+        if accepts is None or not _accepts(accepts(data[:16])):
+            continue
+        try:
+            plugin(BytesIO(data), "")
+        except Exception as error:  # decoders raise whatever they like
+            return _refused_by_plugin(name, data, error)
+    return NotAnImageError(f"the file's {len(data)} bytes are no image; readable are {', '.join(FORMATS)}")
+
+
+def _refused_by_plugin(name: str, data: bytes, error: Exception) -> ImageFileError:
+    is_about_layout = "mode" in str(error) or "compression" in str(error)
+    if is_about_layout and isinstance(error, (SyntaxError, ValueError, KeyError)):
+        layout = read_layout(BytesIO(data)) or error
+        return UnsupportedImageError(f"the file is a {name} file with a pixel layout that is not read: {layout}")
+    return ImageDamagedError(f"the file starts like a {name} file, but its header is damaged: {error}")
+
+
+def _accepts(answer: object) -> bool:
+    # A plugin answers with a sentence if the signature is right and the file is none of its all the same.
+    return answer is True
