@@ -107,9 +107,9 @@ class Criterion:
         return sampled_logits(scores, self._network.stride, self._config.pixel_stride, top, left)
 
     def _mean_of_hard_example_losses(self, losses: Tensor, known: Tensor) -> Tensor:
-        if self._config.hardest == 1:
+        if self._config.ohem_fraction == 1:
             return self._mean(losses, known.sum())
-        kept = hard_example_losses(losses, known, self._config.hardest)
+        kept = hard_example_losses(losses, known, self._config.ohem_fraction)
         return self._mean(kept, torch.full((), len(kept), device=losses.device))
 
     def _mean(self, values: Tensor, count: Tensor) -> Tensor:

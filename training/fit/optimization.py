@@ -7,7 +7,7 @@ import torch
 from torch import nn
 
 from model.networks import FCN
-from training.config import LRSchedule, OptimizerConfig, OptimizerKind
+from training.config import LRSchedule, OptimizerConfig, OptimizerName
 
 
 def freeze(network: FCN, config: OptimizerConfig) -> list[nn.Module]:
@@ -41,7 +41,7 @@ def build_optimizer(network: FCN, extra: nn.Module | None, config: OptimizerConf
         network: whose stem and layer1 learn at ``stem_learning_rate``, the later stages at ``learning_rate``, and the
             rest at ``head_learning_rate``.
         extra: something else that learns, at ``head_learning_rate``.
-        config: rates and rule.
+        config: which optimizer, and its rates.
     """
     stem, stages, head = _parts(network)
     head += [] if extra is None else list(extra.parameters())
@@ -50,7 +50,7 @@ def build_optimizer(network: FCN, extra: nn.Module | None, config: OptimizerConf
         *_decay_groups(stages, config.learning_rate, config.weight_decay),
         *_decay_groups(head, config.head_learning_rate, config.weight_decay),
     ]
-    if config.rule is OptimizerKind.ADAMW:
+    if config.name is OptimizerName.ADAMW:
         return torch.optim.AdamW(groups)
     return torch.optim.SGD(groups, momentum=config.momentum)
 
@@ -78,7 +78,7 @@ def lr_lambda(config: OptimizerConfig, step: int, steps: int) -> float:
     """
     warmup = min(1.0, (step + 1) / config.warmup_steps) if config.warmup_steps else 1.0
     progress = min(1.0, step / steps)
-    match config.decay:
+    match config.lr_schedule:
         case LRSchedule.POLY:
             return float(warmup * (1 - progress) ** 0.9)
         case LRSchedule.COSINE:

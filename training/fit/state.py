@@ -2,14 +2,14 @@
 
 import pickle
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
 import torch
 
 from model.files import replacing
-from training.config import TrainConfig, differences
+from training.config import TrainConfig
 from training.errors import ResumeError
 
 
@@ -55,3 +55,19 @@ class RunState:
                 f"the run that is to be resumed has other settings: {', '.join(changed)}; "
                 "give it its own, or start another in another folder"
             )
+
+
+def differences(first: TrainConfig, second: TrainConfig) -> list[str]:
+    """Names of the settings that differ and that decide the result of a run."""
+    pairs = zip(_flat(asdict(first)), _flat(asdict(second)), strict=True)
+    changed = [name for (name, one), (_, other) in pairs if one != other]
+    return [
+        name for name in changed if not name.startswith("run.") or name in {"run.steps", "run.seed", "run.bfloat16"}
+    ]
+
+
+def _flat(document: Mapping[str, Any], prefix: str = "") -> list[tuple[str, Any]]:
+    rows: list[tuple[str, Any]] = []
+    for name, value in document.items():
+        rows += _flat(value, f"{prefix}{name}.") if isinstance(value, dict) else [(prefix + name, value)]
+    return rows

@@ -21,7 +21,7 @@ CLASSES = 4
     [
         LossConfig(),
         LossConfig(pixel_stride=4, auxiliary=0.4, distillation=1.0),
-        LossConfig(hardest=0.5),
+        LossConfig(ohem_fraction=0.5),
     ],
 )
 def test_losses_stay_on_the_device(

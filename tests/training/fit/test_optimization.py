@@ -2,7 +2,7 @@ import pytest
 import torch
 
 from model.networks import FCN, Architecture, NetworkConfig, build_network
-from training.config import LRSchedule, OptimizerConfig, OptimizerKind
+from training.config import LRSchedule, OptimizerConfig, OptimizerName
 from training.fit.auxiliary import AuxiliaryHead
 from training.fit.optimization import build_optimizer, freeze, lr_lambda, set_rate
 
@@ -17,7 +17,7 @@ def _factors(steps: int, **settings: object) -> list[float]:
     return [lr_lambda(config, step, steps) for step in range(steps)]
 
 
-def test_the_poly_rule_by_hand() -> None:
+def test_the_poly_schedule_by_hand() -> None:
     factors = _factors(100, warmup_steps=0)
     assert factors[0] == 1
     assert factors[25] == pytest.approx(0.75**0.9)
@@ -26,8 +26,8 @@ def test_the_poly_rule_by_hand() -> None:
     assert factors == sorted(factors, reverse=True)
 
 
-def test_the_cosine_rule_by_hand() -> None:
-    factors = _factors(100, warmup_steps=0, decay=LRSchedule.COSINE)
+def test_the_cosine_schedule_by_hand() -> None:
+    factors = _factors(100, warmup_steps=0, lr_schedule=LRSchedule.COSINE)
     assert factors[0] == 1
     assert factors[25] == pytest.approx(0.5 + 0.25 * 2**0.5)
     assert factors[50] == pytest.approx(0.5)
@@ -36,12 +36,15 @@ def test_the_cosine_rule_by_hand() -> None:
 
 
 def test_a_constant_rate_stays() -> None:
-    assert _factors(5, warmup_steps=0, decay=LRSchedule.CONSTANT) == [1] * 5
+    assert _factors(5, warmup_steps=0, lr_schedule=LRSchedule.CONSTANT) == [1] * 5
 
 
-@pytest.mark.parametrize("decay", list(LRSchedule))
-def test_the_learning_rate_rises_linearly_before_it_falls(decay: LRSchedule) -> None:
-    falling, factors = _factors(100, warmup_steps=0, decay=decay), _factors(100, warmup_steps=10, decay=decay)
+@pytest.mark.parametrize("schedule", list(LRSchedule))
+def test_the_learning_rate_rises_linearly_before_it_falls(schedule: LRSchedule) -> None:
+    falling, factors = (
+        _factors(100, warmup_steps=0, lr_schedule=schedule),
+        _factors(100, warmup_steps=10, lr_schedule=schedule),
+    )
     assert factors[0] == pytest.approx(0.1)
     assert factors[4] == pytest.approx(0.5 * falling[4])
     assert factors[9:] == falling[9:]
@@ -77,8 +80,8 @@ def test_stem_and_first_stage_learn_at_their_own_rate_if_there_is_one() -> None:
         assert {rate for name, rate in rates.items() if name not in backbone} == {0.4}
 
 
-def test_adamw_is_the_other_rule() -> None:
-    optimizer = build_optimizer(_network(), None, OptimizerConfig(rule=OptimizerKind.ADAMW, weight_decay=0.02))
+def test_adamw_is_the_other_optimizer() -> None:
+    optimizer = build_optimizer(_network(), None, OptimizerConfig(name=OptimizerName.ADAMW, weight_decay=0.02))
     assert isinstance(optimizer, torch.optim.AdamW)
     assert [group["weight_decay"] for group in optimizer.param_groups] == [0.02, 0] * 3
 

@@ -5,7 +5,7 @@ import torch
 
 from training.config import TrainConfig, load_config
 from training.errors import ResumeError
-from training.fit.state import RunState
+from training.fit.state import RunState, differences
 
 
 def test_a_state_is_read_back_as_it_was_written(tmp_path: Path) -> None:
@@ -48,3 +48,11 @@ def test_other_settings_are_named_and_how_it_is_run_may_change() -> None:
     state.require_same(load_config(None, ["run.save_every=1", "run.threads=2"]))
     with pytest.raises(ResumeError, match=r"optimizer\.momentum, run\.seed"):
         state.require_same(load_config(None, ["run.seed=1", "optimizer.momentum=0.5"]))
+
+
+def test_what_only_tells_how_a_run_is_run_is_no_difference() -> None:
+    first = load_config(None)
+    same = load_config(None, ["run.save_every=7", "run.device=cuda", "run.max_minutes=3", "run.log_every=1"])
+    other = load_config(None, ["run.steps=7", "data.sources=[{root='a'}]", "optimizer.momentum=0.5"])
+    assert differences(first, same) == []
+    assert differences(first, other) == ["data.sources", "optimizer.momentum", "run.steps"]
