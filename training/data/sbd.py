@@ -10,6 +10,8 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
+from scipy.io import loadmat
+from scipy.io.matlab import MatReadError
 from tqdm import tqdm
 
 from model.labels import IGNORE_INDEX, VOC
@@ -32,13 +34,8 @@ def read_mask(file: Path) -> NDArray[np.uint8]:
         (height, width), uint8: 0..20. SBD has no void borders; 255 would pass.
 
     Raises:
-        FetchError: the file is none of SBD's, or SciPy is missing.
+        FetchError: the file is none of SBD's.
     """
-    try:
-        from scipy.io import loadmat  # noqa: PLC0415 - nothing else needs it, and its import is slow
-        from scipy.io.matlab import MatReadError  # noqa: PLC0415
-    except ImportError as error:
-        raise FetchError("SBD's masks are read with SciPy, which is not installed: pip install scipy") from error
     try:
         mask = np.asarray(loadmat(file, variable_names=["GTcls"])["GTcls"]["Segmentation"][0, 0])
     except (OSError, LookupError, ValueError, TypeError, zlib.error, MatReadError) as error:

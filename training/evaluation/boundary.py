@@ -6,18 +6,17 @@ mask is the mask without its erosion, by as many 3 x 3 squares as the band is wi
 like any other pixel outside of it; the width is 2% of the image's diagonal, rounded, at least 1.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy import ndimage
 
 from model.labels import IGNORE_INDEX
 from training.evaluation.metrics import known_pixels, mean, ratio
 
 WIDTH = 0.02
 """Width of the band, as a share of the image's diagonal."""
-
-_Extreme = Callable[[NDArray[np.uint8], NDArray[np.uint8]], NDArray[np.uint8]]
 
 
 class BoundaryIoU:
@@ -83,14 +82,8 @@ def boundaries(mask: NDArray[np.uint8], width: int) -> NDArray[np.bool_]:
     Returns:
         (height, width) bool.
     """
-    least = greatest = np.pad(mask, width, constant_values=IGNORE_INDEX)
-    for _ in range(width):
-        least, greatest = _of_squares(least, np.minimum), _of_squares(greatest, np.maximum)
+    size = 2 * width + 1
+    least = ndimage.minimum_filter(mask, size, mode="constant", cval=IGNORE_INDEX)
+    greatest = ndimage.maximum_filter(mask, size, mode="constant", cval=IGNORE_INDEX)
     mixed: NDArray[np.bool_] = least != greatest
     return mixed
-
-
-def _of_squares(mask: NDArray[np.uint8], extreme: _Extreme) -> NDArray[np.uint8]:
-    """Extreme of each 3 x 3 square: (height, width) -> (height - 2, width - 2)."""
-    rows = extreme(extreme(mask[:-2], mask[1:-1]), mask[2:])
-    return extreme(extreme(rows[:, :-2], rows[:, 1:-1]), rows[:, 2:])
