@@ -13,13 +13,13 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch.nn import functional
-from tqdm import tqdm
 
 from model.labels import VOC
 from training.data.dataset import VocDataset
 from training.evaluation.augmented_prediction import Views
 from training.evaluation.metrics import ConfusionMatrix
 from training.fit.teacher import TFLiteTeacher
+from training.progress import track
 
 SEVEN = [VOC.names.index(name) for name in ("background", "cat", "cow", "dog", "horse", "person", "sheep")]
 
@@ -29,7 +29,7 @@ Probabilities = Callable[[NDArray[np.uint8]], NDArray[np.float32]]
 def score(probabilities: Probabilities, dataset: VocDataset) -> ConfusionMatrix:
     """Confusion matrix at original resolution; probabilities are enlarged to the image first."""
     matrix = ConfusionMatrix(len(VOC))
-    for index in tqdm(range(len(dataset)), unit="image"):
+    for index in track(range(len(dataset)), f"scoring {dataset.split}", len(dataset)):
         sample = dataset[index]
         grid = torch.from_numpy(probabilities(sample.image))[None]
         enlarged = functional.interpolate(grid, sample.mask.shape, mode="bilinear", align_corners=False)[0]

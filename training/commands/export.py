@@ -10,7 +10,6 @@ import numpy as np
 import typer
 from numpy.typing import NDArray
 from pydantic import TypeAdapter
-from tqdm import tqdm
 
 from model.checkpoint import Checkpoint, Summary
 from model.precision import Precision
@@ -22,6 +21,7 @@ from training.export.export import export as export_checkpoint
 from training.export.model_card import write_card
 from training.export.onnx_export import export_onnx, require_onnx
 from training.export.score_sheet import ScoreSheet
+from training.progress import track
 
 
 def export(
@@ -110,7 +110,7 @@ def export(
 def _calibration_images(data: Path, split: str, count: int) -> Iterator[NDArray[np.uint8]]:
     dataset = VocDataset(data, split, labelled=False)
     indices = dataset.spread(count)
-    return (dataset[index].image for index in tqdm(indices, unit="image", desc="calibrate"))
+    return (dataset[index].image for index in track(indices, "calibrating", len(indices)))
 
 
 def _read_scores(files: list[Path], checkpoint: Checkpoint) -> list[ScoreSheet]:

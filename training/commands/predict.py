@@ -6,7 +6,6 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
-from tqdm import tqdm
 
 from model.checkpoint import Checkpoint
 from model.segmenter import Segmenter
@@ -16,6 +15,7 @@ from training.errors import DatasetError
 from training.evaluation.contact_sheet import Row, draw_sheet
 from training.evaluation.prediction_rows import compact_rows, full_rows
 from training.evaluation.ranking import image_miou, rank
+from training.progress import track
 
 _SIDE, _COMPACT_SIDE = 320, 160
 
@@ -121,7 +121,7 @@ def _extremes(
         raise typer.BadParameter("--best and --worst need a data set with ground truth, not a folder of images")
     scores = []
     # Only scores are kept: the masks of a large data set would fill the memory, and a few are soon predicted again.
-    for index in tqdm(range(len(samples)), unit="image", desc=f"scoring {samples.split}"):
+    for index in track(range(len(samples)), f"scoring {samples.split}", len(samples)):
         sample = samples[index]
         scores.append(image_miou(sample.mask, segmenter.segment(sample.image).mask, len(samples.labels)))
     ranking = rank(scores, best, worst)

@@ -5,7 +5,6 @@ from typing import Annotated
 
 import numpy as np
 import typer
-from tqdm import tqdm
 
 from model.labels import VOC
 from training.data.dataset import VocDataset
@@ -13,6 +12,7 @@ from training.data.soft_labels import SoftLabels
 from training.evaluation.augmented_prediction import Views
 from training.fit.teacher import CheckpointTeacher, Teacher, TFLiteTeacher
 from training.fit.weak_labels import constrain, load_weak_labels
+from training.progress import track
 
 _SCALES = [1.0]
 
@@ -54,7 +54,7 @@ def soft_labels(
     dataset = VocDataset(data, split, network.labels, labelled=False)
     known = {} if weak_labels is None else load_weak_labels(weak_labels)
     out.mkdir(parents=True, exist_ok=True)
-    for index, name in enumerate(tqdm(dataset.names, unit="image")):
+    for index, name in enumerate(track(dataset.names, "soft labels", len(dataset))):
         file = out / f"{name}.npz"
         if file.exists():
             continue

@@ -7,10 +7,9 @@ import zlib
 from dataclasses import dataclass
 from pathlib import Path
 
-from tqdm import tqdm
-
 from training.data.download import download
 from training.errors import FetchError
+from training.progress import byte_bar
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,14 +71,17 @@ def unpack(archive: Path, folder: Path, wanted: tuple[str, ...]) -> None:
         with (
             archive.open("rb") as file,
             tarfile.open(fileobj=file) as tar,
-            tqdm(total=archive.stat().st_size, desc=f"unpacking {archive.name}", unit="B", unit_scale=True) as bar,
+            byte_bar() as progress,
         ):
+            size = archive.stat().st_size
+            task = progress.add_task(f"unpacking {archive.name}", total=size)
             for member in tar:
                 _require_inside(member, folder, archive.name)
                 if posixpath.normpath(member.name).startswith(wanted):
                     _require_file_or_folder(member, archive.name)
                     tar.extract(member, folder, filter="data")
-                bar.update(file.tell() - bar.n)
+                progress.update(task, completed=file.tell())
+            progress.update(task, completed=size)
     except (tarfile.TarError, EOFError, zlib.error) as error:
         raise FetchError(f"{archive} cannot be unpacked: {error}") from error
 

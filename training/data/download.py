@@ -7,9 +7,8 @@ from pathlib import Path
 from urllib.error import HTTPError, URLError
 from urllib.request import Request, urlopen
 
-from tqdm import tqdm
-
 from training.errors import FetchError
+from training.progress import byte_bar
 
 _CHUNK_BYTES = 64 * 1024
 
@@ -59,11 +58,12 @@ def _receive(url: str, file: Path, timeout_s: float) -> None:
         try:
             with (
                 file.open("ab" if resumed else "wb") as out,
-                tqdm(total=total, initial=start, desc=file.name, unit="B", unit_scale=True) as bar,
+                byte_bar() as progress,
             ):
+                task = progress.add_task(file.name, total=total, completed=start)
                 for chunk in _chunks(response):
                     out.write(chunk)
-                    bar.update(len(chunk))
+                    progress.advance(task, len(chunk))
         except OSError as error:
             raise FetchError(f"{file} cannot be written: {error.strerror}") from error
     if total is not None and _size_bytes(file) < total:

@@ -6,10 +6,10 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
-from tqdm import tqdm
 
 from training.data.dataset import VocDataset
 from training.errors import DatasetError
+from training.progress import track
 
 _MAX_NAMED = 100
 
@@ -67,7 +67,7 @@ def _read_all(dataset: VocDataset) -> Sequence[_Row]:
 
     name = f"checking {dataset.root.name}/{dataset.split}"
     with ThreadPoolExecutor() as pool:
-        return list(tqdm(pool.map(read, range(len(dataset))), name, total=len(dataset), unit="image", leave=False))
+        return list(track(pool.map(read, range(len(dataset))), name, len(dataset)))
 
 
 def _raise_if_any(faults: Sequence[str]) -> None:

@@ -12,12 +12,12 @@ from numpy.typing import NDArray
 from PIL import Image
 from scipy.io import loadmat
 from scipy.io.matlab import MatReadError
-from tqdm import tqdm
 
 from model.labels import IGNORE_INDEX, VOC
 from training.data.archive import Archive, unpack
 from training.data.fetching import Part
 from training.errors import FetchError
+from training.progress import track
 
 _BASE = "benchmark_RELEASE/dataset"
 _LISTS = "ImageSets/Segmentation"
@@ -53,7 +53,7 @@ def _make(archive: Path, workplace: Path, root: Path) -> Path:
     names = _names(source / "train.txt") | _names(source / "val.txt")
     shutil.copytree(root / "SegmentationClass", made / _MASKS)
     own = {file.stem for file in (made / _MASKS).iterdir()}
-    for name in tqdm(sorted(names - own), desc="masks of SBD", unit="mask"):
+    for name in track(sorted(names - own), "masks of SBD", len(names - own)):
         _write_mask(read_mask(source / "cls" / f"{name}.mat"), made / _MASKS / f"{name}.png")
     trainaug = (_names(root / _LISTS / "train.txt") | names) - _names(root / _LISTS / "val.txt")
     (made / _LISTS).mkdir(parents=True)

@@ -4,7 +4,6 @@ from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass
 
 import numpy as np
-from tqdm import tqdm
 
 from model.labels import IGNORE_INDEX, Labels
 from model.precision import Precision
@@ -14,6 +13,7 @@ from training.data.dataset import Sample, VocDataset
 from training.evaluation.augmented_prediction import PLAIN, Views, predict_mask
 from training.evaluation.boundary import BoundaryIoU
 from training.evaluation.metrics import ConfusionMatrix
+from training.progress import track
 
 
 @dataclass(frozen=True, slots=True)
@@ -138,7 +138,7 @@ def evaluate(
     matrix, boundary = ConfusionMatrix(len(labels)), BoundaryIoU(len(labels))
     images_of_class = np.zeros(len(labels), dtype=np.int64)
     samples: Iterable[Sample] = (dataset[index] for index in range(len(dataset)))
-    for sample in tqdm(samples, total=len(dataset), unit="image", desc=tiling.value):
+    for sample in track(samples, f"scoring {dataset.root.name}/{dataset.split}", len(dataset)):
         mask = predict_mask(segmenter, sample.image, tiling, views)
         matrix.update(sample.mask, mask)
         boundary.update(sample.mask, mask)

@@ -8,10 +8,10 @@ from pathlib import Path
 from typing import Any, cast
 
 import torch
+from rich.progress import MofNCompleteColumn, TextColumn
 from torch import nn
 from torch.nn.parallel import DistributedDataParallel
 from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
-from tqdm import tqdm
 
 from model.checkpoint import Checkpoint, Summary
 from model.labels import Labels
@@ -34,6 +34,7 @@ from training.fit.memory_format import training_memory_format
 from training.fit.metric_logger import MetricLogger
 from training.fit.optimization import build_optimizer, freeze, lr_lambda, set_rate
 from training.fit.state import RunState
+from training.progress import bar
 
 STATE_NAME = "state.pt"
 """File of a run's folder that ``resume`` reads."""
@@ -184,16 +185,17 @@ class Trainer:
                 self._folder, self._step, tensorboard=run.tensorboard, writes=self._processes.is_main_process
             ) as logger,
             Interruption() as interruption,
-            tqdm(
-                total=run.steps, initial=self._step, unit="step", disable=not self._processes.is_main_process
+            bar(
+                MofNCompleteColumn(), TextColumn("{task.fields[values]}"), is_shown=self._processes.is_main_process
             ) as progress,
         ):
+            task = progress.add_task("training", total=run.steps, completed=self._step, values="")
             waiting_since = time.monotonic()
             for crops in self._loader():
                 waited_s += time.monotonic() - waiting_since
                 values = self._update_or_stop(crops, saved)
-                progress.update()
-                progress.set_postfix({name: f"{value:.3g}" for name, value in values.items()}, refresh=False)
+                told = " ".join(f"{name} {value:.3g}" for name, value in values.items())
+                progress.update(task, advance=1, values=told)
                 if self._step % run.log_every == 0:
                     logger.write(self._step, {**values, "seconds": time.monotonic() - started})
                 if run.validate_every and self._step % run.validate_every == 0:
