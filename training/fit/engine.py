@@ -32,7 +32,7 @@ from training.fit.divergence import DivergenceGuard
 from training.fit.interruption import Interruption
 from training.fit.memory_format import training_memory_format
 from training.fit.metric_logger import MetricLogger
-from training.fit.optimization import build_optimizer, freeze, lr_lambda, set_rate
+from training.fit.optimization import build_optimizer, build_scheduler, freeze, lr_lambda
 from training.fit.state import RunState
 from training.progress import bar
 
@@ -125,6 +125,7 @@ class Trainer:
             average = get_ema_multi_avg_fn(config.optimizer.ema_decay)  # type: ignore[no-untyped-call]
             self._average = AveragedModel(network, multi_avg_fn=average, use_buffers=True)
         self._optimizer = build_optimizer(network, self._auxiliary, config.optimizer)
+        self._scheduler = build_scheduler(self._optimizer, config.optimizer, config.run.steps)
         if config.run.compile:
             require_compilation()
             self._scorer = cast("nn.Module", torch.compile(self._scorer))
@@ -270,8 +271,7 @@ class Trainer:
         self._scorer.train()
         for module in self._frozen:
             module.eval()
-        factor = lr_lambda(config, self._step, self._config.run.steps)
-        set_rate(self._optimizer, factor)
+        learning_rate = config.learning_rate * lr_lambda(config, self._config.run.steps, self._step)
         measured = self._criterion.measure(crops, self._step)
         self._step += 1
         self._optimizer.zero_grad(set_to_none=True)
@@ -279,11 +279,12 @@ class Trainer:
         if config.clip_norm:
             nn.utils.clip_grad_norm_(self._scorer.parameters(), config.clip_norm)
         self._optimizer.step()
+        self._scheduler.step()
         if self._average is not None:
             self._average.update_parameters(self._network)
         parts = {**measured.parts, "accuracy": measured.accuracy}
         means = self._processes.means(torch.stack([part.detach().double() for part in parts.values()]))
-        return {**dict(zip(parts, means, strict=True)), "learning_rate": factor * config.learning_rate}
+        return {**dict(zip(parts, means, strict=True)), "learning_rate": learning_rate}
 
     def _anywhere(self, here: bool) -> bool:
         """Whether it is so in any process, so that all stop after the same step."""
@@ -321,5 +322,6 @@ class Trainer:
             "auxiliary": self._auxiliary,
             "average": self._average,
             "optimizer": self._optimizer,
+            "scheduler": self._scheduler,
         }
         return {name: part for name, part in parts.items() if part is not None}

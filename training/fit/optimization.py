@@ -1,10 +1,12 @@
-"""Optimiser, learning-rate schedule, and what stays as it is."""
+"""Optimizer, learning-rate schedule, and what stays as it is."""
 
 import math
 from collections.abc import Iterable
+from functools import partial
 
 import torch
 from torch import nn
+from torch.optim.lr_scheduler import LambdaLR
 
 from model.networks import FCN
 from training.config import LRSchedule, OptimizerConfig, OptimizerName
@@ -70,7 +72,12 @@ def _parts(network: FCN) -> tuple[list[nn.Parameter], list[nn.Parameter], list[n
     return stem, stages, head
 
 
-def lr_lambda(config: OptimizerConfig, step: int, steps: int) -> float:
+def build_scheduler(optimizer: torch.optim.Optimizer, config: OptimizerConfig, steps: int) -> LambdaLR:
+    """Gives every group, before each of ``steps`` steps, its share of its greatest learning rate."""
+    return LambdaLR(optimizer, partial(lr_lambda, config, steps))
+
+
+def lr_lambda(config: OptimizerConfig, steps: int, step: int) -> float:
     """Share of the greatest learning rate that step ``step`` of ``steps`` takes: a linear rise, then the decay.
 
     Source of "poly": Chen et al. 2016 (arXiv:1606.00915), section 4.1; of cosine: Loshchilov, Hutter 2016
@@ -87,21 +94,14 @@ def lr_lambda(config: OptimizerConfig, step: int, steps: int) -> float:
             return warmup
 
 
-def set_rate(optimizer: torch.optim.Optimizer, factor: float) -> None:
-    """Give every group ``factor`` of its greatest learning rate."""
-    for group in optimizer.param_groups:
-        group["lr"] = group["greatest_lr"] * factor
-
-
 def _decay_groups(
     parameters: Iterable[nn.Parameter], learning_rate: float, weight_decay: float
 ) -> list[dict[str, object]]:
     trained = [parameter for parameter in parameters if parameter.requires_grad]
     kernels = [parameter for parameter in trained if parameter.ndim > 1]
     others = [parameter for parameter in trained if parameter.ndim <= 1]
-    rates = {"lr": learning_rate, "greatest_lr": learning_rate}
     groups: list[dict[str, object]] = [
-        {"params": kernels, "weight_decay": weight_decay, **rates},
-        {"params": others, "weight_decay": 0.0, **rates},
+        {"params": kernels, "weight_decay": weight_decay, "lr": learning_rate},
+        {"params": others, "weight_decay": 0.0, "lr": learning_rate},
     ]
     return [group for group in groups if group["params"]]

@@ -4,7 +4,7 @@ import torch
 from model.networks import FCN, Architecture, NetworkConfig, build_network
 from training.config import LRSchedule, OptimizerConfig, OptimizerName
 from training.fit.auxiliary import AuxiliaryHead
-from training.fit.optimization import build_optimizer, freeze, lr_lambda, set_rate
+from training.fit.optimization import build_optimizer, build_scheduler, freeze, lr_lambda
 
 
 def _network() -> FCN:
@@ -14,7 +14,7 @@ def _network() -> FCN:
 
 def _factors(steps: int, **settings: object) -> list[float]:
     config = OptimizerConfig(**settings)  # type: ignore[arg-type]
-    return [lr_lambda(config, step, steps) for step in range(steps)]
+    return [lr_lambda(config, steps, step) for step in range(steps)]
 
 
 def test_the_poly_schedule_by_hand() -> None:
@@ -51,16 +51,18 @@ def test_the_learning_rate_rises_linearly_before_it_falls(schedule: LRSchedule) 
 
 
 def test_the_learning_rate_never_falls_below_zero() -> None:
-    assert lr_lambda(OptimizerConfig(warmup_steps=0), 7, 5) == 0
+    assert lr_lambda(OptimizerConfig(warmup_steps=0), 5, 7) == 0
 
 
-def test_every_group_follows_the_factor_from_its_own_greatest_rate() -> None:
-    config = OptimizerConfig(learning_rate=0.1, head_learning_rate=0.4, stem_learning_rate=0.01)
+def test_every_group_follows_the_schedule_from_its_own_greatest_rate() -> None:
+    config = OptimizerConfig(learning_rate=0.1, head_learning_rate=0.4, stem_learning_rate=0.01, warmup_steps=2)
     optimizer = build_optimizer(_network(), None, config)
-    for factor in (0.5, 0.25):
-        set_rate(optimizer, factor)
+    scheduler = build_scheduler(optimizer, config, steps=8)
+    for step in range(8):
         rates = [group["lr"] for group in optimizer.param_groups]
-        assert rates == [rate * factor for rate in (0.01, 0.01, 0.1, 0.1, 0.4, 0.4)]
+        assert rates == [rate * lr_lambda(config, 8, step) for rate in (0.01, 0.01, 0.1, 0.1, 0.4, 0.4)]
+        optimizer.step()
+        scheduler.step()
 
 
 def test_stem_and_first_stage_learn_at_their_own_rate_if_there_is_one() -> None:
