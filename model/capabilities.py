@@ -1,4 +1,4 @@
-"""Which precisions a device computes in: asked of the libraries that would do it, before anything is built."""
+"""Precisions that a device computes in: asked of the libraries that would do it, before anything is built."""
 
 from functools import cache
 

@@ -51,7 +51,7 @@ class Summary:
     """Where weights come from and how good they are; for people and for ``GET /model``.
 
     Attributes:
-        name: of the weights.
+        name: name of the weights.
         trained_on: data sets, in words.
         training: settings of the run, as JSON values.
         scores: name of a measure -> its value in 0..1.
@@ -86,7 +86,7 @@ class Checkpoint:
         config: the network's shape.
         labels: the classes, in the order of the network's outputs.
         weights: the network's state dictionary.
-        preprocessing: from uint8 to what the network reads.
+        preprocessing: normalisation of uint8 images.
         summary: origin and scores.
         golden: an image and the mask it must give.
         digest: SHA-256 of the file it was read from, hexadecimal; empty if it was not.
@@ -201,7 +201,7 @@ def _require_fitting(weights: Mapping[str, Tensor], config: NetworkConfig) -> No
 
 
 def _metadata(content: bytes) -> dict[str, str]:
-    """That of a safetensors file, which has been parsed."""
+    """Metadata of a safetensors file, which has been parsed."""
     header_bytes = int.from_bytes(content[:8], "little")
     metadata: dict[str, str] = json.loads(content[8 : 8 + header_bytes]).get("__metadata__") or {}
     return metadata

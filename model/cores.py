@@ -20,7 +20,7 @@ def set_threads(threads: int, setting: str) -> None:
     """Let PyTorch compute in so many threads, or for 0 in as many as there are cores to use.
 
     Args:
-        threads: that are set.
+        threads: number of threads to set.
         setting: the name under which they are, for the message.
 
     Raises:

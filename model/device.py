@@ -1,4 +1,4 @@
-"""Which device to compute on, and what its errors mean."""
+"""The device to compute on, and the meaning of its errors."""
 
 import logging
 import os

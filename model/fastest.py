@@ -18,7 +18,7 @@ _HEIGHT, _WIDTH = 384, 512
 """Largest part of the golden image that is predicted to measure: a usual small photograph."""
 
 Seconds = Mapping[Precision, float]
-"""What each precision takes for a photograph on this machine."""
+"""Seconds a photograph by precision, on this machine."""
 
 
 def load_fastest(
@@ -31,11 +31,11 @@ def load_fastest(
     """Read a checkpoint, and check its golden image, as ``Segmenter.load`` does; choose the precision.
 
     Args:
-        path: of the checkpoint.
+        path: checkpoint file.
         device: ``cpu``, ``cuda``, ``cuda:1``, ... or ``auto``: CUDA where there is some.
         limits: how images are cut.
         tolerance: greatest loss of mIoU against float32.
-        seconds: as measured before: the choice is then among these precisions, and nothing is measured.
+        seconds: earlier measurement; the choice is then among its precisions, and nothing is measured.
 
     Returns:
         The segmenter and what was measured: nothing if there was no choice.

@@ -11,7 +11,7 @@ from model.upsampling import BilinearUpsampling, Upsampling
 from model.upsampling.argmax import winning_classes
 
 _MAX_BAND_NUMBERS = 1 << 23
-"""Logits in a band of rows; 32 MiB in float32."""
+"""Maximum number of logits in a band of rows; 32 MiB in float32."""
 
 LogitsTransform = Callable[[Tensor], Tensor]
 """A function of logits: (batch, K, height, width) -> (batch, any channels, height, width)."""
@@ -37,10 +37,10 @@ class Postprocessor:
     """Takes the scores of images' rows, from top to bottom, and gives a function of their logits.
 
     Args:
-        upsampling: makes logits of scores.
-        transform: the function of the logits.
-        rows: rows of all scores.
-        transposed: whether scores come, and pixels go, transposed.
+        upsampling: upsampling from scores to logits.
+        transform: function of the logits.
+        rows: total number of rows of scores.
+        transposed: whether scores and pixels are transposed.
     """
 
     def __init__(

@@ -1,4 +1,4 @@
-"""What ``auto`` takes: the fastest precision whose masks agree, by the checkpoint's scores and by measurement."""
+"""The choice of ``auto``: the fastest precision whose masks agree, by the checkpoint's scores and by measurement."""
 
 import time
 from collections.abc import Callable, Mapping

@@ -58,4 +58,4 @@ class Preprocessing:
 
 
 DEFAULT_PREPROCESSING = Preprocessing()
-"""What ImageNet weights of torchvision were trained with."""
+"""Preprocessing of torchvision's ImageNet weights."""

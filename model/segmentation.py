@@ -15,7 +15,7 @@ class ClassShare:
     """One class found in an image.
 
     Attributes:
-        index, name, color: of the class.
+        index, name, color: index, name and colour of the class.
         pixels: number of its pixels, at least 1.
         fraction: its share of the image, 0..1.
     """
@@ -54,7 +54,7 @@ class Band:
         pixels: (channels, rows, width): uint8 class indices and, if asked for, 255 times the winning class's
             probability; or each class's probability. There may be no rows: the first are told when the network has
             seen what lies far below them.
-        timings: of the work since the last band.
+        timings: time of the work since the last band.
     """
 
     pixels: NDArray[Any]
@@ -91,7 +91,7 @@ class Segmentation:
     Attributes:
         mask: (height, width), uint8 class indices.
         labels: what the indices mean.
-        timings: of the prediction.
+        timings: time of the prediction.
         confidence: (height, width), uint8: 255 times the winning class's probability; None unless asked for.
     """
 

@@ -28,10 +28,10 @@ DEFAULT_WEIGHTS = Path(__file__).parent / "weights" / "voc.safetensors"
 """The checkpoint that ships."""
 
 _MAX_GOLDEN_DIFFERENCE = 0.005
-"""Share of golden pixels that may differ: devices and precisions round differently where two classes are close."""
+"""Largest share of golden pixels that may differ: devices round differently where two classes are close."""
 
 _MAX_INT8_GOLDEN_DIFFERENCE = 0.02
-"""The same with integers: of 30 photographs they moved 0.4% of the pixels, of one of them 1.3%."""
+"""Largest share with int8, which moved 0.4% of the pixels of 30 photographs, and 1.3% of those of one."""
 
 
 class Segmenter:
@@ -282,7 +282,7 @@ class Segmenter:
 
     @torch.inference_mode()
     def _feed(self, rows: Sequence[NDArray[np.uint8]], stream: Stream) -> float:
-        """Seconds that it took."""
+        """Give images to the stream; returns the seconds that it took."""
         started = time.perf_counter()
         # A view of (batch, height, width, 3) as (batch, 3, height, width) is channels_last as it stands.
         pixels = torch.from_numpy(np.stack(rows)).to(self.device).permute(0, 3, 1, 2)
@@ -291,7 +291,7 @@ class Segmenter:
 
     @torch.inference_mode()
     def _advance(self, stream: Stream) -> tuple[bool, Tensor | None]:
-        """Whether there was anything left to do, and the scores that became known."""
+        """Do a bounded amount of work; returns whether any was left, and the scores that became known."""
         has_advanced = stream.advance()
         scores = stream.take()
         return has_advanced, None if scores is None else scores.to(self._upsampling_dtype)

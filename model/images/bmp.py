@@ -19,11 +19,11 @@ class BitFields:
     """Where a BMP file's pixels are, and what their bits are.
 
     Attributes:
-        height, width: of the picture.
+        height, width: size of the image in pixels.
         is_bottom_up: whether the first row is the lowest.
-        offset: of the first row in the file.
-        bits: of a pixel, 16 or 32.
-        masks: of red, green, blue and alpha; 0 of alpha is none.
+        offset: position of the first row in the file.
+        bits: bits of a pixel, 16 or 32.
+        masks: bit masks of red, green, blue and alpha; an alpha mask of 0 means none.
     """
 
     height: int
@@ -61,7 +61,7 @@ class BitFields:
 
 
 def read_bit_fields(file: BinaryIO) -> BitFields | None:
-    """Of a BMP file; None if the file is none, or its pixels are no fields of bits.
+    """Read the bit fields of a BMP file; None if the file is none, or its pixels are no fields of bits.
 
     Raises:
         ImageDamagedError: its header contradicts itself.

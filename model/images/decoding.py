@@ -23,7 +23,7 @@ from model.images.tiff import TiffLayout, read_layout
 from model.images.tiff_samples import read_rgb
 
 Allocate = Callable[[int, int], NDArray[np.uint8]]
-"""Makes the memory for an image, (height, width, 3), of its height and width."""
+"""Function that makes the memory for an image, (height, width, 3), given its height and width."""
 
 
 def blank(height: int, width: int) -> NDArray[np.uint8]:
@@ -38,8 +38,8 @@ def decode_image(file: BinaryIO, allocate: Allocate = blank) -> NDArray[np.uint8
     samples are scaled to 8 bits.
 
     Args:
-        file: in one of ``opening.FORMATS``.
-        allocate: makes the memory for the result, of its height and width.
+        file: image file in one of ``opening.FORMATS``.
+        allocate: makes the memory for the result, given its height and width.
 
     Returns:
         (height, width, 3), uint8 RGB.

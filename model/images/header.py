@@ -25,7 +25,7 @@ class Header:
         height, width: upright; a PNG whose orientation follows its pixels says so only when it is decoded.
         is_costly: whether decoding takes more memory than is usual for the format: a progressive JPEG is held as
             coefficients, and samples of more than 8 bits take two bytes.
-        extra_bytes: of memory a pixel at the peak of decoding, beyond what is usual for the format.
+        extra_bytes: memory a pixel at the peak of decoding, beyond what is usual for the format.
     """
 
     format: str
@@ -44,8 +44,8 @@ def read_header(file: BinaryIO, max_pixels: int) -> Header:
     """Read an image file's header. No pixel is decoded.
 
     Args:
-        file: in one of ``opening.FORMATS``.
-        max_pixels: above which an image is of no interest but for its size.
+        file: image file in one of ``opening.FORMATS``.
+        max_pixels: limit above which nothing but the size of an image is read.
 
     Raises:
         ImageFileError: not an image, or of a format or pixel layout that is not read.

@@ -1,4 +1,4 @@
-"""Of JPEG files: processes that are not read, and scans that end before the picture does."""
+"""JPEG files that are refused: coding processes without a decoder, and scans that end before the picture does."""
 
 from io import BytesIO
 from typing import BinaryIO

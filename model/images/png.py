@@ -37,7 +37,7 @@ class PngColors:
 
 
 def find_colors(picture: Image.Image) -> PngColors | None:
-    """Of a PNG without an ICC profile; None if it is sRGB, or does not say."""
+    """Find the colours of a PNG without an ICC profile; None if they are sRGB's, or the file does not say."""
     gamma = picture.info.get("gamma")
     if picture.format != "PNG" or "icc_profile" in picture.info or "srgb" in picture.info or not gamma:
         return None

@@ -57,7 +57,7 @@ _PLACED = {
     (344, b"ni1\0"): "a NIfTI volume",
     (257, b"ustar"): "a tar archive",
 }
-"""The same for bytes further in."""
+"""Kinds of files by their bytes at an offset."""
 
 _BRANDS = {b"crx ": "a camera's raw file (CR3)", b"jp2 ": "a JPEG 2000 image", b"jpx ": "a JPEG 2000 image"}
 _IMAGE_BRANDS = (b"avif", b"avis", b"mif1", b"msf1", b"heic", b"heix", b"hevc", b"hevx", b"heim", b"heis", b"MiHE")

@@ -13,7 +13,7 @@ from model.errors import ImageDamagedError, UnsupportedImageError
 
 _MAGIC = (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")
 _MAX_DIRECTORIES = 64
-"""That are looked at: the picture is among the first."""
+"""Maximum number of directories read: the picture is among the first."""
 
 COMPRESSIONS = {
     1: "none",
@@ -65,7 +65,7 @@ _PHOTOMETRICS = {
 _FORMATS = {1: "unsigned", 2: "signed", 3: "float", 4: "untyped", 5: "complex integer", 6: "complex"}
 _COLORS = {0: 1, 1: 1, 2: 3, 3: 1, 5: 4, 6: 3}
 _BYTE_COMPRESSIONS = {1, 5, 8, 32773, 32946}
-"""That work on bytes, whatever these mean."""
+"""Lossless compressions of bytes, whatever the bytes mean."""
 _BILEVEL_COMPRESSIONS = {2, 3, 4, 32771}
 
 
@@ -75,8 +75,8 @@ class TiffLayout:
 
     Attributes:
         page: number of its directory in the chain.
-        order: ``<`` or ``>``, of bytes.
-        tags: of its directory, as Pillow reads them.
+        order: byte order, ``<`` or ``>``.
+        tags: tags of the directory, as Pillow reads them.
     """
 
     page: int

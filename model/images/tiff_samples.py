@@ -14,7 +14,7 @@ from model.images.on_white import on_white
 from model.images.tiff import TiffLayout
 
 _BLOCK_PIXELS = 1 << 16
-"""That are converted at a time, to take little memory."""
+"""Pixels that are converted at a time, to take little memory."""
 
 _REVERSED_BITS = bytes(int(f"{byte:08b}"[::-1], 2) for byte in range(256))
 

@@ -1,4 +1,4 @@
-"""Which numbers a program's values are, measured on photographs."""
+"""Activation ranges of a program, measured on photographs."""
 
 from collections.abc import Iterable
 
@@ -15,7 +15,7 @@ def measure_ranges(program: Program, images: Iterable[Tensor]) -> tuple[Range, .
     """The least and the greatest number of each value, the image's first; none if there are no images.
 
     Args:
-        program: in floating point.
+        program: floating-point program to measure.
         images: (batch, 3, height, width) each, as the program reads them.
     """
     ranges: list[Range] = []

@@ -1,4 +1,4 @@
-"""What networks are made of, each able to compute any rows of its output from the rows they depend on."""
+"""The operations of networks, each able to compute any rows of its output from the rows they depend on."""
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence
@@ -28,8 +28,8 @@ class Operation(ABC):
         """Compute some rows of the output.
 
         Args:
-            inputs: of each input those rows that the geometry names and that the input has.
-            wanted: the rows.
+            inputs: for each input, the rows that the geometry names and that the input has.
+            wanted: rows of the output to compute.
 
         Returns:
             (batch, channels, wanted rows, width).
@@ -47,7 +47,7 @@ class Convolution(Operation):
     Attributes:
         weight: (out channels, in channels, size, size).
         bias: (out channels,).
-        window: of its rows, and of its columns.
+        window: window along rows and along columns.
         relu: whether negative outputs become 0.
         adds: whether a second input is added (before the ReLU).
     """
@@ -132,7 +132,7 @@ class Concatenation(Operation):
     """All channels of some inputs.
 
     Attributes:
-        count: of inputs.
+        count: number of inputs.
     """
 
     count: int
@@ -180,10 +180,10 @@ def padded(rows: Rows, window: Window, wanted: range, value: float) -> tuple[Ten
     Where both are the window's own padding (so of a whole image), the operation does it without a copy.
 
     Args:
-        rows: of the input.
-        window: of the operation.
-        wanted: rows of its output.
-        value: of what lies beyond.
+        rows: rows of the input.
+        window: window of the operation.
+        wanted: rows of the output to compute.
+        value: padding value.
     """
     needed = window.needed(wanted)
     above, below = max(0, -needed.start), max(0, needed.stop - rows.total)

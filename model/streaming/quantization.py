@@ -30,8 +30,8 @@ def quantize(program: Program, ranges: Sequence[Range]) -> Program:
     """A float32 program on a CPU in integers; a transposed one is made of the transposed program.
 
     Args:
-        program: as traced.
-        ranges: of each of its values, by number: the image's first.
+        program: float32 program, as traced.
+        ranges: range of each value of the program by its number; number 0 is the image.
 
     Raises:
         CheckpointError: the ranges are not those of this program.
@@ -62,7 +62,7 @@ class QuantizedConvolution(Operation):
         weight: int8, laid out by oneDNN.
         scales: (out channels,), of the weight.
         bias: (out channels,) float32.
-        window: of its rows, and of its columns.
+        window: window along rows and along columns.
         relu: whether negative outputs become 0.
         source: quantization parameters of the input.
         addend: quantization parameters of what is added before the ReLU; None if nothing is.

@@ -1,4 +1,4 @@
-"""Which rows of its input an operation needs for which rows of its output. Pure geometry."""
+"""Receptive fields by rows: the rows of its input that an operation needs for some rows of its output."""
 
 from abc import ABC, abstractmethod
 from dataclasses import dataclass
@@ -11,7 +11,7 @@ class Rows:
     """Some of the rows of a value.
 
     Attributes:
-        start: number of the first.
+        start: number of the first row.
         tensor: (batch, channels, rows, width).
         total: how many rows the whole value has.
     """

@@ -27,7 +27,7 @@ class Stream:
 
     Args:
         program: what to do.
-        rows: of the whole image.
+        rows: number of rows of the whole image.
         interrupt: is called before each step; what it raises ends the work there.
     """
 

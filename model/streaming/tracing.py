@@ -59,7 +59,7 @@ class _Translation:
     """Steps of the nodes translated so far.
 
     Attributes:
-        steps: of the program.
+        steps: steps of the program so far.
     """
 
     def __init__(self, network: FCN) -> None:

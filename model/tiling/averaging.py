@@ -9,7 +9,7 @@ from model.streaming import Rows, Upsample
 from model.upsampling import Upsampling
 
 _MAX_BAND_NUMBERS = 1 << 23
-"""Logits in a band of rows; 32 MiB in float32."""
+"""Maximum number of logits in a band of rows; 32 MiB in float32."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,4 +1,4 @@
-"""The book's way to cut an image: rectangles of one size that cover it, overlapping where they must."""
+"""Sliding windows, the book's way to cut an image: rectangles of one size that cover it and may overlap."""
 
 from model.networks.fcn import ALIGNMENT
 from model.tiling.rectangle import Rectangle
@@ -8,10 +8,10 @@ def sliding_windows(height: int, width: int, tile_height: int, tile_width: int) 
     """As few rectangles as cover an image, evenly spaced.
 
     Args:
-        height: of the image.
-        width: of the image.
-        tile_height: of a rectangle at most, a multiple of 32.
-        tile_width: likewise.
+        height: height of the image.
+        width: width of the image.
+        tile_height: maximum height of a window, a multiple of 32.
+        tile_width: maximum width of a window, a multiple of 32.
 
     Returns:
         Rectangles of one size, within the image; one that is less than 32 pixels high or wide has a rectangle of 32.

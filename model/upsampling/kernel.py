@@ -10,10 +10,10 @@ def bilinear_kernel(in_channels: int, out_channels: int, size: int, dtype: torch
     Upsampling by s wants ``size = 2 * s``, ``stride = s``, ``padding = s // 2`` (s even).
 
     Args:
-        in_channels: of the input.
-        out_channels: of the output; a channel without a partner on the other side gives or receives nothing.
+        in_channels: channels of the input.
+        out_channels: channels of the output; a channel without a partner on the other side gives or receives nothing.
         size: height and width of the kernel, at least 1.
-        dtype: of the kernel.
+        dtype: type of the kernel.
 
     Returns:
         (in_channels, out_channels, size, size), as ``conv_transpose2d`` wants it; values in 0..1.

@@ -37,10 +37,10 @@ def convolution_matrix(kernel: Tensor, height: int, width: int, stride: int = 1,
 
     Args:
         kernel: (kernel_height, kernel_width).
-        height: of the image.
-        width: of the image.
-        stride: of the convolution.
-        padding: of the convolution.
+        height: height of the image.
+        width: width of the image.
+        stride: stride of the convolution.
+        padding: padding of the convolution.
 
     Returns:
         (output height * output width, height * width).

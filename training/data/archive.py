@@ -17,7 +17,7 @@ class Archive:
     """A tar archive and where it is served.
 
     Attributes:
-        name: of the file on disk, whatever the address ends in.
+        name: name of the file on disk, whatever the address ends in.
         url: http or https.
         md5: of the whole file, hexadecimal, as its publishers and other users know it.
     """
@@ -59,8 +59,8 @@ def unpack(archive: Path, folder: Path, wanted: tuple[str, ...]) -> None:
     """Unpack some members of a tar archive, compressed or not, and show how far it is.
 
     Args:
-        archive: the file.
-        folder: to unpack into, below which everything stays.
+        archive: archive file.
+        folder: folder to unpack into; everything stays below it.
         wanted: what the names of these members begin with.
 
     Raises:

@@ -1,4 +1,4 @@
-"""Which samples make up a step's batch, and the loader that brings them."""
+"""The samples of each step's batch, and the loader that brings them."""
 
 import signal
 from collections.abc import Iterator, Sequence

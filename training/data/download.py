@@ -26,7 +26,7 @@ def download(url: str, file: Path, timeout_s: float = 60.0) -> None:
 
     Args:
         url: http or https.
-        file: to write to; kept when the download fails.
+        file: file to write; kept when the download fails.
         timeout_s: the longest silence of the server.
 
     Raises:

@@ -15,7 +15,7 @@ class Photograph:
     """One image.
 
     Attributes:
-        name: of its file.
+        name: name of the file.
         image: (height, width, 3), uint8 RGB.
     """
 

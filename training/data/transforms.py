@@ -1,4 +1,4 @@
-"""What is done to an image and its mask together before they are trained on."""
+"""Random transforms of an image and its mask together."""
 
 from dataclasses import dataclass
 from typing import NamedTuple
@@ -41,9 +41,9 @@ class JointTransform:
         min_scale, max_scale: range of the factor by which sides are scaled before the crop; 1 and 1 is the book's.
         color_jitter: greatest relative change of brightness, contrast and saturation.
         flip: mirror every other sample.
-        preprocessing: of the network; its mean colour fills what is padded.
+        preprocessing: preprocessing of the network; padding has its mean colour.
         soft_stride: side, in pixels, of the cells of the soft labels.
-        num_classes: of the soft labels where there is no teacher.
+        num_classes: channels of the soft labels where there is no teacher.
         max_class_share: crops of which one class has more than this share of the known pixels are drawn anew.
     """
 

@@ -47,7 +47,7 @@ def predict_mask(
         segmenter: predicts each view.
         image: (height, width, 3), uint8 RGB.
         tiling: how each view is cut.
-        views: of the image.
+        views: views of the image.
 
     Returns:
         (height, width), uint8 class indices.

@@ -31,7 +31,7 @@ class Anchor:
     """A published score.
 
     Attributes:
-        name: of the network.
+        name: name of the network.
         column: short name, for the head of a column.
         measured_on: list of images that it was measured on.
         source: where the score is published.
@@ -100,7 +100,7 @@ def report(evaluation: Evaluation, list_name: str) -> str:
     """The official number, for people: IoU of each class beside those of others, and their means.
 
     Args:
-        evaluation: of VOC's 21 classes.
+        evaluation: evaluation of VOC's 21 classes.
         list_name: name of the list that was scored; only ``val`` is official.
     """
     columns = [anchor for anchor in ANCHORS if anchor.ious is not None]

@@ -16,7 +16,7 @@ from model.labels import IGNORE_INDEX
 from training.evaluation.metrics import known_pixels, mean, ratio
 
 WIDTH = 0.02
-"""Width of the band, as a share of the image's diagonal."""
+"""Width of the band as a share of the image's diagonal."""
 
 
 class BoundaryIoU:
@@ -77,7 +77,7 @@ def boundaries(mask: NDArray[np.uint8], width: int) -> NDArray[np.bool_]:
 
     Args:
         mask: (height, width) uint8.
-        width: of the band, in pixels.
+        width: width of the band in pixels.
 
     Returns:
         (height, width) bool.

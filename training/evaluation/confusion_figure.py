@@ -16,7 +16,7 @@ def save_confusion_picture(counts: NDArray[np.int64], names: Sequence[str], path
 
     Args:
         counts: (K, K) numbers of pixels; the row is the true class, the column the predicted one.
-        names: of the K classes.
+        names: names of the K classes.
         path: PNG to write.
     """
     shares = ratio(counts, np.broadcast_to(counts.sum(axis=1, keepdims=True), counts.shape))

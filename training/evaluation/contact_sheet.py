@@ -16,10 +16,10 @@ _FONT_SIZE = 13
 _HEADING_SIZE = 16
 
 Row = Sequence[Panel] | str
-"""At least one panel, or a heading."""
+"""One or more panels, or a heading."""
 
 Meaning = tuple[str, Color]
-"""What a colour stands for, and the colour."""
+"""Meaning of a colour, and the colour."""
 
 
 def draw_sheet(rows: Sequence[Row], labels: Labels) -> Image.Image:

@@ -21,11 +21,11 @@ class ClassScore:
     """One class's score.
 
     Attributes:
-        index, name: of the class.
+        index, name: index and name of the class.
         iou: intersection over union, 0..1; None if the class occurs in neither masks nor predictions.
-        boundary_iou: the same of the bands along the boundaries.
+        boundary_iou: IoU of the bands along the boundaries.
         accuracy: share of its pixels found, 0..1; None if it has none.
-        images, pixels: in the true masks.
+        images, pixels: number of true masks that show the class, and of its pixels there.
     """
 
     index: int
@@ -124,11 +124,11 @@ def evaluate(
     """Predict every image of a data set and compare; pixels of index 255 are left out.
 
     Args:
-        segmenter: to score.
-        dataset: to score it on.
+        segmenter: segmenter to score.
+        dataset: samples to score it on.
         tiling: how images are cut.
         chosen: names of classes whose mean IoU is wanted, too.
-        views: of each image, whose probabilities are averaged.
+        views: views of each image, whose probabilities are averaged.
 
     Raises:
         DatasetError: a sample cannot be read.

@@ -1,4 +1,4 @@
-"""Which images a network does best and worst on."""
+"""The images on which a network does best and worst."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -44,7 +44,7 @@ def rank(scores: Sequence[float], best: int, worst: int) -> Ranking:
     Args:
         scores: one an image, NaN for those to be left out.
         best: how many are wanted; fewer are given where there are no more.
-        worst: the same.
+        worst: how many of the lowest are wanted; fewer are given where there are no more.
     """
     scored = [number for number, score in enumerate(scores) if not np.isnan(score)]
     order = sorted(scored, key=lambda number: -scores[number])

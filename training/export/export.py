@@ -29,7 +29,7 @@ def export(
         checkpoint: trained weights.
         golden_image: (height, width, 3), uint8 RGB; a photograph with a few classes in it serves best.
         summary: origin and scores.
-        path: to write to.
+        path: file to write.
         calibration: images to measure the ranges on, that int8 needs; without them the checkpoint's are kept.
     """
     stored = checkpoint.compressed()

@@ -28,8 +28,8 @@ def write_card(path: Path, checkpoint: Checkpoint, sheets: Sequence[ScoreSheet])
 
     Args:
         path: Markdown file.
-        checkpoint: to describe.
-        sheets: its scores on each list; without any, a card that is there keeps its table of classes.
+        checkpoint: checkpoint to describe.
+        sheets: scores on each list; without any, a card that is there keeps its table of classes.
 
     Raises:
         ExportError: the file is there and has no markers.

@@ -102,8 +102,8 @@ def export_onnx(checkpoint: Checkpoint, path: Path) -> Equality:
     """Write an ONNX file and compare it in onnxruntime with the network, on several sizes; an unequal one is removed.
 
     Args:
-        checkpoint: as loaded from its file, so that the weights are those which are served.
-        path: to write to.
+        checkpoint: checkpoint as loaded from its file, so that the weights are those which are served.
+        path: file to write.
 
     Raises:
         ExportError: packages are missing, or what was written cannot be run or differs.

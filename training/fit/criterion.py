@@ -1,4 +1,4 @@
-"""What a step minimises, from a batch of crops to a number."""
+"""The criterion of a step: from a batch of crops to the number that is minimised."""
 
 from dataclasses import dataclass
 from typing import cast
@@ -37,14 +37,14 @@ class Criterion:
     With several processes every mean is one over the pixels of all of them.
 
     Args:
-        config: which losses, with which weights.
+        config: losses and their weights.
         scorer: module that gives the network's scores and the auxiliary head's or None: ``Scorer``, perhaps wrapped.
         network: the network inside of it.
-        preprocessing: of the network.
-        device: of the network.
-        memory_format: of the network; images are laid out alike.
+        preprocessing: preprocessing of the network.
+        device: device of the network.
+        memory_format: memory format of the network, and of images.
         bfloat16: whether convolutions are computed in bfloat16.
-        seed: of the choice of pixels.
+        seed: seed of the choice of pixels.
         processes: those that train together.
     """
 

@@ -17,7 +17,7 @@ def draw_curves(records: Sequence[Mapping[str, Any]], file: Path) -> None:
     """Draw loss, accuracies and learning rate over the steps.
 
     Args:
-        records: as ``log.jsonl`` holds them; each has ``step`` and some of the quantities.
+        records: records of ``log.jsonl``; each has ``step`` and some of the quantities.
         file: PNG to write.
     """
     figure = Figure(figsize=(12, 3.6), layout="constrained")

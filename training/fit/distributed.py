@@ -22,7 +22,7 @@ class Processes:
 
     Attributes:
         rank: number of this process.
-        count: of the processes.
+        count: number of processes.
     """
 
     rank: int = 0

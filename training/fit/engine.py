@@ -69,14 +69,14 @@ class Trainer:
     Args:
         network: on the CPU; trained in place.
         network_config: what it was built from.
-        labels: its classes.
+        labels: classes of the network.
         sources: data sets; each batch is made of ``per_batch`` samples of each.
         config: how to train.
         folder: for ``last.safetensors`` (to evaluate, predict, export), ``best.safetensors`` (by validation),
             ``state.pt`` (to resume), ``log.jsonl`` and ``curves.png``; made if missing.
-        device: to train on.
+        device: device to train on.
         preprocessing: what the network reads; saved with it.
-        validation: data set that is scored on the way, or None.
+        validation: data set scored during training, or None.
         processes: those that train together.
 
     Raises:

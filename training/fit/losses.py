@@ -1,4 +1,4 @@
-"""What is minimised."""
+"""Losses of pixels and of score cells."""
 
 import torch
 from torch import Tensor
@@ -18,7 +18,7 @@ def hard_example_losses(losses: Tensor, known: Tensor, share: float) -> Tensor:
     Args:
         losses: (B, h, w), of each pixel.
         known: (B, h, w) bool, pixels of known class.
-        share: of the known pixels that are kept, above 0 and up to 1.
+        share: share of the known pixels that is kept, above 0 and up to 1.
 
     Returns:
         (n,): n is ``share`` of the known pixels, at least 1 if there is any.
@@ -53,8 +53,8 @@ def sampled_logits(scores: Tensor, factor: int, stride: int, top: int, left: int
 
     Args:
         scores: (B, K, h, w) float.
-        factor: of the upsampling.
-        stride: every so-manieth pixel of each row and column.
+        factor: factor of the upsampling.
+        stride: distance of the pixels along rows and columns.
         top: first row, below ``stride``.
         left: first column, below ``stride``.
 

@@ -18,8 +18,8 @@ def training_memory_format(network: nn.Module, device: torch.device) -> torch.me
     Source: https://github.com/uxlfoundation/oneDNN/issues/6035, open as of oneDNN 3.12 (PyTorch 2.14).
 
     Args:
-        network: all of what is trained.
-        device: where.
+        network: all layers that are trained.
+        device: device to train on.
     """
     narrow = any(
         isinstance(module, nn.Conv2d)

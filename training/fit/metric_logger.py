@@ -1,4 +1,4 @@
-"""What a run tells of itself: ``log.jsonl``, curves, and TensorBoard's event files."""
+"""Metrics of a run: ``log.jsonl``, curves, and TensorBoard's event files."""
 
 import json
 from collections.abc import Mapping

@@ -43,7 +43,7 @@ def build_optimizer(network: FCN, extra: nn.Module | None, config: OptimizerConf
         network: whose stem and layer1 learn at ``stem_learning_rate``, the later stages at ``learning_rate``, and the
             rest at ``head_learning_rate``.
         extra: something else that learns, at ``head_learning_rate``.
-        config: which optimizer, and its rates.
+        config: optimizer and its learning rates.
     """
     stem, stages, head = _parts(network)
     head += [] if extra is None else list(extra.parameters())

@@ -18,7 +18,7 @@ class RunState:
     """A run between two steps.
 
     Attributes:
-        config: of the run.
+        config: settings of the run.
         step: steps done.
         tensors: state dictionaries of what has one, by name.
     """

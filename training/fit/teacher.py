@@ -43,8 +43,8 @@ class CheckpointTeacher(Teacher):
     """One of our own networks.
 
     Args:
-        file: its checkpoint.
-        device: to compute on.
+        file: checkpoint of the teacher.
+        device: device to compute on.
     """
 
     def __init__(self, file: Path, device: str) -> None:

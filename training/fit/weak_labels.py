@@ -37,7 +37,7 @@ class WeakLabel(BaseModel):
     """What is known of an image without a mask.
 
     Attributes:
-        width, height: of the image, in pixels.
+        width, height: size of the image in pixels.
         image_class: the one class that it shows besides background, or None.
         boxes: boxes around all objects of all classes: what is in none is background. None if there are none to use.
     """
@@ -69,7 +69,7 @@ def constrain(weak_label: WeakLabel, probabilities: NDArray[np.float32], labels:
     are raised by a common factor. Cells in no box are background.
 
     Args:
-        weak_label: of the image.
+        weak_label: boxes and classes of the image.
         probabilities: (K, rows, columns) float32, of sum 1 in each cell.
         labels: the classes.
 
@@ -129,7 +129,7 @@ def _raise_class(cells: NDArray[np.float32], index: int) -> None:
 
     Args:
         cells: (K, h, w), the cells of a box; unlabelled ones stay so.
-        index: of the class.
+        index: index of the class.
     """
     own = cells[index]
     if not own.size or own.mean() >= _BOX_FILL:

@@ -5,7 +5,7 @@ from pathlib import Path
 _FOLDER = Path(__file__).parent
 
 RECIPES = tuple(sorted(file.stem for file in _FOLDER.glob("*.toml")))
-"""Their names."""
+"""Names of the recipes that ship."""
 
 
 def recipe_file(name: str | None) -> Path | None:
