@@ -1,5 +1,6 @@
 """Progress bars, on standard error: standard output is for results."""
 
+import sys
 from collections.abc import Iterable, Iterator
 from typing import TypeVar
 
@@ -39,3 +40,9 @@ def bar(*columns: ProgressColumn, is_shown: bool = True) -> Progress:
     return Progress(
         description, BarColumn(), *columns, remaining, console=_CONSOLE, redirect_stdout=False, disable=not is_shown
     )
+
+
+def tell(progress: Progress, line: str) -> None:
+    """Print a line where no bar moves: in a file, or a container's log."""
+    if not progress.disable and not progress.console.is_terminal:
+        print(line, file=sys.stderr, flush=True)

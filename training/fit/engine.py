@@ -34,7 +34,7 @@ from training.fit.memory_format import training_memory_format
 from training.fit.metric_logger import MetricLogger
 from training.fit.optimization import build_optimizer, build_scheduler, freeze, lr_lambda
 from training.fit.state import RunState
-from training.progress import bar
+from training.progress import bar, tell
 
 STATE_NAME = "state.pt"
 """File of a run's folder that ``resume`` reads."""
@@ -199,6 +199,7 @@ class Trainer:
                 progress.update(task, advance=1, values=told)
                 if self._step % run.log_every == 0:
                     logger.write(self._step, {**values, "seconds": time.monotonic() - started})
+                    tell(progress, f"step {self._step}/{run.steps}: {told}")
                 if run.validate_every and self._step % run.validate_every == 0:
                     self._validate(logger)
                 out_of_time = 0 < run.max_minutes <= (time.monotonic() - started) / 60

@@ -104,19 +104,6 @@ def test_a_mask_of_another_size_is_refused(root: Path) -> None:
         VocDataset(root, "train")[0]
 
 
-def test_photographs_may_be_png_files(root: Path) -> None:
-    picture = np.random.default_rng(0).integers(0, 256, (60, 70, 3), dtype=np.uint8)
-    (root / "JPEGImages" / "one.jpg").unlink()
-    Image.fromarray(picture).save(root / "JPEGImages" / "one.png")
-    np.testing.assert_array_equal(VocDataset(root, "train")[0].image, picture)
-
-
-def test_grey_photographs_are_read_as_rgb(root: Path) -> None:
-    Image.new("L", (70, 60), 77).save(root / "JPEGImages" / "one.png")
-    (root / "JPEGImages" / "one.jpg").unlink()
-    assert (VocDataset(root, "train")[0].image == 77).all()
-
-
 def test_without_masks_nothing_is_known_of_any_pixel(root: Path) -> None:
     shutil.rmtree(root / "SegmentationClass")
     dataset = VocDataset(root, "train", labelled=False)

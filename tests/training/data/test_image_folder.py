@@ -30,25 +30,6 @@ def test_the_exif_orientation_is_applied(tmp_path: Path) -> None:
     np.testing.assert_array_equal(image[..., 0], halves(0, 200, 40, 20, beside=False))
 
 
-def test_grey_becomes_rgb(tmp_path: Path) -> None:
-    _picture().convert("L").save(tmp_path / "one.png")
-    np.testing.assert_array_equal(ImageFolder(tmp_path)[0].image, np.asarray(_picture()))
-
-
-def test_what_is_transparent_is_white(tmp_path: Path) -> None:
-    picture = _picture(10, 10)
-    picture.putalpha(Image.fromarray(halves(0, 255, 20, 40)))
-    picture.save(tmp_path / "one.png")
-    np.testing.assert_array_equal(ImageFolder(tmp_path)[0].image, np.asarray(_picture(255, 10)))
-
-
-def test_heic_is_read(tmp_path: Path) -> None:
-    Image.new("RGB", (64, 48), (200, 0, 0)).save(tmp_path / "one.heic")
-    image = ImageFolder(tmp_path)[0].image
-    assert image.shape == (48, 64, 3)
-    assert np.abs(image.mean(axis=(0, 1)) - (200, 0, 0)).max() < 10
-
-
 @pytest.mark.parametrize("data", [b"", b"no image", b"\xff\xd8\xff\xe0 cut off"])
 def test_a_file_that_is_no_image_is_named(tmp_path: Path, data: bytes) -> None:
     (tmp_path / "broken.jpg").write_bytes(data)

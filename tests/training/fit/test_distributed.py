@@ -47,10 +47,10 @@ def _run(command: list[str], **environment: str) -> "subprocess.Popen[str]":
 
 
 def _wait_for_steps(run: "subprocess.Popen[str]") -> None:
-    """Read the progress bar until it shows at least two steps done."""
+    """Read what the run tells until at least two steps are done."""
     assert run.stdout is not None
     seen = ""
-    while not re.search(r"\| ([2-9]|\d\d+)/100000", seen):
+    while not re.search(r"step ([2-9]|\d\d+)/100000", seen):
         read = run.stdout.read(1)
         assert read, seen
         seen += read
@@ -82,7 +82,7 @@ def test_two_processes_train_as_one_does(data: Path, tmp_path: Path) -> None:
 
 
 def test_a_killed_run_goes_on_from_its_last_save(data: Path, tmp_path: Path) -> None:
-    killed = _run(_command(data, tmp_path / "killed", "run.steps=100000"))
+    killed = _run(_command(data, tmp_path / "killed", "run.steps=100000", "run.log_every=1"))
     _wait_for_steps(killed)
     killed.send_signal(signal.SIGKILL)
     killed.communicate(timeout=60)
@@ -95,7 +95,7 @@ def test_a_killed_run_goes_on_from_its_last_save(data: Path, tmp_path: Path) -> 
 
 
 def test_an_interrupted_run_says_so_and_saves(data: Path, tmp_path: Path) -> None:
-    run = _run(_command(data, tmp_path / "run", "run.steps=100000", "run.save_every=100000"))
+    run = _run(_command(data, tmp_path / "run", "run.steps=100000", "run.save_every=100000", "run.log_every=1"))
     _wait_for_steps(run)
     run.send_signal(signal.SIGINT)
     output, _ = run.communicate(timeout=60)
