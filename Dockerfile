@@ -112,6 +112,6 @@ COPY --from=libraries /opt/venv /opt/venv
 COPY --from=code /srv /srv
 EXPOSE 8000
 STOPSIGNAL SIGTERM
-HEALTHCHECK --interval=15s --timeout=5s --start-period=120s --start-interval=1s --retries=3 \
+HEALTHCHECK --interval=15s --timeout=5s --start-period=300s --start-interval=2s --retries=3 \
     CMD ["python", "-c", "import os; from urllib.request import ProxyHandler, build_opener; build_opener(ProxyHandler({})).open(f'http://127.0.0.1:{os.environ[\"FCN_PORT\"]}/readyz', timeout=4)"]
 CMD ["python", "-m", "app"]
