@@ -35,16 +35,6 @@ def require_precision(precision: Precision, device: torch.device) -> None:
         )
 
 
-def supports_bfloat16(device: torch.device) -> bool:
-    """Whether a device multiplies bfloat16 itself."""
-    return _rejection(Precision.BFLOAT16, device) is None
-
-
-def supports_int8(device: torch.device) -> bool:
-    """Whether a device multiplies 8-bit integers, without loss."""
-    return _rejection(Precision.INT8, device) is None
-
-
 def _rejection(precision: Precision, device: torch.device) -> str | None:
     """What a precision needs and the device lacks; None if nothing is missing."""
     match precision:

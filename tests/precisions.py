@@ -3,9 +3,14 @@
 import pytest
 import torch
 
-from model.capabilities import supports_bfloat16, supports_int8
+from model.capabilities import available_precisions
+from model.precision import Precision
 
-_CPU = torch.device("cpu")
 
-needs_bfloat16 = pytest.mark.skipif(not supports_bfloat16(_CPU), reason="this CPU does not compute in bfloat16")
-needs_int8 = pytest.mark.skipif(not supports_int8(_CPU), reason="this CPU does not compute in int8")
+def _needs(precision: Precision) -> pytest.MarkDecorator:
+    is_missing = precision not in available_precisions(torch.device("cpu"))
+    return pytest.mark.skipif(is_missing, reason=f"this CPU does not compute in {precision}")
+
+
+needs_bfloat16 = _needs(Precision.BFLOAT16)
+needs_int8 = _needs(Precision.INT8)

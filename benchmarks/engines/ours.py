@@ -4,7 +4,8 @@ import torch
 
 from benchmarks.engines.candidate import Body, Candidate, Engine, UnavailableError
 from benchmarks.engines.eager import require_bfloat16
-from model.capabilities import supports_int8
+from model.capabilities import available_precisions
+from model.precision import Precision
 from model.streaming import Program, fuse, measure_ranges, quantize, run, trace_scores
 
 
@@ -30,7 +31,7 @@ def _bfloat16(body: Body) -> Engine:
 
 
 def _int8(body: Body) -> Engine:
-    if not supports_int8(torch.device("cpu")):
+    if Precision.INT8 not in available_precisions(torch.device("cpu")):
         raise UnavailableError("the CPU has no 8-bit dot products (VNNI)")
     program = trace_scores(body.network)
     return _engine(fuse(quantize(program, measure_ranges(program, body.calibration))))

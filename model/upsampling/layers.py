@@ -25,9 +25,6 @@ class Upsampling(nn.Module, ABC):
     @abstractmethod
     def forward(self, scores: Tensor) -> Tensor: ...
 
-    def extra_repr(self) -> str:
-        return f"num_classes={self.num_classes}, factor={self.factor}"
-
 
 class BilinearUpsampling(Upsampling):
     """The transposed convolution whose kernel is fixed to ``bilinear_kernel``: nothing to train, nothing to store.

@@ -5,7 +5,7 @@ import sys
 import pytest
 import torch
 
-from model.capabilities import available_precisions, require_precision, supports_bfloat16, supports_int8
+from model.capabilities import available_precisions, require_precision
 from model.device import choose_device
 from model.errors import DeviceError
 from model.precision import Precision
@@ -40,8 +40,6 @@ def test_what_is_available_is_not_refused_and_the_rest_is() -> None:
         else:
             with pytest.raises(DeviceError, match=f"device 'cpu' does not compute in {precision}: it takes a CPU with"):
                 require_precision(precision, CPU)
-    assert supports_bfloat16(CPU) == (Precision.BFLOAT16 in available_precisions(CPU))
-    assert supports_int8(CPU) == (Precision.INT8 in available_precisions(CPU))
 
 
 @pytest.mark.parametrize("isa", ["AVX2", "SSE41"])

@@ -38,11 +38,6 @@ class ConfusionMatrix:
         rows, columns = truth[known].astype(np.int64), prediction[known].astype(np.int64)
         self.counts += np.bincount(rows * num_classes + columns, minlength=num_classes**2).reshape(num_classes, -1)
 
-    def __add__(self, other: "ConfusionMatrix") -> "ConfusionMatrix":
-        total = ConfusionMatrix(len(self.counts))
-        total.counts = self.counts + other.counts
-        return total
-
     @property
     def true_pixels(self) -> NDArray[np.int64]:
         """Pixels of each class in the true masks, shape (K,)."""

@@ -120,10 +120,7 @@ class Trainer:
         scorer.to(device, memory_format=memory_format)  # type: ignore[call-overload]
         self._scorer: nn.Module = scorer
         self._frozen = freeze(network, config.optimizer)
-        self._average: AveragedModel | None = None
-        if config.optimizer.ema_decay:
-            average = get_ema_multi_avg_fn(config.optimizer.ema_decay)  # type: ignore[no-untyped-call]
-            self._average = AveragedModel(network, multi_avg_fn=average, use_buffers=True)
+        self._average = _running_average(network, config.optimizer.ema_decay) if config.optimizer.ema_decay else None
         self._optimizer = build_optimizer(network, self._auxiliary, config.optimizer)
         self._scheduler = build_scheduler(self._optimizer, config.optimizer, config.run.steps)
         if config.run.compile:
@@ -326,3 +323,8 @@ class Trainer:
             "scheduler": self._scheduler,
         }
         return {name: part for name, part in parts.items() if part is not None}
+
+
+def _running_average(network: FCN, decay: float) -> AveragedModel:
+    average = get_ema_multi_avg_fn(decay)  # type: ignore[no-untyped-call]
+    return AveragedModel(network, multi_avg_fn=average, use_buffers=True)

@@ -80,7 +80,7 @@ def test_void_pixels_change_nothing(pair: NDArray[np.uint8], seed: int) -> None:
 def test_matrices_add(first: NDArray[np.uint8], second: NDArray[np.uint8]) -> None:
     one, other = _matrix(4, *first), _matrix(4, *second)
     together = _matrix(4, np.concatenate([first[0], second[0]]), np.concatenate([first[1], second[1]]))
-    np.testing.assert_array_equal((one + other).counts, together.counts)
+    np.testing.assert_array_equal(one.counts + other.counts, together.counts)
     one.update(*second)
     np.testing.assert_array_equal(one.counts, together.counts)
 
