@@ -34,7 +34,7 @@ class SmallImages(StrEnum):
 
 
 class OptimizerName(StrEnum):
-    """How weights are updated."""
+    """An optimizer."""
 
     SGD = "sgd"
     ADAMW = "adamw"
@@ -248,7 +248,7 @@ class TrainConfig:
     run: RunConfig = Field(default_factory=RunConfig)
 
     def document(self) -> dict[str, Any]:
-        """As JSON values."""
+        """The settings as JSON values."""
         document: dict[str, Any] = _ADAPTER.dump_python(self, mode="json")
         return document
 

@@ -26,7 +26,7 @@ def measure_ranges(program: Program, images: Iterable[Tensor]) -> tuple[Range, .
 
 
 def _values(program: Program, image: Tensor) -> list[Tensor]:
-    """Every value, whole."""
+    """All rows of every value of the program, by number."""
     totals = program.totals(image.shape[2])
     values = [image]
     for number, step in enumerate(program.steps, start=1):

@@ -16,12 +16,12 @@ PIXELWISE = Window()
 
 
 class Operation(ABC):
-    """A step's work."""
+    """The operation of a step: its output's rows from its inputs' rows."""
 
     @property
     @abstractmethod
     def geometries(self) -> tuple[Geometry, ...]:
-        """One for each input."""
+        """Geometry of the dependence on each input."""
 
     @abstractmethod
     def __call__(self, inputs: Sequence[Rows], wanted: range) -> Tensor:

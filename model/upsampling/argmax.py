@@ -24,8 +24,8 @@ def winning_classes(scores: Tensor, factor: int) -> Tensor:
     Returns:
         (batch, factor * h, factor * w), uint8.
     """
-    framed = functional.pad(scores, (1, 1, 1, 1), mode="replicate")  # (B, K, h + 2, w + 2)
-    winners = framed.argmax(dim=1).to(torch.uint8)
+    padded = functional.pad(scores, (1, 1, 1, 1), mode="replicate")  # (B, K, h + 2, w + 2)
+    winners = padded.argmax(dim=1).to(torch.uint8)
     corners = winners[:, :-1, :-1], winners[:, :-1, 1:], winners[:, 1:, :-1], winners[:, 1:, 1:]
     mixed = (corners[0] != corners[1]) | (corners[0] != corners[2]) | (corners[0] != corners[3])  # (B, h + 1, w + 1)
     squares = corners[0][..., None, None].repeat(1, 1, 1, factor, factor)  # (B, h + 1, w + 1, s, s)
@@ -34,7 +34,7 @@ def winning_classes(scores: Tensor, factor: int) -> Tensor:
     at_once = max(1, _MAX_INTERPOLATED // weights.shape[1])
     for part in range(0, len(places[0]), at_once):
         image, row, column = (place[part : part + at_once] for place in places)
-        squares[image, row, column] = _interpolate(framed.transpose(0, 1), image, row, column, weights)
+        squares[image, row, column] = _interpolate(padded.transpose(0, 1), image, row, column, weights)
     batch, height, width = mixed.shape
     pixels = squares.permute(0, 1, 3, 2, 4).reshape(batch, height * factor, width * factor)
     half = factor // 2

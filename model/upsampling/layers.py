@@ -34,8 +34,8 @@ class BilinearUpsampling(Upsampling):
     """
 
     def forward(self, scores: Tensor) -> Tensor:
-        framed = functional.pad(scores, (1, 1, 1, 1))
-        enlarged = functional.interpolate(framed, scale_factor=self.factor, mode="bilinear", align_corners=False)
+        padded = functional.pad(scores, (1, 1, 1, 1))
+        enlarged = functional.interpolate(padded, scale_factor=self.factor, mode="bilinear", align_corners=False)
         s = self.factor
         return enlarged[..., s:-s, s:-s]
 

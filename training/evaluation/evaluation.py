@@ -75,7 +75,7 @@ class Evaluation:
     confusion: tuple[tuple[int, ...], ...]
 
     def table(self) -> str:
-        """For people."""
+        """The scores as a table for people."""
         width = max(len(score.name) for score in self.classes)
         rows = [f"{'class':{width}} {'IoU':>6} {'boundary':>8} {'acc':>6} {'images':>7} {'pixels':>10}"]
         for score in self.classes:
