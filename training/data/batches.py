@@ -23,19 +23,12 @@ class Source:
         per_batch: samples in each batch.
         weights: (N,) float64 chances of the samples, of sum 1; None shows each sample once before any comes again.
         donor_weights: (N,) float64 chances of the samples to give objects for copy-paste, of sum 1; None gives none.
-
-    Raises:
-        ConfigError: ``per_batch`` is less than 1.
     """
 
     dataset: VocDataset
     per_batch: int
     weights: NDArray[np.float64] | None = None
     donor_weights: NDArray[np.float64] | None = None
-
-    def __post_init__(self) -> None:
-        if self.per_batch < 1:
-            raise ConfigError(f"a source gives at least 1 sample to a batch, not {self.per_batch}")
 
     def order(self, random: np.random.Generator) -> NDArray[np.int64]:
         """Indices of the samples of one epoch."""
