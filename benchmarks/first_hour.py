@@ -6,201 +6,19 @@ Each experiment is a process of its own, so that one that fails, or leaves the d
 import json
 import subprocess
 import sys
-import tempfile
 import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass
-from io import BytesIO
 from pathlib import Path
 
-import numpy as np
-import torch
-from numpy.typing import NDArray
-from PIL import Image
-from torch.nn import functional
-
+from benchmarks import gpu_experiments as experiments
+from benchmarks.gpu_experiments import FULL, SMALL, Experiment
 from benchmarks.machine import describe_machine
-from benchmarks.photograph import NAMES, equal_share, photograph
-from benchmarks.reliability.resident import resident_bytes
-from benchmarks.service import OURS, started
-from benchmarks.traffic import Kind, Traffic, measure
-from model.checkpoint import Checkpoint
-from model.device import choose_device, is_out_of_memory
-from model.errors import DeviceError
-from model.precision import Precision
-from model.segmenter import DEFAULT_WEIGHTS, Segmenter
+from model.device import choose_device
 
 _ROOT = Path(__file__).parents[1]
 
 _EXPERIMENT_S = 900
 """Seconds that an experiment may take."""
-
-_SMALL_FRACTION = 0.02
-"""Share of the device's memory that is left to a process that is to run out of it."""
-
-
-@dataclass(frozen=True, slots=True)
-class Scale:
-    """How much is done: an hour's worth on a GPU, and on a CPU so little that it only shows that it works.
-
-    Attributes:
-        photographs: photographs whose masks are compared.
-        large_images: images that are sent in turn.
-        large_side: pixels of their sides.
-        clients: clients at once.
-        seconds: seconds of load.
-        batch: images that are predicted together.
-        steps: steps of training.
-    """
-
-    photographs: int
-    large_images: int
-    large_side: int
-    clients: int
-    seconds: float
-    batch: int
-    steps: int
-
-
-FULL = Scale(photographs=30, large_images=200, large_side=4000, clients=64, seconds=20, batch=32, steps=200)
-SMALL = Scale(photographs=2, large_images=2, large_side=1100, clients=2, seconds=0.5, batch=1, steps=1)
-
-Experiment = Callable[[str, Scale], str]
-"""Takes the device's name and the scale; gives what was found, for people."""
-
-
-def device_experiment(device: str, _: Scale) -> str:
-    """A convolution on the device against the CPU's."""
-    chosen = choose_device(device)
-    torch.manual_seed(0)
-    x, weight = torch.randn(1, 64, 96, 128), torch.randn(64, 64, 3, 3)
-    difference = functional.conv2d(x.to(chosen), weight.to(chosen)).cpu() - functional.conv2d(x, weight)
-    return f"{_name(device)}; greatest difference of a convolution {difference.abs().max():.2g}"
-
-
-def golden_experiment(device: str, _: Scale) -> str:
-    """Pixels of the golden image whose class is another, by precision."""
-    checkpoint = Checkpoint.load(DEFAULT_WEIGHTS)
-    golden = checkpoint.golden
-    assert golden is not None
-    shares = []
-    for precision in _precisions(device):
-        mask = Segmenter(checkpoint, device, precision=precision).segment(golden.image).mask
-        shares.append(f"{precision} {1 - equal_share(mask, golden.mask):.4%}")
-    return ", ".join(shares)
-
-
-def masks_experiment(device: str, scale: Scale) -> str:
-    """Pixels of photographs whose class is another than the CPU's in float32, by precision."""
-    checkpoint = Checkpoint.load(DEFAULT_WEIGHTS)
-    images = list(_photographs(scale.photographs))
-    expected = [Segmenter(checkpoint, "cpu").segment(image).mask for image in images]
-    shares = []
-    for precision in _precisions(device):
-        segmenter = Segmenter(checkpoint, device, precision=precision)
-        pairs = zip(images, expected, strict=True)
-        differing = [1 - equal_share(segmenter.segment(image).mask, mask) for image, mask in pairs]
-        shares.append(f"{precision} mean {np.mean(differing):.4%}, most {max(differing):.4%}")
-    return "; ".join(shares)
-
-
-def large_images_experiment(device: str, scale: Scale) -> str:
-    """Resident memory of the service before and after many large images, each with time for its threads to end."""
-    service = OURS.with_environment(FCN_DEVICE=device)
-    side = scale.large_side
-    with _file(photograph("cat", side, side)) as file, started(service, sys.executable, photograph("cat")) as one:
-        first = Traffic(one.port, (Kind("large", "/segment", file),), 600, clients=1, max_requests=1)
-        assert not measure(first).failures
-        before = resident_bytes(one.process.pid)
-        rest = Traffic(one.port, first.kinds, 600, clients=1, max_requests=scale.large_images)
-        failures = measure(rest).failures
-        after = resident_bytes(one.process.pid)
-    return f"{before / 1e6:.0f} MB, then {after / 1e6:.0f} MB; failures {failures}"
-
-
-def load_experiment(device: str, scale: Scale) -> str:
-    """Photographs a second over HTTP, and memory, by precision."""
-    found = []
-    for precision in _precisions(device):
-        service = OURS.with_environment(
-            FCN_DEVICE=device, FCN_PRECISION=precision, FCN_CONCURRENCY="16", FCN_QUEUE_LENGTH=str(scale.clients)
-        )
-        image = photograph("cat")
-        with _file(image) as file, started(service, sys.executable, image) as one:
-            at_rest = resident_bytes(one.process.pid)
-            load = Traffic(one.port, (Kind("cat", "/segment", file),), scale.seconds, scale.clients)
-            measure(load)  # warms up
-            measured = measure(load)
-            loaded = resident_bytes(one.process.pid)
-        found.append(
-            f"{precision} {measured.throughput:.1f}/s, p50 {measured.percentile(50):.0f} ms, "
-            f"failures {measured.failures}, {at_rest / 1e6:.0f} MB at rest, {loaded / 1e6:.0f} MB after"
-        )
-    return "; ".join(found)
-
-
-def out_of_memory_experiment(device: str, scale: Scale) -> str:
-    """A lack of the device's memory is known as one, and a smaller batch works after it."""
-    chosen = choose_device(device)
-    if chosen.type != "cuda":
-        return "left out: this is about a GPU's memory"
-    segmenter = Segmenter(Checkpoint.load(DEFAULT_WEIGHTS), device)
-    image = next(_photographs(1))
-    torch.cuda.set_per_process_memory_fraction(_SMALL_FRACTION, chosen)
-    batch, lacks = 32 * scale.batch, 0
-    while True:
-        try:
-            segmenter.segment_together([image] * batch)
-        except RuntimeError as error:
-            if not is_out_of_memory(error):
-                raise
-            lacks += 1
-            batch //= 2
-        else:
-            return f"{lacks} times out of memory, then a batch of {batch} worked"
-
-
-def failed_device_experiment(device: str, _: Scale) -> str:
-    """After a device-side assert this process gets a DeviceError, and the next one works (its row follows)."""
-    chosen = choose_device(device)
-    if chosen.type != "cuda":
-        return "left out: a CPU does not fail so"
-    try:
-        torch.zeros(4, device=chosen)[torch.tensor([9], device=chosen)].cpu()
-    except RuntimeError as error:
-        said = str(error).splitlines()[0]
-    else:
-        raise AssertionError("an index out of bounds was no error")
-    try:
-        Segmenter(Checkpoint.load(DEFAULT_WEIGHTS), device)
-    except DeviceError as error:
-        return f"{said!r}, then {error}"
-    raise AssertionError("the device went on after an assert")
-
-
-def training_experiment(device: str, scale: Scale) -> str:
-    """Steps of the recipe voc-gpu on copies of two photographs: what a step takes, and its share of waiting."""
-    with tempfile.TemporaryDirectory() as name:
-        folder = Path(name)
-        _write_data_set(folder / "data/voc2012")
-        settings = {
-            "run.steps": f"{scale.steps}",
-            "run.device": device,
-            "data.folder": f"{folder}/data",
-            "start.checkpoint": f"{DEFAULT_WEIGHTS}",
-        }
-        if scale is SMALL:
-            settings |= {"data.crop_size": "64", "data.workers": "0", "run.bfloat16": "false"}
-        words = [word for name, value in settings.items() for word in ("--set", f"{name}={value}")]
-        command = [sys.executable, "-m", "training", "train", "voc-gpu", "--out", str(folder / "run"), *words]
-        began = time.perf_counter()
-        result = subprocess.run(command, cwd=_ROOT, capture_output=True, text=True, check=False)
-        seconds = time.perf_counter() - began
-    if result.returncode:
-        raise RuntimeError(result.stderr[-2000:])
-    (ending,) = [line for line in result.stdout.splitlines() if line.startswith("finished at step")]
-    return f"{seconds:.0f} s, start included; {ending}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -217,15 +35,16 @@ class Row:
 
 
 ROWS = {
-    "device": Row(device_experiment, "below 0.1: TF32 rounds factors to 10 bits"),
-    "golden image": Row(golden_experiment, "float32 below 0.1%, bfloat16 below 1%"),
-    "masks": Row(masks_experiment, "float32 below 0.1%, bfloat16 below 2% on the mean"),
-    "large images in turn": Row(large_images_experiment, "at most 100 MB more"),
-    "load": Row(load_experiment, "2,000/s on an H200, 300/s on an L4, no failures"),
-    "out of memory": Row(out_of_memory_experiment, "known, and a smaller batch works"),
-    "failed device": Row(failed_device_experiment, "DeviceError"),
-    "a new process": Row(device_experiment, "works again"),
-    "training": Row(training_experiment, "waits less than 10% of the time"),
+    "device": Row(experiments.device, "below 0.1: TF32 rounds factors to 10 bits"),
+    "golden image": Row(experiments.golden, "float32 below 0.1%, bfloat16 below 1%"),
+    "masks": Row(experiments.masks, "float32 below 0.1%, bfloat16 below 2% on the mean"),
+    "large images in turn": Row(experiments.large_images, "at most 100 MB more"),
+    "load": Row(experiments.load, "2,000/s on an H200, 300/s on an L4, no failures"),
+    "options": Row(experiments.options, "what is 5% faster becomes the default; 3,300/s in process on an H200"),
+    "out of memory": Row(experiments.out_of_memory, "known, and a smaller batch works"),
+    "failed device": Row(experiments.failed_device, "DeviceError"),
+    "a new process": Row(experiments.device, "works again"),
+    "training": Row(experiments.training, "waits less than 10% of the time"),
 }
 
 
@@ -257,55 +76,6 @@ def _run_apart(name: str, device: str, scale: str) -> tuple[str, bool]:
     if result.returncode:
         return f"FAILED, exit code {result.returncode}: {result.stderr[-1000:]}", False
     return result.stdout.splitlines()[-1], True
-
-
-def _name(device: str) -> str:
-    chosen = choose_device(device)
-    if chosen.type != "cuda":
-        return "CPU"
-    properties = torch.cuda.get_device_properties(chosen)
-    said = subprocess.run(
-        ["nvidia-smi", "--query-gpu=driver_version", "--format=csv,noheader"],
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    memory, capability = f"{properties.total_memory / 1e9:.0f} GB", f"{properties.major}.{properties.minor}"
-    return f"{properties.name}, {memory}, compute capability {capability}, driver {said.stdout.strip()}"
-
-
-def _precisions(device: str) -> list[Precision]:
-    both = [Precision.FLOAT32, Precision.BFLOAT16]
-    return both if choose_device(device).type == "cuda" else both[:1]
-
-
-def _photographs(number: int) -> Iterator[NDArray[np.uint8]]:
-    """Different ones, (375, 500, 3) uint8 RGB: parts of two photographs, each larger than the one before."""
-    for index in range(number):
-        with Image.open(BytesIO(photograph(NAMES[index % 2], 375 + 8 * index, 500 + 8 * index))) as picture:
-            yield np.array(picture)[-375:, -500:]
-
-
-@contextmanager
-def _file(data: bytes) -> Iterator[str]:
-    """The path of a file with these bytes."""
-    with tempfile.TemporaryDirectory() as folder:
-        path = Path(folder) / "image.jpg"
-        path.write_bytes(data)
-        yield str(path)
-
-
-def _write_data_set(root: Path) -> None:
-    for name in ("JPEGImages", "SegmentationClassAug", "ImageSets/Segmentation"):
-        (root / name).mkdir(parents=True)
-    names = [f"{index:03}" for index in range(64)]
-    for index, name in enumerate(names):
-        (root / f"JPEGImages/{name}.jpg").write_bytes(photograph(NAMES[index % 2]))
-        mask = np.full((375, 500), 8 if index % 2 == 0 else 15, np.uint8)
-        mask[:, : 4 * index] = 0
-        Image.fromarray(mask).save(root / f"SegmentationClassAug/{name}.png")
-    for split in ("trainaug", "val"):
-        (root / f"ImageSets/Segmentation/{split}.txt").write_text("\n".join(names) + "\n")
 
 
 if __name__ == "__main__":

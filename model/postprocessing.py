@@ -41,10 +41,17 @@ class Postprocessor:
         transform: function of the logits.
         rows: total number of rows of scores.
         transposed: whether scores and pixels are transposed.
+        band_factor: factor on the logits computed at once.
     """
 
     def __init__(
-        self, upsampling: Upsampling, transform: LogitsTransform, rows: int, *, transposed: bool = False
+        self,
+        upsampling: Upsampling,
+        transform: LogitsTransform,
+        rows: int,
+        *,
+        transposed: bool = False,
+        band_factor: int = 1,
     ) -> None:
         # No logits are made where their argmax can be computed without them.
         self._makes_logits = transform is not argmax or not isinstance(upsampling, BilinearUpsampling)
@@ -55,12 +62,13 @@ class Postprocessor:
         program = Program((Step(Upsample(enlarge, upsampling.factor), (0,)),))
         self._stream = Stream(program.transposed() if transposed else program, rows)
         self._pixels_a_cell = upsampling.factor**2
+        self._max_band_numbers = _MAX_BAND_NUMBERS * band_factor
 
     def push(self, scores: Tensor) -> Iterator[Tensor]:
         """Take the next rows of scores, (batch, K, rows, width); give bands of what can be told by now."""
         batch, num_classes, _, width = scores.shape
         numbers = batch * width * self._pixels_a_cell * (num_classes if self._makes_logits else 1)
-        for part in torch.split(scores, max(1, _MAX_BAND_NUMBERS // numbers), dim=2):
+        for part in torch.split(scores, max(1, self._max_band_numbers // numbers), dim=2):
             self._stream.feed(part)
             while self._stream.advance():
                 if (pixels := self._stream.take()) is not None:

@@ -14,6 +14,7 @@ from torch import Tensor
 
 from model.capabilities import require_precision
 from model.checkpoint import Checkpoint
+from model.cuda_options import CudaOptions
 from model.device import choose_device, device_errors
 from model.errors import CheckpointError, ImageError
 from model.networks import FCN
@@ -21,8 +22,9 @@ from model.networks.fcn import aligned
 from model.postprocessing import LogitsTransform, Postprocessor, argmax, argmax_and_confidence, probabilities
 from model.precision import Precision
 from model.segmentation import NO_TIME, Band, Segmentation, Timings, collect
-from model.streaming import Program, Stream, fuse, quantize, trace_scores
+from model.streaming import Program, Stream, fuse, fuse_cudnn, quantize, trace_scores
 from model.tiling import ScoreMap, Tiling, TilingLimits, mean_logits, sliding_windows
+from model.transfer import to_device, to_host
 
 DEFAULT_WEIGHTS = Path(__file__).parent / "weights" / "voc.safetensors"
 """The checkpoint that ships."""
@@ -42,6 +44,7 @@ class Segmenter:
         device: ``cpu``, ``cuda``, ``cuda:1``, ... or ``auto``: CUDA where there is some.
         limits: how images are cut.
         precision: type to compute scores in, and so not ``auto``; what follows them is at least float32.
+        cuda_options: ways to compute on a GPU.
 
     Attributes:
         precision_reason: why it is this precision, for people.
@@ -57,10 +60,12 @@ class Segmenter:
         device: str | torch.device = "auto",
         limits: TilingLimits = TilingLimits(),  # noqa: B008 (frozen)
         precision: Precision = Precision.FLOAT32,
+        cuda_options: CudaOptions = CudaOptions(),  # noqa: B008 (frozen)
     ) -> None:
         self.checkpoint = checkpoint
         self.device = choose_device(device) if isinstance(device, str) else device
-        self.limits = limits
+        self._options = cuda_options if self.device.type == "cuda" else CudaOptions()
+        self.limits = replace(limits, band_pixels=limits.band_pixels * self._options.band_factor)
         self.precision = precision
         self.precision_reason = "as set"
         self._dtype = precision.dtype
@@ -257,7 +262,7 @@ class Segmenter:
         """Take the next rows of each image, as ``_scores`` does, and give the next band of each."""
         for scores, forward_timings in self._scores(rows, stream):
             started = time.perf_counter()
-            pixels = None if scores is None else _postprocess(scores, postprocessor)
+            pixels = None if scores is None else self._postprocess(scores, postprocessor)
             timings = replace(forward_timings, upsample_s=time.perf_counter() - started)
             if pixels is None:
                 yield [Band.without_rows(image.shape[1], timings) for image in rows]
@@ -284,9 +289,9 @@ class Segmenter:
     def _feed(self, rows: Sequence[NDArray[np.uint8]], stream: Stream) -> float:
         """Give images to the stream; returns the seconds that it took."""
         started = time.perf_counter()
+        pixels = to_device(np.stack(rows), self.device, pinned=self._options.pinned_copies)
         # A view of (batch, height, width, 3) as (batch, 3, height, width) is channels_last as it stands.
-        pixels = torch.from_numpy(np.stack(rows)).to(self.device).permute(0, 3, 1, 2)
-        stream.feed(self.checkpoint.preprocessing(pixels, self._dtype))
+        stream.feed(self.checkpoint.preprocessing(pixels.permute(0, 3, 1, 2), self._dtype))
         return self._now() - started
 
     @torch.inference_mode()
@@ -303,13 +308,21 @@ class Segmenter:
         return time.perf_counter()
 
     def _postprocessor(self, rows: int, transform: LogitsTransform, *, transposed: bool = False) -> Postprocessor:
-        return Postprocessor(self._upsampling, transform, self._program.total(rows), transposed=transposed)
+        total = self._program.total(rows)
+        factor = self._options.band_factor
+        return Postprocessor(self._upsampling, transform, total, transposed=transposed, band_factor=factor)
+
+    @torch.inference_mode()
+    def _postprocess(self, scores: Tensor, postprocessor: Postprocessor) -> NDArray[Any] | None:
+        """(batch, channels, rows, width) of the rows that can be told by now; None if there are none."""
+        parts = to_host(postprocessor.push(scores), pinned=self._options.pinned_copies)
+        return np.concatenate(parts, axis=2) if parts else None
 
     def _prepared(self, program: Program) -> Program:
         """The program in the kernels that compute it fastest."""
-        return fuse(
-            quantize(program, self.checkpoint.activation_ranges) if self.precision is Precision.INT8 else program
-        )
+        if self.precision is Precision.INT8:
+            program = quantize(program, self.checkpoint.activation_ranges)
+        return fuse_cudnn(program) if self._options.fused_convolutions else fuse(program)
 
     def _build(self) -> FCN:
         return self.checkpoint.build().to(self.device, self._dtype)
@@ -321,13 +334,6 @@ class Segmenter:
 def _require_image(image: NDArray[np.uint8]) -> None:
     if image.dtype != np.uint8 or image.ndim != 3 or image.shape[2] != 3 or image.size == 0:
         raise ImageError(f"an image is (height, width, 3) uint8, not {image.shape} {image.dtype}")
-
-
-@torch.inference_mode()
-def _postprocess(scores: Tensor, postprocessor: Postprocessor) -> NDArray[Any] | None:
-    """(batch, channels, rows, width) of the rows that can be told by now; None if there are none."""
-    parts = [part.cpu().numpy() for part in postprocessor.push(scores)]
-    return np.concatenate(parts, axis=2) if parts else None
 
 
 @torch.inference_mode()

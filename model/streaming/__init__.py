@@ -7,6 +7,7 @@ pixels far.
 """
 
 from model.streaming.calibration import measure_ranges
+from model.streaming.cudnn import fuse_cudnn
 from model.streaming.onednn import fuse
 from model.streaming.operations import Upsample
 from model.streaming.program import Program, Step
@@ -24,6 +25,7 @@ __all__ = [
     "Stream",
     "Upsample",
     "fuse",
+    "fuse_cudnn",
     "measure_ranges",
     "quantize",
     "run",

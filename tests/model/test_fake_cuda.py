@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 import torch
 
+from model.cuda_options import CudaOptions
 from model.networks import Architecture
 from model.precision import Precision
 from model.segmenter import Segmenter
@@ -43,6 +44,25 @@ def test_batches_stay_on_the_device() -> None:
         segmenter = Segmenter(random_checkpoint(), "cuda", LIMITS)
         found = segmenter.segment_together([np.zeros((64, 90 + side, 3), np.uint8) for side in range(4)])
     assert [one.mask.shape for one in found] == [(64, 90), (64, 91), (64, 92), (64, 93)]
+
+
+@pytest.mark.parametrize("options", [CudaOptions(pinned_copies=True), CudaOptions(band_factor=4)])
+def test_options_stay_on_the_device(options: CudaOptions) -> None:
+    with fake_cuda():
+        segmenter = Segmenter(random_checkpoint(), "cuda", LIMITS, cuda_options=options)
+        for height, width, confidence in IMAGES.values():
+            image = np.zeros((height, width, 3), np.uint8)
+            assert segmenter.segment(image, confidence=confidence).mask.shape == (height, width)
+
+
+def test_larger_bands_are_fewer() -> None:
+    with fake_cuda():
+        image = np.zeros((640, 96, 3), np.uint8)
+        few, many = (
+            len(list(Segmenter(random_checkpoint(), "cuda", LIMITS, cuda_options=options).bands(image)))
+            for options in (CudaOptions(band_factor=4), CudaOptions())
+        )
+    assert 0 < few < many / 2
 
 
 def test_a_tensor_on_another_device_would_be_found() -> None:
