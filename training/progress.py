@@ -18,7 +18,8 @@ from rich.progress import (
 
 T = TypeVar("T")
 
-_CONSOLE = Console(stderr=True)
+# In a notebook lines, too: rich's bar there needs a package more, and is part of what the cell shows.
+_CONSOLE = Console(stderr=True, force_jupyter=False)
 
 
 def track(items: Iterable[T], description: str, total: int) -> Iterator[T]:

@@ -47,5 +47,7 @@ def test_the_page_shows_what_the_cells_print_and_draw() -> None:
     page = walkthrough.page()
     assert all(f"]({place})" in page for place in walkthrough.pictures())
     assert "```text\nno folder " in page
+    assert "```text\nloss " in page  # with no bar or lines of progress before
+    assert "step 1/" not in page
     assert page.count("<math") == 15
     assert "$" not in page.replace("$ ", "")
