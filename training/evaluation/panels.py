@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
+from scipy import ndimage
 
 from model.labels import IGNORE_INDEX, Color, Labels
 
@@ -101,9 +102,8 @@ def joined(panels: Sequence[Panel], caption: str = "") -> Panel:
 
 def _outline(region: NDArray[np.bool_]) -> NDArray[np.bool_]:
     """The pixels of a region that have a neighbour outside of it: (height, width) bool."""
-    around = np.pad(region, 1, mode="edge")
-    inner = around[:-2, 1:-1] & around[2:, 1:-1] & around[1:-1, :-2] & around[1:-1, 2:]
-    return region & ~inner
+    outline: NDArray[np.bool_] = region & ~ndimage.binary_erosion(region, border_value=1)
+    return outline
 
 
 def _shrunk_mask(mask: NDArray[np.uint8], box: Size) -> NDArray[np.uint8]:
