@@ -1,4 +1,5 @@
 import numpy as np
+import pytest
 from PIL import Image
 
 from model.labels import VOC, Labels
@@ -26,12 +27,6 @@ def test_panels_of_different_sizes_stand_in_the_middle_of_their_cells() -> None:
     expected[36:48, 8 + 5 : 8 + 25] = 3
     expected[36 + 3 : 36 + 9, 46:86] = 4
     np.testing.assert_array_equal(sheet, expected)
-
-
-def test_a_last_row_may_be_shorter() -> None:
-    sheet = np.asarray(draw_sheet([[_plain(10, 30, 1), _plain(10, 40, 2)], [_plain(10, 30, 3)]], VOC))
-    assert (sheet[26:36, 8:38] == 3).all()
-    assert (sheet[26:36, 38:] == 255).all()
 
 
 def test_a_caption_is_written_below_its_panel_and_shortened_to_its_column() -> None:
@@ -68,12 +63,14 @@ def test_a_legend_wider_than_the_panels_widens_the_sheet() -> None:
     assert any(row >= 21 for row in _rows_with(sheet, VOC.colors[11]))
 
 
-def test_any_row_may_be_shorter_than_another() -> None:
-    sheet = np.asarray(draw_sheet([[_plain(10, 30, 3)], [_plain(10, 30, 1), _plain(10, 40, 2)]], VOC))
+@pytest.mark.parametrize(("short", "full"), [(8, 26), (26, 8)])
+def test_any_row_may_be_shorter_than_another(short: int, full: int) -> None:
+    rows = {short: [_plain(10, 30, 3)], full: [_plain(10, 30, 1), _plain(10, 40, 2)]}
+    sheet = np.asarray(draw_sheet([rows[top] for top in sorted(rows)], VOC))
     assert sheet.shape == (8 + 10 + 8 + 10 + 8, 8 + 30 + 8 + 40 + 8, 3)
-    assert (sheet[8:18, 8:38] == 3).all()
-    assert (sheet[8:18, 38:] == 255).all()
-    assert (sheet[26:36, 46:86] == 2).all()
+    assert (sheet[short : short + 10, 8:38] == 3).all()
+    assert (sheet[short : short + 10, 38:] == 255).all()
+    assert (sheet[full : full + 10, 46:86] == 2).all()
 
 
 def test_a_heading_has_a_line_of_its_own_from_the_left_and_may_be_the_widest() -> None:
