@@ -123,11 +123,23 @@ class ProblemError(Exception):
     Args:
         problem: its kind.
         detail: what is wrong with this request, naming the value and the bound.
-        headers: of the response, besides the usual.
+        headers: headers of the response, besides the usual.
+        retry_after_s: seconds after which the same request may succeed; None if that is not known.
+        is_last: whether the connection takes no other request.
     """
 
-    def __init__(self, problem: Problem, detail: str, headers: Mapping[str, str] | None = None) -> None:
+    def __init__(
+        self,
+        problem: Problem,
+        detail: str,
+        headers: Mapping[str, str] | None = None,
+        *,
+        retry_after_s: int | None = None,
+        is_last: bool = False,
+    ) -> None:
         super().__init__(detail)
         self.problem = problem
         self.detail = detail
         self.headers = headers
+        self.retry_after_s = retry_after_s
+        self.is_last = is_last

@@ -18,7 +18,10 @@ import torch
 from numpy.typing import NDArray
 from PIL import Image
 
-from app.formats.rendering import MaskEncoding, render_json, render_overlay, render_png
+from app.formats.format import Format
+from app.formats.json import JsonDocument, MaskEncoding
+from app.formats.mask import MaskPng
+from app.formats.overlay import OverlayPng
 from app.images.decode import decode_image
 from benchmarks.machine import describe_machine
 from benchmarks.photograph import NAMES, photograph
@@ -43,21 +46,29 @@ def stages(data: bytes, segmenter: Segmenter) -> tuple[dict[str, float], Segment
     image = decode(data)
     results = [segmenter.segment(image) for _ in range(CALLS)]
     result, timings = results[0], [each.timings for each in results]
-    digest = segmenter.checkpoint.digest
+
+    def encoding_ms(form: Format) -> float:
+        return milliseconds(lambda: encode(form, image, result))
+
     return {
         "decode": milliseconds(lambda: decode(data)),
         "preprocess": 1e3 * statistics.median(each.preprocess_s for each in timings),
         "forward (body)": 1e3 * statistics.median(each.forward_s for each in timings),
         "upsample and argmax (tail)": 1e3 * statistics.median(each.upsample_s for each in timings),
-        "encode: png": milliseconds(lambda: render_png(result, digest)),
-        "encode: json, rows": milliseconds(lambda: render_json(result, MaskEncoding.ROWS, digest)),
-        "encode: json, rle": milliseconds(lambda: render_json(result, MaskEncoding.RLE, digest)),
-        "encode: overlay": milliseconds(lambda: render_overlay(image, result, 0.5, digest)),
+        "encode: png": encoding_ms(MaskPng()),
+        "encode: json, rows": encoding_ms(JsonDocument(MaskEncoding.ROWS)),
+        "encode: json, rle": encoding_ms(JsonDocument(MaskEncoding.RLE)),
+        "encode: overlay": encoding_ms(OverlayPng()),
     }, result
 
 
 def decode(data: bytes) -> NDArray[np.uint8]:
     return decode_image(BytesIO(data))
+
+
+def encode(form: Format, image: NDArray[np.uint8], result: Segmentation) -> bytes:
+    """The body of a response."""
+    return form.encoder(image, result.labels, "digest").write(result)
 
 
 def milliseconds(
@@ -94,8 +105,9 @@ def main() -> None:
         print(f"| {name} | {mean:.2f} |")
     print(f"\nTail / body: {means['upsample and argmax (tail)'] / means['forward (body)']:.3f}.")
     large = enlarged(measured[0][1])
-    size = len(render_png(large, segmenter.checkpoint.digest))
-    took = milliseconds(lambda: render_png(large, segmenter.checkpoint.digest))
+    image = np.zeros((*LARGE_MASK, 3), np.uint8)
+    size = len(encode(MaskPng(), image, large))
+    took = milliseconds(lambda: encode(MaskPng(), image, large))
     print(f"PNG of a mask of {large.width} x {large.height}: {took:.0f} ms, {size / 1e3:.0f} kB.")
 
 

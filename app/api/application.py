@@ -163,8 +163,8 @@ def _prepare(settings: Settings, loader: Loader) -> tuple[Segmenter, float]:
 
 
 def _seconds_per_pixel(segmenter: Segmenter) -> float:
-    """Of a photograph."""
-    photograph = np.zeros((*TYPICAL_IMAGE_SIZE, 3), dtype=np.uint8)
+    """Seconds that a pixel of a typical small image takes."""
+    image = np.zeros((*TYPICAL_IMAGE_SIZE, 3), dtype=np.uint8)
     started = time.perf_counter()
-    mask = segmenter.segment(photograph).mask
+    mask = segmenter.segment(image).mask
     return (time.perf_counter() - started) / mask.size

@@ -22,7 +22,7 @@ async def _metrics(request: Request) -> Metrics:
 async def _service(request: Request) -> Service:
     service = state_of(request.app).service
     if service is None:
-        raise ProblemError(NOT_READY, "the weights are not loaded yet", {"Retry-After": "1"})
+        raise ProblemError(NOT_READY, "the weights are not loaded yet", retry_after_s=1)
     return service
 
 

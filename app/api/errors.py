@@ -1,7 +1,7 @@
 """How problems become responses."""
 
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, Self
 
 import orjson
 from fastapi import FastAPI, Request, Response
@@ -50,6 +50,16 @@ class ProblemResponse(Response):
         self._detail = detail
         self._extra_headers = headers
 
+    @classmethod
+    def of(cls, error: ProblemError, headers: Mapping[str, str] | None = None) -> Self:
+        """The response to a request that ended in an error, with headers besides the error's own."""
+        told = {**(headers or {}), **(error.headers or {})}
+        if error.retry_after_s is not None:
+            told["Retry-After"] = str(error.retry_after_s)
+        if error.is_last:
+            told["Connection"] = "close"
+        return cls(error.problem, error.detail, told)
+
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         scope.setdefault("state", {})["problem"] = self._problem
         if is_oip(scope["path"]):
@@ -68,7 +78,7 @@ def install_error_handlers(app: FastAPI) -> None:
 
     @app.exception_handler(ProblemError)
     async def problem(_: Request, error: ProblemError) -> Response:
-        return ProblemResponse(error.problem, error.detail, error.headers)
+        return ProblemResponse.of(error)
 
     @app.exception_handler(TilingError)
     async def tiling(_: Request, error: TilingError) -> Response:

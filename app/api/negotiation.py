@@ -1,6 +1,6 @@
 """Which media type a client would like: the Accept header of RFC 9110, section 12.5.1."""
 
-from app.formats.rendering import OutputFormat
+from app.formats.output_format import OutputFormat
 from app.problems import NOT_ACCEPTABLE, ProblemError
 
 _OFFERED = (OutputFormat.PNG, OutputFormat.JSON)

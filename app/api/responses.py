@@ -1,7 +1,6 @@
-"""From a job to its response: run while its client waits, sent as the client reads."""
+"""From a request to its response: made while its client waits, sent as the client reads."""
 
 import asyncio
-from collections.abc import AsyncIterator
 from contextlib import ExitStack
 
 from fastapi import Request, Response
@@ -10,8 +9,10 @@ from starlette.types import Receive, Scope, Send
 
 from app import problems
 from app.api.schemas import PRECISION_SCHEMA
-from app.pipeline.jobs import EncodedResponse, Job
-from app.pipeline.service import Admission, Service
+from app.pipeline.admission import Admission
+from app.pipeline.request import EncodedResponse, SegmentRequest
+from app.pipeline.segmented import Segmented
+from app.pipeline.service import Service
 
 DIGEST_HEADER = "X-Checkpoint-SHA256"
 PRECISION_HEADER = "X-Segmentation-Precision"
@@ -53,20 +54,17 @@ PROBLEMS = (
 )
 """Problems that any segmentation may end in."""
 
-_SLICE_BYTES = 1 << 16
-
 
 async def respond(
-    request: Request, service: Service, job: Job, admission: Admission, media_type: str, stack: ExitStack
+    request: Request, service: Service, wanted: SegmentRequest, admission: Admission, stack: ExitStack
 ) -> Response:
-    """Run a job, and respond to its request.
+    """Segment an image, and respond to its request.
 
     Args:
         request: a request whose body has been read.
-        service: runs the job.
-        job: the work.
+        service: segments the image.
+        wanted: the image, and what is wanted of it.
         admission: the request's admission.
-        media_type: media type of the response.
         stack: closed when the response is sent, or cannot be; by the caller if there is none.
 
     Raises:
@@ -74,23 +72,21 @@ async def respond(
     """
     gone = asyncio.create_task(_wait_until_gone(request))
     stack.callback(gone.cancel)
-    made = await service.run(job, admission, gone)
-    if made is None:
+    segmented = await service.run(wanted, admission, gone)
+    if segmented is None:
         return Response(status_code=499)
-    headers = {DIGEST_HEADER: job.segmenter.checkpoint.digest, PRECISION_HEADER: str(job.segmenter.precision)}
-    if isinstance(made, EncodedResponse):
-        headers |= {"Server-Timing": _server_timing(made), "Content-Length": str(len(made.body))}
-        made = _slices(made.body)
-    return _ChunksResponse(made, headers, media_type, stack.pop_all())
+    segmenter = wanted.segmenter
+    headers = {DIGEST_HEADER: segmenter.checkpoint.digest, PRECISION_HEADER: str(segmenter.precision)}
+    if (complete := segmented.complete) is not None:
+        headers |= {"Server-Timing": _server_timing(complete), "Content-Length": str(len(complete.body))}
+    return _SegmentedResponse(segmented, headers, wanted.output.media_type, stack.pop_all())
 
 
-class _ChunksResponse(StreamingResponse):
+class _SegmentedResponse(StreamingResponse):
     """Sends chunks as they come; closes ``stack`` when they are all sent, or can't be."""
 
-    def __init__(
-        self, chunks: AsyncIterator[bytes], headers: dict[str, str], media_type: str, stack: ExitStack
-    ) -> None:
-        super().__init__(chunks, headers=headers, media_type=media_type)
+    def __init__(self, segmented: Segmented, headers: dict[str, str], media_type: str, stack: ExitStack) -> None:
+        super().__init__(segmented.chunks, headers=headers, media_type=media_type)
         self._stack = stack
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:  # noqa: ARG002 (ASGI's signature)
@@ -99,14 +95,8 @@ class _ChunksResponse(StreamingResponse):
             await self.stream_response(send)
 
 
-async def _slices(body: bytes) -> AsyncIterator[bytes]:
-    """Sending one waits until the client has read those before: the rest is not copied until then."""
-    for start in range(0, len(body), _SLICE_BYTES):
-        yield body[start : start + _SLICE_BYTES]
-
-
-def _server_timing(made: EncodedResponse) -> str:
-    return ", ".join(f"{stage};dur={seconds * 1000:.2f}" for stage, seconds in made.stages.items())
+def _server_timing(complete: EncodedResponse) -> str:
+    return ", ".join(f"{stage};dur={seconds * 1000:.2f}" for stage, seconds in complete.stages.items())
 
 
 async def _wait_until_gone(request: Request) -> None:

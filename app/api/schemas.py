@@ -4,7 +4,8 @@ from typing import Annotated, Any
 
 from pydantic import BaseModel, ConfigDict, Field, WithJsonSchema
 
-from app.formats.rendering import MaskEncoding, OutputFormat
+from app.formats.json import MaskEncoding
+from app.formats.output_format import OutputFormat
 from model.precision import Precision
 from model.tiling import Tiling
 

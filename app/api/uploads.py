@@ -187,11 +187,9 @@ async def _discard(request: Request) -> None:
 
 
 def _too_slow(detail: str) -> ProblemError:
-    return ProblemError(UPLOAD_TIMEOUT, detail, {"Connection": "close"})
+    return ProblemError(UPLOAD_TIMEOUT, detail, is_last=True)
 
 
 def _too_large(max_bytes: int) -> ProblemError:
     # What is left of the body would be taken for the next request.
-    return ProblemError(
-        BODY_TOO_LARGE, f"the image has more than the {max_bytes} bytes allowed", {"Connection": "close"}
-    )
+    return ProblemError(BODY_TOO_LARGE, f"the image has more than the {max_bytes} bytes allowed", is_last=True)

@@ -13,7 +13,7 @@ from PIL import Image
 from app.cli.backend import FormatName
 from app.cli.errors import FileError
 from app.cli.result import NamedClass, PixelCounter, Result
-from app.formats.rendering import DIGEST_KEY
+from app.formats.png_writer import DIGEST_KEY
 from model.segmentation import ClassShare
 
 _ROWS_AT_ONCE = 256

@@ -62,7 +62,7 @@ def search(paths: Sequence[Path], output: Path | None, *, is_recursive: bool) ->
 
     Args:
         paths: of files and folders.
-        output: folder that is left out: a later run must not take masks for photographs.
+        output: folder that is left out: a later run must not take masks for images.
         is_recursive: whether folders in folders are searched.
     """
     found: dict[Path, Source] = {}

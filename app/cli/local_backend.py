@@ -1,37 +1,32 @@
-"""Segments images in this process, with the service's own decoders and writers."""
+"""Segments images in this process, on the service's own way."""
 
+import asyncio
 import logging
-from collections.abc import Iterator
-from concurrent.futures import ThreadPoolExecutor
+import threading
+from collections.abc import AsyncIterator, Coroutine
 from types import TracebackType
-from typing import Self
-
-import numpy as np
-from numpy.typing import NDArray
+from typing import Any, Self, TypeVar
 
 from app.cli.backend import Advance, Request, Write
 from app.cli.errors import CannotStartError, FileError
 from app.cli.result import NamedClass, PixelCounter, Result
-from app.formats.png_writer import PngWriter
-from app.formats.rendering import (
-    MaskEncoding,
-    OutputFormat,
-    confidence_writer,
-    mask_writer,
-    render_json,
-    render_overlay,
-)
+from app.formats.json import MaskEncoding
+from app.formats.output_format import OutputFormat
 from app.images.pool import Decoders
-from app.pipeline.cost import estimate_cost
+from app.observability.metrics import Metrics
 from app.pipeline.loading import Loader
-from app.pipeline.options import Options
-from app.problems import ProblemError
+from app.pipeline.pipeline import EncodedBand, Pipeline, Workers
+from app.pipeline.request import SegmentRequest
+from app.pipeline.scheduler import Scheduler
+from app.problems import DEVICE_FAILED, ProblemError
 from app.settings import Settings
+from app.threads import thread_pool
 from model.cores import set_threads
 from model.errors import SegmentationError
-from model.segmentation import Band, collect
 from model.segmenter import Segmenter
 from model.tiling import Tiling
+
+_Result = TypeVar("_Result")
 
 
 def require_segmenter(settings: Settings) -> Segmenter:
@@ -48,27 +43,32 @@ def require_segmenter(settings: Settings) -> Segmenter:
 
 
 class LocalBackend:
-    """A network, decoders that take their images from files that may crash them, and one thread for the device.
+    """A pipeline, and the thread of its event loop.
 
     Args:
         settings: weights, device, precision and limits.
         request: what is wanted of every image.
-        count: of images in work at once.
+        count: number of images in work at once.
 
     Raises:
         CannotStartError: weights or device cannot be used.
     """
 
     def __init__(self, settings: Settings, request: Request, count: int) -> None:
-        self._options = Options(
-            OutputFormat(request.format), MaskEncoding(request.mask), Tiling(request.tiling), request.alpha
-        )
-        self._max_pixels = settings.max_pixels
-        # One thread, and so one team of OpenMP's threads, whoever asks.
-        self._device = ThreadPoolExecutor(1, "device")
-        self._segmenter = self._device.submit(require_segmenter, settings).result()
+        self._output = OutputFormat(request.format).with_parameters(MaskEncoding(request.mask), request.alpha)
+        self._tiling = Tiling(request.tiling)
+        all_cores = thread_pool("all-cores", 1)
+        self._segmenter = all_cores.submit(require_segmenter, settings).result()
         logging.getLogger("app").addHandler(logging.NullHandler())  # what decoders log, errors say as well
-        self._decoders = Decoders(count, settings.max_pixels)
+        is_cuda = self._segmenter.device.type == "cuda"
+        scheduler = Scheduler(all_cores, Metrics(), keep_threads=is_cuda)
+        workers = Workers(thread_pool("image", count), Decoders(count, settings.max_pixels))
+        self._pipeline = Pipeline(scheduler, workers, workers, workers, settings.max_pixels)
+        self._runner = asyncio.Runner()
+        self._loop = self._runner.get_loop()
+        self._left = asyncio.Event()
+        self._thread = threading.Thread(target=self._runner.run, args=(self._left.wait(),), daemon=True)
+        self._thread.start()
         labels = self._segmenter.checkpoint.labels
         self.digest = self._segmenter.checkpoint.digest
         named = zip(labels.names, labels.colors, strict=True)
@@ -80,60 +80,51 @@ class LocalBackend:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        self._device.shutdown()
-        self._decoders.close()
+        self._pipeline.close()
+        self._loop.call_soon_threadsafe(self._left.set)
+        self._thread.join()
+        self._runner.close()
 
     def segment(self, data: bytes, write: Write, advance: Advance) -> Result:
+        request = SegmentRequest(data, self._output, self._segmenter, self._tiling)
         try:
-            return self._segment(self._decode(data), write, advance)
+            return self._segment(request, write, advance)
         except ProblemError as error:
-            raise FileError(error.detail) from error
+            raise FileError(_told(error)) from error
         except SegmentationError as error:
             raise FileError(str(error)) from error
         except MemoryError as error:
             raise FileError("there is too little memory for the image") from error
-        except RuntimeError as error:  # PyTorch's, a failed allocation among them
-            raise FileError(f"the device failed: {str(error).splitlines()[0]}") from error
-
-    def _decode(self, data: bytes) -> NDArray[np.uint8]:
-        file = self._decoders.open(data)
-        try:
-            limits = self._segmenter.limits
-            estimate_cost(file.height, file.width, file.decode_bytes, self._options, limits, self._max_pixels)
-            return self._decoders.decode(file)
         finally:
-            file.close()
+            request.close()
 
-    def _segment(self, image: NDArray[np.uint8], write: Write, advance: Advance) -> Result:
-        counter = PixelCounter()
-        bands = self._bands(image, counter, advance)
-        if self._options.output.is_streamed:
-            writer = self._writer(*image.shape[:2])
-            for band in bands:
-                rows = band.mask if band.confidence is None else band.confidence
-                if len(rows):
-                    write(writer.write(rows))
-        else:
-            write(self._render(image, bands))
-        height, width = image.shape[:2]
-        return Result(height, width, counter.shares(self.classes))
-
-    def _bands(self, image: NDArray[np.uint8], counter: PixelCounter, advance: Advance) -> Iterator[Band]:
-        wants_confidence = self._options.output is OutputFormat.CONFIDENCE
-        bands = self._segmenter.bands(image, tiling=self._options.tiling, confidence=wants_confidence)
+    def _segment(self, request: SegmentRequest, write: Write, advance: Advance) -> Result:
+        cost = self._run(self._pipeline.open(request))
         advance(0.0)
-        while (band := self._device.submit(next, bands, None).result()) is not None:
-            counter.add(band.mask)
-            advance(len(band.mask) / len(image))
-            yield band
+        counter, rows = PixelCounter(), 0
+        bands = self._pipeline.bands(request, cost.size)
+        try:
+            while (band := self._run(_next(bands))) is not None:
+                counter.add(band.mask)
+                rows += len(band.mask)
+                advance(band.mask.size / cost.pixels)
+                if band.chunk:
+                    write(band.chunk)
+        finally:
+            request.cancelled.set()
+            self._run(bands.aclose())
+        return Result(rows, cost.pixels // rows, counter.shares(self.classes))
 
-    def _writer(self, height: int, width: int) -> PngWriter:
-        if self._options.output is OutputFormat.CONFIDENCE:
-            return confidence_writer(height, width, self.digest)
-        return mask_writer(height, width, self._segmenter.checkpoint.labels, self.digest)
+    def _run(self, step: "Coroutine[Any, Any, _Result]") -> _Result:
+        return asyncio.run_coroutine_threadsafe(step, self._loop).result()
 
-    def _render(self, image: NDArray[np.uint8], bands: Iterator[Band]) -> bytes:
-        segmentation = collect(bands, image.shape[:2], self._segmenter.checkpoint.labels, confidence=False)
-        if self._options.output is OutputFormat.OVERLAY:
-            return render_overlay(image, segmentation, self._options.alpha, self.digest)
-        return render_json(segmentation, self._options.mask, self.digest)
+
+async def _next(bands: AsyncIterator[EncodedBand]) -> EncodedBand | None:
+    return await anext(bands, None)
+
+
+def _told(error: ProblemError) -> str:
+    """What the device has failed with; nobody can read it in a log, as a service's."""
+    if error.problem is DEVICE_FAILED and error.__cause__ is not None:
+        return f"the device failed: {str(error.__cause__).splitlines()[0]}"
+    return error.detail

@@ -12,15 +12,9 @@ import typer
 from app.cli.backend import FormatName
 from app.cli.existing import is_answer
 from app.cli.inputs import STANDARD_INPUT, Search, Source, is_image_name
+from app.formats.output_format import OutputFormat
 
 STANDARD_OUTPUT = Path("-")
-
-_SUFFIX_OF_FORMAT: dict[FormatName, str] = {
-    "png": ".png",
-    "json": ".json",
-    "overlay": ".overlay.png",
-    "confidence": ".confidence.png",
-}
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,7 +61,7 @@ def is_file_name(output: Path, paths: Sequence[Path], form: FormatName) -> bool:
     is_one = len(paths) == 1 and not paths[0].is_dir()
     if output.is_dir() or not (output.is_file() or is_image_name(output) or output.suffix.lower() == ".json"):
         return False
-    suffix = f".{_SUFFIX_OF_FORMAT[form].rpartition('.')[2]}"
+    suffix = f".{OutputFormat(form).suffix.rpartition('.')[2]}"
     if is_one and output.suffix.lower() != suffix:
         raise typer.BadParameter(f"{output} is no name for --format {form}, which makes {suffix} files")
     if output.is_file() and not is_one:
@@ -96,7 +90,7 @@ def assign_targets(found: Search, folder: Path, form: FormatName) -> list[Task]:
     while collisions := _collisions(names, whole):
         for index in collisions:
             names[index] = whole[index]
-    suffix = _SUFFIX_OF_FORMAT[form]
+    suffix = OutputFormat(form).suffix
     return [
         Task(source, folder / name.with_name(name.name + suffix))
         for source, name in zip(found.sources, names, strict=True)

@@ -9,6 +9,9 @@ import zlib
 import numpy as np
 from numpy.typing import NDArray
 
+DIGEST_KEY = "Checkpoint-SHA256"
+"""Key of the checkpoint's digest in a PNG's text."""
+
 _SIGNATURE = b"\x89PNG\r\n\x1a\n"
 _GREY, _PALETTE = 0, 3
 _BIT_DEPTH = 8
@@ -24,10 +27,10 @@ class PngWriter:
     quarter as large as zlib's usual strategy makes of the rows themselves, as fast.
 
     Args:
-        height: of the picture.
-        width: of the picture.
-        text: key and value of its text chunks.
-        palette: (colours, 3), uint8 RGB; None makes a grey picture.
+        height: height of the image.
+        width: width of the image.
+        text: keys and values of its text chunks.
+        palette: (colours, 3), uint8 RGB; None makes a grey image.
     """
 
     def __init__(self, height: int, width: int, text: dict[str, str], palette: NDArray[np.uint8] | None = None) -> None:

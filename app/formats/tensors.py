@@ -1,12 +1,16 @@
-"""A segmentation as the protocol's tensors: in JSON, or as bytes after it."""
+"""Tensors of the Open Inference Protocol: in JSON, or as bytes after it."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import partial
+from typing import ClassVar
 
 import numpy as np
 import orjson
 from numpy.typing import NDArray
 
+from app.formats.whole import WholeEncoder
+from model.labels import Labels
 from model.segmentation import Segmentation
 
 VERSION_DIGITS = 12
@@ -39,7 +43,7 @@ class Output:
 
 @dataclass(frozen=True, slots=True)
 class Tensors:
-    """The answer to an inference.
+    """A format that is made when the last row is known.
 
     Attributes:
         model_name: name of the model in the body.
@@ -51,9 +55,11 @@ class Tensors:
     outputs: tuple[Output, ...]
     request_id: str | None
 
+    is_streamed: ClassVar[bool] = False
+
     @property
-    def is_streamed(self) -> bool:
-        return False
+    def media_type(self) -> str:
+        return "application/octet-stream" if self.is_binary else "application/json"
 
     @property
     def wants_confidence(self) -> bool:
@@ -61,7 +67,6 @@ class Tensors:
 
     @property
     def pixel_bytes(self) -> int:
-        """Of a pixel of the answer, at most, while it is made."""
         return self.wants_confidence + sum(1 if output.is_binary else _JSON_BYTES for output in self.outputs)
 
     @property
@@ -70,25 +75,29 @@ class Tensors:
         return any(output.is_binary for output in self.outputs)
 
     def json_bytes(self, body_bytes: int, pixels: int) -> int:
-        """How many bytes of an answer to an image of so many pixels are JSON."""
+        """How many bytes of the response to an image of so many pixels are JSON."""
         return body_bytes - pixels * sum(output.is_binary for output in self.outputs)
 
-    def render(self, segmentation: Segmentation, digest: str) -> bytes:
-        """The body: JSON, and after it the tensors that are asked for as bytes."""
-        head = {"model_name": self.model_name, "model_version": version(digest)}
-        if self.request_id is not None:
-            head["id"] = self.request_id
-        parts = [orjson.dumps(head)[:-1], b',"outputs":[']
-        for number, output in enumerate(self.outputs):
-            parts.append(b"," if number else b"")
-            parts += _described(output, segmentation)
-        parts.append(b"]}")
-        tensors = [output.tensor(segmentation) for output in self.outputs if output.is_binary]
-        return b"".join([*parts, *(np.ascontiguousarray(tensor).data for tensor in tensors)])
+    def encoder(self, image: NDArray[np.uint8], labels: Labels, digest: str) -> WholeEncoder:
+        encode = partial(_encoded, wanted=self, digest=digest)
+        return WholeEncoder(image.shape[0], image.shape[1], labels, encode, confidence=self.wants_confidence)
+
+
+def _encoded(segmentation: Segmentation, wanted: Tensors, digest: str) -> bytes:
+    head = {"model_name": wanted.model_name, "model_version": version(digest)}
+    if wanted.request_id is not None:
+        head["id"] = wanted.request_id
+    parts = [orjson.dumps(head)[:-1], b',"outputs":[']
+    for number, output in enumerate(wanted.outputs):
+        parts.append(b"," if number else b"")
+        parts += _described(output, segmentation)
+    parts.append(b"]}")
+    tensors = [output.tensor(segmentation) for output in wanted.outputs if output.is_binary]
+    return b"".join([*parts, *(tensor.data for tensor in tensors)])
 
 
 def version(digest: str) -> str:
-    """Of the model, named after its weights: whoever reloads them serves another version."""
+    """Version of the model, named after its weights: a reload serves another version."""
     return digest[:VERSION_DIGITS]
 
 
@@ -100,7 +109,7 @@ def _described(output: Output, segmentation: Segmentation) -> Iterator[bytes]:
         return
     yield orjson.dumps(described)[:-1] + b',"data":['
     for top in range(0, len(tensor), _ROWS_AT_ONCE):  # orjson holds Python's lock while it works
-        rows = np.ascontiguousarray(tensor[top : top + _ROWS_AT_ONCE]).reshape(-1)
+        rows = tensor[top : top + _ROWS_AT_ONCE].reshape(-1)
         numbers = orjson.dumps(rows, option=orjson.OPT_SERIALIZE_NUMPY)
         yield numbers[1:-1] if top == 0 else b"," + numbers[1:-1]
     yield b"]}"

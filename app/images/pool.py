@@ -84,6 +84,10 @@ class ImageFile:
     def width(self) -> int:
         return self.header.width
 
+    def decode(self, decoders: "Decoders", raise_if_cancelled: Callable[[], None]) -> NDArray[np.uint8]:
+        """As ``decoders.decode`` has it."""
+        return decoders.decode(self, raise_if_cancelled)
+
     def close(self) -> None:
         """Free the file's memory; when nobody knows the file any more, it is free too."""
         self.file.close()
@@ -254,7 +258,7 @@ class Decoders:
 
     def _require_open(self) -> None:
         if self._is_closed:
-            raise ProblemError(DRAINING, "the service is shutting down", {"Retry-After": "1", "Connection": "close"})
+            raise ProblemError(DRAINING, "the service is shutting down", retry_after_s=1, is_last=True)
 
     def _end(self, decoder: Decoder | None) -> None:
         if decoder is not None:
@@ -265,4 +269,4 @@ class Decoders:
 
 def _unavailable(error: Exception) -> ProblemError:
     detail = f"the system lacks what reading the image takes: {error}"
-    return ProblemError(DECODER_UNAVAILABLE, detail, {"Retry-After": "1"})
+    return ProblemError(DECODER_UNAVAILABLE, detail, retry_after_s=1)

@@ -3,8 +3,7 @@
 from dataclasses import dataclass
 from enum import StrEnum
 
-from app.formats.rendering import MaskEncoding, OutputFormat
-from app.pipeline.options import Options
+from app.formats.format import Format
 from app.problems import IMAGE_DAMAGED, TOO_MANY_PIXELS, ProblemError
 from model.networks.fcn import ALIGNMENT, aligned
 from model.tiling import Tiling, TilingLimits, sliding_windows
@@ -28,19 +27,6 @@ WHOLE_BYTES = 180
 
 _OVERLAP_BYTES = 10
 """Bytes a pixel predicted in sliding windows: their scores, until they are averaged."""
-
-_FORMAT_BYTES = {
-    OutputFormat.PNG: 1,
-    OutputFormat.CONFIDENCE: 2,
-    OutputFormat.OVERLAY: 7,
-}
-_JSON_BYTES = {
-    MaskEncoding.NONE: 1,
-    MaskEncoding.PNG: 4,
-    MaskEncoding.ROWS: 6,
-    MaskEncoding.RLE: 9,
-}
-"""Upper bounds of the bytes a pixel of a response takes while it is encoded."""
 
 
 class Size(StrEnum):
@@ -81,7 +67,13 @@ class Cost:
 
 
 def estimate_cost(
-    height: int, width: int, decode_bytes: int, options: Options, limits: TilingLimits, max_pixels: int
+    height: int,
+    width: int,
+    decode_bytes: int,
+    output: Format,
+    tiling: Tiling,
+    limits: TilingLimits,
+    max_pixels: int,
 ) -> Cost:
     """Estimate the cost of an image of ``height`` x ``width`` pixels.
 
@@ -89,7 +81,8 @@ def estimate_cost(
         height: pixels.
         width: pixels.
         decode_bytes: memory that decoding it takes.
-        options: output format and tiling that the client asked for.
+        output: format that the client asked for.
+        tiling: tiling that the client asked for.
         limits: how images are cut.
         max_pixels: the most that an image may have.
 
@@ -98,31 +91,19 @@ def estimate_cost(
         TilingError: it cannot be cut in the way asked for.
     """
     _require_size(height, width, max_pixels)
-    way = limits.choose(height, width, options.tiling)
+    way = limits.choose(height, width, tiling)
     padded = aligned(height) * aligned(width)
     is_small = way is Tiling.WHOLE and padded <= limits.small_image_pixels
-    response_bytes = _response_bytes(options)
-    held = _IMAGE_BYTES + _MASK_BYTES + response_bytes + (0 if is_small else _network_bytes(way))
+    held = _IMAGE_BYTES + _MASK_BYTES + output.pixel_bytes + (0 if is_small else _network_bytes(way))
     return Cost(
         Size.SMALL if is_small else Size.LARGE,
         height * width,
         _OVERHEAD_PIXELS + _seen_pixels(height, width, way, limits),
         decode_bytes,
         padded * held,
-        padded * response_bytes,
-        options.output.is_streamed and limits.is_streamed(height, width, options.tiling),
+        padded * output.pixel_bytes,
+        output.is_streamed and limits.is_streamed(height, width, tiling),
     )
-
-
-def _response_bytes(options: Options) -> int:
-    """Bytes that a pixel of the response takes while it is encoded, at most."""
-    match options.output:
-        case OutputFormat.JSON:
-            return _JSON_BYTES[options.mask]
-        case OutputFormat() as output:
-            return _FORMAT_BYTES[output]
-        case rendering:
-            return rendering.pixel_bytes
 
 
 def _network_bytes(way: Tiling) -> int:

@@ -1,4 +1,4 @@
-"""MemoryBudget that requests share: reserved before it is used, given back after."""
+"""Memory that requests share: reserved before it is used, given back after."""
 
 import asyncio
 from collections import deque

@@ -26,7 +26,7 @@ _CUDNN_PLAN_BYTES = 200 * 1024
 """Host memory of a convolution's plan (PyTorch, pull request 169153)."""
 
 _CUDA_THREADS = 3
-"""Threads that keep plans: photographs', large images' and reload's."""
+"""Threads that keep plans: those of small images, of large ones and of reload."""
 
 _DECODER_BYTES = 40_000_000
 """Resident bytes of an idle decoder process."""
@@ -76,13 +76,13 @@ class MemoryBound:
         """
         at_once = 0 if is_cuda else batch_pixels or cores * settings.small_image_pixels
         largest_header_bytes = header_bytes(settings.max_upload_bytes)
-        photographs = max(_SMALL_IMAGES * settings.small_image_pixels, 2 * batch_pixels)
+        small_pixels = max(_SMALL_IMAGES * settings.small_image_pixels, 2 * batch_pixels)
         bound = cls(
             base_bytes=_BASE_BYTES + (_cuda_bytes() if is_cuda else 0),
             decoder_bytes=decoders * _DECODER_BYTES + headers * largest_header_bytes,
             working_bytes=WHOLE_BYTES * at_once,
             body_bytes=settings.body_memory_bytes,
-            small_bytes=max(_SMALL_IMAGE_BYTES * photographs, 2 * largest_header_bytes),
+            small_bytes=max(_SMALL_IMAGE_BYTES * small_pixels, 2 * largest_header_bytes),
             large_bytes=settings.image_memory_bytes,
         )
         limit_bytes = memory_limit()
@@ -101,7 +101,7 @@ class MemoryBound:
 
     @property
     def total_bytes(self) -> int:
-        """Bodies count twice: their parts are joined, and answers take what they need even where it is not free."""
+        """Bodies count twice: their chunks are joined, and responses take what they need even where it is not free."""
         images = self.small_bytes + self.large_bytes
         return self.base_bytes + self.decoder_bytes + self.working_bytes + 2 * self.body_bytes + images
 

@@ -1,9 +1,10 @@
 """Requests of one size class, running and waiting: how many, how long they take, and which are admitted."""
 
 import math
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 
+from app.pipeline.admission import Admission
 from app.pipeline.cost import TYPICAL_IMAGE_SIZE, Cost
 from app.pipeline.memory import MemoryBudget
 from app.pipeline.throughput import ThroughputEstimate
@@ -36,18 +37,18 @@ class RequestQueue:
         self._slots = slots
         self._throughput = throughput
         self._deadline_s = deadline_s
-        self._entries: set[QueueEntry] = set()
+        self._admitted: set[Admission] = set()
         self._mean_pixels = _FIRST_MEAN_PIXELS
 
     @property
     def requests(self) -> int:
         """Number of requests in work or waiting."""
-        return len(self._entries) + self.unopened
+        return len(self._admitted) + self.unopened
 
     @property
     def wait_s(self) -> float:
         """Estimated seconds until all that is in the queue is done."""
-        known = sum(entry.remaining_pixels for entry in self._entries)
+        known = sum(admission.remaining_pixels for admission in self._admitted)
         return (known + self.unopened * self._mean_pixels) * self._throughput.seconds_per_pixel
 
     def require_room(self) -> None:
@@ -65,12 +66,12 @@ class RequestQueue:
             self.unopened -= 1
 
     @contextmanager
-    def enter(self, cost: Cost, progress: Callable[[], float]) -> Iterator["QueueEntry"]:
+    def enter(self, admission: Admission, cost: Cost) -> Iterator[None]:
         """Hold a slot for as long as there is work to do for a request.
 
         Args:
+            admission: admission of the request.
             cost: cost of the request.
-            progress: tells the share of its work that is done, 0..1.
 
         Raises:
             ProblemError: the queue is full, the request could not be done in time or is too large for the memory.
@@ -78,19 +79,19 @@ class RequestQueue:
         self._require_memory(cost)
         self.require_room()
         self._require_time(cost)
-        entry = QueueEntry(cost, progress)
-        self._entries.add(entry)
+        admission.cost = cost
+        self._admitted.add(admission)
         self._mean_pixels += _NEWEST * (cost.work_pixels - self._mean_pixels)
         self._throughput.begin()
         try:
-            yield entry
+            yield
         finally:
-            self._entries.remove(entry)
-            self._throughput.end(entry.done_pixels)
+            self._admitted.remove(admission)
+            self._throughput.end(admission.done_pixels)
 
     def _require_time(self, cost: Cost) -> None:
-        """The deadline is for the answer's first chunk: where that is told before the last is known, it need not wait
-        for those before, unless they have the memory.
+        """The deadline is for the response's first chunk: where that is sent before the last is known, it need not
+        wait for the requests before, unless they have the memory.
         """
         own_s, before_s = cost.work_pixels * self._throughput.seconds_per_pixel, self.wait_s
         if cost.is_streamed:
@@ -100,7 +101,8 @@ class RequestQueue:
                 f"the image would take about {own_s:.0f} s, after {before_s:.0f} s of work that wait; "
                 f"{self._deadline_s:g} s are allowed"
             )
-            raise ProblemError(DEADLINE, detail, retry_after(before_s) if own_s <= self._deadline_s else None)
+            retry_after_s = _whole_seconds(before_s) if own_s <= self._deadline_s else None
+            raise ProblemError(DEADLINE, detail, retry_after_s=retry_after_s)
 
     def _require_memory(self, cost: Cost) -> None:
         if cost.peak_bytes > self.memory.limit_bytes:
@@ -111,37 +113,15 @@ class RequestQueue:
             )
 
 
-class QueueEntry:
-    """A request in the queue.
-
-    Attributes:
-        is_done: whether its work was finished.
-    """
-
-    def __init__(self, cost: Cost, progress: Callable[[], float]) -> None:
-        self.is_done = False
-        self._work_pixels = cost.work_pixels
-        self._progress = progress
-
-    @property
-    def done_pixels(self) -> int:
-        """Of its work, finished or given up."""
-        return self._work_pixels if self.is_done else int(self._work_pixels * self._progress())
-
-    @property
-    def remaining_pixels(self) -> int:
-        return self._work_pixels - self.done_pixels
-
-
 def refusal(detail: str, wait_s: float) -> ProblemError:
     """The problem of a request that there is no room for."""
-    headers = retry_after(wait_s)
-    return ProblemError(QUEUE_FULL, f"{detail}; try again in {headers['Retry-After']} s", headers)
+    retry_after_s = _whole_seconds(wait_s)
+    return ProblemError(QUEUE_FULL, f"{detail}; try again in {retry_after_s} s", retry_after_s=retry_after_s)
 
 
-def retry_after(wait_s: float) -> dict[str, str]:
-    """The header that says when what waits now is done."""
-    return {"Retry-After": str(max(1, math.ceil(wait_s)))}
+def _whole_seconds(wait_s: float) -> int:
+    """Until what waits now is done."""
+    return max(1, math.ceil(wait_s))
 
 
 def _megabytes(size_bytes: int) -> int:

@@ -1,11 +1,12 @@
 """Decides what the device computes next, of all requests."""
 
+import asyncio
 import logging
 import threading
 from collections import deque
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import AsyncGenerator, Callable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
-from contextlib import ExitStack, contextmanager
+from contextlib import AsyncExitStack, contextmanager
 from dataclasses import dataclass, field
 from functools import partial
 from typing import TypeVar
@@ -16,6 +17,7 @@ from numpy.typing import NDArray
 
 from app.observability.metrics import Metrics
 from app.pipeline.device_health import DeviceHealth
+from app.pipeline.step import finished
 from app.problems import DEVICE_FAILED, OUT_OF_MEMORY, ProblemError
 from app.threads import single_core_thread_pool, thread_pool
 from model.device import is_out_of_memory
@@ -28,7 +30,7 @@ from model.tiling import Tiling
 _logger = logging.getLogger("app")
 
 _MAX_BATCH_IMAGES = 32
-"""Greatest number of photographs in one pass."""
+"""Maximum number of small images in one pass."""
 
 _Result = TypeVar("_Result")
 
@@ -68,18 +70,18 @@ class _SmallImage:
 class Scheduler:
     """Decides what is computed when, and by which threads.
 
-    Photographs, which one pass predicts, are predicted in the order of asking: one with all cores if no other is
+    Small images, which one pass predicts, are predicted in the order of asking: one with all cores if no other is
     there, else each on a core of its own, side by side, which does more in the same time. On a GPU those of one size
-    that wait are predicted together. Larger images are predicted a band at a time, in turn, but for their first rows,
-    which they make one after another: in turn, all of them would have none for long. Their thread makes way for the
-    photographs', so that these hardly notice them, and gets what is left and no less than a quarter.
+    that wait are predicted together. Large images are predicted a band at a time, in turn, but for their first rows,
+    which they make one after another: round robin would delay every first row. Their thread has a low priority, so
+    that small images hardly notice them, and gets what is left and no less than a quarter.
 
     Args:
         all_cores: one thread, that predicts with all cores: the one that has loaded and warmed up the segmenter, for
             OpenMP slows down as soon as two threads have helpers of their own.
         metrics: counts.
-        batch_pixels: of photographs predicted together; 0 if they are predicted side by side.
-        cores: of a CPU, that photographs are predicted on side by side.
+        batch_pixels: maximum pixels of small images predicted together; 0 if they are predicted side by side.
+        cores: number of CPU cores on which small images are predicted side by side.
         keep_threads: whether the thread of large images stays when there are none: cuDNN keeps its plans per thread,
             and does not free them when a thread ends.
     """
@@ -105,7 +107,7 @@ class Scheduler:
         self._keep_threads = keep_threads
         self._one_core = single_core_thread_pool("one-core", self._core_count)
         self._slow: ThreadPoolExecutor | None = None
-        self._first_rows = threading.Lock()
+        self._first_rows = asyncio.Lock()
         self._large_images = 0
 
     def segment(
@@ -116,7 +118,7 @@ class Scheduler:
         *,
         confidence: bool = False,
     ) -> "Future[Segmentation]":
-        """Predict a photograph when its turn has come.
+        """Predict a small image when its turn has come.
 
         Args:
             segmenter: predicts.
@@ -128,15 +130,15 @@ class Scheduler:
         Returns:
             The prediction, or a ProblemError if the device failed.
         """
-        photograph = _SmallImage(segmenter, image, confidence, cancelled)
+        small = _SmallImage(segmenter, image, confidence, cancelled)
         with self._lock:
             # Those that nobody waits for any more would be left out in their turn; their pixels are not to wait for it.
             self._waiting = deque(other for other in self._waiting if not other.result.cancelled())
-            self._waiting.append(photograph)
+            self._waiting.append(small)
             self._start()
-        return photograph.result
+        return small.result
 
-    def bands(
+    async def bands(
         self,
         segmenter: Segmenter,
         image: NDArray[np.uint8],
@@ -144,7 +146,7 @@ class Scheduler:
         cancelled: threading.Event,
         *,
         confidence: bool = False,
-    ) -> Iterator[Band]:
+    ) -> AsyncGenerator[Band, None]:
         """Predict an image band by band; waits for a turn for each.
 
         Raises:
@@ -160,13 +162,14 @@ class Scheduler:
                 raise Cancelled
             return self._on_device(lambda: next(bands, None))
 
-        with self._slow_thread() as thread, ExitStack() as first_rows:
-            if is_streamed:
-                first_rows.enter_context(self._first_rows)
-            while (band := thread.submit(take).result()) is not None:
-                if len(band.mask):
-                    first_rows.close()
-                yield band
+        with self._slow_thread() as thread:
+            async with AsyncExitStack() as first_rows:
+                if is_streamed:
+                    await first_rows.enter_async_context(self._first_rows)
+                while (band := await finished(thread.submit(take))) is not None:
+                    if len(band.mask):
+                        await first_rows.aclose()
+                    yield band
 
     def close(self) -> None:
         """Give up what has not started."""
@@ -208,14 +211,14 @@ class Scheduler:
             threads.submit(self._predict, batch, cores)
 
     def _take_batch(self) -> list[_SmallImage]:
-        """The photograph that has waited longest, and on a GPU others like it; none if nobody waits for it."""
+        """The small image that has waited longest, and on a GPU others like it; none if nobody waits for it."""
         first = self._waiting.popleft()
         height, width = first.size
         alike = [other for other in self._waiting if other.is_like(first)]
         count = _batch_size(1 + len(alike), self._batch_pixels // (height * width))
         for other in alike[: count - 1]:
             self._waiting.remove(other)
-        return [photograph for photograph in (first, *alike[: count - 1]) if photograph.is_wanted()]
+        return [small for small in (first, *alike[: count - 1]) if small.is_wanted()]
 
     def _predict(self, batch: list[_SmallImage], cores: int) -> None:
         self._metrics.batch_images.observe(len(batch))
@@ -223,19 +226,19 @@ class Scheduler:
         with self._lock:
             self._busy_cores -= cores
             self._start()
-        for photograph, outcome in zip(batch, outcomes, strict=True):
+        for small, outcome in zip(batch, outcomes, strict=True):
             if isinstance(outcome, BaseException):
-                photograph.result.set_exception(outcome)
+                small.result.set_exception(outcome)
             else:
-                photograph.result.set_result(outcome)
+                small.result.set_result(outcome)
 
     def _outcomes(self, batch: Sequence[_SmallImage]) -> list[Segmentation | BaseException]:
         """Of one pass if the device has memory for it, else of halves."""
         first = batch[0]
-        images = [photograph.image for photograph in batch]
+        images = [small.image for small in batch]
 
         def raise_if_cancelled() -> None:
-            if all(photograph.cancelled.is_set() for photograph in batch):
+            if all(small.cancelled.is_set() for small in batch):
                 raise Cancelled
 
         segment_together = partial(
@@ -270,13 +273,12 @@ class Scheduler:
         if is_out_of_memory(error):
             self._metrics.out_of_memory.inc()
             _logger.warning("the device is out of memory: %s", error)
-            problem = ProblemError(
-                OUT_OF_MEMORY, "the device has no memory left for the image; try again", {"Retry-After": "1"}
-            )
+            detail = "the device has no memory left for the image; try again"
+            problem = ProblemError(OUT_OF_MEMORY, detail, retry_after_s=1)
         else:
             self._metrics.device_failures.inc()
             self.health.failed(error)
-            problem = ProblemError(DEVICE_FAILED, "the device failed; try again", {"Retry-After": "1"})
+            problem = ProblemError(DEVICE_FAILED, "the device failed; try again", retry_after_s=1)
         _drop_tracebacks(error)
         problem.__cause__ = error
         return problem

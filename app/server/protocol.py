@@ -77,7 +77,7 @@ class HttpProtocol(HttpToolsProtocol):
             transport.abort()
         elif len(self.connections) > most:
             detail = f"{most} connections are open, and no more may be; try again in 1 s"
-            self._refuse(ProblemError(TOO_MANY_CONNECTIONS, detail, {"Retry-After": "1"}))
+            self._refuse(ProblemError(TOO_MANY_CONNECTIONS, detail, retry_after_s=1))
 
     def connection_lost(self, exc: Exception | None) -> None:
         self._metrics.connections.dec()
@@ -216,8 +216,7 @@ class HttpProtocol(HttpToolsProtocol):
     def _refuse(self, error: ProblemError) -> None:
         """Take nothing more from the client; answer so, and close, when the answers that are due have been given."""
         request_id = uuid.uuid4().hex
-        headers = {"X-Request-ID": request_id, "Connection": "close", **(error.headers or {})}
-        self._refusal = ProblemResponse(error.problem, error.detail, headers)
+        self._refusal = ProblemResponse.of(error, {"X-Request-ID": request_id, "Connection": "close"})
         self._metrics.refusals.labels(error.problem.slug).inc()
         _logger.info("connection refused", extra={FIELDS: {"id": request_id, "problem": error.problem.slug}})
         if self._in_body and self.cycle is self._answering:

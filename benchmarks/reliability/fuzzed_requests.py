@@ -15,7 +15,8 @@ from app.api.oip.schemas import MODEL
 from app.api.oip_error import PREFIX
 from app.api.schemas import SegmentQuery
 from app.api.uploads import FIELD
-from app.formats.rendering import MaskEncoding, OutputFormat
+from app.formats.json import MaskEncoding
+from app.formats.output_format import OutputFormat
 from benchmarks.reliability.mutations import mutant
 from model.tiling import Tiling
 

@@ -70,7 +70,7 @@ class Gateway:
                 parts = Exchange(self._segmentation, whole, self._patience_s).parts()
                 head = await anext(parts)
             except ProblemError as error:
-                return ProblemResponse(error.problem, error.detail, error.headers)
+                return ProblemResponse.of(error)
             assert isinstance(head, Head)
             return _PassedOn(head, parts, stack.pop_all())
 

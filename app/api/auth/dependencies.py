@@ -77,4 +77,4 @@ async def _limit_rate(request: Request) -> None:
     wait_s = math.ceil(limit.take(getattr(request.state, "client", address)))
     if wait_s:
         detail = f"this client sends more requests than it may; try again in {wait_s} s"
-        raise ProblemError(RATE_LIMITED, detail, {"Retry-After": str(wait_s)})
+        raise ProblemError(RATE_LIMITED, detail, retry_after_s=wait_s)

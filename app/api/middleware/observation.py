@@ -13,11 +13,12 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from app.api.errors import ProblemResponse
 from app.api.health import PROBES
-from app.api.middleware.tracing import trace_answer, trace_id
+from app.api.middleware.tracing import trace_id, trace_response
 from app.observability.logs import FIELDS
 from app.observability.metrics import Metrics
-from app.pipeline.jobs import EncodedResponse
-from app.pipeline.service import Admission, ResponseAborted
+from app.pipeline.admission import Admission
+from app.pipeline.request import EncodedResponse
+from app.pipeline.segmented import ResponseAborted
 from app.problems import DRAINING, INTERNAL, Problem
 
 _logger = logging.getLogger("app")
@@ -97,10 +98,10 @@ class _ObservedRequest:
             self.status = message["status"]
             MutableHeaders(scope=message)["X-Request-ID"] = self.id
         self._sent_bytes += len(message.get("body", b""))
-        if self.answer is not None and not self._is_traced:
-            # The request's span ends with the message that ends the answer.
+        if self.response is not None and not self._is_traced:
+            # The request's span ends with the message that ends the response.
             self._is_traced = True
-            trace_answer(self.answer, self.id)
+            trace_response(self.response, self.id)
         await self._send(message)
 
     @property
@@ -130,10 +131,10 @@ class _ObservedRequest:
         return problem
 
     @property
-    def answer(self) -> EncodedResponse | None:
-        """The segmentation, as soon as it was made whole."""
+    def response(self) -> EncodedResponse | None:
+        """The segmentation, as soon as it is complete."""
         admission: Admission | None = self._state.get("admission")
-        return None if admission is None else admission.result
+        return None if admission is None else admission.response
 
     def fields(self) -> dict[str, object]:
         """The fields of the request's log line, as far as they are known."""
@@ -150,10 +151,10 @@ class _ObservedRequest:
             "bytes_out": self._sent_bytes,
             "trace_id": self._trace_id,
         }
-        if self.answer is not None:
-            fields["pixels"] = self.answer.pixels
-            fields["stages"] = {stage: round(seconds, 4) for stage, seconds in self.answer.stages.items()}
-            fields["digest"] = self.answer.digest
+        if self.response is not None:
+            fields["pixels"] = self.response.pixels
+            fields["stages"] = {stage: round(seconds, 4) for stage, seconds in self.response.stages.items()}
+            fields["digest"] = self.response.digest
         return {name: value for name, value in fields.items() if value is not None or name == "status"}
 
 

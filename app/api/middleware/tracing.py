@@ -17,7 +17,7 @@ from opentelemetry.trace.propagation.tracecontext import TraceContextTextMapProp
 
 from app import __version__
 from app.api.health import PROBES
-from app.pipeline.jobs import EncodedResponse
+from app.pipeline.request import EncodedResponse
 
 TELEMETRY = TelemetryConfig(
     auto_configure=False,  # it would wait half a minute and more, at the end, for a collector that does not answer
@@ -65,16 +65,16 @@ def trace_id(headers: Mapping[str, str]) -> str | None:
     return trace.format_trace_id(context.trace_id) if context.is_valid else None
 
 
-def trace_answer(answer: EncodedResponse, request_id: str) -> None:
+def trace_response(response: EncodedResponse, request_id: str) -> None:
     """Add to the request's span what came of it, and a span for each stage, one after the other up to now."""
     span = trace.get_current_span()
     if not span.is_recording():
         return
     span.set_attribute("http.response.header.x-request-id", [request_id])
-    span.set_attribute("fcn.pixels", answer.pixels)
-    span.set_attribute("fcn.checkpoint.sha256", answer.digest)
-    started_ns = time.time_ns() - round(sum(answer.stages.values()) * 1e9)
-    for stage, seconds in answer.stages.items():
+    span.set_attribute("fcn.pixels", response.pixels)
+    span.set_attribute("fcn.checkpoint.sha256", response.digest)
+    started_ns = time.time_ns() - round(sum(response.stages.values()) * 1e9)
+    for stage, seconds in response.stages.items():
         ended_ns = started_ns + round(seconds * 1e9)
         _tracer.start_span(stage, start_time=started_ns).end(ended_ns)
         started_ns = ended_ns

@@ -27,9 +27,6 @@ _PIECE_BYTES = 1 << 20
 
 _WINDOW_BITS = {"gzip": 16 + zlib.MAX_WBITS, "x-gzip": 16 + zlib.MAX_WBITS, "deflate": zlib.MAX_WBITS}
 
-_CLOSE = {"Connection": "close"}
-"""Nobody reads what is left of the body."""
-
 Reserve = Callable[[int], None]
 
 
@@ -104,7 +101,7 @@ async def _inflated(
             inflated_bytes += len(piece)
             if inflated_bytes > max_bytes:
                 detail = f"the body, inflated, has more than the {max_bytes} bytes allowed"
-                raise ProblemError(BODY_TOO_LARGE, detail, _CLOSE)
+                raise ProblemError(BODY_TOO_LARGE, detail, is_last=True)
             reserve(len(piece))
             yield piece
             await asyncio.sleep(0)
@@ -128,4 +125,5 @@ def _pieces(inflater: "zlib._Decompress", chunk: bytes) -> Iterator[bytes]:
 
 
 def _damaged(how: str) -> ProblemError:
-    return ProblemError(BODY_MALFORMED, f"the compressed body {how}", _CLOSE)
+    # Nobody reads what is left of the body.
+    return ProblemError(BODY_MALFORMED, f"the compressed body {how}", is_last=True)

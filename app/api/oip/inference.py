@@ -1,4 +1,4 @@
-"""What a request asks for: from JSON, and the bytes after it, to an image file and the outputs wanted."""
+"""What a request asks for: from JSON, and the bytes after it, to an image and the outputs wanted."""
 
 import gc
 import struct
@@ -11,9 +11,9 @@ from typing import Any
 import orjson
 from pydantic import ValidationError
 
-from app.api.oip.raw_tiff import raw_tiff
 from app.api.oip.schemas import MODEL, ImageInput, InferenceRequest, PixelsInput
 from app.formats.tensors import Output, Tensors
+from app.images.raw import RawImage
 from app.problems import BODY_MALFORMED, INVALID_REQUEST, ProblemError
 from model.tiling import Tiling
 
@@ -38,14 +38,12 @@ class Inference:
     """A request, understood.
 
     Attributes:
-        file: of the image.
-        is_raw: whether its pixels are not compressed.
-        tensors: that are wanted.
+        image: an image file, or pixels.
+        tensors: the outputs wanted.
         tiling: how the image is cut.
     """
 
-    file: bytes
-    is_raw: bool
+    image: bytes | RawImage
     tensors: Tensors
     tiling: Tiling
 
@@ -67,9 +65,8 @@ def parse(text: bytes, binary: memoryview) -> Inference:
     """
     request = _validated(text)
     wanted = request.inputs[0]
-    is_raw = isinstance(wanted, PixelsInput)
-    file = _pixels_file(wanted, binary) if isinstance(wanted, PixelsInput) else _image_file(wanted, binary)
-    return Inference(file, is_raw, Tensors(MODEL, _outputs(request), request.id), request.parameters.tiling)
+    image = _raw_image(wanted, binary) if isinstance(wanted, PixelsInput) else _image_file(wanted, binary)
+    return Inference(image, Tensors(MODEL, _outputs(request), request.id), request.parameters.tiling)
 
 
 def _validated(text: bytes) -> InferenceRequest:
@@ -117,7 +114,7 @@ def _image_file(wanted: ImageInput, binary: memoryview) -> bytes:
         raise _invalid(wanted, "its data is no file in base64; or send it as binary data") from error
 
 
-def _pixels_file(wanted: PixelsInput, binary: memoryview) -> bytes:
+def _raw_image(wanted: PixelsInput, binary: memoryview) -> RawImage:
     height, width, channels = wanted.shape
     if channels != _CHANNELS:
         raise _invalid(wanted, f"it has shape {wanted.shape}; [height, width, {_CHANNELS}] is read")
@@ -126,7 +123,7 @@ def _pixels_file(wanted: PixelsInput, binary: memoryview) -> bytes:
         pixels = memoryview(_row_major(wanted, wanted.data, wanted.shape))
     if len(pixels) != prod(wanted.shape):
         raise _invalid(wanted, f"it has shape {wanted.shape} and {len(pixels)} values")
-    return raw_tiff(pixels, height, width)
+    return RawImage(pixels, height, width)
 
 
 def _binary(wanted: ImageInput | PixelsInput, binary: memoryview) -> memoryview | None:

@@ -34,13 +34,11 @@ from app.api.responses import HEADERS, PROBLEMS, respond
 from app.api.state import state_of
 from app.api.uploads import UploadLimits, announced_bytes
 from app.formats.tensors import version as version_of
-from app.pipeline.jobs import Job
-from app.pipeline.options import Options
-from app.pipeline.service import FILE_PIXEL_BYTES, Admission, Service
+from app.pipeline.admission import Admission
+from app.pipeline.request import RAW_PIXEL_BYTES, SegmentRequest
+from app.pipeline.service import Service
 from app.problems import NOT_FOUND, Problem, ProblemError
 from model.segmenter import Segmenter
-
-_RAW_PIXEL_BYTES = 3
 
 _SHORT_BYTES = 1 << 16
 """Bytes of JSON that are parsed in the event loop; longer JSON is parsed in a thread."""
@@ -215,20 +213,16 @@ async def infer(request: Request, settings: SettingsDependency, service: Service
         _check_version(version, segmenter)
     limits = UploadLimits(settings.max_upload_bytes, settings.upload_timeout_s, settings.upload_idle_timeout_s)
     with ExitStack() as stack:
-        admission = stack.enter_context(service.admit(announced_bytes(request), _RAW_PIXEL_BYTES))
+        admission = stack.enter_context(service.admit(announced_bytes(request), RAW_PIXEL_BYTES))
         request.state.admission = admission
         reserve = partial(service.reserve, admission)
         inference = await _understood(await read_body(request, limits, reserve), admission, reserve)
-        admission.pixel_bytes = _RAW_PIXEL_BYTES if inference.is_raw else FILE_PIXEL_BYTES
         tensors = inference.tensors
-        options = Options(tensors, tiling=inference.tiling)
-        job = Job(inference.file, options, segmenter, settings.max_pixels)
+        wanted = SegmentRequest(inference.image, tensors, segmenter, inference.tiling)
         del inference
-        media_type = "application/octet-stream" if tensors.is_binary else "application/json"
-        response = await respond(request, service, job, admission, media_type, stack)
-    if tensors.is_binary and admission.result is not None:
-        made = admission.result
-        response.headers[LENGTH_HEADER] = str(tensors.json_bytes(len(made.body), made.pixels))
+        response = await respond(request, service, wanted, admission, stack)
+    if tensors.is_binary and (complete := admission.response) is not None:
+        response.headers[LENGTH_HEADER] = str(tensors.json_bytes(len(complete.body), complete.pixels))
     return response
 
 

@@ -18,8 +18,7 @@ from app.api.openapi import REFERENCE, problem_responses
 from app.api.responses import HEADERS, PROBLEMS, respond
 from app.api.schemas import SegmentationResponse, SegmentQuery
 from app.api.uploads import FIELD, UploadLimits, announced_bytes, read_upload
-from app.pipeline.jobs import Job
-from app.pipeline.options import Options
+from app.pipeline.request import SegmentRequest
 
 router = APIRouter(tags=["segmentation"])
 
@@ -98,11 +97,11 @@ async def segment(
         request.state.admission = admission = stack.enter_context(service.admit(announced_bytes(request)))
         upload = await read_upload(request, limits, partial(service.reserve, admission))
         asked = _with_fields(query, upload.fields)
-        output = asked.format or negotiate(", ".join(request.headers.getlist("accept")))
-        options = Options(output, asked.mask, asked.tiling, asked.alpha)
-        job = Job(upload.image, options, service.segmenter, settings.max_pixels)
+        name = asked.format or negotiate(", ".join(request.headers.getlist("accept")))
+        output = name.with_parameters(asked.mask, asked.alpha)
+        wanted = SegmentRequest(upload.image, output, service.segmenter, asked.tiling)
         del upload
-        response = await respond(request, service, job, admission, output.media_type, stack)
+        response = await respond(request, service, wanted, admission, stack)
     response.headers["Vary"] = "Accept"
     return response
 

@@ -1,7 +1,7 @@
 import pytest
 
 from app.api.negotiation import negotiate
-from app.formats.rendering import OutputFormat
+from app.formats.output_format import OutputFormat
 from app.problems import NOT_ACCEPTABLE, ProblemError
 
 

@@ -15,7 +15,7 @@ from starlette.testclient import TestClient
 
 from app import problems
 from app.api.application import create_app
-from app.formats.rendering import blend
+from app.formats.overlay import blend
 from app.formats.rle import decode_rle
 from app.images.decode import decode_image
 from app.settings import Settings
@@ -70,7 +70,9 @@ def test_all_formats_agree_pixel_for_pixel(client: TestClient, cat: bytes) -> No
         zip(*(part.tolist() for part in np.unique(mask, return_counts=True)), strict=True)
     )
     photograph = decode_image(BytesIO(cat))
-    np.testing.assert_array_equal(pixels(ask("format=overlay&alpha=0.7")), blend(photograph, mask, VOC, 0.7))
+    blended = photograph.copy()
+    blend(blended, mask, VOC, 0.7)
+    np.testing.assert_array_equal(pixels(ask("format=overlay&alpha=0.7")), blended)
     assert pixels(ask("format=confidence")).shape == mask.shape
 
 
@@ -289,7 +291,7 @@ def test_a_fault_of_the_service_is_a_problem_with_the_requests_id(
     def fail(*_: object) -> None:
         raise RuntimeError("broken on purpose")
 
-    monkeypatch.setattr("app.pipeline.jobs.Job.decode", fail)
+    monkeypatch.setattr("app.pipeline.request.SegmentRequest.decode", fail)
     response = client.post("/segment", content=cat, headers=JPEG)
     document = require_problem(response, problems.INTERNAL)
     assert response.headers["x-request-id"] in document["detail"]

@@ -15,7 +15,7 @@ from typer import BadParameter
 
 from app.cli.plan import make_plan
 from app.cli.table import COLUMNS
-from app.formats.rendering import render_png
+from app.formats.mask import MaskEncoder
 from app.formats.rle import decode_rle
 from model.labels import VOC
 from model.segmentation import NO_TIME, Segmentation
@@ -131,7 +131,7 @@ def test_nothing_to_do_loads_no_weights_and_a_newer_image_is_done_again(folder: 
 
 def an_answer() -> bytes:
     """To some image, made with some weights."""
-    return render_png(Segmentation(np.zeros((3, 4), np.uint8), VOC, NO_TIME), "0" * 64)
+    return MaskEncoder(3, 4, VOC, "0" * 64).write(Segmentation(np.zeros((3, 4), np.uint8), VOC, NO_TIME))
 
 
 @pytest.mark.parametrize("is_older", [False, True])

@@ -15,7 +15,8 @@ from app import __version__
 from app.cli.backend import FormatName, MaskName, TilingName
 from app.cli.main import cli
 from app.cli.options import PrecisionName
-from app.formats.rendering import MaskEncoding, OutputFormat
+from app.formats.json import MaskEncoding
+from app.formats.output_format import OutputFormat
 from model.precision import Precision
 from model.tiling import Tiling
 from tests.app.cli.command import COMMAND, ROOT, SCRIPT, environment, run

@@ -1,8 +1,9 @@
 import pytest
 
-from app.formats.rendering import MaskEncoding, OutputFormat
+from app.formats.json import MaskEncoding
+from app.formats.mask import MaskPng
+from app.formats.output_format import OutputFormat
 from app.pipeline.cost import Cost, Size, estimate_cost
-from app.pipeline.options import Options
 from app.problems import IMAGE_DAMAGED, TOO_MANY_PIXELS, ProblemError
 from model.tiling import Tiling, TilingLimits
 
@@ -14,7 +15,8 @@ def _cost(
     output: OutputFormat = OutputFormat.PNG,
     mask: MaskEncoding = MaskEncoding.NONE,
 ) -> Cost:
-    return estimate_cost(height, width, 7, Options(output, mask, tiling, 0.5), TilingLimits(), max_pixels=10**8)
+    wanted = output.with_parameters(mask, 0.5)
+    return estimate_cost(height, width, 7, wanted, tiling, TilingLimits(), max_pixels=10**8)
 
 
 @pytest.mark.parametrize(
@@ -69,8 +71,7 @@ def test_what_is_sent_while_it_is_made(
 
 
 def test_decoding_may_be_what_takes_the_most_memory() -> None:
-    options = Options(OutputFormat.PNG, MaskEncoding.NONE, Tiling.AUTO, 0.5)
-    cost = estimate_cost(100, 100, 10**9, options, TilingLimits(), max_pixels=10**8)
+    cost = estimate_cost(100, 100, 10**9, MaskPng(), Tiling.AUTO, TilingLimits(), max_pixels=10**8)
     assert cost.peak_bytes == cost.decode_bytes == 10**9
 
 

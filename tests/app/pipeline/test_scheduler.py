@@ -1,9 +1,10 @@
+import asyncio
 import gc
 import logging
 import threading
 import time
 import weakref
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import AsyncGenerator, Callable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 
 import numpy as np
@@ -75,6 +76,20 @@ def _wait_until(condition: Callable[[], bool]) -> None:
 
 
 _schedulers: list[Scheduler] = []
+_loop: asyncio.AbstractEventLoop
+
+
+@pytest.fixture(autouse=True)
+def _run_loop() -> Iterator[None]:
+    """The event loop of a test's schedulers, in a thread of its own."""
+    global _loop
+    with asyncio.Runner() as runner:
+        _loop, ended = runner.get_loop(), asyncio.Event()
+        thread = threading.Thread(target=runner.run, args=(ended.wait(),))
+        thread.start()
+        yield
+        _loop.call_soon_threadsafe(ended.set)
+        thread.join()
 
 
 @pytest.fixture(autouse=True)
@@ -95,7 +110,16 @@ def _scheduler(batch_pixels: int = 0, cores: int = 1, *, keep_threads: bool = Fa
 def _bands(
     scheduler: Scheduler, segmenter: Segmenter, image: NDArray[np.uint8], cancelled: threading.Event | None = None
 ) -> Iterator[Band]:
-    return scheduler.bands(segmenter, image, Tiling.AUTO, cancelled or threading.Event())
+    """Bands as threads see them that ask the scheduler's event loop."""
+    return _asked_for(scheduler.bands(segmenter, image, Tiling.AUTO, cancelled or threading.Event()))
+
+
+def _asked_for(bands: AsyncGenerator[Band, None]) -> Iterator[Band]:
+    async def next_band() -> Band | None:
+        return await anext(bands, None)
+
+    while (band := asyncio.run_coroutine_threadsafe(next_band(), _loop).result(30)) is not None:
+        yield band
 
 
 class Queue:

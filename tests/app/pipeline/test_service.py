@@ -3,6 +3,7 @@ import gc
 import sys
 import threading
 from collections.abc import AsyncIterator, Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import replace
 from io import BytesIO
@@ -13,11 +14,13 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from app.formats.rendering import MaskEncoding, OutputFormat
+from app.formats.mask import MaskPng
 from app.observability.metrics import Metrics
-from app.pipeline.jobs import EncodedResponse, Job
-from app.pipeline.options import Options
-from app.pipeline.service import ResponseAborted, Service
+from app.pipeline.admission import Admission
+from app.pipeline.request import SegmentRequest
+from app.pipeline.segmented import ResponseAborted
+from app.pipeline.service import Service
+from app.pipeline.step import finished
 from app.problems import DEADLINE, QUEUE_FULL, ProblemError
 from app.settings import Settings
 from app.threads import thread_pool
@@ -34,12 +37,11 @@ LARGE_BYTES = 1 << 20
 SEGMENTER = Segmenter(random_checkpoint(), "cpu")
 
 
-def _job(tiling: Tiling = Tiling.OVERLAP) -> Job:
+def _request(tiling: Tiling = Tiling.OVERLAP, segmenter: Segmenter = SEGMENTER) -> SegmentRequest:
     """Predicted in bands, whatever its size, unless told otherwise."""
     buffer = BytesIO()
     Image.new("RGB", (WIDTH, HEIGHT)).save(buffer, "PNG")
-    options = Options(OutputFormat.PNG, MaskEncoding.NONE, tiling, 0.5)
-    return Job(buffer.getvalue(), options, SEGMENTER, max_pixels=10**6)
+    return SegmentRequest(buffer.getvalue(), MaskPng(), segmenter, tiling)
 
 
 _started: list[Service] = []
@@ -65,12 +67,13 @@ def _slow_service(monkeypatch: pytest.MonkeyPatch, more: threading.Event, **sett
     """A service that knows the first row at once, and the others when it may."""
     service = _service(**settings)
 
-    def bands(*_: object, confidence: bool) -> Iterator[Band]:
+    async def bands(*_: object, confidence: bool) -> AsyncIterator[Band]:
         yield Band(np.zeros((1, 1, WIDTH), dtype=np.uint8), NO_TIME)
-        assert more.wait(30)
+        with ThreadPoolExecutor(1) as thread:
+            assert await finished(thread.submit(more.wait, 30))
         yield Band(np.zeros((1, HEIGHT - 1, WIDTH), dtype=np.uint8), NO_TIME)
 
-    monkeypatch.setattr(service._scheduler, "bands", bands)
+    monkeypatch.setattr(service._pipeline.scheduler, "bands", bands)
     return service
 
 
@@ -106,8 +109,7 @@ def test_an_answer_whose_next_part_comes_too_late_is_broken_off(monkeypatch: pyt
     async def ask() -> None:
         gone = asyncio.create_task(asyncio.sleep(60))
         with service.admit() as admission:
-            chunks = await service.run(_job(), admission, gone)
-            assert isinstance(chunks, AsyncIterator)
+            chunks = await _chunks(service, _request(), admission, gone)
             assert (await anext(chunks)).startswith(b"\x89PNG")
             with pytest.raises(ResponseAborted, match=r"its next chunk was not ready within 3 s"):
                 await anext(chunks)
@@ -127,8 +129,7 @@ def test_a_client_that_reads_slowly_holds_no_place_once_the_work_is_done(monkeyp
     async def ask() -> bytes:
         gone = asyncio.create_task(asyncio.sleep(60))
         with service.admit() as admission:
-            chunks = await service.run(_job(), admission, gone)
-            assert isinstance(chunks, AsyncIterator)
+            chunks = await _chunks(service, _request(), admission, gone)
             assert _unfinished(service) == 1
             more.set()
             await _wait_until_idle(service)
@@ -145,17 +146,16 @@ def test_a_client_that_reads_slowly_holds_no_place_once_the_work_is_done(monkeyp
 def test_a_client_that_goes_between_parts_is_counted_and_its_work_abandoned(monkeypatch: pytest.MonkeyPatch) -> None:
     more = threading.Event()
     service = _slow_service(monkeypatch, more)
-    job = _job()
+    request = _request()
 
     async def ask() -> None:
         leave = asyncio.Event()
         gone = asyncio.create_task(_wait(leave))
         with service.admit() as admission:
-            chunks = await service.run(job, admission, gone)
-            assert isinstance(chunks, AsyncIterator)
+            chunks = await _chunks(service, request, admission, gone)
             leave.set()
             assert len([chunk async for chunk in chunks]) == 1
-        assert job.cancelled.is_set()
+        assert request.cancelled.is_set()
         more.set()
         await _wait_until_idle(service)
 
@@ -163,14 +163,25 @@ def test_a_client_that_goes_between_parts_is_counted_and_its_work_abandoned(monk
     assert _measure(service, "fcn_client_disconnects_total") == 1
 
 
-async def _mask(service: Service, job: Job) -> bytes:
-    """The answer of a photograph."""
+async def _chunks(
+    service: Service, request: SegmentRequest, admission: Admission, gone: "asyncio.Task[None]"
+) -> AsyncIterator[bytes]:
+    """Those of a response that is sent while it is being made."""
+    segmented = await service.run(request, admission, gone)
+    assert segmented is not None
+    assert segmented.complete is None
+    return segmented.chunks
+
+
+async def _mask(service: Service, request: SegmentRequest) -> bytes:
+    """The response to a small image."""
     gone = asyncio.create_task(asyncio.sleep(60))
     with service.admit() as admission:
-        answer = await service.run(job, admission, gone)
-        assert isinstance(answer, EncodedResponse)
+        segmented = await service.run(request, admission, gone)
+        assert segmented is not None
+        assert segmented.complete is not None
         gone.cancel()
-        return answer.body
+        return segmented.complete.body
 
 
 def test_bodies_that_arrive_take_no_place_in_the_queue() -> None:
@@ -179,7 +190,7 @@ def test_bodies_that_arrive_take_no_place_in_the_queue() -> None:
     async def ask() -> None:
         with service.admit(), service.admit(), service.admit():
             assert _unfinished(service) == 3
-            assert await _mask(service, _job(Tiling.AUTO))
+            assert await _mask(service, _request(Tiling.AUTO))
 
     asyncio.run(ask())
 
@@ -209,13 +220,13 @@ def test_the_queue_is_looked_at_again_when_the_body_is_there(monkeypatch: pytest
         with service.admit(LARGE_BYTES) as one, service.admit(LARGE_BYTES) as other:
             for admission in (one, other):
                 service.reserve(admission, LARGE_BYTES)
-            assert isinstance(await service.run(_job(), one, gone), AsyncIterator)
+            await _chunks(service, _request(), one, gone)
             with pytest.raises(ProblemError) as refused:
-                await service.run(_job(), other, gone)
+                await service.run(_request(), other, gone)
             assert refused.value.problem is QUEUE_FULL
             with pytest.raises(ProblemError), service.admit(LARGE_BYTES):
                 pass
-            assert await _mask(service, _job(Tiling.AUTO)), "photographs have places of their own"
+            assert await _mask(service, _request(Tiling.AUTO)), "photographs have places of their own"
             with service.admit(LARGE_BYTES, pixel_bytes=3):
                 pass  # not compressed, they are a photograph's
             more.set()
@@ -236,8 +247,7 @@ def test_the_memory_of_a_large_image_is_held_until_its_answer_is_read(monkeypatc
         gone = asyncio.create_task(asyncio.sleep(60))
         with service.admit() as admission:
             service.reserve(admission, 1000)
-            chunks = await service.run(_job(), admission, gone)
-            assert isinstance(chunks, AsyncIterator)
+            chunks = await _chunks(service, _request(), admission, gone)
             working = reserved()
             more.set()
             await _wait_until_idle(service)
@@ -256,7 +266,7 @@ def test_an_image_that_would_be_late_is_refused_at_once() -> None:
 
     async def ask() -> None:
         with pytest.raises(ProblemError, match=r"would take about \d+ s, after 0 s of work that wait; 5 s") as refused:
-            await _mask(service, _job(Tiling.AUTO))
+            await _mask(service, _request(Tiling.AUTO))
         assert refused.value.problem is DEADLINE
 
     asyncio.run(ask())
@@ -269,12 +279,11 @@ def test_a_reload_changes_the_weights_of_requests_that_come_after_it() -> None:
     service = _service(load=lambda: other)
 
     async def ask() -> None:
-        before, old = _job(Tiling.AUTO), await _mask(service, _job(Tiling.AUTO))
+        before, old = _request(Tiling.AUTO), await _mask(service, _request(Tiling.AUTO))
         assert await service.reload() == "new"
         assert service.segmenter is other
         assert await _mask(service, before) == old
-        after = _job(Tiling.AUTO)
-        after.segmenter = service.segmenter
+        after = _request(Tiling.AUTO, service.segmenter)
         assert await _mask(service, after) != old
 
     asyncio.run(ask())
@@ -290,7 +299,7 @@ def test_weights_that_cannot_be_used_leave_the_old_ones() -> None:
     async def ask() -> None:
         with pytest.raises(CheckpointError, match="x is damaged"):
             await service.reload()
-        assert await _mask(service, _job(Tiling.AUTO))
+        assert await _mask(service, _request(Tiling.AUTO))
 
     asyncio.run(ask())
     assert service.segmenter is SEGMENTER
@@ -301,13 +310,13 @@ def test_who_is_refused_in_a_burst_is_told_of_those_whose_images_are_not_opened_
     service = _service(seconds_per_pixel=1e-5, concurrency=2, queue_length=8)
 
     async def ask() -> None:
-        answers = [asyncio.create_task(_mask(service, _job(Tiling.AUTO))) for _ in range(10)]
+        answers = [asyncio.create_task(_mask(service, _request(Tiling.AUTO))) for _ in range(10)]
         for _ in range(5):
             await asyncio.sleep(0)
         with pytest.raises(ProblemError) as refused, service.admit():
             pass
-        assert refused.value.headers is not None
-        assert int(refused.value.headers["Retry-After"]) > 10
+        assert refused.value.retry_after_s is not None
+        assert refused.value.retry_after_s > 10
         await asyncio.gather(*answers)
 
     asyncio.run(ask())
@@ -330,11 +339,11 @@ def test_what_requests_hold_is_free_when_they_have_ended(*, is_image: bool, goes
 
     async def ask() -> None:
         gone = asyncio.create_task(asyncio.sleep(0 if goes else 60))
-        job = _job() if is_image else Job(b"no image", _job()._options, SEGMENTER, 10**6)
+        request = _request() if is_image else SegmentRequest(b"no image", MaskPng(), SEGMENTER)
         with suppress(ProblemError), service.admit() as admission:
-            answer = await service.run(job, admission, gone)
-            if isinstance(answer, AsyncIterator):
-                async for _ in answer:
+            segmented = await service.run(request, admission, gone)
+            if segmented is not None:
+                async for _ in segmented.chunks:
                     pass
         gone.cancel()
 

@@ -1,5 +1,4 @@
 from base64 import b64encode, encodebytes
-from io import BytesIO
 from typing import Any
 
 import numpy as np
@@ -9,7 +8,8 @@ from numpy.typing import NDArray
 
 from app.api.oip.inference import parse, parsing_bytes
 from app.formats.tensors import Output
-from app.images.decode import decode_image
+from app.images.pool import Decoders
+from app.images.raw import RawImage
 from app.problems import BODY_MALFORMED, INVALID_REQUEST, ProblemError
 from model.tiling import Tiling
 from tests.app.api.oip.requests import image_input, pixels_input
@@ -30,25 +30,28 @@ def _parse(wanted: dict[str, Any], binary: bytes = b"", **fields: Any) -> Any:
     return parse(orjson.dumps({"inputs": [wanted], **fields}), memoryview(binary))
 
 
-def _decoded(file: bytes) -> NDArray[np.uint8]:
-    return decode_image(BytesIO(file))
+def _decoded(image: RawImage) -> NDArray[np.uint8]:
+    assert isinstance(image, RawImage)
+    return image.decode(Decoders(0, max_pixels=0), lambda: None)
+
+
+def _contents(image: bytes | RawImage) -> bytes:
+    return image if isinstance(image, bytes) else _decoded(image).tobytes()
 
 
 @pytest.mark.parametrize("data", [PIXELS.ravel().tolist(), PIXELS.tolist(), PIXELS.reshape(2, 9).tolist()])
 def test_pixels_in_json_are_flat_or_nested(data: Any) -> None:
     inference = _parse(_pixels(data))
-    assert inference.is_raw
-    np.testing.assert_array_equal(_decoded(inference.file), PIXELS)
+    np.testing.assert_array_equal(_decoded(inference.image), PIXELS)
 
 
 def test_pixels_as_bytes_are_the_same() -> None:
-    np.testing.assert_array_equal(_decoded(_parse(*pixels_input(PIXELS)).file), PIXELS)
+    np.testing.assert_array_equal(_decoded(_parse(*pixels_input(PIXELS)).image), PIXELS)
 
 
 def test_a_file_comes_as_an_element_of_bytes_or_in_base64() -> None:
-    assert _parse(*image_input(b"a file")).file == b"a file"
-    assert _parse(_image([b64encode(b"a file").decode()])).file == b"a file"
-    assert not _parse(*image_input(b"a file")).is_raw
+    assert _parse(*image_input(b"a file")).image == b"a file"
+    assert _parse(_image([b64encode(b"a file").decode()])).image == b"a file"
 
 
 def test_the_mask_is_the_default_output() -> None:
@@ -160,7 +163,7 @@ def test_memory_for_reading_json_is_told_beforehand() -> None:
 def test_base64_may_be_in_lines(line_end: str) -> None:
     lines = encodebytes(FILE).decode().replace("\n", line_end)
     assert lines.count(line_end) > 1
-    assert _parse(_image([lines])).file == FILE
+    assert _parse(_image([lines])).image == FILE
 
 
 @pytest.mark.parametrize(
@@ -183,7 +186,8 @@ def test_base64_may_be_in_lines(line_end: str) -> None:
 )
 def test_null_is_as_good_as_absent(wanted: dict[str, Any], fields: dict[str, Any]) -> None:
     inference = _parse(wanted, **fields)
-    assert inference.file == _parse({name: value for name, value in wanted.items() if name != "parameters"}).file
+    plain = _parse({name: value for name, value in wanted.items() if name != "parameters"})
+    assert _contents(inference.image) == _contents(plain.image)
     assert inference.tensors.outputs == (Output("mask", is_binary=False),)
     assert inference.tiling is Tiling.AUTO
 

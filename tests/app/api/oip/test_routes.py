@@ -294,7 +294,7 @@ def test_a_fault_of_the_service_is_told_with_the_requests_id(
     def fail(*_: object) -> None:
         raise RuntimeError("broken on purpose")
 
-    monkeypatch.setattr("app.pipeline.jobs.Job.decode", fail)
+    monkeypatch.setattr("app.pipeline.request.SegmentRequest.decode", fail)
     response = infer(client, image_input(cat))
     assert response.headers["x-request-id"] in require_error(response, 500)
 
