@@ -21,12 +21,11 @@ MODULE = (sys.executable, "-m", "app")
 def serving(*command: str, **variables: str) -> Iterator[str]:
     """The address of a service that the command starts; it has to end in order."""
     process = subprocess.Popen(
-        command, env=environment(**variables), stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True
+        command, env=environment(**variables), stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True
     )
-    assert process.stdout is not None
+    assert process.stderr is not None
     try:
-        match = READY.search(process.stdout.readline())
-        assert match
+        match = next(filter(None, map(READY.search, process.stderr)))
         yield f"http://127.0.0.1:{match[1]}"
     finally:
         process.send_signal(signal.SIGTERM)
