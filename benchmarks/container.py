@@ -48,6 +48,8 @@ def measure(image: str) -> Start:
     started = time.perf_counter()
     with Container(image, *HARDENED, "--publish", "127.0.0.1::8000") as container:
         while not _is_ready(container):
+            if not container.state["Running"]:
+                raise RuntimeError("\n".join(container.logs))
             time.sleep(0.02)
         ready_s = time.perf_counter() - started
         cpu_s = _cpu_s(container)

@@ -57,10 +57,15 @@ class Container:
     """
 
     def __init__(self, image: str, *options: str, command: tuple[str, ...] = ()) -> None:
-        self._words = ("run", "--detach", *options, image, *command)
+        self._words = (*options, image, *command)
 
     def __enter__(self) -> Self:
-        self.id = docker(*self._words)
+        self.id = docker("create", *self._words)
+        try:
+            docker("start", self.id)
+        except DockerError:
+            self.__exit__()
+            raise
         return self
 
     def __exit__(self, *_: object) -> None:

@@ -88,12 +88,13 @@ class MemoryBound:
         limit_bytes = memory_limit()
         if limit_bytes is None or bound.total_bytes <= limit_bytes // settings.workers:
             return bound
-        lower = bound.within(limit_bytes // settings.workers, settings.max_upload_bytes)
+        share_bytes = limit_bytes // settings.workers
+        lower = bound.within(share_bytes, settings.max_upload_bytes)
         _logger.warning(
-            "the memory limit of %.0f MB is below the %.0f MB that the settings allow: FCN_IMAGE_MEMORY_BYTES is taken "
-            "as %d, FCN_BODY_MEMORY_BYTES as %d",
-            limit_bytes / 1e6,
-            bound.total_bytes * settings.workers / 1e6,
+            "the memory limit of %.0f MB a worker is below the %.0f MB that the settings allow: "
+            "FCN_IMAGE_MEMORY_BYTES is taken as %d, FCN_BODY_MEMORY_BYTES as %d",
+            share_bytes / 1e6,
+            bound.total_bytes / 1e6,
             lower.large_bytes,
             lower.body_bytes,
         )
@@ -123,8 +124,8 @@ class MemoryBound:
         spare_bytes = limit_bytes - least.total_bytes
         if spare_bytes < 0:
             raise DeviceError(
-                f"the memory limit is {limit_bytes / 1e6:.0f} MB, and these settings take {least}: raise the limit, "
-                "or lower FCN_CONCURRENCY, FCN_SMALL_IMAGE_PIXELS or FCN_MAX_UPLOAD_BYTES"
+                f"the memory limit is {limit_bytes / 1e6:.0f} MB a worker, and these settings take {least}: "
+                "raise the limit, or lower FCN_CONCURRENCY, FCN_SMALL_IMAGE_PIXELS or FCN_MAX_UPLOAD_BYTES"
             )
         body_bytes = min(self.body_bytes, least.body_bytes + spare_bytes // 2)
         spare_bytes -= 2 * (body_bytes - least.body_bytes)

@@ -14,25 +14,29 @@ import httpx2
 ROOT = Path(__file__).parents[2]
 
 _COMMAND_S = 600
+"""Seconds that a command may take."""
+
+_OWN = ("COMPOSE_", "FCN_", "GRAFANA_", "NGINX_", "PROMETHEUS_", "SEGMENTATION_")
+"""Beginnings of the variables' names that docker-compose.yml reads, or that are settings."""
 
 
 class Compose:
     """A project of Compose; what it has started ends when it is left.
 
     Args:
-        folder: an empty folder.
+        folder: folder of the copy.
         variables: of docker-compose.yml.
     """
 
     def __init__(self, folder: Path, **variables: str) -> None:
         self.folder = folder
-        self._project = f"fcn-test-{uuid4().hex[:8]}"
+        self.name = f"fcn-test-{uuid4().hex[:8]}"
         for name in ("docker-compose.yml", ".env"):
             shutil.copy(ROOT / name, folder)
         shutil.copytree(ROOT / "deploy", folder / "deploy", ignore=shutil.ignore_patterns("__pycache__"))
         self.port, self.prometheus_port, grafana_port = _free_ports(3)
         ports = {"FCN_PORT": self.port, "PROMETHEUS_PORT": self.prometheus_port, "GRAFANA_PORT": grafana_port}
-        bare = {name: value for name, value in os.environ.items() if not name.startswith(("COMPOSE_", "FCN_"))}
+        bare = {name: value for name, value in os.environ.items() if not name.startswith(_OWN)}
         self._environment = {**bare, **{name: str(port) for name, port in ports.items()}, **variables}
 
     def __enter__(self) -> Self:
@@ -45,7 +49,7 @@ class Compose:
     def __call__(self, *words: str) -> str:
         """What a command of Compose prints; it must succeed."""
         self.allow_reading()
-        command = ["docker", "compose", "--project-name", self._project, *words]
+        command = ["docker", "compose", "--project-name", self.name, *words]
         result = subprocess.run(
             command,
             cwd=self.folder,

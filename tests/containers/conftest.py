@@ -21,6 +21,12 @@ from benchmarks.docker import DockerError, docker
 ROOT = Path(__file__).parents[2]
 _SCRIPTS = Path(__file__).parent
 
+_FOLDERS, _PREFIX = Path("/var/tmp"), "fcn-engine-"
+"""Where engines of our own are, and the beginning of their names."""
+
+_DISK_BYTES = 22_000_000_000
+"""Bytes of all images together."""
+
 
 @pytest.fixture(scope="session", autouse=True)
 def engine() -> Iterator[None]:
@@ -28,20 +34,23 @@ def engine() -> Iterator[None]:
     if _answers():
         yield
         return
-    if sys.platform != "linux" or os.geteuid() != 0 or shutil.which("apt-get") is None:
+    if sys.platform != "linux" or os.geteuid() != 0 or not Path("/etc/apt/sources.list.d/debian.sources").exists():
         pytest.skip("no Docker engine answers (`docker version`), and starting one takes root on Debian")
+    for left in _FOLDERS.glob(f"{_PREFIX}*"):  # by a run that was killed
+        _engine("remove", left)
+    if shutil.disk_usage(_FOLDERS).free < _DISK_BYTES:
+        pytest.skip(f"the images take {_DISK_BYTES / 1e9:.0f} GB in {_FOLDERS}")
     # Sockets' paths may have 107 bytes.
-    folder = Path(tempfile.mkdtemp(prefix="fcn-engine-", dir="/var/tmp"))
-    script = ("bash", str(_SCRIPTS / "engine.sh"))
+    folder = Path(tempfile.mkdtemp(prefix=_PREFIX, dir=_FOLDERS))
     try:
-        subprocess.run([*script, "install", folder], check=True, stdout=sys.stderr)
-        told = subprocess.run([*script, "start", folder], check=True, stdout=subprocess.PIPE, text=True).stdout
+        _engine("install", folder)
+        told = _engine("start", folder)
         with pytest.MonkeyPatch.context() as patch:
             for name, value in re.findall(r"(\w+)=(\S+)", told):
                 patch.setenv(name, value.replace("$PATH", os.environ["PATH"]))
             yield
     finally:
-        subprocess.run([*script, "remove", folder], check=True)
+        _engine("remove", folder)
 
 
 @pytest.fixture(scope="session")
@@ -52,10 +61,10 @@ def bases(engine: None) -> None:
     assert len(names) == 4
     for name in names:
         if not _is_there(name) and not _is_pulled(name):
-            folder = Path(os.environ["DOCKER_HOST"].removeprefix("unix://")).parent
+            folder = Path(os.environ.get("DOCKER_HOST", "").removeprefix("unix://")).parent
             if not (folder / "pip.conf").exists():
                 pytest.skip(f"{name} can be pulled from nowhere")
-            subprocess.run(["bash", _SCRIPTS / "bases.sh", ROOT, folder], check=True, stdout=sys.stderr)
+            _run("bases.sh", ROOT, folder)
 
 
 @pytest.fixture(scope="session")
@@ -104,6 +113,17 @@ def cpu_versions(index: str) -> list[str]:
         names = page.read().decode()
     found = set(re.findall(r"torch-(\d+\.\d+\.\d+)(?:%2B|\+)cpu-cp311-", names))
     return sorted(found, key=lambda version: [int(part) for part in version.split(".")])
+
+
+def _engine(action: str, folder: Path) -> str:
+    return _run("engine.sh", action, folder)
+
+
+def _run(script: str, *words: str | Path) -> str:
+    # They ask pip for its configuration: that of this environment has one.
+    environment = {**os.environ, "PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}"}
+    command = ["bash", _SCRIPTS / script, *words]
+    return subprocess.run(command, env=environment, check=True, stdout=subprocess.PIPE, text=True).stdout
 
 
 def _answers() -> bool:

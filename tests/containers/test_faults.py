@@ -6,6 +6,7 @@ import pytest
 
 from benchmarks.docker import HARDENED, Container, docker
 
+FAILED = 1
 SETTINGS_ARE_WRONG = 2
 CANNOT_START = 3
 
@@ -17,16 +18,18 @@ def volume() -> Iterator[str]:
     docker("volume", "rm", name)
 
 
-def require_end(container: Container, exit_code: int, sentence: str) -> None:
+def require_end(container: Container, exit_code: int, words: str) -> None:
+    """It has ended with this code, and its last line, the only one of an error, has these words."""
     assert container.wait() == exit_code
-    log = "\n".join(container.logs)
-    assert sentence in log
-    assert "Traceback" not in log
+    *lines, last = container.logs
+    assert words in last
+    assert "Traceback" not in last
+    assert not [line for line in lines if "error" in line.lower()]
 
 
 def test_a_missing_weights_mount(cpu_image: str) -> None:
     with Container(cpu_image, *HARDENED, "--env", "FCN_WEIGHTS=/weights/model.safetensors") as container:
-        require_end(container, CANNOT_START, "/weights/model.safetensors")
+        require_end(container, CANNOT_START, "cannot start: weights file /weights/model.safetensors ")
 
 
 def test_keys_that_it_may_not_read(cpu_image: str, volume: str) -> None:
@@ -51,4 +54,18 @@ def test_a_setting_that_is_none(cpu_image: str) -> None:
 
 def test_a_gpu_that_is_not_there(cpu_image: str) -> None:
     with Container(cpu_image, *HARDENED, "--env", "FCN_DEVICE=cuda") as container:
-        require_end(container, CANNOT_START, "cuda")
+        require_end(container, CANNOT_START, "cannot start: device 'cuda' cannot be used: ")
+
+
+def test_a_folder_of_runs_that_is_read_only(training_image: str, volume: str) -> None:
+    command = ("python", "-m", "training", "train", "finetune", "--out", "/runs/pets")
+    with Container(training_image, *HARDENED, "--volume", f"{volume}:/runs:ro", command=command) as container:
+        require_end(container, FAILED, "error: the run's folder /runs/pets cannot be written: /runs is ")
+
+
+def test_too_little_shared_memory_for_training(training_image: str) -> None:
+    command = ("python", "-m", "training", "train", "voc-gpu", "--device", "cpu", "--set", "run.bfloat16=false")
+    options = ("--shm-size", "16m", "--workdir", "/tmp")
+    environment = ("--env", "PYTHONPATH=/srv")
+    with Container(training_image, *HARDENED, *options, *environment, command=command) as container:
+        require_end(container, FAILED, "of shared memory, and /dev/shm has 17 MB: set data.workers=0, or give")

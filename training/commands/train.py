@@ -1,5 +1,7 @@
 """``python -m training train``."""
 
+import os
+import shutil
 import sys
 from pathlib import Path
 from typing import Annotated
@@ -16,13 +18,20 @@ from model.precision import Precision
 from training.config import TrainConfig, load_config
 from training.data.labels_file import load_labels
 from training.data.sources import open_sources
-from training.errors import ResumeError
+from training.errors import ConfigError, ResumeError
 from training.fit.distributed import Processes, join_processes, own_device
 from training.fit.engine import STATE_NAME, Ending, Trainer
 from training.fit.initialization import starting_network
 from training.recipes import RECIPES, recipe_file
 
 _INTERRUPTED_STATUS = 130
+
+_SHARED_MEMORY = Path("/dev/shm")
+_PREFETCHED = 2
+"""Batches that each of these processes has ready, PyTorch's default."""
+
+_CROP_PIXEL_BYTES = 6
+"""Upper bound of a crop's bytes per pixel: image, mask and soft labels."""
 
 
 def train(
@@ -93,6 +102,8 @@ def train(
     # All crops have one size: cuDNN's fastest algorithm is searched for once.
     torch.backends.cudnn.benchmark = chosen.type == "cuda"
     _require_bfloat16(config, chosen)
+    _require_writable(out)
+    _require_shared_memory(config)
     holds_run = (out / STATE_NAME).exists()
     if holds_run and resume == "never":
         raise ResumeError(f"{out} holds a run already: go on with --resume auto, or choose another folder")
@@ -132,6 +143,29 @@ def _require_bfloat16(config: TrainConfig, device: torch.device) -> None:
             require_precision(Precision.BFLOAT16, device)
         except DeviceError as error:
             raise DeviceError(f"{error} (run.bfloat16=false trains in float32)") from error
+
+
+def _require_writable(out: Path) -> None:
+    """Refuse a folder that cannot be made or written, before the data is read."""
+    folder = next(folder for folder in (out.absolute(), *out.absolute().parents) if folder.exists())
+    if not folder.is_dir() or not os.access(folder, os.W_OK):
+        raise ConfigError(
+            f"the run's folder {out} cannot be written: {folder} is no folder, read-only or another user's"
+        )
+
+
+def _require_shared_memory(config: TrainConfig) -> None:
+    """Refuse more batches in shared memory than it holds: the process that writes beyond its end is killed."""
+    if not config.data.workers or not _SHARED_MEMORY.is_dir():
+        return
+    crops = sum(source.per_batch for source in config.data.sources)
+    needed_bytes = config.data.workers * _PREFETCHED * crops * config.data.crop_size**2 * _CROP_PIXEL_BYTES
+    free_bytes = shutil.disk_usage(_SHARED_MEMORY).free
+    if needed_bytes > free_bytes:
+        raise ConfigError(
+            f"data.workers={config.data.workers} takes up to {needed_bytes / 1e6:.0f} MB of shared memory, and "
+            f"{_SHARED_MEMORY} has {free_bytes / 1e6:.0f} MB: set data.workers=0, or give a container more (--shm-size)"
+        )
 
 
 def _labels(config: TrainConfig) -> Labels:

@@ -55,7 +55,9 @@ def test_two_of_the_largest_bodies_always_find_room(limit: int) -> None:
 
 @pytest.mark.parametrize("limit", [3600, 6000], indirect=True)
 def test_a_limit_too_low_is_refused_with_the_sum(limit: int) -> None:
-    with pytest.raises(DeviceError, match=rf"limit is {limit / 1e6:.0f} MB, and these settings take at most \d+ MB \("):
+    with pytest.raises(
+        DeviceError, match=rf"limit is {limit / 1e6:.0f} MB a worker, and these settings take at most \d+ MB \("
+    ):
         bound()
 
 

@@ -3,6 +3,7 @@ import runpy
 import sys
 from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 import torch
@@ -138,6 +139,27 @@ def test_resume_is_one_of_two_words(data: Path, tmp_path: Path) -> None:
 def test_train_refuses_an_absent_device(data: Path, backbone: Path, tmp_path: Path) -> None:
     result = _train("--source", f"{data}:train:2", "--backbone", backbone, "--out", tmp_path, "--device", "quantum")
     assert isinstance(result.exception, DeviceError)
+
+
+def test_a_folder_that_cannot_be_written_is_refused_before_the_data_is_read(tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    result = _train("--data", tmp_path / "missing", "--out", tmp_path / "file/run")
+    assert isinstance(result.exception, ConfigError)
+    assert str(result.exception).startswith(
+        f"the run's folder {tmp_path}/file/run cannot be written: {tmp_path}/file is"
+    )
+
+
+def test_more_batches_than_shared_memory_holds_are_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("training.commands.train._SHARED_MEMORY", tmp_path)
+    monkeypatch.setattr("shutil.disk_usage", lambda _: SimpleNamespace(free=1_000_000))
+    source = ["--source", "here:train:16", "--set", "data.crop_size=320"]
+    result = _train(*source, "--set", "data.workers=2", "--out", tmp_path / "run")
+    assert isinstance(result.exception, ConfigError)
+    assert "data.workers=2 takes up to 39 MB of shared memory, and" in str(result.exception)
+    # Without such processes it is not asked for.
+    result = _train(*source, "--set", "data.workers=0", "--out", tmp_path / "run")
+    assert isinstance(result.exception, DatasetError)
 
 
 def test_train_refuses_bfloat16_where_the_cpu_has_none(
