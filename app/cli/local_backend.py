@@ -60,8 +60,8 @@ class LocalBackend:
         all_cores = thread_pool("all-cores", 1)
         self._segmenter = all_cores.submit(require_segmenter, settings).result()
         logging.getLogger("app").addHandler(logging.NullHandler())  # what decoders log, errors say as well
-        is_cuda = self._segmenter.device.type == "cuda"
-        scheduler = Scheduler(all_cores, Metrics(), keep_threads=is_cuda)
+        # Nobody waits for small images here: one thread computes all, and so there is one OpenMP team.
+        scheduler = Scheduler(all_cores, Metrics(), large_images=all_cores)
         workers = Workers(thread_pool("image", count), Decoders(count, settings.max_pixels))
         self._pipeline = Pipeline(scheduler, workers, workers, workers, settings.max_pixels)
         self._runner = asyncio.Runner()
@@ -95,25 +95,27 @@ class LocalBackend:
             raise FileError(str(error)) from error
         except MemoryError as error:
             raise FileError("there is too little memory for the image") from error
+        except RuntimeError as error:
+            raise FileError(_first_line(error)) from error
         finally:
             request.close()
 
     def _segment(self, request: SegmentRequest, write: Write, advance: Advance) -> Result:
         cost = self._run(self._pipeline.open(request))
         advance(0.0)
-        counter, rows = PixelCounter(), 0
+        counter, rows, width = PixelCounter(), 0, 0
         bands = self._pipeline.bands(request, cost.size)
         try:
             while (band := self._run(_next(bands))) is not None:
                 counter.add(band.mask)
-                rows += len(band.mask)
+                rows, width = rows + len(band.mask), band.mask.shape[1]
                 advance(band.mask.size / cost.pixels)
                 if band.chunk:
                     write(band.chunk)
         finally:
             request.cancelled.set()
             self._run(bands.aclose())
-        return Result(rows, cost.pixels // rows, counter.shares(self.classes))
+        return Result(rows, width, counter.shares(self.classes))
 
     def _run(self, step: "Coroutine[Any, Any, _Result]") -> _Result:
         return asyncio.run_coroutine_threadsafe(step, self._loop).result()
@@ -126,5 +128,9 @@ async def _next(bands: AsyncIterator[EncodedBand]) -> EncodedBand | None:
 def _told(error: ProblemError) -> str:
     """What the device has failed with; nobody can read it in a log, as a service's."""
     if error.problem is DEVICE_FAILED and error.__cause__ is not None:
-        return f"the device failed: {str(error.__cause__).splitlines()[0]}"
+        return f"the device failed: {_first_line(error.__cause__)}"
     return error.detail
+
+
+def _first_line(error: BaseException) -> str:
+    return (str(error).splitlines() or [type(error).__name__])[0]

@@ -1,6 +1,7 @@
 """An admitted request: its slot, its memory and its work."""
 
 import asyncio
+from dataclasses import replace
 
 from app.pipeline.cost import Cost
 from app.pipeline.memory import Reservation
@@ -34,7 +35,7 @@ class Admission:
 
     @property
     def done_pixels(self) -> int:
-        """Pixels of work that are finished or given up."""
+        """Pixels of work that are finished."""
         return 0 if self.cost is None else int(self.cost.work_pixels * self.progress)
 
     @property
@@ -67,3 +68,6 @@ class Admission:
             # An exception knows the frames that it went through, and they the request: only what is forgotten here is
             # free at once, with the image.
             self.request = self.work = self.image = None
+            if self.response is not None:
+                # The connection keeps what it knows of a request until its next one.
+                self.response = replace(self.response, body=b"")

@@ -50,7 +50,7 @@ class Cost:
         decode_bytes: memory while the image is decoded.
         work_bytes: memory while it is predicted and encoded.
         response_bytes: upper bound of the memory until the response is sent.
-        is_streamed: whether the response is sent while it is being made.
+        is_streamed: whether the response's first rows are sent while the others are predicted.
     """
 
     size: Size

@@ -2,7 +2,7 @@
 
 from collections.abc import AsyncGenerator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import aclosing
+from contextlib import aclosing, suppress
 from dataclasses import dataclass
 
 import numpy as np
@@ -17,7 +17,7 @@ from app.pipeline.scheduler import Scheduler
 from app.pipeline.step import finished
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)
 class Workers:
     """Threads, and the decoders that they use."""
 
@@ -35,7 +35,7 @@ class EncodedBand:
     """Rows of a segmentation.
 
     Attributes:
-        mask: (rows, width), uint8 class indices, at least one row.
+        mask: (rows, width), uint8 class indices; without rows after work that made none known.
         chunk: bytes of the response that are certain with these rows; there may be none.
     """
 
@@ -81,7 +81,7 @@ class Pipeline:
         return await finished(self._headers.threads.submit(request.open, self._headers.decoders, self._max_pixels))
 
     async def bands(self, request: SegmentRequest, size: Size) -> AsyncGenerator[EncodedBand, None]:
-        """Segment an opened image, from top to bottom.
+        """Segment an opened image, from top to bottom, a bounded amount of work at a time.
 
         Raises:
             ProblemError: the image is damaged, or the device failed.
@@ -89,20 +89,30 @@ class Pipeline:
         workers = self._workers[size]
         image, encoder = await finished(workers.threads.submit(request.decode, workers.decoders))
         async with aclosing(self._predicted(request, image, size)) as bands:
-            del image  # or a band that is still to be encoded would hold it
+            del image  # or what knows this frame would hold it
             async for band in bands:
                 request.predicted(band)
+                chunk = b""
                 if len(band.mask):
-                    yield EncodedBand(band.mask, await finished(workers.threads.submit(request.encode, encoder, band)))
+                    chunk = await finished(workers.threads.submit(request.encode, encoder, band))
+                yield EncodedBand(band.mask, chunk)
 
-    async def trim(self) -> None:
-        """Return the memory of a large image to the operating system."""
-        await finished(self._workers[Size.LARGE].threads.submit(trim_heap))
+    async def trim(self, request: SegmentRequest) -> None:
+        """Free a large image, and return its memory to the operating system; not in the event loop's thread, for it
+        takes tens of milliseconds.
+        """
+
+        def trim() -> None:
+            request.forget_pixels()
+            trim_heap()
+
+        with suppress(RuntimeError):  # it is closed: the process ends
+            await finished(self._workers[Size.LARGE].threads.submit(trim))
 
     def close(self) -> None:
         """Give up what has not started; threads end with the step or band they are in."""
         self.scheduler.close()
-        for workers in (self._headers, *self._workers.values()):
+        for workers in {self._headers, *self._workers.values()}:
             workers.close()
 
     async def _predicted(

@@ -60,6 +60,7 @@ class SegmentRequest:
         self.pixel_bytes = RAW_PIXEL_BYTES if isinstance(image, RawImage) else FILE_PIXEL_BYTES
         self._received: bytes | RawImage | None = image
         self._image: ImageFile | RawImage | None = None
+        self._pixels: NDArray[np.uint8] | None = None
         self._started = time.perf_counter()
         self._decode_s = 0.0
         self._encode_s = 0.0
@@ -90,7 +91,7 @@ class SegmentRequest:
         """
         started = time.perf_counter()
         assert self._image is not None
-        image = self._image.decode(decoders, self.raise_if_cancelled)
+        self._pixels = image = self._image.decode(decoders, self.raise_if_cancelled)
         self._image.close()
         checkpoint = self.segmenter.checkpoint
         encoder = self.output.encoder(image, checkpoint.labels, checkpoint.digest)
@@ -122,9 +123,13 @@ class SegmentRequest:
         digest = self.segmenter.checkpoint.digest
         return EncodedResponse(body, pixels, {"queue": max(0.0, waited_s), **stages}, digest)
 
+    def forget_pixels(self) -> None:
+        """Free the decoded image, if nobody else knows it."""
+        self._pixels = None
+
     def close(self) -> None:
         """Free the image; after the last step."""
-        self._received = None
+        self._received = self._pixels = None
         if self._image is not None:
             self._image.close()
 

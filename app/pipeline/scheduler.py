@@ -84,6 +84,7 @@ class Scheduler:
         cores: number of CPU cores on which small images are predicted side by side.
         keep_threads: whether the thread of large images stays when there are none: cuDNN keeps its plans per thread,
             and does not free them when a thread ends.
+        large_images: thread that predicts large images; without it they have one of a low priority.
     """
 
     def __init__(
@@ -94,6 +95,7 @@ class Scheduler:
         cores: int = 1,
         *,
         keep_threads: bool = False,
+        large_images: ThreadPoolExecutor | None = None,
     ) -> None:
         self.health = DeviceHealth()
         self._metrics = metrics
@@ -104,9 +106,9 @@ class Scheduler:
         self._lock = threading.RLock()
         self._is_open = True
         self._all_cores = all_cores
-        self._keep_threads = keep_threads
+        self._keep_threads = keep_threads or large_images is not None
         self._one_core = single_core_thread_pool("one-core", self._core_count)
-        self._slow: ThreadPoolExecutor | None = None
+        self._slow = large_images
         self._first_rows = asyncio.Lock()
         self._large_images = 0
 

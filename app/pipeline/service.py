@@ -243,7 +243,7 @@ class Service:
                 response = await self._encoded(request, admission, cost, chunks)
             finally:
                 if cost.size is Size.LARGE:
-                    await self._pipeline.trim()
+                    await self._pipeline.trim(request)
             if cost.size is Size.SMALL:
                 admission.body.resize(len(response.body))
                 memory.close()
@@ -256,16 +256,17 @@ class Service:
     ) -> EncodedResponse:
         """The response. Its chunks are queued, and not asked for: a slow reader must not hold the image's memory."""
         is_streamed = cost.size is Size.LARGE and request.output.is_streamed
-        body = b""
+        body, pixels = b"", 0
         async with aclosing(self._pipeline.bands(request, cost.size)) as bands:
             async for band in bands:
-                admission.progress += band.mask.size / cost.pixels
-                if is_streamed:
+                pixels += band.mask.size
+                admission.progress = pixels / cost.pixels
+                if band.chunk and is_streamed:
                     chunks.put_nowait(band.chunk)
-                else:
-                    body = band.chunk  # that of the last band; those before have none
+                elif band.chunk:
+                    body = band.chunk  # that of the last rows; those before have none
         admission.progress = 1.0
-        return request.response(body, cost.pixels)
+        return request.response(body, pixels)
 
     async def _chunks(
         self,

@@ -105,6 +105,7 @@ class Server(uvicorn.Server):
             self._loop.call_soon_threadsafe(self._start_drain)
         elif sig == signal.SIGINT:
             self.should_exit = self.force_exit = True
+            end_within(_LAST_BAND_S, self.exit_code)  # tasks wait for their threads
 
     async def _watch(self) -> None:
         """To the very end: that of uvicorn's main loop is not that of its connections."""
