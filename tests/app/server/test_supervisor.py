@@ -1,4 +1,5 @@
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -50,7 +51,7 @@ class Supervised:
             line = self.process.stdout.readline()
             assert line, f"the output ends without {what}:\n" + "".join(self.lines)
             self.lines.append(line)
-            if line.startswith(what):
+            if re.match(rf"(\d\d:\d\d:\d\d \w+ +)?{re.escape(what)}", line):  # a line of the log has time and level
                 word = line.split()[-1]
                 found.append(int(word) if word.isdigit() else 0)
         return found
