@@ -13,13 +13,12 @@ from PIL import Image
 
 from model.errors import ImageDamagedError, ImageFileError
 from model.images.bmp import read_bit_fields
-from model.images.conversion import rows_of_strip, write_rgb
+from model.images.conversion import write_rgb
 from model.images.jpeg import require_whole_scan
 from model.images.opening import damaged, open_page, open_picture
 from model.images.orientation import as_stored, is_on_its_side, orientation_of
 from model.images.png import transparent_deep_pixels, transparent_sample
-from model.images.profile import find_profile
-from model.images.tiff import TiffLayout, read_layout
+from model.images.tiff import read_layout
 from model.images.tiff_samples import read_rgb
 
 Allocate = Callable[[int, int], NDArray[np.uint8]]
@@ -52,7 +51,7 @@ def decode_image(file: BinaryIO, allocate: Allocate = blank) -> NDArray[np.uint8
         return _decoded("BMP", lambda: _placed(fields.read_rgb(file), 1, allocate))
     layout = read_layout(file)
     if layout is not None and not layout.is_read_by_pillow():
-        return _decoded("TIFF", lambda: _placed(_rgb_of_samples(file, layout), layout.orientation, allocate))
+        return _decoded("TIFF", lambda: _placed(read_rgb(file, layout), layout.orientation, allocate))
     picture = open_page(file, layout)
     return _decoded(picture.format, lambda: _decode(picture, file, allocate))
 
@@ -105,14 +104,3 @@ def _allocate_upright(
     """Memory for an upright image, and a view of it with rows and columns as the file has them: height x width."""
     image = allocate(width, height) if is_on_its_side(orientation) else allocate(height, width)
     return image, as_stored(image, orientation)
-
-
-def _rgb_of_samples(file: BinaryIO, layout: TiffLayout) -> NDArray[np.uint8]:
-    image = read_rgb(file, layout)
-    grey = layout.photometric in (0, 1)
-    profile = None if layout.photometric == 5 else find_profile(layout.tags.get(34675), "L" if grey else "RGB")
-    if profile is not None:
-        for top in range(0, len(image), rows_of_strip(layout.width)):
-            strip = Image.fromarray(image[top : top + rows_of_strip(layout.width)])
-            image[top : top + strip.height] = profile.to_srgb(strip.convert(profile.mode))
-    return image

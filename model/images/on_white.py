@@ -4,8 +4,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 
-def on_white(
-    colors: NDArray[np.float64], alpha: NDArray[np.float64], *, is_premultiplied: bool = False
-) -> NDArray[np.float64]:
+def on_white(colors: NDArray[np.float64], alpha: NDArray[np.float64]) -> NDArray[np.float64]:
     """Colours of 0..255, (..., C), as they look on white; ``alpha``, (..., 1), is 0..1."""
-    return (colors if is_premultiplied else colors * alpha) + 255 * (1 - alpha)
+    return colors * alpha + 255 * (1 - alpha)

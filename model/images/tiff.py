@@ -169,9 +169,11 @@ class TiffLayout:
         photometric = _PHOTOMETRICS.get(self.photometric, f"photometric interpretation {self.photometric}")
         compression = COMPRESSIONS.get(self.compression, str(self.compression))
         planes = ", in planes" if self.is_planar else ""
+        alpha = ", premultiplied by alpha" if self.photometric in _COLORS and self.alpha == 1 else ""
         kind = _FORMATS.get(self.sample_format, f"format {self.sample_format}")
         return (
-            f"{self.samples} samples a pixel of {bits} bits ({kind}, {photometric}{planes}), compression {compression}"
+            f"{self.samples} samples a pixel of {bits} bits ({kind}, {photometric}{planes}{alpha}), "
+            f"compression {compression}"
         )
 
     def is_read_by_pillow(self) -> bool:
@@ -185,7 +187,9 @@ class TiffLayout:
         alike = len(set(self.numbers(258))) <= 1 and len(set(self.numbers(339))) <= 1
         extra = self.samples - self.colors
         is_spectral = extra > 1 and (self.colors == 1 or extra > len(self.numbers(338)))
-        if not alike or extra < 0 or is_spectral:
+        # Readers disagree on what is multiplied where 0 is white: the sample, or the light that it leaves.
+        is_ambiguous = self.photometric in (0, 5) and self.alpha == 1
+        if not alike or extra < 0 or is_spectral or is_ambiguous:
             raise self._unsupported()
         if self.compression in _BYTE_COMPRESSIONS:
             if self._is_usual():

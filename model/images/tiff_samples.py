@@ -11,12 +11,16 @@ from PIL import Image
 
 from model.errors import ImageDamagedError
 from model.images.on_white import on_white
+from model.images.profile import Profile, find_profile
 from model.images.tiff import TiffLayout
 
 _BLOCK_PIXELS = 1 << 16
 """Pixels that are converted at a time, to take little memory."""
 
 _REVERSED_BITS = bytes(int(f"{byte:08b}"[::-1], 2) for byte in range(256))
+
+_PROFILE_MODES = {0: "L", 1: "L", 5: "CMYK"}
+"""Pillow's mode of the pictures that the profile of a photometric interpretation is of, where it is not RGB."""
 
 Samples = NDArray[Any]
 """(height, width, samples), as the file has them: integers or floats."""
@@ -34,8 +38,14 @@ def read_rgb(file: BinaryIO, layout: TiffLayout) -> NDArray[np.uint8]:
     rows = max(1, _BLOCK_PIXELS // width)
     full_scale = _full_scale(samples, layout)
     palette = _palette(layout) if layout.photometric == 3 else None
+    profile = find_profile(layout.tags.get(34675), _PROFILE_MODES.get(layout.photometric, "RGB"))
     for top in range(0, height, rows):
-        image[top : top + rows] = _colors(samples[top : top + rows], layout, full_scale, palette)
+        part = samples[top : top + rows]
+        colors = _colors(part, layout, full_scale, palette, profile)
+        if layout.alpha:
+            alpha = _scaled(part[..., layout.colors, None], full_scale) / 255
+            colors = on_white(colors, alpha)
+        image[top : top + rows] = np.round(np.clip(colors, 0, 255)).astype(np.uint8)
     return image
 
 
@@ -159,24 +169,29 @@ def _full_scale(samples: Samples, layout: TiffLayout) -> float:
 
 
 def _colors(
-    samples: Samples, layout: TiffLayout, full_scale: float, palette: NDArray[np.uint8] | None
-) -> NDArray[np.uint8]:
-    """(rows, width, 3), uint8 RGB, on white, of samples."""
+    samples: Samples, layout: TiffLayout, full_scale: float, palette: NDArray[np.uint8] | None, profile: Profile | None
+) -> NDArray[np.float64]:
+    """(rows, width, 3 or 1), 0..255, of samples: sRGB, not premultiplied."""
     if palette is not None:
         colors = palette[np.minimum(samples[..., 0], len(palette) - 1)].astype(np.float64)
     else:
         colors = _scaled(samples[..., : layout.colors], full_scale)
-        match layout.photometric:
-            case 0:
-                colors = 255 - colors
-            case 5:
-                colors = (255 - colors[..., :3]) * (255 - colors[..., 3:]) / 255
-            case 6:
-                colors = _rgb_of_ycbcr(colors, layout)
-    if layout.alpha:
-        alpha = _scaled(samples[..., layout.colors, None], full_scale) / 255
-        colors = on_white(colors, alpha, is_premultiplied=layout.alpha == 1)
-    return np.round(np.clip(colors, 0, 255)).astype(np.uint8)
+        if layout.alpha == 1:
+            alpha = _scaled(samples[..., layout.colors, None], full_scale) / 255
+            colors = np.clip(colors / np.where(alpha > 0, alpha, 1), 0, 255)
+        if layout.photometric == 0:
+            colors = 255 - colors
+        if layout.photometric == 6:
+            colors = np.clip(_rgb_of_ycbcr(colors, layout), 0, 255)
+    if profile is not None:
+        return _srgb(colors, profile)
+    return (255 - colors[..., :3]) * (255 - colors[..., 3:]) / 255 if layout.photometric == 5 else colors
+
+
+def _srgb(colors: NDArray[np.float64], profile: Profile) -> NDArray[np.float64]:
+    stored = np.round(colors).astype(np.uint8)
+    strip = Image.fromarray(stored[..., 0] if profile.mode == "L" else stored, mode=profile.mode)
+    return profile.to_srgb(strip).astype(np.float64)
 
 
 def _scaled(samples: Samples, full_scale: float) -> NDArray[np.float64]:
