@@ -14,6 +14,7 @@ from PIL import Image
 from model.errors import ImageDamagedError, ImageFileError
 from model.images.bmp import read_bit_fields
 from model.images.conversion import write_rgb
+from model.images.gif import frame_of_screen, whiten_around
 from model.images.jpeg import require_whole_scan
 from model.images.opening import damaged, open_page, open_picture
 from model.images.orientation import as_stored, is_on_its_side, orientation_of
@@ -74,7 +75,7 @@ def _decode(picture: Image.Image, file: BinaryIO, allocate: Allocate) -> NDArray
         file.seek(0)
         picture = open_picture(file)
         del picture.info["transparency"]
-    announced = picture.size
+    announced, frame = picture.size, frame_of_screen(picture)
     picture.load()
     if picture.format == "HEIF" and picture.size != announced:
         (width, height), (announced_width, announced_height) = picture.size, announced
@@ -87,6 +88,8 @@ def _decode(picture: Image.Image, file: BinaryIO, allocate: Allocate) -> NDArray
     write_rgb(picture, stored)
     if deep is not None:
         stored[deep] = 255
+    if frame is not None:
+        whiten_around(stored, frame)
     return image
 
 

@@ -4,7 +4,12 @@ import struct
 import zlib
 from io import BytesIO
 
+import numpy as np
+from numpy.typing import NDArray
 from PIL import Image
+
+_PASSES = ((0, 0, 8, 8), (0, 4, 8, 8), (4, 0, 8, 4), (0, 2, 4, 4), (2, 0, 4, 2), (0, 1, 2, 2), (1, 0, 2, 1))
+"""The first row and column of each pass of a PNG, and the steps between its rows and columns."""
 
 
 def encoded(picture: Image.Image, file_format: str, **options: object) -> bytes:
@@ -14,11 +19,32 @@ def encoded(picture: Image.Image, file_format: str, **options: object) -> bytes:
     return buffer.getvalue()
 
 
-def png(width: int, height: int, bits: int, color_type: int, rows: list[bytes], *before: tuple[bytes, bytes]) -> bytes:
-    """Of rows of bytes, unfiltered; chunks (name, data) before the pixels."""
-    head = struct.pack(">IIBBBBB", width, height, bits, color_type, 0, 0, 0)
+Chunk = tuple[bytes, bytes]
+"""Name and data."""
+
+
+def png(width: int, height: int, bits: int, color_type: int, rows: list[bytes], *before: Chunk) -> bytes:
+    """A PNG of rows of bytes, unfiltered; chunks before the pixels."""
+    return _png((width, height, bits, color_type, 0, 0, 0), rows, before)
+
+
+def interlaced_png(samples: NDArray[np.integer], bits: int, color_type: int, *before: Chunk) -> bytes:
+    """A PNG in seven passes of samples, (height, width, channels), which Pillow reads and does not write."""
+    height, width = samples.shape[:2]
+    passes = [samples[top::down, left::across] for top, left, down, across in _PASSES]
+    rows = [packed_samples(row, bits) for one in passes if one.size for row in one]
+    return _png((width, height, bits, color_type, 0, 0, 1), rows, before)
+
+
+def packed_samples(samples: NDArray[np.integer], bits: int) -> bytes:
+    """A row's samples, the most significant bit first, filled up to a byte."""
+    ones = samples.ravel()[:, None] >> np.arange(bits)[::-1] & 1
+    return np.packbits(ones.astype(np.uint8)).tobytes()
+
+
+def _png(head: tuple[int, ...], rows: list[bytes], before: tuple[Chunk, ...]) -> bytes:
     pixels = zlib.compress(b"".join(b"\0" + row for row in rows))
-    chunks = ((b"IHDR", head), *before, (b"IDAT", pixels), (b"IEND", b""))
+    chunks = ((b"IHDR", struct.pack(">IIBBBBB", *head)), *before, (b"IDAT", pixels), (b"IEND", b""))
     return b"\x89PNG\r\n\x1a\n" + b"".join(_chunk(name, data) for name, data in chunks)
 
 

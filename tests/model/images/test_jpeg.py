@@ -1,5 +1,7 @@
+from base64 import b64decode
 from io import BytesIO
 
+import imagecodecs
 import numpy as np
 import pytest
 from PIL import Image
@@ -45,3 +47,60 @@ def test_processes_that_are_not_read_are_refused_by_name(frame: int, bits: int, 
     file = b"\xff\xd8\xff" + bytes([frame]) + b"\0\x0b" + bytes([bits]) + b"\0\x08\0\x08\x01\x01\x11\0\xff\xd9"
     with pytest.raises(UnsupportedImageError, match=name):
         decode_image(BytesIO(file))
+
+
+def test_lossless_jpegs_jpeg_ls_and_12_bits_are_refused_by_name() -> None:
+    deep = _BLOCKS.astype(np.uint16) << 4
+    files = {
+        "a lossless JPEG": imagecodecs.ljpeg_encode(_BLOCKS[..., 0].copy()),
+        "a JPEG-LS image": imagecodecs.jpegls_encode(_BLOCKS),
+        "a JPEG of 12 bits a sample": imagecodecs.jpeg8_encode(deep, bitspersample=12),
+    }
+    for name, file in files.items():
+        with pytest.raises(UnsupportedImageError, match=f"the file is {name}; JPEG is read with 8 bits a sample"):
+            decode_image(BytesIO(bytes(file)))
+
+
+_ARITHMETIC = b64decode(
+    "/9j/4AAQSkZJRgABAQAAAQABAAD/2wBDAAMCAgMCAgMDAwMEAwMEBQgFBQQEBQoHBwYIDAoMDAsKCwsNDhIQDQ4RDgsLEBYQERMUFRUVDA8XGBYU"
+    "GBIUFRT/yQALCAAQABABAREA/8wABgAQEAX/2gAIAQEAAD8A/wDcs9dcLZJHGZ1I8rjEnNHgeh6v2/jv5mAMCKD/2Q=="
+)
+"""A ramp from 0 to 255 in 16 x 16 pixels, of quality 90, as jpegtran codes it without Huffman's tables."""
+
+
+def test_an_arithmetically_coded_jpeg_is_read() -> None:
+    ramp = np.arange(256, dtype=np.uint8).reshape(16, 16)
+    expected = decode_image(BytesIO(encoded(Image.fromarray(ramp), "JPEG", quality=90)))
+    np.testing.assert_array_equal(decode_image(BytesIO(_ARITHMETIC)), expected)
+
+
+@pytest.mark.parametrize(
+    "options",
+    [{}, {"progressive": True}, {"subsampling": "4:1:1"}, {"subsampling": "4:2:0"}, {"keep_rgb": True}],
+    ids=str,
+)
+def test_every_usual_coding_gives_nearly_the_pixels_back(options: dict[str, object]) -> None:
+    smooth = np.asarray(Image.fromarray(_BLOCKS[::16, ::16].copy()).resize((144, 96), Image.Resampling.BICUBIC))
+    image = decode_image(BytesIO(encoded(Image.fromarray(smooth), "JPEG", quality=98, **options)))
+    assert np.abs(image.astype(np.int64) - smooth).mean() < 4
+
+
+@pytest.mark.parametrize("transform", [0, 2])
+def test_four_inks_are_read_as_their_adobe_marker_says(transform: int) -> None:
+    inks = Image.new("CMYK", (16, 16), (30, 200, 60, 40))
+    data = encoded(inks, "JPEG", quality=100)
+    at = data.index(b"Adobe") + 11
+    assert data[at] in (0, 2)
+    stored = inks if data[at] == transform else _as_ycck(inks)
+    file = bytearray(encoded(stored, "JPEG", quality=100))
+    file[file.index(b"Adobe") + 11] = transform
+    expected = np.asarray(inks.convert("RGB")).astype(np.int64)
+    assert np.abs(decode_image(BytesIO(bytes(file))) - expected).max() <= 4
+
+
+def _as_ycck(inks: Image.Image) -> Image.Image:
+    """Inks that are stored as YCCK: inks are stored inverted, and become light before they become YCbCr."""
+    cyan, magenta, yellow, black = inks.split()
+    luminance, blue, red = Image.merge("RGB", [cyan, magenta, yellow]).convert("YCbCr").split()
+    inverted = [band.point(lambda value: 255 - value) for band in (luminance, blue, red)]
+    return Image.merge("CMYK", [*inverted, black])

@@ -4,9 +4,20 @@ from io import BytesIO
 
 import numpy as np
 import pytest
+from numpy.typing import NDArray
+from PIL import Image
 
 from model.images import decode_image
-from tests.model.images.encoding import png
+from tests.model.images.encoding import encoded, interlaced_png, packed_samples, png
+
+_GREY, _RGB, _PALETTE, _GREY_ALPHA, _RGB_ALPHA = 0, 2, 3, 4, 6
+_CHANNELS = {_GREY: 1, _RGB: 3, _PALETTE: 1, _GREY_ALPHA: 2, _RGB_ALPHA: 4}
+_LAYOUTS = [
+    *((_GREY, bits) for bits in (1, 2, 4, 8, 16)),
+    *((_PALETTE, bits) for bits in (1, 2, 4, 8)),
+    *((color_type, bits) for color_type in (_RGB, _GREY_ALPHA, _RGB_ALPHA) for bits in (8, 16)),
+]
+"""All that the format has: colour type and bits of a sample."""
 
 
 @pytest.mark.parametrize("bits", [1, 2, 4, 8])
@@ -54,3 +65,60 @@ def test_a_long_text_spoils_no_pixel(name: bytes) -> None:
     head = b"Comment\0\0" if name == b"zTXt" else b"Comment\0\1\0\0\0"
     file = png(1, 1, 8, 2, [bytes([1, 2, 3])], (name, head + zlib.compress(bytes(2_000_000))))
     assert decode_image(BytesIO(file)).tolist() == [[[1, 2, 3]]]
+
+
+@pytest.mark.parametrize("size", [(1, 1), (3, 2), (9, 13)])
+@pytest.mark.parametrize("is_interlaced", [False, True])
+@pytest.mark.parametrize(("color_type", "bits"), _LAYOUTS)
+def test_every_colour_type_and_depth_is_read(
+    color_type: int, bits: int, is_interlaced: bool, size: tuple[int, int]
+) -> None:
+    height, width = size
+    samples = np.random.default_rng(bits).integers(0, 1 << bits, (height, width, _CHANNELS[color_type]))
+    palette = np.random.default_rng(0).integers(0, 256, (1 << min(bits, 8), 3))
+    before = ((b"PLTE", palette.astype(np.uint8).tobytes()),) if color_type == _PALETTE else ()
+    if is_interlaced:
+        file = interlaced_png(samples, bits, color_type, *before)
+    else:
+        file = png(width, height, bits, color_type, [packed_samples(row, bits) for row in samples], *before)
+    expected = (
+        palette[samples[..., 0]]
+        if color_type == _PALETTE
+        else _shown(samples.astype(np.float64) * (255 / ((1 << bits) - 1)))
+    )
+    # Of 16 bits Pillow drops the low byte, where it does not scale.
+    assert np.abs(decode_image(BytesIO(file)) - expected).max() <= 1 + (bits == 16)
+
+
+def _shown(samples: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Samples of 0..255 as colours on white."""
+    has_alpha = samples.shape[-1] in (2, 4)
+    colors, alpha = (samples[..., :-1], samples[..., -1:] / 255) if has_alpha else (samples, np.array(1))
+    return np.broadcast_to(colors * alpha + 255 * (1 - alpha), (*samples.shape[:2], 3))
+
+
+@pytest.mark.parametrize("default_image", [False, True])
+def test_of_an_animation_the_picture_is_taken_that_readers_of_still_pictures_show(default_image: bool) -> None:
+    frames = [Image.new("RGB", (5, 4), color) for color in ("red", "lime", "blue")]
+    options: dict[str, object] = {"save_all": True, "append_images": frames[1:], "default_image": default_image}
+    file = encoded(frames[0], "PNG", **options)
+    assert b"acTL" in file
+    np.testing.assert_array_equal(decode_image(BytesIO(file)), np.broadcast_to([255, 0, 0], (4, 5, 3)))
+
+
+@pytest.mark.parametrize(("color_type", "bits"), [(_GREY, 4), (_GREY, 8), (_GREY, 16), (_RGB, 8), (_RGB, 16)])
+@pytest.mark.parametrize("is_interlaced", [False, True])
+def test_linear_light_of_every_depth_becomes_srgb(is_interlaced: bool, color_type: int, bits: int) -> None:
+    sample = round(0.2 * ((1 << bits) - 1))
+    samples = np.full((4, 4, _CHANNELS[color_type]), sample)
+    gamma = (b"gAMA", struct.pack(">I", 100_000))
+    if is_interlaced:
+        file = interlaced_png(samples, bits, color_type, gamma)
+    else:
+        file = png(4, 4, bits, color_type, [packed_samples(row, bits) for row in samples], gamma)
+    assert np.abs(decode_image(BytesIO(file)).astype(int) - 124).max() <= 1  # 1.055 * 0.2 ** (1 / 2.4) - 0.055
+
+
+def test_linear_light_becomes_srgb_before_white_shines_through() -> None:
+    file = png(1, 1, 8, _RGB_ALPHA, [bytes([51, 51, 51, 128])], (b"gAMA", struct.pack(">I", 100_000)))
+    assert np.abs(decode_image(BytesIO(file)).astype(int) - round(124 * 128 / 255 + 127)).max() <= 1
