@@ -53,6 +53,12 @@ def test_a_setting_that_cannot_be_used_is_named(setting: str, named: str) -> Non
         load_config(None, [setting])
 
 
+@pytest.mark.parametrize("name", ["2024-05-01", "2024", "7.5", "true", "[1]"])
+def test_a_path_may_look_like_a_date_or_a_number(name: str) -> None:
+    config = load_config(None, [f"data.folder={name}", f"data.labels={name}", f"start.checkpoint={name}"])
+    assert config.data.folder == config.data.labels == config.start.checkpoint == Path(name)
+
+
 def test_all_faults_are_named_at_once() -> None:
     with pytest.raises(ConfigError, match=r"run\.stepz.*optimizer|optimizer.*run\.stepz"):
         load_config(None, ["run.stepz=3", "optimizer.momentum=2"])

@@ -77,6 +77,32 @@ def test_an_empty_list_is_refused(root: Path) -> None:
         VocDataset(root, "val")
 
 
+@pytest.mark.parametrize(
+    "text",
+    [
+        b"\xef\xbb\xbfone\ntwo\n",
+        b"\xef\xbb\xbfone\r\ntwo\r\n",
+        b"\n  one \t\n\n two\n\n",
+        b"one two",
+        b"one.jpg\ntwo.jpg\n",
+        b"one.JPG\ntwo.png\n",
+    ],
+    ids=["byte order mark", "Windows", "blanks", "one line", "suffixes", "other suffixes"],
+)
+def test_lists_are_read_as_other_systems_write_them(root: Path, text: bytes) -> None:
+    (root / "ImageSets" / "Segmentation" / "train.txt").write_bytes(text)
+    dataset = VocDataset(root, "train")
+    assert dataset.names == ["one", "two"]
+    np.testing.assert_array_equal(dataset[0].mask, halves(8, 12, beside=False))
+
+
+def test_a_name_with_a_dot_is_no_suffix(root: Path) -> None:
+    for folder, suffix in (("JPEGImages", ".jpg"), ("SegmentationClass", ".png")):
+        (root / folder / f"one{suffix}").rename(root / folder / f"leaf.v2{suffix}")
+    (root / "ImageSets" / "Segmentation" / "train.txt").write_text("leaf.v2\n")
+    assert VocDataset(root, "train")[0].name == "leaf.v2"
+
+
 def test_a_folder_without_masks_is_refused(tmp_path: Path) -> None:
     with pytest.raises(DatasetError, match="has neither folder SegmentationClassAug nor SegmentationClass"):
         VocDataset(tmp_path, "train")

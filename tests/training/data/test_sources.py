@@ -3,8 +3,10 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from numpy.typing import NDArray
+from PIL import Image
 
-from model.labels import VOC
+from model.labels import IGNORE_INDEX, VOC, Labels
 from tests.training.voc_folder import halves, write_voc_folder
 from training.config import DataConfig, SmallImages, SourceConfig
 from training.data.soft_labels import SoftLabels
@@ -98,3 +100,47 @@ def test_faults_of_sources_and_validation_come_in_one_error(folder: Path) -> Non
 def test_no_source_at_all_is_refused() -> None:
     with pytest.raises(ConfigError, match="name at least one source"):
         open_sources(DataConfig(), VOC)
+
+
+_OWN = Labels(("background", "leaf"), ((0, 0, 0), (0, 160, 60)))
+
+
+def _own_config(folder: Path, mask: NDArray[np.uint8], *, allow_empty_classes: bool = False) -> DataConfig:
+    """A data set of two own classes whose only mask is this grey picture."""
+    root = write_voc_folder(folder / "own", {"one": halves(0, 1)}, labels=_OWN)
+    Image.fromarray(mask).save(root / "SegmentationClass" / "one.png")
+    labels = folder / "labels.toml"
+    return DataConfig(folder, (SourceConfig(Path("own")),), labels=labels, allow_empty_classes=allow_empty_classes)
+
+
+def test_masks_of_0_and_255_are_refused_since_255_is_void(tmp_path: Path) -> None:
+    expected = (
+        r"no mask has a pixel of class leaf \(255 is void, not a class\); --allow-empty-classes trains all the same"
+    )
+    with pytest.raises(DatasetError, match=expected):
+        open_sources(_own_config(tmp_path, halves(0, IGNORE_INDEX)), _OWN)
+
+
+@pytest.mark.parametrize("allow_empty_classes", [False, True])
+def test_masks_that_are_void_everywhere_are_refused(tmp_path: Path, allow_empty_classes: bool) -> None:
+    mask = np.full((60, 70), IGNORE_INDEX, dtype=np.uint8)
+    config = _own_config(tmp_path, mask, allow_empty_classes=allow_empty_classes)
+    with pytest.raises(DatasetError, match=r"every pixel of every mask is void \(255\): there is nothing to learn"):
+        open_sources(config, _OWN)
+
+
+def test_an_own_class_without_a_pixel_is_refused_by_name_unless_it_is_allowed(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with pytest.raises(DatasetError, match="no mask has a pixel of class leaf "):
+        open_sources(_own_config(tmp_path, halves(0, 0)), _OWN)
+    sources, _ = open_sources(_own_config(tmp_path, halves(0, 0), allow_empty_classes=True), _OWN)
+    assert len(sources[0].dataset) == 1
+    assert "pixels: background 4,200, leaf 0" in capsys.readouterr().out
+
+
+def test_how_many_pixels_each_class_has_is_told(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    mask = halves(0, 1)
+    mask[:10] = IGNORE_INDEX
+    open_sources(_own_config(tmp_path, mask), _OWN)
+    assert "pixels: background 1,750, leaf 1,750" in capsys.readouterr().out
