@@ -187,8 +187,9 @@ class TiffLayout:
         alike = len(set(self.numbers(258))) <= 1 and len(set(self.numbers(339))) <= 1
         extra = self.samples - self.colors
         is_spectral = extra > 1 and (self.colors == 1 or extra > len(self.numbers(338)))
-        # Readers disagree on what is multiplied where 0 is white: the sample, or the light that it leaves.
-        is_ambiguous = self.photometric in (0, 5) and self.alpha == 1
+        # Readers disagree on what is multiplied where 0 is white (the sample, or the light that it leaves), and where
+        # samples are indices.
+        is_ambiguous = self.photometric in (0, 3, 5) and self.alpha == 1
         if not alike or extra < 0 or is_spectral or is_ambiguous:
             raise self._unsupported()
         if self.compression in _BYTE_COMPRESSIONS:
@@ -201,7 +202,7 @@ class TiffLayout:
             return True
         if self.compression == 7 and usual and self.bits == 8 and self.photometric in (0, 1, 2, 6):
             return True
-        is_modern = self.compression in (34925, 50000, 50001)
+        is_modern = self.compression in (34925, 50000)
         if is_modern and usual and self.bits == 8 and self.photometric in (1, 2):
             return True
         raise self._unsupported()
