@@ -12,6 +12,7 @@ from prometheus_client.metrics import MetricWrapperBase
 from app.observability.metrics import Metrics
 from app.problems import PROBLEMS
 from app.settings import Settings
+from docs.image_tables import refused_formats, tiff_compressions, tiff_samples
 from model.checkpoint import Checkpoint
 from model.segmenter import DEFAULT_WEIGHTS
 from training.export.model_card import scores_table
@@ -60,6 +61,11 @@ TABLES: Mapping[Path, Mapping[str, Callable[[], str]]] = {
     ROOT / "docs/settings.md": {"settings": settings},
     ROOT / "docs/observability.md": {"metrics": metrics},
     ROOT / "docs/http.md": {"problems": problems},
+    ROOT / "docs/images.md": {
+        "refused formats": refused_formats,
+        "tiff samples": tiff_samples,
+        "tiff compressions": tiff_compressions,
+    },
 }
 
 

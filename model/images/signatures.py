@@ -63,16 +63,21 @@ _BRANDS = {b"crx ": "a camera's raw file (CR3)", b"jp2 ": "a JPEG 2000 image", b
 _IMAGE_BRANDS = (b"avif", b"avis", b"mif1", b"msf1", b"heic", b"heix", b"hevc", b"hevx", b"heim", b"heis", b"MiHE")
 _BOXES = (b"ftyp", b"moov", b"mdat", b"wide", b"free", b"skip")
 _CR2 = (b"II*\0", b"CR\x02")
+_CR2_NAME = "a camera's raw file (CR2)"
+_VIDEO = "a video"
+
+NAMES = frozenset({*_SIGNATURES.values(), *_PLACED.values(), *_BRANDS.values(), _CR2_NAME, _VIDEO})
+"""What a file that is not read may be called."""
 
 
 def name_of(data: bytes) -> str | None:
     """What a file is that is not read; None if that is unknown."""
     if data[:4] == _CR2[0] and data[8:11] == _CR2[1]:
-        return "a camera's raw file (CR2)"
+        return _CR2_NAME
     for (place, mark), name in _PLACED.items():
         if data[place : place + len(mark)] == mark:
             return name
     if data[4:8] in _BOXES and data[8:12] not in _IMAGE_BRANDS:
-        return _BRANDS.get(data[8:12], "a video")
+        return _BRANDS.get(data[8:12], _VIDEO)
     start = data[:64].lstrip()
     return next((name for mark, name in _SIGNATURES.items() if data.startswith(mark) or start.startswith(mark)), None)

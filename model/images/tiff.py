@@ -48,7 +48,7 @@ COMPRESSIONS = {
 }
 _CAMERA_COMPRESSIONS = {32767, 32769, 34713, 65000, 65535}
 _CAMERA_PHOTOMETRICS = {32803, 34892}
-_PHOTOMETRICS = {
+PHOTOMETRICS = {
     0: "white is zero",
     1: "black is zero",
     2: "RGB",
@@ -66,7 +66,7 @@ _FORMATS = {1: "unsigned", 2: "signed", 3: "float", 4: "untyped", 5: "complex in
 _COLORS = {0: 1, 1: 1, 2: 3, 3: 1, 5: 4, 6: 3}
 _BYTE_COMPRESSIONS = {1, 5, 8, 32773, 32946}
 """Lossless compressions of bytes, whatever the bytes mean."""
-_BILEVEL_COMPRESSIONS = {2, 3, 4, 32771}
+_BILEVEL_COMPRESSIONS = {2, 3, 4}
 
 
 @dataclass(frozen=True, slots=True)
@@ -166,7 +166,7 @@ class TiffLayout:
 
     def __str__(self) -> str:
         bits = ", ".join(str(bit) for bit in self.numbers(258) or (1,))
-        photometric = _PHOTOMETRICS.get(self.photometric, f"photometric interpretation {self.photometric}")
+        photometric = PHOTOMETRICS.get(self.photometric, f"photometric interpretation {self.photometric}")
         compression = COMPRESSIONS.get(self.compression, str(self.compression))
         planes = ", in planes" if self.is_planar else ""
         alpha = ", premultiplied by alpha" if self.photometric in _COLORS and self.alpha == 1 else ""

@@ -19,6 +19,8 @@ from tests.model.images.tiff_bytes import Order, Tags, TiffBytes, tiff
 _ORDERS: tuple[Order, ...] = ("<", ">")
 _PIXELS = np.random.default_rng(0).integers(0, 256, (21, 34, 3), dtype=np.uint8)
 _BITS = _PIXELS[..., 0] > 127
+_FULL_RANGE = [(value, 1) for value in (0, 255, 128, 255, 128, 255)]
+"""Black and white of luminance and colours that use all numbers, as in JFIF."""
 
 
 def _tags(size: tuple[int, ...], photometric: int, samples: int, compression: int = 1, bits: int = 8) -> Tags:
@@ -66,9 +68,7 @@ def test_colours_that_several_luminances_share_are_read(
     packed = {1: data, 5: imagecodecs.lzw_encode(data), 8: zlib.compress(data)}
     packed[32773] = imagecodecs.packbits_encode(data)
     told: Tags = {530: list(sharing)} if sharing else {}
-    # Luminance and colours use the whole range, as in JFIF.
-    full_range: Tags = {532: [(value, 1) for value in (0, 255, 128, 255, 128, 255)]}
-    tags = {**_tags(_PIXELS.shape[:2], photometric=6, samples=3, compression=compression), **told, **full_range}
+    tags = {**_tags(_PIXELS.shape[:2], photometric=6, samples=3, compression=compression), **told, 532: _FULL_RANGE}
     file = tiff(tags, bytes(packed[compression]), order=order)
     image = decode_image(BytesIO(file)).astype(np.int64)
     assert np.abs(image - _rgb(samples)).max() <= 1.01
@@ -77,6 +77,14 @@ def test_colours_that_several_luminances_share_are_read(
         # libtiff is wrong beyond the last whole unit of 4 x 4.
         whole = _PIXELS.shape[1] // 4 * 4 if sharing == (4, 4) else None
         assert np.abs(image - by_libtiff[..., ::-1])[:, :whole].max() <= 2
+
+
+@pytest.mark.parametrize("order", _ORDERS)
+def test_luminance_and_colours_in_planes_are_read(order: Order) -> None:
+    planes = [np.ascontiguousarray(_PIXELS[..., channel]).tobytes() for channel in range(3)]
+    tags = {**_tags(_PIXELS.shape[:2], 6, 3), 284: [2], 530: [1, 1]}
+    image = decode_image(BytesIO(tiff({**tags, 532: _FULL_RANGE}, *planes, order=order)))
+    assert np.abs(image - _rgb(_PIXELS.astype(np.int64))).max() <= 1.01
 
 
 @pytest.mark.parametrize("order", _ORDERS)
@@ -105,7 +113,14 @@ def test_colour_spaces_that_are_not_read_are_refused_by_name(
 @pytest.mark.parametrize(
     ("compression", "name"),
     [
-        *((6, "old-style JPEG"), (32766, "NeXT"), (32809, "ThunderScan"), (34661, "JBIG"), (34712, "JPEG 2000")),
+        *(
+            (6, "old-style JPEG"),
+            (32766, "NeXT"),
+            (32771, "CCITT RLE/W"),
+            (32809, "ThunderScan"),
+            (34661, "JBIG"),
+            (34712, "JPEG 2000"),
+        ),
         *(
             (34887, "LERC"),
             (34933, "PNG"),
