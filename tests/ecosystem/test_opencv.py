@@ -1,13 +1,15 @@
-from io import BytesIO
 from pathlib import Path
 
 import cv2
 import numpy as np
+import pytest
 from PIL import Image
 
 from app.client import Client
+from model.images import decode_image
 from tests.app.server_process import ServerProcess
 from tests.ecosystem.masks_example import run_example
+from tests.model.images.tiff_ycbcr import shared_colors_tiff
 
 
 def test_the_outline_goes_round_the_cat_and_changes_nothing_else(
@@ -47,3 +49,12 @@ def test_imread_gives_the_png_s_colours_and_not_its_indices(server: ServerProces
     assert set(np.unique(indices).tolist()) == {0, 8}
     assert read is not None
     np.testing.assert_array_equal(read[..., :3], colors[..., ::-1])
+
+
+@pytest.mark.parametrize("sharing", [(1, 1), (2, 1), (2, 2), (4, 1), (4, 2), (4, 4)])
+def test_opencv_sees_the_colours_that_the_service_sees_in_a_ycbcr_tiff(sharing: tuple[int, int]) -> None:
+    samples = np.random.default_rng(0).integers(0, 256, (21, 32, 3), dtype=np.uint8)
+    file, _ = shared_colors_tiff(samples, sharing)
+    by_libtiff = cv2.imdecode(np.frombuffer(file, np.uint8), cv2.IMREAD_COLOR)
+    assert by_libtiff is not None
+    assert np.abs(decode_image(BytesIO(file)).astype(np.int64) - by_libtiff[..., ::-1]).max() <= 2
