@@ -1,3 +1,4 @@
+from io import BytesIO
 from pathlib import Path
 
 import cv2

@@ -34,7 +34,13 @@ def shared_colors_tiff(
             data = bytes(imagecodecs.packbits_encode(data))
     told: Tags = {530: list(sharing)} if sharing else {}
     tags: Tags = {
-        256: [width], 257: [height], 258: [8, 8, 8], 259: [compression], 262: [6], 277: [3], 278: [height],
+        256: [width],
+        257: [height],
+        258: [8, 8, 8],
+        259: [compression],
+        262: [6],
+        277: [3],
+        278: [height],
         **told,
         532: FULL_RANGE,
     }
