@@ -28,7 +28,7 @@ def require_end(container: Container, exit_code: int, words: str) -> None:
 
 def test_a_missing_weights_mount(cpu_image: str) -> None:
     with Container(cpu_image, *HARDENED, "--env", "FCN_WEIGHTS=/weights/model.safetensors") as container:
-        require_end(container, CANNOT_START, "cannot start: weights file /weights/model.safetensors ")
+        require_end(container, CANNOT_START, "cannot start: there is no weights file /weights/model.safetensors")
 
 
 def test_keys_that_it_may_not_read(cpu_image: str, volume: str) -> None:
