@@ -83,10 +83,6 @@ class Container:
         return state
 
     @property
-    def health(self) -> str:
-        return str(self.state["Health"]["Status"])
-
-    @property
     def logs(self) -> list[str]:
         """Lines of standard output and error."""
         command = ["docker", "logs", self.id]

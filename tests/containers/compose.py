@@ -3,13 +3,14 @@
 import json
 import os
 import shutil
-import socket
 import subprocess
 from pathlib import Path
 from typing import Any, Self
 from uuid import uuid4
 
 import httpx2
+
+from tests.ecosystem.ports import free_ports
 
 ROOT = Path(__file__).parents[2]
 
@@ -34,7 +35,7 @@ class Compose:
         for name in ("docker-compose.yml", ".env"):
             shutil.copy(ROOT / name, folder)
         shutil.copytree(ROOT / "deploy", folder / "deploy", ignore=shutil.ignore_patterns("__pycache__"))
-        self.port, self.prometheus_port, grafana_port = _free_ports(3)
+        self.port, self.prometheus_port, grafana_port = free_ports(3)
         ports = {"FCN_PORT": self.port, "PROMETHEUS_PORT": self.prometheus_port, "GRAFANA_PORT": grafana_port}
         bare = {name: value for name, value in os.environ.items() if not name.startswith(_OWN)}
         self._environment = {**bare, **{name: str(port) for name, port in ports.items()}, **variables}
@@ -79,11 +80,3 @@ class Compose:
         """Let everybody read what is mounted: who the containers are is nobody on the machine."""
         for path in (self.folder, *self.folder.rglob("*")):
             path.chmod(path.stat().st_mode | (0o555 if path.is_dir() else 0o444))
-
-
-def _free_ports(number: int) -> list[int]:
-    sockets = [socket.create_server(("127.0.0.1", 0)) for _ in range(number)]
-    ports = [each.getsockname()[1] for each in sockets]
-    for each in sockets:
-        each.close()
-    return ports

@@ -54,6 +54,11 @@ def engine() -> Iterator[None]:
 
 
 @pytest.fixture(scope="session")
+def photograph(examples: Path) -> bytes:
+    return (examples / "cat.jpg").read_bytes()
+
+
+@pytest.fixture(scope="session")
 def bases(engine: None) -> None:
     """The images that the Dockerfile and docker-compose.yml start from."""
     text = (ROOT / "Dockerfile").read_text() + (ROOT / "docker-compose.yml").read_text()

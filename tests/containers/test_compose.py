@@ -2,15 +2,14 @@
 
 import hashlib
 import json
-import threading
-from collections import Counter, deque
+from collections import deque
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
 from dataclasses import replace
 from io import BytesIO
 from pathlib import Path
-from typing import Any, Self
+from typing import Any
 
 import httpx2
 import numpy as np
@@ -20,24 +19,11 @@ from PIL import Image
 from benchmarks.docker import docker, wait_until
 from model.checkpoint import Checkpoint
 from model.segmenter import DEFAULT_WEIGHTS
+from tests.app.load import Clients
 from tests.containers.compose import Compose
+from tests.deploy.pets import write_pets
 
 KEY = "key-of-the-trainer"
-
-LABELS = """
-[[classes]]
-name = "wall"
-color = [0, 0, 0]
-
-[[classes]]
-name = "cat"
-color = [200, 80, 0]
-"""
-
-
-@pytest.fixture(scope="session")
-def photograph() -> bytes:
-    return Path(__file__).parents[2].joinpath("examples/cat.jpg").read_bytes()
 
 
 @pytest.fixture
@@ -46,45 +32,26 @@ def compose(tmp_path: Path) -> Iterator[Callable[..., Compose]]:
         yield lambda **variables: projects.enter_context(Compose(tmp_path, **variables))
 
 
-class Load:
-    """Clients that send a photograph again and again while entered.
+class ComposeLoad(Clients):
+    """Clients of a project's published port.
 
     Attributes:
-        outcomes: responses by status; 0 counts failed connections.
         last_digests: of the weights that made the last twelve responses.
     """
 
     def __init__(self, project: Compose, photograph: bytes) -> None:
+        super().__init__(3)
         self._project = project
         self._photograph = photograph
-        self.outcomes: Counter[int] = Counter()
         self.last_digests: deque[str] = deque(maxlen=12)
-        self._stopping = threading.Event()
-        self._threads = [threading.Thread(target=self._send) for _ in range(3)]
 
-    def __enter__(self) -> Self:
-        for thread in self._threads:
-            thread.start()
-        return self
+    def _connect(self) -> httpx2.Client:
+        return self._project.client()
 
-    def __exit__(self, *_: object) -> None:
-        self._stopping.set()
-        for thread in self._threads:
-            thread.join()
-
-    def wait_for(self, number: int) -> None:
-        wanted = self.outcomes.total() + number
-        wait_until(lambda: self.outcomes.total() >= wanted)
-
-    def _send(self) -> None:
-        with self._project.client() as client:
-            while not self._stopping.is_set():
-                try:
-                    response = post(client, self._photograph)
-                    self.last_digests.append(response.headers.get("x-checkpoint-sha256", ""))
-                    self.outcomes[response.status_code] += 1
-                except httpx2.TransportError:
-                    self.outcomes[0] += 1
+    def _ask(self, client: httpx2.Client) -> int:
+        response = post(client, self._photograph)
+        self.last_digests.append(response.headers.get("x-checkpoint-sha256", ""))
+        return response.status_code
 
 
 def post(client: httpx2.Client, image: bytes) -> httpx2.Response:
@@ -118,13 +85,13 @@ def test_scale(compose: Callable[..., Compose], cpu_image: str, photograph: byte
 
     killed, *others = [each["ID"] for each in project.containers() if each["Service"] == "replica"]
     killed_address = address(killed)
-    with Load(project, photograph) as load, ThreadPoolExecutor(4) as threads:
-        load.wait_for(6)
+    with ComposeLoad(project, photograph) as load, ThreadPoolExecutor(4) as threads:
+        load.wait_for_answers(6)
         names = [f"large-{index}" for index in range(4)]
         giants = [threads.submit(send_large, name) for name in names]
-        load.wait_for(3)
+        load.wait_for_answers(3)
         docker("kill", killed)
-        load.wait_for(6)
+        load.wait_for_answers(6)
         statuses = dict(zip(names, [giant.result() for giant in giants], strict=True))
 
         new = tmp_path / "new.safetensors"
@@ -137,9 +104,9 @@ def test_scale(compose: Callable[..., Compose], cpu_image: str, photograph: byte
         wait_until(lambda: set(load.last_digests) == {digest})
 
         project.up("scale", options=("--no-recreate", "--scale", "replica=2"))
-        load.wait_for(6)
+        load.wait_for_answers(6)
         project.up("scale", options=("--no-recreate", "--scale", "replica=3"))
-        load.wait_for(6)
+        load.wait_for_answers(6)
     assert set(load.outcomes) == {200}
     assert set(statuses.values()) <= {200, 502, 0}
     log = project("--profile", "scale", "logs", "--no-log-prefix", "nginx").splitlines()
@@ -181,10 +148,11 @@ def test_training(
     cpu_image: str,
     training_image: str,
     photograph: bytes,
+    examples: Path,
 ) -> None:
     """A run ends with the service that is there serving what was trained, without a restart."""
     project = compose()
-    put_data(project.folder / "data", photograph)
+    write_pets(project.folder / "data", examples / "cat.jpg")
     digest = hashlib.sha256(KEY.encode()).hexdigest()
     (project.folder / "keys.txt").write_text(f"trainer {digest} admin,segment\n")
     (project.folder / "settings.env").write_text(
@@ -237,17 +205,3 @@ def put_weights(project: Compose, image: str, weights: bytes) -> None:
     mount = ("--volume", f"{project.name}_weights:/weights")
     script = "cat > /weights/new && chmod 644 /weights/new && mv /weights/new /weights/model.safetensors"
     docker("run", "--rm", "--interactive", "--user", "0", *mount, image, "sh", "-c", script, input=weights)
-
-
-def put_data(folder: Path, photograph: bytes) -> None:
-    """One photograph with its mask, in VOC's layout."""
-    root = folder / "pets"
-    for name in ("JPEGImages", "SegmentationClass", "ImageSets/Segmentation"):
-        (root / name).mkdir(parents=True)
-    (root / "JPEGImages/cat.jpg").write_bytes(photograph)
-    with Image.open(BytesIO(photograph)) as image:
-        mask = np.zeros((image.height, image.width), np.uint8)
-    mask[:, 100:] = 1
-    Image.fromarray(mask).save(root / "SegmentationClass/cat.png")
-    (root / "ImageSets/Segmentation/train.txt").write_text("cat\n")
-    (folder / "labels.toml").write_text(LABELS)

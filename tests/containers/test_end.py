@@ -4,7 +4,6 @@ import json
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from io import BytesIO
-from pathlib import Path
 from threading import Event
 
 import httpx2
@@ -23,8 +22,7 @@ def container(cpu_image: str) -> Iterator[Container]:
         yield container.wait_until_healthy()
 
 
-def test_stopped_under_load_it_loses_nothing_that_was_accepted(container: Container) -> None:
-    photograph = Path(__file__).parents[2].joinpath("examples/cat.jpg").read_bytes()
+def test_stopped_under_load_it_loses_nothing_that_was_accepted(container: Container, photograph: bytes) -> None:
     large = BytesIO()
     Image.linear_gradient("L").resize((4000, 3000)).convert("RGB").save(large, "JPEG")
     stopping = Event()

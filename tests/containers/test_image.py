@@ -3,7 +3,6 @@
 import json
 from collections.abc import Iterator
 from io import BytesIO
-from pathlib import Path
 
 import httpx2
 import numpy as np
@@ -59,11 +58,6 @@ def container(image: str) -> Iterator[Container]:
     settings = ("--env", "FCN_PRECISION=float32")
     with Container(image, *HARDENED, *PORT, *settings) as container:
         yield container.wait_until_healthy()
-
-
-@pytest.fixture(scope="module")
-def photograph() -> bytes:
-    return Path(__file__).parents[2].joinpath("examples/cat.jpg").read_bytes()
 
 
 def mask_of(response: httpx2.Response) -> NDArray[np.uint8]:

@@ -9,9 +9,7 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 import httpx2
-import numpy as np
 import pytest
-from PIL import Image
 
 from deploy import train
 from model.checkpoint import Checkpoint, Golden
@@ -19,21 +17,12 @@ from model.segmenter import DEFAULT_WEIGHTS
 from tests.app.client.scripted_server import ScriptedServer, response
 from tests.app.load import Load
 from tests.app.server_process import ServerProcess
+from tests.deploy.pets import write_pets
 
 pytestmark = pytest.mark.slow
 
 PROGRAM = Path(__file__).parents[2] / "deploy/train.py"
 KEY = "key-of-the-trainer"
-
-LABELS = """
-[[classes]]
-name = "wall"
-color = [0, 0, 0]
-
-[[classes]]
-name = "cat"
-color = [200, 80, 0]
-"""
 
 
 class KeyedService(ServerProcess):
@@ -52,16 +41,7 @@ class Volumes:
         self.data, self.runs = folder / "data", folder / "runs"
         self.weights = folder / "weights/model.safetensors"
         self.weights.parent.mkdir()
-        root = self.data / "pets"
-        for name in ("JPEGImages", "SegmentationClass", "ImageSets/Segmentation"):
-            (root / name).mkdir(parents=True)
-        (root / "JPEGImages/cat.jpg").write_bytes(photograph.read_bytes())
-        with Image.open(photograph) as image:
-            mask = np.zeros((image.height, image.width), np.uint8)
-        mask[:, 100:] = 1
-        Image.fromarray(mask).save(root / "SegmentationClass/cat.png")
-        (root / "ImageSets/Segmentation/train.txt").write_text("cat\n")
-        (self.data / "labels.toml").write_text(LABELS)
+        write_pets(self.data, photograph)
 
     def train(self, *words: str, steps: int = 1, **variables: str) -> subprocess.CompletedProcess[str]:
         training = ["finetune", "--data", self.data, "--source", "pets:train:1", "--labels", self.data / "labels.toml"]

@@ -6,8 +6,7 @@ import numpy as np
 import pytest
 import tifffile
 
-from model.errors import UnsupportedImageError
-from model.images import decode_image, read_header
+from tests.model.images.outcome import read_or_refusal
 from tests.model.images.tiff_packed import PackedLayout, packed_matrix, samples_of, shown_packed, write_packed
 
 _TOLERANCE = 1.01
@@ -17,16 +16,11 @@ _TOLERANCE = 1.01
 def _is_read(layout: PackedLayout) -> bool:
     """Whether it is; what is read has to be right, what is refused to be named."""
     file = write_packed(layout)
-    try:
-        header = read_header(BytesIO(file), 1 << 30)
-        image = decode_image(BytesIO(file))
-    except UnsupportedImageError as error:
-        refusal = str(error)
-    else:
-        refusal = ""
-    if refusal:
-        assert f"{layout.channels} samples a pixel of {layout.bits}" in refusal, layout
+    outcome = read_or_refusal(file)
+    if isinstance(outcome, str):
+        assert f"{layout.channels} samples a pixel of {layout.bits}" in outcome, layout
         return False
+    header, image = outcome
     assert (header.height, header.width) == image.shape[:2] == layout.size, layout
     assert np.abs(image - shown_packed(layout)).max() <= _TOLERANCE, layout
     return True
