@@ -3,14 +3,10 @@
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from types import TracebackType
-from typing import Literal, Protocol, Self
+from typing import Protocol, Self
 
 from app.cli.result import NamedClass, Result
-
-FormatName = Literal["png", "json", "overlay", "confidence"]
-MaskName = Literal["rows", "rle", "png", "none"]
-TilingName = Literal["auto", "whole", "exact", "overlap"]
-"""As ``OutputFormat``, ``MaskEncoding`` and ``Tiling``, the last of which takes PyTorch to import."""
+from app.parameters import FormatName, MaskName, TilingName
 
 Write = Callable[[bytes], object]
 Advance = Callable[[float], None]

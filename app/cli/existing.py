@@ -10,10 +10,10 @@ import numpy as np
 import orjson
 from PIL import Image
 
-from app.cli.backend import FormatName
 from app.cli.errors import FileError
 from app.cli.result import NamedClass, PixelCounter, Result
 from app.formats.png_writer import DIGEST_KEY
+from app.parameters import FormatName
 from model.segmentation import ClassShare
 
 _ROWS_AT_ONCE = 256

@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from app.cli.backend import Backend, FormatName, MaskName, Request, TilingName
+from app.cli.backend import Backend, Request
 from app.cli.options import (
     DeviceOption,
     JsonOption,
@@ -23,6 +23,7 @@ from app.cli.progress import progress_bar
 from app.cli.report import Failure, Report, Success
 from app.cli.run import Run
 from app.cli.table import require_table, write_table
+from app.parameters import FormatName, MaskName, TilingName
 
 _JOBS_HERE, _JOBS_OF_SERVICE = 2, 4
 

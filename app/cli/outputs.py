@@ -9,10 +9,10 @@ from typing import Self
 
 import typer
 
-from app.cli.backend import FormatName
 from app.cli.existing import is_answer
 from app.cli.inputs import STANDARD_INPUT, Search, Source, is_image_name
 from app.formats.output_format import OutputFormat
+from app.parameters import FormatName
 
 STANDARD_OUTPUT = Path("-")
 

@@ -7,10 +7,10 @@ from typing import Self
 
 import typer
 
-from app.cli.backend import FormatName
 from app.cli.inputs import search
 from app.cli.outputs import STANDARD_OUTPUT, Task, assign_targets, is_file_name, searched_again
 from app.cli.report import Failure
+from app.parameters import FormatName
 
 _TAKEN = "is there and is no answer to it; move it away, or make it anew with --overwrite"
 

@@ -9,12 +9,13 @@ from queue import Empty, SimpleQueue
 from types import TracebackType
 from typing import BinaryIO, Self
 
-from app.cli.backend import Backend, FormatName
+from app.cli.backend import Backend
 from app.cli.errors import FileError, ServiceGoneError
 from app.cli.existing import read_existing
 from app.cli.outputs import STANDARD_OUTPUT, Task
 from app.cli.report import Failure, Report, Success
 from app.cli.result import Result
+from app.parameters import FormatName
 from model.files import replacing
 
 _END_S = 5.0

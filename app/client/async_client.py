@@ -7,13 +7,14 @@ from typing import Any, Self, TypeVar
 import httpx2
 
 from app.client.connection import open_http, proxy_of, require_address
-from app.client.core import Core, Format, MaskEncoding, Tiling
+from app.client.core import Core
 from app.client.errors import ClientError
 from app.client.images import ImageInput
 from app.client.retries import Retries
 from app.client.segmentation import ClassInfo, Segmentation
 from app.client.steps import Call, Done, Outcome, Pause, Response, Step, Steps, advance
 from app.client.timeouts import DEFAULT_TIMEOUTS, Timeouts
+from app.parameters import FormatName, MaskName, TilingName
 
 T = TypeVar("T")
 
@@ -47,17 +48,17 @@ class AsyncClient:
         """Close the connections."""
         await self._http.aclose()
 
-    async def segment(self, image: ImageInput, tiling: Tiling | None = None) -> Segmentation:
+    async def segment(self, image: ImageInput, tiling: TilingName | None = None) -> Segmentation:
         """As ``Client.segment``."""
         return await self._run(self._core.segment(image, tiling))
 
     async def segment_bytes(
         self,
         image: ImageInput,
-        format: Format = "png",  # noqa: A002 (the parameter's name in the service)
+        format: FormatName = "png",  # noqa: A002 (the parameter's name in the service)
         *,
-        mask: MaskEncoding | None = None,
-        tiling: Tiling | None = None,
+        mask: MaskName | None = None,
+        tiling: TilingName | None = None,
         alpha: float | None = None,
     ) -> bytes:
         """As ``Client.segment_bytes``."""

@@ -7,13 +7,14 @@ from typing import Any, Self, TypeVar
 import httpx2
 
 from app.client.connection import open_http, proxy_of, require_address
-from app.client.core import Core, Format, MaskEncoding, Tiling
+from app.client.core import Core
 from app.client.errors import ClientError
 from app.client.images import ImageInput
 from app.client.retries import Retries
 from app.client.segmentation import ClassInfo, Segmentation
 from app.client.steps import Call, Done, Outcome, Pause, Response, Step, Steps, advance
 from app.client.timeouts import DEFAULT_TIMEOUTS, Timeouts
+from app.parameters import FormatName, MaskName, TilingName
 
 T = TypeVar("T")
 
@@ -57,7 +58,7 @@ class Client:
         """Close the connections."""
         self._http.close()
 
-    def segment(self, image: ImageInput, tiling: Tiling | None = None) -> Segmentation:
+    def segment(self, image: ImageInput, tiling: TilingName | None = None) -> Segmentation:
         """The class of every pixel of an image.
 
         Args:
@@ -78,10 +79,10 @@ class Client:
     def segment_bytes(
         self,
         image: ImageInput,
-        format: Format = "png",  # noqa: A002 (the parameter's name in the service)
+        format: FormatName = "png",  # noqa: A002 (the parameter's name in the service)
         *,
-        mask: MaskEncoding | None = None,
-        tiling: Tiling | None = None,
+        mask: MaskName | None = None,
+        tiling: TilingName | None = None,
         alpha: float | None = None,
     ) -> bytes:
         """The service's response as it is, whole.

@@ -2,7 +2,7 @@
 
 import logging
 from dataclasses import dataclass, field
-from typing import Any, Literal, TypeAlias
+from typing import Any
 
 from app.client import images, responses
 from app.client.errors import (
@@ -18,10 +18,7 @@ from app.client.retries import Retries
 from app.client.segmentation import ClassInfo, Segmentation, shares
 from app.client.steps import Call, Pause, Request, Response, Steps
 from app.client.timeouts import Deadline, Timeouts
-
-Format: TypeAlias = Literal["png", "json", "overlay", "confidence"]
-MaskEncoding: TypeAlias = Literal["rows", "rle", "png", "none"]
-Tiling: TypeAlias = Literal["auto", "whole", "exact", "overlap"]
+from app.parameters import FormatName, MaskName, TilingName
 
 _MASKS_WITHOUT_NAMES = 3
 
@@ -44,7 +41,7 @@ class Core:
     _classes: dict[str, tuple[ClassInfo, ...]] = field(default_factory=dict, repr=False)
     """By the digest of their checkpoint."""
 
-    def segment(self, image: ImageInput, tiling: Tiling | None) -> Steps[Segmentation]:
+    def segment(self, image: ImageInput, tiling: TilingName | None) -> Steps[Segmentation]:
         """The mask travels as the service's palette PNG, and the classes' names on their own, once for each checkpoint.
 
         A JSON document with the same PNG in base64 would bring both at once, but it is sent when it is whole: a large
@@ -67,9 +64,9 @@ class Core:
     def segment_bytes(
         self,
         image: ImageInput,
-        format: Format,  # noqa: A002 (the parameter's name in the service)
-        mask: MaskEncoding | None,
-        tiling: Tiling | None,
+        format: FormatName,  # noqa: A002 (the parameter's name in the service)
+        mask: MaskName | None,
+        tiling: TilingName | None,
         alpha: float | None,
     ) -> Steps[bytes]:
         parameters = _given(format=format, mask=mask, tiling=tiling, alpha=alpha)

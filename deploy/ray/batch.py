@@ -17,13 +17,14 @@ import ray
 import ray.data
 import typer
 
-from app.cli.backend import FormatName, MaskName, Request, TilingName
+from app.cli.backend import Request
 from app.cli.errors import ExitCode
 from app.cli.options import DeviceOption, PrecisionOption, WeightsOption, set_settings
 from app.cli.outputs import Task
 from app.cli.plan import make_plan
 from app.cli.report import Failure, Report, Success
 from app.cli.result import Result
+from app.parameters import FormatName, MaskName, TilingName
 from app.process_settings import read_settings
 from app.settings import Settings
 from deploy.ray.file_segmenter import FileSegmenter, Row

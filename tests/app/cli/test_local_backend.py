@@ -6,9 +6,10 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from app.cli.backend import Request, TilingName
+from app.cli.backend import Request
 from app.cli.errors import FileError
 from app.cli.local_backend import LocalBackend
+from app.parameters import TilingName
 from app.settings import Settings
 
 

@@ -12,11 +12,11 @@ import pytest
 from typer.testing import CliRunner
 
 from app import __version__
-from app.cli.backend import FormatName, MaskName, TilingName
 from app.cli.main import cli
 from app.cli.options import PrecisionName
 from app.formats.json import MaskEncoding
 from app.formats.output_format import OutputFormat
+from app.parameters import FormatName, MaskName, TilingName
 from model.precision import Precision
 from model.tiling import Tiling
 from tests.app.cli.command import COMMAND, ROOT, SCRIPT, environment, run
