@@ -2,12 +2,12 @@
 
 import json
 import subprocess
-import time
-from collections.abc import Callable
 from functools import cached_property
 from typing import Any, Self
 
 import httpx2
+
+from benchmarks.waiting import wait_until
 
 HARDENED = (
     *("--init", "--read-only", "--cap-drop", "ALL", "--security-opt", "no-new-privileges"),
@@ -18,7 +18,7 @@ HARDENED = (
 _COMMAND_S = 1800
 """Seconds that a command of Docker's may take; builds take minutes."""
 
-_START_S = 300
+START_S = 300
 """Seconds until a container is ready; usually 4."""
 
 
@@ -37,14 +37,6 @@ def docker(*words: object, input: bytes | None = None) -> str:  # noqa: A002 (su
     if result.returncode:
         raise DockerError(f"{command}\n{result.stdout.decode()}{result.stderr.decode()}")
     return result.stdout.decode().strip()
-
-
-def wait_until(condition: Callable[[], bool], timeout_s: float = _START_S) -> None:
-    """Poll a condition, which must come true in time."""
-    end = time.monotonic() + timeout_s
-    while not condition():
-        assert time.monotonic() < end, "the condition was not met in time"
-        time.sleep(0.2)
 
 
 class Container:
@@ -106,7 +98,7 @@ class Container:
             assert state["Running"] or state["Restarting"], "\n".join(self.logs)
             return bool(state["Health"]["Status"] == "healthy")
 
-        wait_until(is_healthy)
+        wait_until(is_healthy, START_S)
         return self
 
     def wait(self) -> int:

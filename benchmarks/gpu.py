@@ -8,8 +8,6 @@ With ``--device cpu`` it runs on a CPU, with small batches, to show that it work
 
 import argparse
 import sys
-import time
-from collections.abc import Callable
 from io import BytesIO
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -21,6 +19,7 @@ from app.images.decode import decode_image
 from benchmarks import first_hour
 from benchmarks.machine import describe_machine
 from benchmarks.photograph import photograph
+from benchmarks.rate import rate
 from benchmarks.service import OURS, running
 from benchmarks.traffic import Kind, Traffic, measure
 from model.checkpoint import Checkpoint
@@ -31,25 +30,6 @@ from model.streaming import fuse, run, trace_scores
 
 PHOTOGRAPH = "cat"
 HEIGHT, WIDTH = 384, 512
-WARM_UP = 3
-
-
-def rate(work: Callable[[], object], images: int, seconds: float, device: torch.device) -> float:
-    """Images a second, of calls that predict so many."""
-
-    def finish() -> None:
-        if device.type == "cuda":
-            torch.cuda.synchronize(device)
-
-    for _ in range(WARM_UP):
-        work()
-    finish()
-    calls, started = 0, time.perf_counter()
-    while time.perf_counter() - started < seconds:
-        work()
-        calls += 1
-    finish()
-    return calls * images / (time.perf_counter() - started)
 
 
 def forward_rate(device: torch.device, dtype: torch.dtype, batch: int, seconds: float) -> float:

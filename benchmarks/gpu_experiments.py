@@ -18,6 +18,7 @@ from PIL import Image
 from torch.nn import functional
 
 from benchmarks.photograph import NAMES, equal_share, photograph
+from benchmarks.rate import rate
 from benchmarks.reliability.resident import resident_bytes
 from benchmarks.service import OURS, started
 from benchmarks.traffic import Kind, Traffic, measure
@@ -207,24 +208,10 @@ def options(device: str, scale: Scale) -> str:
     chosen = OPTIONS if choose_device(device).type == "cuda" else {"as it is": CudaOptions()}
     for name, options in chosen.items():
         segmenter = Segmenter(checkpoint, device, precision=_precisions(device)[-1], cuda_options=options)
-        together_s = _fastest_s(partial(segmenter.segment_together, images), scale.seconds)
-        large_s = _fastest_s(partial(segmenter.segment, large), scale.seconds)
-        found.append(f"{name} {scale.batch / together_s:.1f}/s, {large_s:.2f} s")
+        together = rate(partial(segmenter.segment_together, images), scale.batch, scale.seconds, segmenter.device)
+        one = rate(partial(segmenter.segment, large), 1, scale.seconds, segmenter.device)
+        found.append(f"{name} {together:.1f}/s, {1 / one:.2f} s")
     return "; ".join(found)
-
-
-def _fastest_s(work: Callable[[], object], seconds: float) -> float:
-    """The shortest time that work takes, which ends with a mask in main memory; tried for so many seconds."""
-    work()  # warms up
-    fastest = float("inf")
-    end = time.perf_counter() + seconds
-    while True:
-        began = time.perf_counter()
-        work()
-        now = time.perf_counter()
-        fastest = min(fastest, now - began)
-        if now > end:
-            return fastest
 
 
 OPTIONS = {

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.app.server_process import wait_until
+from benchmarks.waiting import wait_until
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="elsewhere nobody looks after what tests leave behind")
 

@@ -13,7 +13,6 @@ import shutil
 import signal
 import sys
 import time
-from collections.abc import Callable
 from dataclasses import dataclass, replace
 from io import BytesIO
 from pathlib import Path
@@ -27,6 +26,7 @@ from benchmarks.photograph import NAMES, photograph
 from benchmarks.reliability.check import Finding, at_most, conclude, none_of, parser
 from benchmarks.reliability.request_log import LoggedRequest, LoggingClients
 from benchmarks.service import OURS, RunningService, started
+from benchmarks.waiting import until
 from model.checkpoint import Checkpoint
 from model.files import replacing
 from model.segmenter import DEFAULT_WEIGHTS
@@ -96,23 +96,23 @@ async def _reload(
     old: list[LoggedRequest] = []
     async with LoggingClients(service.port, requests) as clients:
         events = clients.events
-        await _wait_until(lambda: len(events) > CLIENTS)
+        await until(lambda: len(events) > CLIENTS, 2 * RELOAD_S)
         for number in range(1, repeats + 1):
             new = weights[number % 2]
             _put(new.path.read_bytes(), served)
             since, signal_at = len(events), time.perf_counter()
             service.process.send_signal(signal.SIGHUP)
-            await _wait_until(lambda: any(event.digest == new.digest for event in events[since:]))  # noqa: B023
+            await until(lambda: any(event.digest == new.digest for event in events[since:]), 2 * RELOAD_S)  # noqa: B023
             first = next(event for event in events[since:] if event.digest == new.digest)
             taken_s.append(first.ended_at - signal_at)
-            await _wait_until(lambda: sum(event.began_at > first.ended_at for event in events) >= CLIENTS)  # noqa: B023
+            await until(lambda: sum(event.began_at > first.ended_at for event in events) >= CLIENTS, 2 * RELOAD_S)  # noqa: B023
             later = [event for event in events[since:] if event.began_at > first.ended_at]
             old += [event for event in later if event.digest != new.digest]
         _put(weights[0].path.read_bytes()[:-1000], served)
         service.process.send_signal(signal.SIGHUP)
-        await _wait_until(lambda: "reload failed" in service.log())
+        await until(lambda: "reload failed" in service.log(), 2 * RELOAD_S)
         since, serving = len(events), weights[repeats % 2].digest
-        await _wait_until(lambda: len(events) >= since + 2 * CLIENTS)
+        await until(lambda: len(events) >= since + 2 * CLIENTS, 2 * RELOAD_S)
         refused = all(event.digest == serving for event in events[since:])
     return Reloads(events, taken_s, old, refused)
 
@@ -120,12 +120,6 @@ async def _reload(
 def _put(data: bytes, served: Path) -> None:
     with replacing(served) as part:
         part.write_bytes(data)
-
-
-async def _wait_until(condition: Callable[[], bool]) -> None:
-    async with asyncio.timeout(2 * RELOAD_S):
-        while not condition():
-            await asyncio.sleep(0.02)
 
 
 def findings(reloads: Reloads, known: set[str]) -> list[Finding]:

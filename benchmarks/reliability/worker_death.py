@@ -12,7 +12,7 @@ import os
 import signal
 import sys
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from benchmarks.connection import post
@@ -22,6 +22,7 @@ from benchmarks.reliability.process_tree import connected_ports, state, workers
 from benchmarks.reliability.request_log import LoggedRequest, LoggingClients
 from benchmarks.service import OURS, RunningService, started
 from benchmarks.traffic import NO_ANSWER
+from benchmarks.waiting import until
 
 CLIENTS = 8
 BACK_S = 30.0
@@ -89,7 +90,7 @@ async def _kill_workers(
     supervisor = service.process.pid
     deaths = []
     async with LoggingClients(service.port, requests) as clients:
-        await _wait_until(lambda: len(_serving(supervisor)) == 2)
+        await until(lambda: len(_serving(supervisor)) == 2, 2 * BACK_S)
         for _ in range(repeats):
             await asyncio.sleep(steady_s)
             deaths.append(await _kill(supervisor))
@@ -100,11 +101,11 @@ async def _kill_workers(
 async def _kill(supervisor: int) -> Death:
     victim, survivor = workers(supervisor)
     os.kill(victim, signal.SIGSTOP)
-    await _wait_until(lambda: state(victim) == "T")
+    await until(lambda: state(victim) == "T", 2 * BACK_S)
     ports = connected_ports(victim)
     killed_at = time.perf_counter()
     os.kill(victim, signal.SIGKILL)
-    await _wait_until(lambda: bool(_serving(supervisor) - {victim, survivor}))
+    await until(lambda: bool(_serving(supervisor) - {victim, survivor}), 2 * BACK_S)
     return Death(killed_at, time.perf_counter() - killed_at, frozenset(ports))
 
 
@@ -116,12 +117,6 @@ def _serving(supervisor: int) -> set[int]:
 def _explains(death: Death, event: LoggedRequest) -> bool:
     is_its = event.own_port in death.ports and event.status == NO_ANSWER
     return is_its and death.killed_at <= event.ended_at <= death.killed_at + _SETTLING_S
-
-
-async def _wait_until(condition: Callable[[], bool]) -> None:
-    async with asyncio.timeout(2 * BACK_S):
-        while not condition():
-            await asyncio.sleep(0.05)
 
 
 def findings(deaths: Deaths) -> list[Finding]:

@@ -6,8 +6,6 @@ import signal
 import socket
 import subprocess
 import sys
-import time
-from collections.abc import Callable
 from pathlib import Path
 from threading import Thread
 from typing import Self
@@ -22,14 +20,6 @@ READY = re.compile(r"Ready on http://127\.0\.0\.1:(\d+)")
 def environment(settings: dict[str, object]) -> dict[str, str]:
     own = {f"FCN_{name.upper()}": str(value) for name, value in settings.items()}
     return {**os.environ, "FCN_HOST": "127.0.0.1", "FCN_PORT": "0", **own}
-
-
-def wait_until(condition: Callable[[], bool], timeout_s: float = 20) -> None:
-    """Poll a condition, which must come true in time."""
-    deadline = time.monotonic() + timeout_s
-    while not condition():
-        assert time.monotonic() < deadline, "the condition was not met in time"
-        time.sleep(0.01)
 
 
 class ServerProcess:

@@ -16,7 +16,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from benchmarks.docker import docker, wait_until
+from benchmarks.docker import START_S, docker
+from benchmarks.waiting import wait_until
 from model.checkpoint import Checkpoint
 from model.segmenter import DEFAULT_WEIGHTS
 from tests.app.load import Clients
@@ -101,7 +102,7 @@ def test_scale(compose: Callable[..., Compose], cpu_image: str, photograph: byte
         for replica in others:
             docker("exec", replica, "sh", "-c", "kill -HUP 1")
         digest = Checkpoint.load(new).digest
-        wait_until(lambda: set(load.last_digests) == {digest})
+        wait_until(lambda: set(load.last_digests) == {digest}, START_S)
 
         project.up("scale", options=("--no-recreate", "--scale", "replica=2"))
         load.wait_for_answers(6)
@@ -133,14 +134,14 @@ def test_observability(compose: Callable[..., Compose], cpu_image: str) -> None:
         def targets() -> list[str]:
             return [target["health"] for target in ask("targets")["activeTargets"]]
 
-        wait_until(lambda: targets() == ["up", "up"])
-        wait_until(lambda: all(rule["health"] == "ok" for rule in ask("rules")["groups"][0]["rules"]))
+        wait_until(lambda: targets() == ["up", "up"], START_S)
+        wait_until(lambda: all(rule["health"] == "ok" for rule in ask("rules")["groups"][0]["rules"]), START_S)
         assert firing() == set()
         replica = next(each["ID"] for each in project.containers() if each["Service"] == "replica")
         docker("stop", replica)
-        wait_until(lambda: firing() == {"SegmentationReplicaGone"})
+        wait_until(lambda: firing() == {"SegmentationReplicaGone"}, START_S)
         docker("start", replica)
-        wait_until(lambda: targets() == ["up", "up"] and firing() == set())
+        wait_until(lambda: targets() == ["up", "up"] and firing() == set(), START_S)
 
 
 def test_training(

@@ -10,7 +10,8 @@ import pytest
 from numpy.typing import NDArray
 from PIL import Image
 
-from benchmarks.docker import HARDENED, Container, DockerError, docker, wait_until
+from benchmarks.docker import HARDENED, START_S, Container, DockerError, docker
+from benchmarks.waiting import wait_until
 from deploy.shipped import shipped
 from model.segmenter import Segmenter
 
@@ -175,5 +176,5 @@ def test_a_killed_service_comes_back(cpu_image: str, photograph: bytes) -> None:
         container.wait_until_healthy()
         # After `docker kill` it would not be started again: that counts as stopped by hand.
         docker("exec", "--detach", container.id, "python", "-c", KILL)
-        wait_until(lambda: container.details["RestartCount"] == 1)
+        wait_until(lambda: container.details["RestartCount"] == 1, START_S)
         assert container.wait_until_healthy().segment(photograph).status_code == 200

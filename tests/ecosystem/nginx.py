@@ -10,7 +10,8 @@ from typing import Self
 
 import pytest
 
-from tests.app.server_process import ServerProcess, wait_until
+from benchmarks.waiting import wait_until
+from tests.app.server_process import ServerProcess
 from tests.ecosystem.ports import free_port
 
 FOLDER = Path(__file__).parents[2] / "deploy/nginx"

@@ -10,7 +10,7 @@ import httpx2
 import pytest
 import yaml
 
-from tests.app.server_process import wait_until
+from benchmarks.waiting import wait_until
 from tests.ecosystem.ports import free_port
 
 needs_prometheus = pytest.mark.skipif(

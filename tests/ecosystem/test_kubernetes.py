@@ -20,9 +20,10 @@ import pytest
 import yaml
 from PIL import Image
 
+from benchmarks.waiting import wait_until
 from tests.app import bare_root
 from tests.app.load import Load
-from tests.app.server_process import ServerProcess, wait_until
+from tests.app.server_process import ServerProcess
 from tests.deploy.kubernetes.chart import KUBERNETES, RELEASE, Manifest, needs_helm, of_kind, render, settings
 from tests.ecosystem.prometheus import Prometheus, needs_prometheus
 

@@ -14,10 +14,11 @@ from skimage.draw import polygon2mask
 from starlette.testclient import TestClient
 
 from app.client import Client
+from benchmarks.waiting import wait_until
 from examples.label_studio.backend import create_backend
 from examples.label_studio.files import Files
 from examples.label_studio.regions import controls
-from tests.app.server_process import ServerProcess, wait_until
+from tests.app.server_process import ServerProcess
 from tests.ecosystem.label_studio_backend import BackendProcess
 from tests.ecosystem.label_studio_server import PROGRAM, LabelStudioServer
 

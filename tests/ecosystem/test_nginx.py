@@ -18,10 +18,11 @@ import pytest
 from PIL import Image
 
 from app import problems
+from benchmarks.waiting import wait_until
 from tests.app.load import Load
 from tests.app.observability.exposition import Exposition
 from tests.app.problems import require_problem
-from tests.app.server_process import ServerProcess, wait_until
+from tests.app.server_process import ServerProcess
 from tests.ecosystem.nginx import Proxy, needs_nginx
 
 pytestmark = needs_nginx

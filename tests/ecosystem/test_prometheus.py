@@ -9,8 +9,9 @@ from typing import Any
 import pytest
 import yaml
 
+from benchmarks.waiting import wait_until
 from tests.app.load import Load
-from tests.app.server_process import ServerProcess, wait_until
+from tests.app.server_process import ServerProcess
 from tests.deploy.dashboard import QUERIES, Query
 from tests.ecosystem.prometheus import Prometheus, needs_prometheus
 

@@ -15,8 +15,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from benchmarks.waiting import wait_until
 from deploy.ray.tries import Tries
-from tests.app.server_process import wait_until
 from tests.ecosystem.ray_cluster import ENVIRONMENT, ROOT
 from tests.ecosystem.ray_photographs import write_broken, write_pieces
 

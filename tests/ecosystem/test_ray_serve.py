@@ -16,8 +16,9 @@ from PIL import Image
 from app.problems import BODY_TOO_LARGE, NOT_AN_IMAGE, NOT_READY, QUEUE_FULL
 from benchmarks.reliability.process_tree import processor_seconds
 from benchmarks.service import stop_session
+from benchmarks.waiting import wait_until
 from tests.app.problems import require_problem
-from tests.app.server_process import ServerProcess, wait_until
+from tests.app.server_process import ServerProcess
 from tests.ecosystem.nginx import Proxy, needs_nginx
 from tests.ecosystem.ports import free_port
 from tests.ecosystem.ray_cluster import ENVIRONMENT, ROOT, RayCluster

@@ -16,11 +16,12 @@ from pathlib import Path
 import httpx2
 import pytest
 
+from benchmarks.waiting import wait_until
 from model.checkpoint import Checkpoint
 from model.errors import CheckpointError
 from model.segmenter import DEFAULT_WEIGHTS
 from tests.app import bare_root
-from tests.app.server_process import ServerProcess, environment, wait_until
+from tests.app.server_process import ServerProcess, environment
 from tests.programs import needs
 
 ROOT = Path(__file__).parents[3]

@@ -17,11 +17,11 @@ from app.cli.plan import make_plan
 from app.cli.table import COLUMNS
 from app.formats.mask import MaskEncoder
 from app.formats.rle import decode_rle
+from benchmarks.waiting import wait_until
 from model.labels import VOC
 from model.segmentation import NO_TIME, Segmentation
 from model.segmenter import Segmenter
 from tests.app.cli.command import ROOT, report_of, run, start
-from tests.app.server_process import wait_until
 
 TARGETS = {
     "photos/cat.jpg": "masks/cat.jpg.png",

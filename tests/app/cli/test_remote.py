@@ -11,8 +11,9 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from benchmarks.waiting import wait_until
 from tests.app.cli.command import SCRIPT, report_of, run, start
-from tests.app.server_process import ServerProcess, wait_until
+from tests.app.server_process import ServerProcess
 
 _WITHOUT_TORCH = f"import sys; sys.modules['torch'] = None; {SCRIPT}"
 

@@ -26,12 +26,13 @@ from app.client import (
     Timeouts,
     UnexpectedResponseError,
 )
+from benchmarks.waiting import wait_until
 from model.labels import VOC
 from tests.app.api.auth.test_dependencies import KEYS, keys_file
 from tests.app.client.conftest import Connect
 from tests.app.client.scripted_server import ScriptedServer, response
 from tests.app.conftest import EXAMPLES
-from tests.app.server_process import ServerProcess, wait_until
+from tests.app.server_process import ServerProcess
 
 Start = Callable[..., ServerProcess]
 

@@ -3,7 +3,6 @@ import os
 import signal
 import subprocess
 import sys
-import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
@@ -27,6 +26,7 @@ from app.problems import (
     Problem,
     ProblemError,
 )
+from benchmarks.waiting import wait_until
 from tests.app.images.crashing_decoder import STUCK_FILE
 from tests.app.images.encoding import encoded
 from tests.app.server_process import ServerProcess
@@ -76,13 +76,6 @@ def problem_of(decoders: Decoders, data: bytes) -> tuple[Problem, str]:
 
 def require_work(decoders: Decoders) -> None:
     np.testing.assert_array_equal(decode(decoders, FILE), RAMP)
-
-
-def wait_until(is_so: Callable[[], bool]) -> None:
-    end = time.monotonic() + 30
-    while not is_so():
-        assert time.monotonic() < end
-        time.sleep(0.01)
 
 
 def is_running(process_id: int) -> bool:

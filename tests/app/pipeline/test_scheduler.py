@@ -2,7 +2,6 @@ import asyncio
 import gc
 import logging
 import threading
-import time
 import weakref
 from collections.abc import AsyncGenerator, Callable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -16,6 +15,7 @@ from app.observability.metrics import Metrics
 from app.pipeline.scheduler import Cancelled, Scheduler
 from app.problems import DEVICE_FAILED, OUT_OF_MEMORY, ProblemError
 from app.threads import thread_pool
+from benchmarks.waiting import wait_until
 from model.errors import ImageError
 from model.precision import Precision
 from model.segmentation import Band, Segmentation
@@ -66,13 +66,6 @@ class HeldSegmenter(Segmenter):
 @pytest.fixture
 def segmenter() -> HeldSegmenter:
     return HeldSegmenter()
-
-
-def _wait_until(condition: Callable[[], bool]) -> None:
-    deadline = time.monotonic() + 30
-    while not condition():
-        assert time.monotonic() < deadline
-        time.sleep(0.001)
 
 
 _schedulers: list[Scheduler] = []
@@ -129,7 +122,7 @@ class Queue:
         self.scheduler = _scheduler(batch_pixels, cores)
         self.segmenter = segmenter
         self.first = self.ask(_noise(*SMALL))
-        _wait_until(lambda: len(segmenter.batches) == 1)
+        wait_until(lambda: len(segmenter.batches) == 1)
 
     def ask(
         self,
@@ -179,7 +172,7 @@ def test_on_a_cpu_photographs_that_wait_are_predicted_side_by_side(segmenter: He
         wrong.result(30)
     assert all(len(batch) == 1 for batch in segmenter.batches)
     assert segmenter.most_at_once == 2
-    _wait_until(lambda: queue.scheduler._busy_cores == 0)
+    wait_until(lambda: queue.scheduler._busy_cores == 0)
 
 
 def test_the_thread_of_large_images_is_there_while_there_are_any(segmenter: HeldSegmenter) -> None:
@@ -211,7 +204,7 @@ def test_work_that_nobody_waits_for_is_left_out(segmenter: HeldSegmenter) -> Non
 def test_work_that_nobody_waits_for_any_more_ends_between_two_layers(segmenter: HeldSegmenter) -> None:
     scheduler, cancelled = _scheduler(), threading.Event()
     gone = scheduler.segment(segmenter, _noise(*SMALL), cancelled)
-    _wait_until(lambda: len(segmenter.batches) == 1)
+    wait_until(lambda: len(segmenter.batches) == 1)
     cancelled.set()
     segmenter.let.set()
     with pytest.raises(Cancelled):
@@ -226,7 +219,7 @@ def test_a_batch_is_predicted_for_those_that_wait(segmenter: HeldSegmenter) -> N
     queue.ask(_noise(*SMALL), cancelled)
     stays = queue.ask(_noise(*SMALL))
     segmenter.let.set()
-    _wait_until(lambda: len(segmenter.batches) == 2)
+    wait_until(lambda: len(segmenter.batches) == 2)
     cancelled.set()
     stays.result(30)
     assert segmenter.batches == [[SMALL], [SMALL, SMALL]]

@@ -18,6 +18,7 @@ import torch
 from PIL import Image
 
 from app import problems
+from benchmarks.waiting import wait_until
 from model.capabilities import available_precisions
 from model.checkpoint import Checkpoint
 from model.labels import VOC
@@ -70,7 +71,7 @@ def test_a_small_image_does_not_wait_for_a_big_one(start_server: Start, cat: byt
     big = server.upload(_big_jpeg())
     used_s = _cpu_seconds(server)
     with server.client() as client:
-        _wait_until(lambda: _cpu_seconds(server) > used_s + 2, timeout_s=120)
+        wait_until(lambda: _cpu_seconds(server) > used_s + 2, timeout_s=120)
         assert client.post("/segment", content=cat).status_code == 200
         assert "fcn_unfinished_requests 1.0" in client.get("/metrics").text
     big.close()
@@ -104,7 +105,7 @@ def test_large_images_have_places_of_their_own(start_server: Start, cat: bytes) 
     big = _big_jpeg()
     first = server.upload(big)
     with server.client() as client:
-        _wait_until(lambda: client.post("/segment", content=big).status_code == 429)
+        wait_until(lambda: client.post("/segment", content=big).status_code == 429)
         assert client.post("/segment", content=cat).status_code == 200
     first.close()
 
@@ -145,7 +146,7 @@ def test_sigterm_finishes_what_was_accepted_and_exits_with_0(start_server: Start
     _wait_for_unfinished(server, 1)
     server.process.send_signal(signal.SIGTERM)
     with server.client() as client:
-        _wait_until(lambda: client.get("/readyz").status_code == 503)
+        wait_until(lambda: client.get("/readyz").status_code == 503)
         require_problem(client.get("/readyz"), problems.DRAINING)
         require_problem(client.post("/segment", content=cat), problems.DRAINING)
         assert client.get("/livez").status_code == 200
@@ -173,7 +174,7 @@ def test_sigint_twice_ends_the_service_whatever_it_does(start_server: Start, cat
     _wait_for_unfinished(server, 1)
     server.process.send_signal(signal.SIGINT)
     with server.client() as client:
-        _wait_until(lambda: client.get("/readyz").status_code == 503)
+        wait_until(lambda: client.get("/readyz").status_code == 503)
     server.process.send_signal(signal.SIGINT)
     server.process.wait(timeout=10)
     upload.close()
@@ -189,11 +190,11 @@ def test_sighup_serves_the_weights_file_as_it_is_now(
     with server.client() as client:
         file.write_bytes(b"garbage")
         server.process.send_signal(signal.SIGHUP)
-        _wait_until(lambda: "reload failed" in "".join(server.log))
+        wait_until(lambda: "reload failed" in "".join(server.log))
         assert client.get("/model").json()["sha256"] == checkpoint.digest
         replace(checkpoint, summary=replace(checkpoint.summary, name="other")).save(file)
         server.process.send_signal(signal.SIGHUP)
-        _wait_until(lambda: "reloaded" in "".join(server.log))
+        wait_until(lambda: "reloaded" in "".join(server.log))
         assert client.get("/model").json()["sha256"] != checkpoint.digest
         assert client.post("/segment", content=cat).status_code == 200
 
@@ -347,10 +348,4 @@ def _metrics(server: ServerProcess) -> str:
 
 
 def _wait_for_unfinished(server: ServerProcess, count: int) -> None:
-    _wait_until(lambda: f"fcn_unfinished_requests {count}.0" in _metrics(server))
-
-
-def _wait_until(condition: Callable[[], bool], timeout_s: float = 20) -> None:
-    deadline = time.monotonic() + timeout_s
-    while not condition():
-        assert time.monotonic() < deadline, "the condition was not met in time"
+    wait_until(lambda: f"fcn_unfinished_requests {count}.0" in _metrics(server))

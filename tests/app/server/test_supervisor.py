@@ -10,8 +10,9 @@ from threading import Timer
 
 import pytest
 
+from benchmarks.waiting import wait_until
 from tests.app.load import CLIENTS, Load, logged_statuses
-from tests.app.server_process import ServerProcess, environment, wait_until
+from tests.app.server_process import ServerProcess, environment
 from tests.programs import needs
 
 ROOT = Path(__file__).parents[3]

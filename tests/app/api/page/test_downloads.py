@@ -9,8 +9,8 @@ import pytest
 from PIL import Image
 from playwright.sync_api import Download, Page
 
+from benchmarks.waiting import wait_until
 from tests.app.api.page.pictures import WORK_MS, Reference, decoded, open_image
-from tests.app.server_process import wait_until
 
 
 def saved(page: Page, button: str, folder: Path) -> Path:

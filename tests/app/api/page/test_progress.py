@@ -6,8 +6,9 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Page, expect
 
+from benchmarks.waiting import wait_until
 from tests.app.api.page.pictures import expect_size, open_image
-from tests.app.server_process import ServerProcess, wait_until
+from tests.app.server_process import ServerProcess
 
 pytestmark = pytest.mark.slow
 
