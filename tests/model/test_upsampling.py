@@ -97,11 +97,6 @@ def test_learned_upsampling_is_the_dense_transposed_convolution(factor: int, gri
     torch.testing.assert_close(upsampled, expected, rtol=0, atol=1e-12)
 
 
-def test_learned_upsampling_starts_as_the_fixed_one() -> None:
-    scores = torch.randn(1, 3, 4, 5, generator=torch.Generator().manual_seed(4))
-    torch.testing.assert_close(LearnedUpsampling(3, 8)(scores), BilinearUpsampling(3, 8)(scores))
-
-
 def test_gradients_reach_the_learned_kernel_as_in_the_dense_form() -> None:
     random = torch.Generator().manual_seed(5)
     scores = torch.randn(1, 2, 3, 3, generator=random, dtype=torch.float64)

@@ -189,20 +189,6 @@ def test_threads_wait_for_a_full_queue(start_server: Start) -> None:
     assert all(np.array_equal(one.mask, found[0].mask) for one in found)
 
 
-@pytest.mark.slow
-def test_tasks_wait_for_a_full_queue(start_server: Start) -> None:
-    server = start_server(concurrency=1, queue_length=0)
-
-    async def ask() -> None:
-        async with AsyncClient(server.url, retries=100) as client:
-            found = await asyncio.gather(*(client.segment(CAT) for _ in range(6)))
-            assert all(np.array_equal(one.mask, found[0].mask) for one in found)
-
-    started = time.monotonic()
-    asyncio.run(ask())
-    _require_waited(server, started)
-
-
 def test_a_full_queue_that_stays_full_is_told(connect: Connect) -> None:
     body = b'{"type":"/problems/queue-full","title":"Queue full","status":429,"detail":"try again in 60 s"}'
     with ScriptedServer(response("429 Too Many Requests", body, "Retry-After: 60")) as scripted:

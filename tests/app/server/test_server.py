@@ -25,8 +25,6 @@ from model.labels import VOC
 from tests.app.load import CLIENTS, Load, logged_statuses
 from tests.app.problems import require_problem
 from tests.app.server_process import ServerProcess, refused_start
-from tests.model.random_checkpoint import random_checkpoint
-from tests.precisions import needs_int8
 
 Start = Callable[..., ServerProcess]
 
@@ -230,16 +228,6 @@ def test_foreign_weights_end_the_start_with_a_sentence(shared_data: Path) -> Non
     assert "Traceback" not in said
 
 
-@needs_int8
-def test_int8_of_weights_without_ranges_ends_the_start_with_a_sentence(tmp_path: Path) -> None:
-    file = tmp_path / "weights.safetensors"
-    random_checkpoint().save(file)
-    code, said = refused_start(weights=file, precision="int8", device="cpu")
-    assert code == 3
-    assert "export it with --calibrate" in said
-    assert "Traceback" not in said
-
-
 def test_a_precision_that_the_cpu_does_not_have_ends_the_start_with_a_sentence() -> None:
     # A process of its own: a forked one may have asked oneDNN already.
     variables = {"ONEDNN_MAX_CPU_ISA": "AVX2", "FCN_PRECISION": "bfloat16", "FCN_DEVICE": "cpu", "FCN_PORT": "0"}
@@ -286,16 +274,6 @@ def test_a_client_that_sends_far_too_much_reads_the_refusal(start_server: Start,
     server = start_server(weights=small_weights, max_upload_bytes=1000)
     with server.client() as client:
         require_problem(client.post("/segment", content=bytes(30_000_000)), problems.BODY_TOO_LARGE)
-
-
-@pytest.mark.slow
-def test_sigterm_gives_up_an_image_that_outlasts_the_drain(start_server: Start) -> None:
-    server = start_server(drain_timeout_s=1)
-    big = server.upload(_big_jpeg())
-    _wait_for_unfinished(server, 1)
-    server.process.send_signal(signal.SIGTERM)
-    assert server.process.wait(timeout=60) == 0
-    big.close()
 
 
 def test_a_request_that_outlasts_the_shutdown_is_told_so(start_server: Start) -> None:

@@ -8,12 +8,11 @@ from PIL import Image
 from typer.testing import CliRunner, Result
 
 from model.checkpoint import Checkpoint
-from model.errors import CheckpointError, DeviceError, TilingError
+from model.errors import DeviceError, TilingError
 from tests.precisions import needs_int8
 from tests.training.voc_checkpoint import write_voc_checkpoint
 from tests.training.voc_folder import halves, write_voc_folder
 from training.__main__ import cli
-from training.errors import DatasetError
 from training.export.calibration import calibrate
 
 
@@ -93,13 +92,6 @@ def test_int8_is_scored_and_told(weights: Path, data: Path, tmp_path: Path) -> N
     assert scores["pixel_accuracy"] == pytest.approx(reference["pixel_accuracy"], abs=0.05)
 
 
-@needs_int8
-def test_int8_of_a_checkpoint_without_ranges_is_refused(weights: Path, data: Path) -> None:
-    error = _evaluate(weights, data, "--precision", "int8").exception
-    assert isinstance(error, CheckpointError)
-    assert "export it with --calibrate" in str(error)
-
-
 def test_a_precision_that_the_cpu_does_not_have_is_refused(
     weights: Path, data: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -131,16 +123,3 @@ def test_bands_that_are_too_small_are_refused_with_the_least(weights: Path, data
     error = _evaluate(weights, data, "--mode", "exact", "--band-pixels", "32").exception
     assert isinstance(error, TilingError)
     assert "at least 1024 pixels" in str(error)
-
-
-def test_an_image_too_large_for_whole_is_the_models_error(weights: Path, tmp_path: Path) -> None:
-    root = write_voc_folder(tmp_path / "made", {"large": halves(0, 8, 1000, 1016)}, split="val")
-    error = _evaluate(weights, root, "--mode", "whole", "--scale", "4").exception
-    assert isinstance(error, TilingError)
-    assert "4064 x 4000 pixels is too large" in str(error)
-
-
-def test_a_missing_list_is_named(weights: Path, data: Path) -> None:
-    error = _evaluate(weights, data, "--split", "test").exception
-    assert isinstance(error, DatasetError)
-    assert "test.txt" in str(error)

@@ -202,14 +202,6 @@ def test_the_worst_alone_come_worst_first_and_without_those_that_are_all_void(
         assert picture.height < 8 + HEADING + 5 * ROW
 
 
-def test_no_sample_is_among_the_best_and_the_worst(weights: Path, graded: Path, tmp_path: Path) -> None:
-    sheet = tmp_path / "sheet.png"
-    assert _predict(weights, graded, sheet, "--best", "3", "--worst", "3").exit_code == 0
-    np.testing.assert_array_equal(_panel(sheet, 3, 2, headings=2), _truths(graded)["wrong"])
-    with Image.open(sheet) as picture:
-        assert picture.height < 8 + 2 * HEADING + 5 * ROW
-
-
 @pytest.mark.parametrize("option", [("--first", "0"), ("--count", "4"), ("--step", "1")])
 def test_best_and_worst_go_with_no_other_choice_of_samples(
     weights: Path, graded: Path, tmp_path: Path, option: tuple[str, str]

@@ -136,11 +136,6 @@ def test_resume_is_one_of_two_words(data: Path, tmp_path: Path) -> None:
     assert "'auto' or 'never'" in result.output
 
 
-def test_train_refuses_an_absent_device(data: Path, backbone: Path, tmp_path: Path) -> None:
-    result = _train("--source", f"{data}:train:2", "--backbone", backbone, "--out", tmp_path, "--device", "quantum")
-    assert isinstance(result.exception, DeviceError)
-
-
 def test_a_folder_that_cannot_be_written_is_refused_before_the_data_is_read(tmp_path: Path) -> None:
     (tmp_path / "file").touch()
     result = _train("--data", tmp_path / "missing", "--out", tmp_path / "file/run")
@@ -192,12 +187,6 @@ def test_no_source_at_all_is_refused(tmp_path: Path) -> None:
     result = _train("--out", tmp_path / "run")
     assert isinstance(result.exception, ConfigError)
     assert "at least one source" in str(result.exception)
-
-
-def test_a_source_whose_folder_is_missing_is_named(tmp_path: Path) -> None:
-    result = _train("--source", f"{tmp_path}:train:2", "--out", tmp_path / "run")
-    assert isinstance(result.exception, DatasetError)
-    assert str(tmp_path) in str(result.exception)
 
 
 @pytest.mark.parametrize(

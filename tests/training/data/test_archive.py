@@ -18,18 +18,6 @@ def archive(server: WebServer) -> Archive:
     return Archive("data.tar", f"{server.url}/mirror/file", hashlib.md5(CONTENT).hexdigest())
 
 
-def test_a_download_gets_the_archives_name_when_its_checksum_is_right(archive: Archive, tmp_path: Path) -> None:
-    assert archive.download(tmp_path) == tmp_path / "data.tar"
-    assert [file.name for file in tmp_path.iterdir()] == ["data.tar"]
-    assert (tmp_path / "data.tar").read_bytes() == CONTENT
-
-
-def test_an_archive_that_is_there_is_not_downloaded(archive: Archive, server: WebServer, tmp_path: Path) -> None:
-    (tmp_path / "data.tar").write_bytes(CONTENT)
-    assert archive.download(tmp_path) == tmp_path / "data.tar"
-    assert server.requests == []
-
-
 def test_a_wrong_file_that_is_there_is_refused_and_left_to_its_owner(
     archive: Archive, server: WebServer, tmp_path: Path
 ) -> None:

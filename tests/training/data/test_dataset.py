@@ -60,20 +60,8 @@ def test_a_foreign_index_is_refused_by_file(root: Path) -> None:
         VocDataset(root, "train")[0]
 
 
-def test_a_foreign_colour_is_refused_by_file(root: Path) -> None:
-    Image.new("RGB", (70, 60), (1, 2, 3)).save(root / "SegmentationClass" / "one.png")
-    with pytest.raises(DatasetError, match=r"one\.png: colour \(1, 2, 3\) at row 0, column 0"):
-        VocDataset(root, "train")[0]
-
-
 def test_a_missing_list_is_refused_by_name(root: Path) -> None:
     with pytest.raises(DatasetError, match=r"val\.txt cannot be read: .*No such file"):
-        VocDataset(root, "val")
-
-
-def test_an_empty_list_is_refused(root: Path) -> None:
-    (root / "ImageSets" / "Segmentation" / "val.txt").write_text("\n")
-    with pytest.raises(DatasetError, match=r"val\.txt names no image"):
         VocDataset(root, "val")
 
 
@@ -103,11 +91,6 @@ def test_a_name_with_a_dot_is_no_suffix(root: Path) -> None:
     assert VocDataset(root, "train")[0].name == "leaf.v2"
 
 
-def test_a_folder_without_masks_is_refused(tmp_path: Path) -> None:
-    with pytest.raises(DatasetError, match="has neither folder SegmentationClassAug nor SegmentationClass"):
-        VocDataset(tmp_path, "train")
-
-
 @pytest.mark.parametrize("file", ["JPEGImages/two.jpg", "SegmentationClass/two.png"])
 def test_a_missing_picture_is_refused_by_name_when_its_turn_comes(root: Path, file: str) -> None:
     (root / file).unlink()
@@ -122,12 +105,6 @@ def test_a_damaged_picture_is_refused_by_name(root: Path, file: str) -> None:
     (root / file).write_bytes((root / file).read_bytes()[:150])
     with pytest.raises(DatasetError, match=f"{Path(file).name} cannot be decoded"):
         VocDataset(root, "train")[1]
-
-
-def test_a_mask_of_another_size_is_refused(root: Path) -> None:
-    Image.fromarray(halves(0, 1, 61, 70)).save(root / "SegmentationClass" / "one.png")
-    with pytest.raises(DatasetError, match=r"one\.png has size \(61, 70\), its image \(60, 70\)"):
-        VocDataset(root, "train")[0]
 
 
 def test_without_masks_nothing_is_known_of_any_pixel(root: Path) -> None:

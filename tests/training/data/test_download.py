@@ -49,15 +49,10 @@ def test_progress_goes_on_where_the_download_broke_off(
     monkeypatch.setattr(progress, "_CONSOLE", Console(stderr=True, force_terminal=True, force_interactive=True))
     file.write_bytes(CONTENT[:700_000])
     download(url, file)
+    assert file.read_bytes() == CONTENT
+    assert server.ranges == ["bytes=700000-"]
     assert "0.7/1.0 MB" in (shown := capsys.readouterr().err)
     assert "1.0/1.0 MB" in shown
-
-
-def test_a_download_of_an_earlier_run_is_completed(server: WebServer, url: str, file: Path) -> None:
-    file.write_bytes(CONTENT[:400_000])
-    download(url, file)
-    assert file.read_bytes() == CONTENT
-    assert server.ranges == ["bytes=400000-"]
 
 
 def test_a_server_that_sends_no_parts_makes_it_begin_anew(server: WebServer, url: str, file: Path) -> None:
@@ -74,13 +69,6 @@ def test_a_server_that_never_gets_further_is_given_up(server: WebServer, url: st
     ):
         download(url, file)
     assert len(server.requests) == 2
-
-
-def test_a_complete_file_is_left_as_it_is(server: WebServer, url: str, file: Path) -> None:
-    file.write_bytes(CONTENT)
-    download(url, file)
-    assert file.read_bytes() == CONTENT
-    assert server.ranges == ["bytes=1000000-"]
 
 
 def test_a_server_that_tells_no_length_is_believed(server: WebServer, url: str, file: Path) -> None:

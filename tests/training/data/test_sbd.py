@@ -5,7 +5,7 @@ import pytest
 from PIL import Image
 
 from model.labels import VOC
-from tests.training.voc_archives import SBD_MASKS, TRAINAUG, VOC_MASKS, mat_bytes, serve_all
+from tests.training.voc_archives import SBD_MASKS, mat_bytes, serve_all
 from tests.training.voc_folder import halves
 from tests.training.web_server import WebServer
 from training.data.fetching import fetch
@@ -17,18 +17,6 @@ from training.errors import FetchError
 def root(server: WebServer, tmp_path: Path) -> Path:
     fetch(tmp_path, serve_all(server))
     return tmp_path
-
-
-def test_trainaug_is_vocs_train_and_all_of_sbd_without_vocs_val(root: Path) -> None:
-    assert (root / "ImageSets" / "Segmentation" / "trainaug.txt").read_text().split() == TRAINAUG
-
-
-def test_masks_are_vocs_own_where_there_is_one_and_else_sbds(root: Path) -> None:
-    expected = SBD_MASKS | VOC_MASKS
-    assert {file.stem for file in (root / "SegmentationClassAug").iterdir()} == set(expected)
-    for name, mask in expected.items():
-        with Image.open(root / "SegmentationClassAug" / f"{name}.png") as picture:
-            np.testing.assert_array_equal(np.asarray(picture), mask)
 
 
 def test_sbds_masks_are_pictures_in_vocs_colours(root: Path) -> None:

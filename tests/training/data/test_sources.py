@@ -11,7 +11,7 @@ from tests.training.voc_folder import halves, write_voc_folder
 from training.config import DataConfig, SmallImages, SourceConfig
 from training.data.soft_labels import SoftLabels
 from training.data.sources import open_sources
-from training.errors import ConfigError, DatasetError
+from training.errors import DatasetError
 
 
 @pytest.fixture
@@ -95,11 +95,6 @@ def test_faults_of_sources_and_validation_come_in_one_error(folder: Path) -> Non
     for fault in ("f1.jpg is missing", "empty.txt names no image", "f3.npz is missing", "s0.png is missing"):
         assert fault in str(error.value)
     assert str(error.value).startswith("6 faults in the data:")
-
-
-def test_no_source_at_all_is_refused() -> None:
-    with pytest.raises(ConfigError, match="name at least one source"):
-        open_sources(DataConfig(), VOC)
 
 
 _OWN = Labels(("background", "leaf"), ((0, 0, 0), (0, 160, 60)))

@@ -122,11 +122,6 @@ def test_a_network_is_scored_by_its_own_masks(dataset: VocDataset, views: Views)
     assert (scores.scales, scores.flip) == (views.scales, views.flip)
 
 
-def test_the_table_names_the_views(segmenter: Segmenter, dataset: VocDataset) -> None:
-    scores = replace(evaluate(segmenter, dataset), scales=(0.75, 1.0), flip=True)
-    assert "made/val: 2 images, tiling auto, scales 0.75, 1, flipped too\n" in scores.table()
-
-
 def test_exact_scores_as_whole_does_and_overlap_does_not(tmp_path: Path) -> None:
     checkpoint = random_checkpoint()
     side = 480

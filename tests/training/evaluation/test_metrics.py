@@ -2,13 +2,11 @@ import math
 
 import numpy as np
 import pytest
-import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as npst
 from numpy.typing import NDArray
 from sklearn.metrics import accuracy_score, balanced_accuracy_score, confusion_matrix, jaccard_score
-from torchmetrics.classification import MulticlassAccuracy, MulticlassConfusionMatrix, MulticlassJaccardIndex
 
 from training.evaluation.metrics import ConfusionMatrix
 
@@ -117,23 +115,6 @@ def test_scores_are_those_of_scikit_learn(seed: int) -> None:
     assert matrix.miou() == pytest.approx(jaccard_score(*pair, average="macro"), rel=1e-12)
     assert matrix.pixel_accuracy == pytest.approx(accuracy_score(*pair), rel=1e-12)
     assert matrix.mean_accuracy == pytest.approx(balanced_accuracy_score(*pair), rel=1e-12)
-
-
-@pytest.mark.parametrize("seed", range(3))
-def test_scores_are_those_of_torchmetrics(seed: int) -> None:
-    truth, prediction = _random_masks(seed)
-    matrix = _matrix(21, truth, prediction)
-    pair = torch.from_numpy(prediction).long(), torch.from_numpy(truth).long()
-    counts = MulticlassConfusionMatrix(21, ignore_index=255)(*pair)
-    np.testing.assert_array_equal(matrix.counts, counts.numpy())
-    iou = MulticlassJaccardIndex(21, ignore_index=255, average="none")(*pair)
-    np.testing.assert_allclose(matrix.iou[:20], iou[:20].numpy(), rtol=1e-5)
-    accuracy = MulticlassAccuracy(21, ignore_index=255, average="none")(*pair)
-    np.testing.assert_allclose(matrix.class_accuracy[:20], accuracy[:20].numpy(), rtol=1e-5)
-    micro = MulticlassAccuracy(21, ignore_index=255, average="micro")(*pair)
-    assert matrix.pixel_accuracy == pytest.approx(micro.item(), rel=1e-5)
-    macro = MulticlassJaccardIndex(21, ignore_index=255, average="macro")(*pair)
-    assert matrix.miou() == pytest.approx(macro.item(), rel=1e-5)
 
 
 def test_masks_of_different_sizes_are_refused() -> None:

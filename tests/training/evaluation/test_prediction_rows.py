@@ -86,9 +86,3 @@ def test_compact_panels_stand_four_a_line(segmenter: Segmenter, prediction: NDAr
     samples = [Sample(str(number), IMAGE, prediction) for number in range(9)]
     rows = compact_rows(samples, segmenter, 100)
     assert [[panel.caption[0] for panel in row] for row in rows] == [list("0123"), list("4567"), ["8"]]
-
-
-def test_panels_are_shrunk_to_the_side_asked_for(segmenter: Segmenter, prediction: NDArray[np.uint8]) -> None:
-    sample = Sample("one", IMAGE, prediction)
-    assert [panel.picture.size for panel in full_rows([sample], segmenter, 35)[0]] == [(35, 30)] * 3
-    assert compact_rows([sample], segmenter, 35)[0][0].picture.size == (35 + 2 + 35, 30)

@@ -234,15 +234,10 @@ def test_a_diverging_loss_stops_the_run_and_names_the_step(dataset: VocDataset, 
 def test_a_run_that_diverges_later_names_its_last_checkpoint(dataset: VocDataset, tmp_path: Path) -> None:
     config = _settings(30, optimizer__learning_rate=1e30, optimizer__head_learning_rate=1e30, run__save_every=1)
     trainer = _trainer(_network(), dataset, config, tmp_path / "run")
-    with pytest.raises(DivergedError, match=re.escape(str(trainer.checkpoint_file))):
+    file = re.escape(str(trainer.checkpoint_file))
+    with pytest.raises(DivergedError, match=rf"the loss is (nan|inf) at step [2-9].*{file}"):
         trainer.train()
     assert trainer.checkpoint_file.is_file()
-
-
-def test_a_learning_rate_far_too_high_diverges(dataset: VocDataset, tmp_path: Path) -> None:
-    config = _settings(30, optimizer__learning_rate=1e30, optimizer__head_learning_rate=1e30)
-    with pytest.raises(DivergedError, match=r"the loss is (nan|inf) at step [2-9]"):
-        _train(_network(), dataset, config, tmp_path / "run")
 
 
 def test_bfloat16_trains_too(dataset: VocDataset, tmp_path: Path) -> None:

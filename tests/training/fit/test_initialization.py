@@ -5,7 +5,7 @@ import pytest
 import torch
 from safetensors.torch import save_file
 
-from model.errors import CheckpointError, NetworkError
+from model.errors import NetworkError
 from model.labels import VOC, Labels
 from model.networks import Architecture, NetworkConfig, build_network
 from model.networks.resnet import ResNet
@@ -109,8 +109,3 @@ def test_another_network_takes_over_the_layers_that_it_shares(tmp_path: Path) ->
     assert started.keys() > checkpoint.weights.keys()
     assert all(torch.equal(started[name], weight) for name, weight in checkpoint.weights.items())
     assert network.training
-
-
-def test_a_missing_checkpoint_is_refused(tmp_path: Path) -> None:
-    with pytest.raises(CheckpointError, match="there is no weights file"):
-        starting_network(_config(StartConfig(checkpoint=tmp_path / "absent.safetensors")), VOC)

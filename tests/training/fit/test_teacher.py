@@ -8,7 +8,6 @@ from hypothesis import given
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
-from model.errors import CheckpointError
 from model.labels import VOC
 from model.segmenter import Segmenter
 from tests.model.random_checkpoint import random_checkpoint, small_labels
@@ -54,11 +53,6 @@ def test_a_checkpoints_probabilities_are_those_of_its_pixels(tmp_path: Path) -> 
     assert np.ptp(of_cells[0]) > 0.2
     assert np.abs(probabilities - of_cells).mean() < 0.01
     assert np.abs(probabilities - of_cells[:, :, ::-1]).mean() > 0.05
-
-
-def test_a_missing_checkpoint_is_refused(tmp_path: Path) -> None:
-    with pytest.raises(CheckpointError, match="there is no weights file"):
-        CheckpointTeacher(tmp_path / "absent.safetensors", "cpu")
 
 
 @given(length=st.integers(1, 5000), side=st.integers(16, 1000))
