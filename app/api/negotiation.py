@@ -1,4 +1,8 @@
-"""Which media type a client would like: the Accept header of RFC 9110, section 12.5.1."""
+"""Which media type a client would like: the Accept header of RFC 9110, section 12.5.1.
+
+By hand: python-mimeparse distinguishes case, takes a quality that is no number for 1 and raises at a range without a
+slash; Werkzeug's parser is right about all of these, and part of a second web framework.
+"""
 
 from app.formats.output_format import OutputFormat
 from app.problems import NOT_ACCEPTABLE, ProblemError

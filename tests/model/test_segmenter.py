@@ -229,17 +229,6 @@ def test_the_most_probable_class_is_that_of_the_mask(tiling: Tiling, monkeypatch
     np.testing.assert_allclose(probabilities.max(axis=0) * 255, result.confidence, atol=0.51)
 
 
-def test_class_counts_add_up_to_the_image() -> None:
-    result = _segmenter().segment(_noise(75, 90))
-    shares = result.classes()
-    assert len(shares) > 1
-    assert sum(share.pixels for share in shares) == 75 * 90
-    assert sum(share.fraction for share in shares) == pytest.approx(1)
-    for share in shares:
-        assert share.pixels == (result.mask == share.index).sum()
-        assert share.name == f"class {share.index}"
-
-
 def test_each_stage_takes_time() -> None:
     timings = _segmenter().segment(_noise(75, 90)).timings
     assert timings.preprocess_s > 0
@@ -256,13 +245,6 @@ def test_several_threads_get_what_one_gets() -> None:
         together = [result.mask for result in threads.map(segment, images * 3)]
     for one, other in zip(alone * 3, together, strict=True):
         np.testing.assert_array_equal(one, other)
-
-
-def test_nothing_is_kept_between_calls() -> None:
-    segmenter = _segmenter()
-    first = segmenter.segment(_noise(50, 50)).mask.copy()
-    segmenter.segment(_noise(90, 40, seed=1), tiling=Tiling.OVERLAP)
-    np.testing.assert_array_equal(segmenter.segment(_noise(50, 50)).mask, first)
 
 
 def test_work_is_done_when_it_is_asked_for() -> None:
