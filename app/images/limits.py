@@ -30,8 +30,8 @@ Measured with Pillow 13 and pillow-heif 1.8. Pillow itself has 4 bytes of all bu
 
 _BYTES_PER_COSTLY_PIXEL: Mapping[str, tuple[int, int, int]] = {
     **_BYTES_PER_PIXEL,
-    "JPEG": (5, 11, 13),
-    "MPO": (5, 11, 13),
+    "JPEG": (7, 11, 13),
+    "MPO": (7, 11, 13),
     "HEIF": (7, 17, 23),
 }
 

@@ -51,6 +51,8 @@ def _to_srgb(picture: Image.Image) -> Callable[[Image.Image], NDArray[np.uint8]]
 
     def opaque(strip: Image.Image) -> NDArray[np.uint8]:
         if strip.mode in _SIXTEEN_BIT_MODES:
+            if colors is not None:
+                return colors.to_srgb(np.asarray(strip)[..., None])
             strip = Image.fromarray(_grey(strip, 65535)[..., 0])
         if profile is not None:
             return profile.to_srgb(strip if strip.mode == profile.mode else strip.convert(profile.mode))

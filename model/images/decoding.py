@@ -14,11 +14,11 @@ from PIL import Image
 from model.errors import ImageDamagedError, ImageFileError
 from model.images.bmp import read_bit_fields
 from model.images.conversion import write_rgb
-from model.images.gif import frame_of_screen, whiten_around
-from model.images.jpeg import require_whole_scan
+from model.images.first_frame import frame_of_screen, whiten_around
+from model.images.jpeg import load_whole
 from model.images.opening import damaged, open_page, open_picture
 from model.images.orientation import as_stored, is_on_its_side, orientation_of
-from model.images.png import transparent_deep_pixels, transparent_sample
+from model.images.png import require_all_rows, transparent_deep_pixels, transparent_sample
 from model.images.tiff import read_layout
 from model.images.tiff_samples import read_rgb
 
@@ -75,15 +75,18 @@ def _decode(picture: Image.Image, file: BinaryIO, allocate: Allocate) -> NDArray
         file.seek(0)
         picture = open_picture(file)
         del picture.info["transparency"]
-    announced, frame = picture.size, frame_of_screen(picture)
+    announced, frame = picture.size, frame_of_screen(picture, file)
+    if picture.format in ("JPEG", "MPO"):
+        file.seek(0)
+        picture = load_whole(file.read())
     picture.load()
+    if picture.format == "PNG":
+        require_all_rows(picture, file)
     if picture.format == "HEIF" and picture.size != announced:
         (width, height), (announced_width, announced_height) = picture.size, announced
         raise ImageDamagedError(
             f"the HEIF image has {width} x {height} pixels, and says that it has {announced_width} x {announced_height}"
         )
-    if picture.format in ("JPEG", "MPO"):
-        require_whole_scan(picture, file)
     image, stored = _allocate_upright(picture.height, picture.width, orientation_of(picture), allocate)
     write_rgb(picture, stored)
     if deep is not None:

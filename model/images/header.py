@@ -7,6 +7,7 @@ from PIL import Image
 
 from model.errors import ImageDamagedError
 from model.images.bmp import read_bit_fields
+from model.images.jpeg import read_frame
 from model.images.opening import open_page, open_picture
 from model.images.orientation import is_on_its_side, orientation_of
 from model.images.tiff import TiffLayout, read_layout
@@ -23,8 +24,8 @@ class Header:
         format: one of ``opening.FORMATS``, or MPO.
         mode: Pillow's name of the pixel layout.
         height, width: upright; a PNG whose orientation follows its pixels says so only when it is decoded.
-        is_costly: whether decoding takes more memory than is usual for the format: a progressive JPEG is held as
-            coefficients, and samples of more than 8 bits take two bytes.
+        is_costly: whether decoding takes more memory than is usual for the format: a JPEG of several scans is held
+            as coefficients, and samples of more than 8 bits take two bytes.
         extra_bytes: memory a pixel at the peak of decoding, beyond what is usual for the format.
     """
 
@@ -65,7 +66,7 @@ def read_header(file: BinaryIO, max_pixels: int) -> Header:
     if picture.format != "TIFF" and is_on_its_side(orientation_of(picture)):
         width, height = height, width
     extra_bytes = 2 * _CONVERSION_BYTES if picture.info.get("transparency") and picture.mode == "RGB" else 0
-    return Header(picture.format or "", picture.mode, height, width, _is_costly(picture), extra_bytes)
+    return Header(picture.format or "", picture.mode, height, width, _is_costly(picture, file), extra_bytes)
 
 
 def read_orientation(file: BinaryIO) -> int:
@@ -108,10 +109,11 @@ def _header_of_samples(layout: TiffLayout) -> Header:
     return Header("TIFF", "RGBA", height, width, extra_bytes=extra_bytes)
 
 
-def _is_costly(picture: Image.Image) -> bool:
+def _is_costly(picture: Image.Image, file: BinaryIO) -> bool:
     match picture.format:
         case "JPEG" | "MPO":
-            return "progressive" in picture.info
+            file.seek(0)
+            return not read_frame(file.read()).has_one_scan
         case "HEIF":
             return int(picture.info["bit_depth"]) > 8
         case _:

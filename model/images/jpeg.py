@@ -1,101 +1,129 @@
-"""JPEG files that are refused: coding processes without a decoder, and scans that end before the picture does."""
+"""JPEG files: coding processes that are refused, and scans that end before the picture does."""
 
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
 from io import BytesIO
-from typing import BinaryIO
+from zlib import crc32
 
-import numpy as np
-from numpy.typing import NDArray
 from PIL import Image
 
 from model.errors import ImageDamagedError, UnsupportedImageError
 
+_BASELINE, _EXTENDED, _ARITHMETIC = 0xC0, 0xC1, 0xC9
 _LOSSLESS = {0xC3, 0xC7, 0xCB, 0xCF}
 _HIERARCHICAL = {0xC5, 0xC6, 0xCD, 0xCE}
 _FRAMES = {*range(0xC0, 0xD0)} - {0xC4, 0xC8, 0xCC}
-_SEQUENTIAL = {0xC0, 0xC1}
-_ALONE = {0x01, *range(0xD0, 0xD9)}
 _JPEG_LS = 0xF7
-_SCAN = 0xDA
+_START, _END, _SCAN = 0xD8, 0xD9, 0xDA
+_MARKER = re.compile(rb"\xff+([^\x00\xff\xd0-\xd7])")
+"""A marker that is neither a byte of a scan nor one between a scan's intervals."""
 
-_CORNER = 4
-"""Pixels of the last rows and columns that are alike where a scan ended early."""
+_LOOKAHEAD = bytes(16)
+"""Bytes that a decoder may take beyond a complete scan: it fills a register, and arithmetic coding leaves out zeros."""
 
-_SHRINKING = 8
-_BEYOND = b"".join(bytes([0xFF, 0xD0 + number]) + bytes(range(1, 250)) for number in range(8))
-"""Numbers that mean pixels, if a decoder still wants some: of the interval at hand and of all that may follow."""
+_BEYOND = _LOOKAHEAD + b"".join(bytes(range(1, 250)) + bytes([0xFF, 0xD0 + number]) for number in range(8))
+"""Bytes that change a picture whose last scan is incomplete, whichever interval it ends in."""
 
 
-def require_readable(file: BinaryIO) -> None:
+@dataclass(frozen=True, slots=True)
+class JpegFrame:
+    """What a JPEG says of its picture before the first scan.
+
+    Attributes:
+        process: marker of the coding process, as SOF0; 0 if there is none.
+        bits: of a sample; 0 if there is no frame.
+        has_one_scan: whether the first scan has the whole picture.
+    """
+
+    process: int = 0
+    bits: int = 0
+    has_one_scan: bool = True
+
+
+def read_frame(data: bytes) -> JpegFrame:
+    """Read the frame of a JPEG file."""
+    process = bits = components = 0
+    for marker, _, segment in _segments(data):
+        if marker in _FRAMES or marker == _JPEG_LS:
+            process, bits, components = marker, int.from_bytes(segment[:1]), int.from_bytes(segment[5:6])
+        if marker == _SCAN:
+            is_whole = segment[:1] == bytes([components])
+            return JpegFrame(process, bits, is_whole and process in (_BASELINE, _EXTENDED, _ARITHMETIC))
+    return JpegFrame(process, bits)
+
+
+def require_readable(data: bytes) -> None:
     """Refuse a JPEG of a process that is not read, by name.
 
     Raises:
         UnsupportedImageError: lossless, hierarchical, of more than 8 bits, or JPEG-LS.
     """
-    frame, bits, _ = _frame(file)
+    frame = read_frame(data)
     name = ""
-    if frame == _JPEG_LS:
+    if frame.process == _JPEG_LS:
         name = "a JPEG-LS image"
-    elif frame in _LOSSLESS:
+    elif frame.process in _LOSSLESS:
         name = "a lossless JPEG"
-    elif frame in _HIERARCHICAL:
+    elif frame.process in _HIERARCHICAL:
         name = "a hierarchical JPEG"
-    elif frame is not None and bits != 8:
-        name = f"a JPEG of {bits} bits a sample"
+    elif frame.bits not in (0, 8):
+        name = f"a JPEG of {frame.bits} bits a sample"
     if name:
         raise UnsupportedImageError(f"the file is {name}; JPEG is read with 8 bits a sample, baseline and progressive")
 
 
-def require_whole_scan(picture: Image.Image, file: BinaryIO) -> None:
-    """Refuse a decoded JPEG whose scan ends early, though its end marker is there.
+def load_whole(data: bytes) -> Image.Image:
+    """Decode a JPEG whose scans are complete.
 
-    A decoder makes blocks of one colour of what is missing. Where the last corner is of one colour, the file is
-    decoded with more numbers before its end marker: only where some were missing, the picture changes.
+    A decoder makes blocks of one colour of what is missing, and says nothing. So a picture of one scan is decoded
+    without its end marker: a decoder that wants more than a few bytes in its place finds the file truncated. One of
+    several scans is decoded twice, with more bytes before the end marker: they change it only where some were missing.
 
     Raises:
-        ImageDamagedError: it does.
+        ImageDamagedError: the last scan ends early, though there may be an end marker.
     """
-    width, height = picture.size
-    corner = np.asarray(picture.crop((max(0, width - _CORNER), max(0, height - _CORNER), width, height)))
-    if (corner != corner[:1, :1]).any():
-        return
-    frame, _, scan = _frame(file)
-    file.seek(0)
-    data = file.read()
-    end = data.find(b"\xff\xd9", scan)
-    if frame not in _SEQUENTIAL or end < 0:
-        return
-    head = data[:end]
-    if (_small(head + b"\xff\xd9") != _small(head + _BEYOND[2:] + _BEYOND + b"\xff\xd9")).any():
-        raise ImageDamagedError("the JPEG image's scan ends before its last row, though its end marker is there")
+    frame = read_frame(data)
+    end = next((at for marker, at, _ in _segments(data) if marker == _END), len(data))
+    if frame.has_one_scan:
+        try:
+            return _loaded(data[:end] + _LOOKAHEAD)
+        except OSError as error:
+            if "truncated" in str(error) or frame.process == _ARITHMETIC:
+                raise _ends_early() from error
+            raise
+    # Two pictures in memory at once would be one too many.
+    checksum = _checksum(_loaded(data[:end] + _BEYOND + b"\xff\xd9"))
+    picture = _loaded(data[:end] + b"\xff\xd9")
+    if _checksum(picture) != checksum:
+        raise _ends_early()
+    return picture
 
 
-def _small(data: bytes) -> NDArray[np.uint8]:
+def _checksum(picture: Image.Image) -> int:
+    return crc32(picture.tobytes())
+
+
+def _ends_early() -> ImageDamagedError:
+    return ImageDamagedError("the JPEG image's scan ends before its last row")
+
+
+def _loaded(data: bytes) -> Image.Image:
     picture = Image.open(BytesIO(data), formats=["JPEG"])
-    picture.draft(None, (max(1, picture.width // _SHRINKING), max(1, picture.height // _SHRINKING)))
+    # An arithmetic decoder cannot wait for more.
+    picture.decodermaxblock = len(data)
     picture.load()
-    return np.asarray(picture)
+    return picture
 
 
-def _frame(file: BinaryIO) -> tuple[int | None, int, int]:
-    """Marker of the frame, its bits a sample, and where the first scan's header is; None if there is no frame."""
-    file.seek(2)
-    frame, bits = None, 0
-    while True:
-        marker = file.read(2)
-        if len(marker) < 2 or marker[0] != 0xFF:
-            break
-        if marker[1] == 0xFF:  # a fill byte
-            file.seek(-1, 1)
-            continue
-        if marker[1] in _ALONE:
-            continue
-        if marker[1] == _SCAN or marker[1] == 0xD9:
-            break
-        length = int.from_bytes(file.read(2), "big")
-        if marker[1] in _FRAMES or marker[1] == _JPEG_LS:
-            frame, bits = marker[1], int.from_bytes(file.read(1), "big")
-            file.seek(-1, 1)
-        file.seek(max(0, length - 2), 1)
-    at = file.tell()
-    file.seek(0)
-    return frame, bits, at
+def _segments(data: bytes) -> Iterator[tuple[int, int, bytes]]:
+    """Markers up to the end of the first picture, each with its position and what its segment holds."""
+    at = 2
+    while found := _MARKER.search(data, at):
+        marker, after = found[1][0], found.end()
+        has_length = marker not in (0x01, _START, _END)
+        length = int.from_bytes(data[after : after + 2], "big") if has_length else 0
+        yield marker, found.start(), data[after + 2 : after + length]
+        if marker == _END:
+            return
+        at = after + length

@@ -15,6 +15,7 @@ from model.errors import (
     NotAnImageError,
     UnsupportedImageError,
 )
+from model.images.avif import require_whole
 from model.images.jpeg import require_readable
 from model.images.png import forgive_long_texts
 from model.images.signatures import name_of
@@ -53,21 +54,28 @@ def open_picture(file: BinaryIO) -> Image.Image:
     Raises:
         ImageFileError: no image, with a damaged header, or of a format or pixel layout that is not read.
     """
-    start = file.read(12)
+    start = file.read(16)
     file.seek(0)
     if start[:3] == b"\xff\xd8\xff":
-        require_readable(file)
-    if start[4:8] == b"ftyp" or start[8:11] == b"CR\x02":
+        require_readable(file.read())
+        file.seek(0)
+    if start[4:8] == b"ftyp" or start[8:11] == b"CR\x02" or start[12:16] == b"CgBI":
         unread = name_of(start)
         if unread is not None:
             raise UnsupportedImageError(f"the file is {unread}; readable are {', '.join(FORMATS)}")
     try:
-        return Image.open(file, formats=FORMATS)
+        picture = Image.open(file, formats=FORMATS)
     except UnidentifiedImageError as error:
         file.seek(0)
         raise _unidentified(file.read()) from error
     except Exception as error:
+        if str(error).startswith("Unsupported"):
+            raise UnsupportedImageError(f"the file has a layout that is not read: {error}") from error
         raise damaged("the image's header cannot be read", error) from error
+    if picture.format == "AVIF":
+        file.seek(0)
+        require_whole(picture, file.read())
+    return picture
 
 
 def damaged(what: str, error: Exception) -> ImageFileError:

@@ -8,7 +8,9 @@ from PIL import ExifTags, Image
 
 
 def orientation_of(picture: Image.Image) -> object:
-    """EXIF's, as far as it has been read: 1 to 8, or nonsense."""
+    """EXIF's, as far as it has been read: 1 to 8, or nonsense; of an AVIF that of its boxes, which Pillow has there."""
+    if picture.format == "AVIF":
+        picture.info.pop("xmp", None)  # Pillow takes it from there, too
     try:
         # A PNG's own method would decode all of it.
         return Image.Image.getexif(picture).get(ExifTags.Base.Orientation, 1)

@@ -1,12 +1,19 @@
-"""What Pillow leaves out of PNG files: transparent samples that are not of 8 bits, gamma and primaries, long texts."""
+"""What Pillow leaves out of PNG files: transparent samples that are not of 8 bits, gamma and primaries, long texts,
+and that rows may be missing.
+"""
 
+import struct
+import zlib
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any, BinaryIO
 
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageFile, PngImagePlugin
+
+from model.errors import ImageDamagedError
 
 _SRGB_GAMMA = 1 / 2.2
 _SRGB_PRIMARIES = (0.3127, 0.329, 0.64, 0.33, 0.3, 0.6, 0.15, 0.06)
@@ -16,24 +23,34 @@ _XYZ_OF_SRGB = np.array([[0.4124, 0.3576, 0.1805], [0.2126, 0.7152, 0.0722], [0.
 _NEAR = 0.01
 """A gamma or a coordinate that is so near to sRGB's is taken for it."""
 
+_CHANNELS = {0: 1, 2: 3, 3: 1, 4: 2, 6: 4}
+"""Samples of a pixel, by colour type."""
+
+_INTERLACED = ((0, 0, 8, 8), (0, 4, 8, 8), (4, 0, 8, 4), (0, 2, 4, 4), (2, 0, 4, 2), (0, 1, 2, 2), (1, 0, 2, 1))
+"""Passes of an interlaced picture: the first row and column, and the steps between rows and between columns."""
+
+_INFLATED_BYTES = 1 << 20
+"""Bytes of pixels that are inflated at a time."""
+
 
 @dataclass(frozen=True, slots=True)
 class PngColors:
     """What a PNG says of its colours' light, by gAMA and cHRM.
 
     Attributes:
-        table: (256,) float64, light 0..1 of a sample.
+        gamma: exponent of a sample, given its light.
         matrix: (3, 3), to the light of sRGB's primaries; None if they are the file's.
     """
 
-    table: NDArray[np.float64]
+    gamma: float
     matrix: NDArray[np.float64] | None
 
-    def to_srgb(self, colors: NDArray[np.uint8]) -> NDArray[np.uint8]:
-        """(..., C), uint8; C is 3, or 1 of grey."""
+    def to_srgb(self, colors: NDArray[np.uint8] | NDArray[np.uint16]) -> NDArray[np.uint8]:
+        """(..., C), uint8, of samples of 8 or 16 bits; C is 3, or 1 of grey."""
+        light = _light(self.gamma, 1 << 8 * colors.itemsize)
         if self.matrix is None or colors.shape[-1] == 1:
-            return _encoded(self.table)[colors]
-        return _encoded(np.clip(self.table[colors] @ self.matrix.T, 0, 1))
+            return _encoded(light)[colors]
+        return _encoded(np.clip(light[colors] @ self.matrix.T, 0, 1))
 
 
 def find_colors(picture: Image.Image) -> PngColors | None:
@@ -44,7 +61,7 @@ def find_colors(picture: Image.Image) -> PngColors | None:
     matrix = _matrix(picture.info.get("chromaticity"))
     if matrix is None and abs(gamma - _SRGB_GAMMA) < _NEAR:
         return None
-    return PngColors((np.arange(256) / 255) ** (1 / gamma), matrix)
+    return PngColors(gamma, matrix)
 
 
 def transparent_sample(picture: Image.Image) -> int | None:
@@ -74,6 +91,44 @@ def transparent_deep_pixels(picture: Image.Image, file: BinaryIO) -> NDArray[np.
         for channel in range(3):
             pixels &= bytes_[..., channel] == (color[channel] >> shift & 0xFF)
     return pixels
+
+
+def require_all_rows(picture: Image.Image, file: BinaryIO) -> None:
+    """Refuse a decoded PNG whose compressed data ends early: Pillow leaves black what is missing, and says nothing.
+
+    Raises:
+        ImageDamagedError: rows are missing.
+    """
+    is_interlaced = bool(picture.info.get("interlace"))
+    last_row = picture.crop((0, picture.height - 1, picture.width, picture.height))
+    if not is_interlaced and np.asarray(last_row).any():
+        return
+    file.seek(24)
+    bits, color_type = file.read(2)
+    pixel_bits = bits * _CHANNELS[color_type]
+    steps = _INTERLACED if is_interlaced else ((0, 0, 1, 1),)
+    sizes = [
+        (len(range(top, picture.height, down)), len(range(left, picture.width, across)))
+        for top, left, down, across in steps
+    ]
+    wanted = sum(height * (1 + -(-width * pixel_bits // 8)) for height, width in sizes if width)
+    found = _inflated_bytes(file)
+    if found < wanted:
+        raise ImageDamagedError(f"the PNG image's compressed data ends after {found} of {wanted} bytes of pixels")
+
+
+def _inflated_bytes(file: BinaryIO) -> int:
+    """How many bytes the IDAT chunks hold."""
+    inflater, total = zlib.decompressobj(), 0
+    file.seek(8)
+    while len(head := file.read(8)) == 8:
+        length, name = struct.unpack(">I4s", head)
+        data = file.read(length)
+        file.seek(4, 1)
+        while name == b"IDAT" and data:
+            total += len(inflater.decompress(data, _INFLATED_BYTES))
+            data = inflater.unconsumed_tail
+    return total + len(inflater.flush())
 
 
 def forgive_long_texts() -> None:
@@ -119,6 +174,12 @@ def _matrix(chromaticity: object) -> NDArray[np.float64] | None:
     # White stays white, whatever its colour temperature.
     matrix = np.linalg.solve(_XYZ_OF_SRGB, to_xyz)
     return np.asarray(matrix / matrix.sum(axis=1, keepdims=True), dtype=np.float64)
+
+
+@lru_cache(maxsize=4)
+def _light(gamma: float, levels: int) -> NDArray[np.float64]:
+    """Light 0..1 of each sample."""
+    return np.asarray((np.arange(levels) / (levels - 1)) ** (1 / gamma))
 
 
 def _encoded(light: NDArray[np.float64]) -> NDArray[np.uint8]:

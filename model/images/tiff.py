@@ -12,6 +12,9 @@ from PIL.TiffImagePlugin import ImageFileDirectory_v2
 from model.errors import ImageDamagedError, UnsupportedImageError
 
 _MAGIC = (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")
+_NO_PICTURE = 1 | 4
+"""Bits of the tag NewSubfileType: a reduced picture, and a mask."""
+
 _MAX_DIRECTORIES = 64
 """Maximum number of directories read: the picture is among the first."""
 
@@ -242,7 +245,7 @@ class TiffLayout:
 
 
 def read_layout(file: BinaryIO) -> TiffLayout | None:
-    """The layout of a TIFF's first picture that is no reduced one; None if the file is no TIFF.
+    """The layout of a TIFF's first picture that is neither a reduced one nor a mask; None if the file is no TIFF.
 
     Raises:
         ImageDamagedError: its directories cannot be read.
@@ -266,7 +269,9 @@ def read_layout(file: BinaryIO) -> TiffLayout | None:
     order: Literal["<", ">"] = "<" if start[:2] == b"II" else ">"
     layouts = [TiffLayout(number, order, tags) for number, tags in enumerate(pages)]
     _refuse_camera_files(file, start, layouts)
-    return next((one for one in layouts if not one.number(254, 0) & 1 and one.number(255, 1) != 2), layouts[0])
+    return next(
+        (one for one in layouts if not one.number(254, 0) & _NO_PICTURE and one.number(255, 1) != 2), layouts[0]
+    )
 
 
 def _directories(file: BinaryIO, start: bytes, offset: int | None) -> Iterator[Mapping[int, Any]]:

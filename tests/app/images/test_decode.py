@@ -186,8 +186,11 @@ def test_formats_that_are_not_read_are_refused_by_name(start: bytes, name: str) 
     assert name in detail
 
 
-def test_a_format_of_pillow_that_is_not_offered_is_not_read() -> None:
-    assert problem_of(encoded(Image.fromarray(RAMP), "PPM"))[0] is NOT_AN_IMAGE
+@pytest.mark.parametrize(("file_format", "name"), [("PPM", "a Netpbm image"), ("TGA", "a TGA image")])
+def test_a_format_of_pillow_that_is_not_offered_is_not_read(file_format: str, name: str) -> None:
+    problem, detail = problem_of(encoded(Image.fromarray(RAMP), file_format))
+    assert problem is UNSUPPORTED_FORMAT
+    assert name in detail
 
 
 def test_a_tiff_of_five_channels_is_refused_by_name() -> None:

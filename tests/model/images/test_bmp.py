@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
+from model.errors import UnsupportedImageError
 from model.images import decode_image, read_header
 
 _COLORS = np.array([[[255, 0, 0], [0, 255, 0]], [[0, 0, 255], [255, 255, 255]]])
@@ -134,3 +135,11 @@ def test_a_picture_whose_first_row_is_the_highest_is_read() -> None:
 def test_run_lengths_are_read(bits: int, compression: int, body: bytes) -> None:
     file = _bmp((2, 3), bits, body, compression=compression, palette=_PALETTE)
     _assert_shown(file, _PALETTE[[[1, 2, 3], [1, 1, 1]]])
+
+
+@pytest.mark.parametrize(("bits", "compression"), [(2, 0), (64, 0), (0, 5)])
+def test_what_no_reader_has_is_no_damage(bits: int, compression: int) -> None:
+    header = struct.pack("<IiiHHIIiiII", 40, 3, 2, 1, bits, compression, 0, 0, 0, 0, 0)
+    file = b"BM" + struct.pack("<IHHI", 200, 0, 0, 54) + header + bytes(146)
+    with pytest.raises(UnsupportedImageError, match="not read: Unsupported BMP"):
+        decode_image(BytesIO(file))

@@ -1,5 +1,6 @@
 """HEIF and AVIF: samples of more than 8 bits, grids, and boxes that turn and mirror."""
 
+import struct
 from io import BytesIO
 
 import imagecodecs
@@ -9,6 +10,7 @@ import pytest
 from numpy.typing import NDArray
 from PIL import Image, ImageOps
 
+from model.errors import UnsupportedImageError
 from model.images import decode_image, read_header
 from tests.model.images.encoding import encoded
 
@@ -93,3 +95,26 @@ def test_grey_and_transparent_pictures_are_shown_on_white(mode: str, file_format
     expected = Image.alpha_composite(Image.new("RGBA", layer.size, "white"), layer).convert("RGB")
     options = _HEIF if file_format == "HEIF" else _AVIF
     _assert_shown(encoded(picture, file_format, **options), np.asarray(expected))
+
+
+def _with_aperture(width: int, height: int) -> bytes:
+    """An AVIF whose box of a profile has become one of a clean aperture."""
+    profile = bytes(range(28))
+    file = encoded(Image.fromarray(_BLOCKS), "AVIF", icc_profile=profile, **_AVIF)
+    at = file.index(b"colrprof" + profile)
+    file = file[:at] + b"clap" + struct.pack(">8i", width, 1, height, 1, 0, 1, 0, 1) + file[at + 36 :]
+    # The picture's properties, the essential ones with the highest bit: the profile is the fourth, and a clean aperture
+    # is essential.
+    return file.replace(bytes([1, 2, 0x83, 4, 5]), bytes([1, 2, 0x83, 5, 0x84]))
+
+
+def test_an_avif_of_which_a_part_is_to_be_shown_is_refused() -> None:
+    height, width = _BLOCKS.shape[:2]
+    with pytest.raises(UnsupportedImageError, match="clean aperture, 20/1 x 30/1"):
+        decode_image(BytesIO(_with_aperture(20, 30)))
+    _assert_shown(_with_aperture(width, height), _BLOCKS)
+
+
+def test_an_avif_is_not_turned_by_what_xmp_says() -> None:
+    xmp = b'<x:xmpmeta xmlns:x="adobe:ns:meta/"><rdf tiff:Orientation="6"/></x:xmpmeta>'
+    _assert_shown(encoded(Image.fromarray(_BLOCKS), "AVIF", xmp=xmp, **_AVIF), _BLOCKS)

@@ -1,3 +1,4 @@
+import struct
 from base64 import b64decode
 from io import BytesIO
 
@@ -7,7 +8,7 @@ import pytest
 from PIL import Image
 
 from model.errors import ImageDamagedError, UnsupportedImageError
-from model.images import decode_image
+from model.images import decode_image, read_header
 from tests.model.images.encoding import encoded
 
 _BLOCKS = np.random.default_rng(0).integers(0, 255, (12, 18, 3), dtype=np.uint8).repeat(8, 0).repeat(8, 1)
@@ -27,6 +28,17 @@ def test_a_scan_that_ends_early_is_damaged_though_its_end_marker_is_there(
     mode: str, options: dict[str, object], share: float
 ) -> None:
     file = encoded(Image.fromarray(_BLOCKS).convert(mode), "JPEG", quality=90, **options)
+    cut = file[: int(len(file) * share)].rstrip(b"\xff") + b"\xff\xd9"
+    with pytest.raises(ImageDamagedError, match="scan ends"):
+        decode_image(BytesIO(cut))
+
+
+@pytest.mark.parametrize("share", [0.1, 0.3, 0.6, 0.95])
+@pytest.mark.parametrize("options", [{}, {"subsampling": 0}, {"restart_marker_rows": 1}], ids=str)
+@pytest.mark.parametrize("mode", ["RGB", "L", "CMYK"])
+def test_the_last_of_several_scans_ends_early(mode: str, options: dict[str, object], share: float) -> None:
+    noise = np.random.default_rng(0).integers(0, 255, (96, 144, 3), dtype=np.uint8)
+    file = encoded(Image.fromarray(noise).convert(mode), "JPEG", progressive=True, **options)
     cut = file[: int(len(file) * share)].rstrip(b"\xff") + b"\xff\xd9"
     with pytest.raises(ImageDamagedError, match="scan ends"):
         decode_image(BytesIO(cut))
@@ -104,3 +116,24 @@ def _as_ycck(inks: Image.Image) -> Image.Image:
     luminance, blue, red = Image.merge("RGB", [cyan, magenta, yellow]).convert("YCbCr").split()
     inverted = [band.point(lambda value: 255 - value) for band in (luminance, blue, red)]
     return Image.merge("CMYK", [*inverted, black])
+
+
+def test_an_arithmetic_scan_of_too_few_rows_is_damaged() -> None:
+    file = _ARITHMETIC.replace(struct.pack(">HH", 16, 16), struct.pack(">HH", 4096, 16))
+    with pytest.raises(ImageDamagedError, match="scan ends"):
+        decode_image(BytesIO(file))
+
+
+def test_an_arithmetic_scan_is_read_as_a_whole_since_its_decoder_cannot_wait() -> None:
+    block_bytes = 1 << 16  # that Pillow reads at a time
+    comment_bytes = block_bytes - len(_ARITHMETIC) + 10
+    comment = b"\xff\xfe" + struct.pack(">H", comment_bytes - 2) + bytes(comment_bytes - 4)
+    file = _ARITHMETIC[:2] + comment + _ARITHMETIC[2:]
+    np.testing.assert_array_equal(decode_image(BytesIO(file)), decode_image(BytesIO(_ARITHMETIC)))
+
+
+def test_a_picture_of_several_scans_takes_more_memory() -> None:
+    whole = encoded(Image.fromarray(_BLOCKS), "JPEG")
+    progressive = encoded(Image.fromarray(_BLOCKS), "JPEG", progressive=True)
+    assert not read_header(BytesIO(whole), 1 << 30).is_costly
+    assert read_header(BytesIO(progressive), 1 << 30).is_costly

@@ -7,6 +7,7 @@ import pytest
 from numpy.typing import NDArray
 from PIL import Image
 
+from model.errors import ImageDamagedError
 from model.images import decode_image
 from tests.model.images.encoding import encoded, interlaced_png, packed_samples, png
 
@@ -122,3 +123,39 @@ def test_linear_light_of_every_depth_becomes_srgb(is_interlaced: bool, color_typ
 def test_linear_light_becomes_srgb_before_white_shines_through() -> None:
     file = png(1, 1, 8, _RGB_ALPHA, [bytes([51, 51, 51, 128])], (b"gAMA", struct.pack(">I", 100_000)))
     assert np.abs(decode_image(BytesIO(file)).astype(int) - round(124 * 128 / 255 + 127)).max() <= 1
+
+
+@pytest.mark.parametrize("is_interlaced", [False, True])
+@pytest.mark.parametrize("bits", [8, 16])
+def test_compressed_data_of_too_few_rows_is_damaged(bits: int, is_interlaced: bool) -> None:
+    samples = np.random.default_rng(0).integers(0, 1 << bits, (96, 130, 3))
+    if is_interlaced:
+        whole = interlaced_png(samples, bits, _RGB)
+    else:
+        whole = png(130, 96, bits, _RGB, [packed_samples(row, bits) for row in samples])
+    at = whole.index(b"IDAT")
+    pixels = zlib.decompressobj().decompress(whole[at + 4 :])
+    chunk = b"IDAT" + zlib.compress(pixels[: len(pixels) // 2])
+    file = (
+        whole[: at - 4] + struct.pack(">I", len(chunk) - 4) + chunk + struct.pack(">I", zlib.crc32(chunk)) + whole[-12:]
+    )
+    with pytest.raises(ImageDamagedError, match="compressed data ends"):
+        decode_image(BytesIO(file))
+
+
+@pytest.mark.parametrize("bits", [1, 2, 4, 8, 16])
+@pytest.mark.parametrize("size", [(1, 1), (3, 2), (9, 13)])
+def test_a_black_picture_has_all_its_rows(bits: int, size: tuple[int, int]) -> None:
+    samples = np.zeros((*size, 1), dtype=np.int64)
+    rows = [packed_samples(row, bits) for row in samples]
+    for file in (png(size[1], size[0], bits, _GREY, rows), interlaced_png(samples, bits, _GREY)):
+        assert not decode_image(BytesIO(file)).any()
+
+
+def test_linear_greys_of_16_bits_become_srgb_before_they_become_8_bits() -> None:
+    samples = np.arange(0, 65536, 37).reshape(1, -1, 1)
+    rows = [packed_samples(row, 16) for row in samples]
+    file = png(samples.size, 1, 16, _GREY, rows, (b"gAMA", struct.pack(">I", 100_000)))
+    light = samples[0] / 65535
+    expected = np.where(light <= 0.0031308, 12.92 * light, 1.055 * light ** (1 / 2.4) - 0.055) * 255
+    assert np.abs(decode_image(BytesIO(file))[0] - expected).max() <= 1

@@ -158,7 +158,9 @@ def test_of_several_pages_the_first_is_taken(order: Order) -> None:
 
 
 @pytest.mark.parametrize("order", _ORDERS)
-@pytest.mark.parametrize("reduced", [{254: [1]}, {255: [2]}, {254: [5]}], ids=["reduced", "old tag", "reduced mask"])
+@pytest.mark.parametrize(
+    "reduced", [{254: [1]}, {255: [2]}, {254: [5]}, {254: [4]}], ids=["reduced", "old tag", "reduced mask", "mask"]
+)
 @pytest.mark.parametrize("bits", [8, 16])
 @pytest.mark.parametrize("orientation", [1, 6])
 def test_a_reduced_picture_that_comes_first_is_not_taken(

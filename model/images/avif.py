@@ -1,0 +1,26 @@
+"""AVIF files of which only a part is to be shown."""
+
+import struct
+
+from PIL import Image
+
+from model.errors import UnsupportedImageError
+
+_APERTURE = b"\0\0\0\x28clap"
+
+
+def require_whole(picture: Image.Image, data: bytes) -> None:
+    """Refuse an AVIF whose clean aperture, which Pillow ignores, leaves out a part of it.
+
+    Raises:
+        UnsupportedImageError: it does.
+    """
+    at = data.find(_APERTURE)
+    values = data[at + 8 : at + 24]
+    if at < 0 or len(values) < 16:
+        return
+    width, width_divisor, height, height_divisor = struct.unpack(">4I", values)
+    if (width, height) != (picture.width * width_divisor, picture.height * height_divisor):
+        detail = f"the AVIF image is to be shown in part (clean aperture, {width}/{width_divisor} x "
+        detail += f"{height}/{height_divisor} of its {picture.width} x {picture.height} pixels), which is not read"
+        raise UnsupportedImageError(detail)
