@@ -139,7 +139,7 @@ def test_compressed_data_of_too_few_rows_is_damaged(bits: int, is_interlaced: bo
     file = (
         whole[: at - 4] + struct.pack(">I", len(chunk) - 4) + chunk + struct.pack(">I", zlib.crc32(chunk)) + whole[-12:]
     )
-    with pytest.raises(ImageDamagedError, match="compressed data ends"):
+    with pytest.raises(ImageDamagedError, match=r"compressed data ends|truncated"):
         decode_image(BytesIO(file))
 
 
