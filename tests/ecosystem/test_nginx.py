@@ -24,6 +24,7 @@ from tests.app.observability.exposition import Exposition
 from tests.app.problems import require_problem
 from tests.app.server_process import ServerProcess
 from tests.ecosystem.nginx import Proxy, needs_nginx
+from tests.ecosystem.ports import free_ports
 
 pytestmark = needs_nginx
 
@@ -261,6 +262,14 @@ def test_a_replica_that_is_killed_fails_its_own_uploads_alone(
     _problem(_answer_of(cut_off.response()), 502)
     with proxy.client() as client:
         assert client.post("/segment", content=iter([cat])).status_code == 200
+
+
+def test_a_photograph_is_given_to_every_replica_until_one_takes_it(
+    server: ServerProcess, tmp_path: Path, cat: bytes
+) -> None:
+    """Several may be starting at once, after ``--scale``."""
+    with Proxy(tmp_path, [*free_ports(4), server.port], {}) as proxy, proxy.client() as client:
+        assert [client.post("/segment", content=cat).status_code for _ in range(5)] == [200] * 5
 
 
 def test_without_replicas_the_answers_are_problems_and_one_that_returns_is_found(
