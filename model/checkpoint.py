@@ -118,9 +118,10 @@ class Checkpoint:
         Raises:
             CheckpointError: the weights do not fit the network.
         """
-        _require_fitting(self.weights, self.config)
-        network = build_network(self.config)
-        network.load_state_dict(dict(self.weights))
+        network = _fitting_network(self.weights, self.config)
+        # Copies, for the network may be trained; assigned, for making random weights to copy them over takes longer.
+        copies = {name: weight.clone(memory_format=torch.contiguous_format) for name, weight in self.weights.items()}
+        network.load_state_dict(copies, assign=True)
         return network.eval().requires_grad_(False)
 
     def compressed(self) -> "Checkpoint":
@@ -182,12 +183,13 @@ class Checkpoint:
         )
 
 
-def _require_fitting(weights: Mapping[str, Tensor], config: NetworkConfig) -> None:
-    """Compare names and shapes before anything is allocated: a file may name a network that no memory holds."""
+def _fitting_network(weights: Mapping[str, Tensor], config: NetworkConfig) -> FCN:
+    """The network without memory, whose names and shapes are compared: a file may name one that no memory holds."""
     with torch.device("meta"):
-        expected = {name: tuple(tensor.shape) for name, tensor in build_network(config).state_dict().items()}
+        network = build_network(config)
+    expected = {name: tuple(tensor.shape) for name, tensor in network.state_dict().items()}
     found = {name: tuple(tensor.shape) for name, tensor in weights.items()}
-    network = f"{config.architecture} of width {config.width}"
+    described = f"{config.architecture} of width {config.width}"
     for name in (*expected, *found):
         if name not in found:
             fault = f"{name} is missing"
@@ -197,7 +199,8 @@ def _require_fitting(weights: Mapping[str, Tensor], config: NetworkConfig) -> No
             fault = f"{name} is {found[name]}, and must be {expected[name]}"
         else:
             continue
-        raise CheckpointError(f"the weights do not fit the network {network}: {fault}")
+        raise CheckpointError(f"the weights do not fit the network {described}: {fault}")
+    return network
 
 
 def _metadata(content: bytes) -> dict[str, str]:

@@ -21,7 +21,7 @@ _MAX_RATIO = 0.9
 
 _MAX_ROUNDS = 9
 _MIN_ROUNDS = 3
-_MEASURING_S = 1.0
+_MEASURING_S = 0.2
 """Seconds of measuring after which no further round starts."""
 
 
