@@ -60,12 +60,24 @@ RUN pip uninstall --yes triton sympy mpmath networkx setuptools pip && \
     find . \( -name '*.a' -o -name '*.bc' \) -delete && \
     python -m compileall -q -f -j 0 --invalidation-mode unchecked-hash -x "/torch/testing/_internal/" .
 
+# Our own kernels, by a compiler that stays behind.
+FROM build AS kernels
+
+RUN pip install --no-cache-dir --constraint constraints.txt setuptools ziglang
+COPY README.md LICENSE ./
+COPY app/__init__.py app/
+COPY model/kernels model/kernels/
+RUN CC="python -m ziglang cc -target $(uname -m)-linux-gnu" \
+    python -c "import setuptools; setuptools.setup()" --quiet build_ext --inplace && \
+    ls model/kernels/*.so
+
 # The service itself, apart from its libraries: a change of it changes a small layer.
 FROM base AS code
 
 WORKDIR /srv
 COPY app app/
 COPY model model/
+COPY --from=kernels /src/model/kernels model/kernels/
 RUN python -m compileall -q --invalidation-mode unchecked-hash .
 
 FROM base AS runtime

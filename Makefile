@@ -3,7 +3,9 @@
 PYTHON ?= python3
 VENV ?= .venv
 BIN := $(VENV)/bin
-INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt
+# Our kernels are in C. Where there is no compiler, one comes with pip; it is told to make what like machines can run, too.
+COMPILER := $(if $(shell command -v cc),,CC="$(abspath $(VENV))/bin/python -m ziglang cc -target $(shell uname -m)-linux-gnu")
+INSTALL := $(COMPILER) $(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt
 
 .DEFAULT_GOAL := help
 .PHONY: help serve test test-all test-ecosystem test-containers check audit docs soak format picture sbom clean
@@ -69,9 +71,10 @@ $(VENV)/.made:
 		{ echo "Python 3.11 or newer is needed; $(PYTHON) is $$($(PYTHON) --version 2>&1)" >&2; exit 1; }
 	@echo "Setting up $(VENV); the first time this takes some minutes ..."
 	$(PYTHON) -m venv $(VENV)
+	@command -v cc >/dev/null || $(INSTALL) ziglang
 	@touch $@
 
-$(VENV)/.serve: $(VENV)/.made pyproject.toml constraints.txt app/__init__.py
+$(VENV)/.serve: $(VENV)/.made pyproject.toml constraints.txt app/__init__.py model/kernels/winograd.c
 	$(INSTALL) --editable .
 	@touch $@
 

@@ -3,7 +3,7 @@
     python -m benchmarks.engines DATA
 
 DATA holds the list ``extra`` that our weights are scored on. The first engine is the reference. Engines whose packages
-are missing are left out; ``pip install openvino nncf`` brings those that nothing else here needs.
+are missing are left out; ``pip install ncnn nncf openvino`` brings those that nothing else here needs.
 """
 
 import argparse
@@ -12,7 +12,7 @@ from pathlib import Path
 
 import torch
 
-from benchmarks.engines import compiled, eager, onnx_runtime, open_vino, ours
+from benchmarks.engines import compiled, eager, ncnn, onnx_runtime, open_vino, ours
 from benchmarks.engines.agreement import agreement
 from benchmarks.engines.candidate import Body, Engine, UnavailableError
 from benchmarks.engines.report import Finding, table
@@ -24,7 +24,7 @@ from training.data.dataset import VocDataset
 from training.export.calibration import network_input
 
 SIZES = ((320, 480), (384, 512), (1024, 1024))
-_FAMILIES = (eager, ours, compiled, onnx_runtime, open_vino)
+_FAMILIES = (eager, ours, compiled, onnx_runtime, open_vino, ncnn)
 
 
 def main() -> None:

@@ -8,7 +8,7 @@ pixels far.
 
 from model.streaming.calibration import measure_ranges
 from model.streaming.cudnn import fuse_cudnn
-from model.streaming.onednn import fuse
+from model.streaming.fusion import fuse
 from model.streaming.operations import Upsample
 from model.streaming.program import Program, Step
 from model.streaming.quantization import Range, quantize

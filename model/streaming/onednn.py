@@ -1,7 +1,7 @@
-"""Convolutions by oneDNN's fused kernels, as TorchInductor calls them: weights laid out once, sum and ReLU included.
+"""Convolutions by oneDNN's fused kernels, as TorchInductor calls them: sum and ReLU included.
 
-They equal torch's own convolutions bit for bit. What they save is the copy of the weights into oneDNN's layout, which
-torch makes at every call: much where a band has few rows of many channels.
+They equal torch's own convolutions bit for bit. With AVX-512 weights are laid out once: the copy that torch makes at
+every call is much where a band has few rows of many channels.
 """
 
 from dataclasses import dataclass
@@ -9,15 +9,14 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from model.streaming.operations import Convolution, Operation
-from model.streaming.program import Program, Step
+from model.streaming.operations import Convolution
 
 _DTYPES = (torch.float32, torch.bfloat16)
 
 
 @dataclass(frozen=True, slots=True)
 class FusedConvolution(Convolution):
-    """A convolution whose weight is laid out as oneDNN likes it, which depends neither on sizes nor on padding."""
+    """A convolution that ends with the sum and the ReLU."""
 
     def convolve(self, x: Tensor, padding: tuple[int, int], addend: Tensor | None) -> Tensor:
         stride, relu = [self.window.stride] * 2, "relu" if self.relu else None
@@ -31,17 +30,18 @@ class FusedConvolution(Convolution):
         return y  # type: ignore[no-any-return]
 
 
-def fuse(program: Program) -> Program:
-    """The program with oneDNN's convolutions, where it has them: on CPUs, in float32 and bfloat16."""
-    return Program(tuple(Step(_fused(step.operation), step.inputs) for step in program.steps))
+def fused_convolution(convolution: Convolution) -> FusedConvolution | None:
+    """The convolution by oneDNN's kernel; None where it has none for the type."""
+    if convolution.weight.dtype not in _DTYPES or not torch.backends.mkldnn.is_available():  # type: ignore[no-untyped-call]
+        return None
+    weight, window = _laid_out(convolution), convolution.window
+    return FusedConvolution(weight, convolution.bias, window, convolution.relu, convolution.adds)
 
 
-def _fused(operation: Operation) -> Operation:
-    if not isinstance(operation, Convolution) or not torch.backends.mkldnn.is_available():  # type: ignore[no-untyped-call]
-        return operation
-    weight, window = operation.weight, operation.window
-    if weight.device.type != "cpu" or weight.dtype not in _DTYPES:
-        return operation
-    stride, padding = [window.stride] * 2, [window.padding] * 2
-    packed = torch.ops.mkldnn._reorder_convolution_weight(weight, padding, stride, [1, 1], 1)
-    return FusedConvolution(packed, operation.bias, window, operation.relu, operation.adds)
+def _laid_out(convolution: Convolution) -> Tensor:
+    """The weight as oneDNN likes it for all sizes; without AVX-512 that depends on the size, so it stays as it is."""
+    if torch.backends.cpu.get_cpu_capability() != "AVX512":
+        return convolution.weight
+    stride, padding = [convolution.window.stride] * 2, [convolution.window.padding] * 2
+    packed: Tensor = torch.ops.mkldnn._reorder_convolution_weight(convolution.weight, padding, stride, [1, 1], 1)
+    return packed

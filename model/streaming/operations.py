@@ -23,6 +23,11 @@ class Operation(ABC):
     def geometries(self) -> tuple[Geometry, ...]:
         """Geometry of the dependence on each input."""
 
+    @property
+    def row_multiple(self) -> int:
+        """What numbers of rows have to be multiples of, but for those that end with the last."""
+        return 1
+
     @abstractmethod
     def __call__(self, inputs: Sequence[Rows], wanted: range) -> Tensor:
         """Compute some rows of the output.

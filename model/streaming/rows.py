@@ -59,6 +59,14 @@ class Window(Geometry):
         start = wanted.start * self.stride - self.padding
         return range(start, (wanted.stop - 1) * self.stride - self.padding + self.size)
 
+    def followed_by(self, other: "Window") -> "Window":
+        """The window of another operation's output on this one's input."""
+        return Window(
+            (other.size - 1) * self.stride + self.size,
+            self.stride * other.stride,
+            self.padding + self.stride * other.padding,
+        )
+
 
 @dataclass(frozen=True, slots=True)
 class Enlargement(Geometry):

@@ -74,7 +74,10 @@ class Stream:
         ready = min(
             value.total if source.stop == source.total else geometry.ready(source.stop) for source, geometry in pairs
         )
-        stop = min(ready, value.stop + math.ceil(value.total * self._share))
+        multiple = step.operation.row_multiple
+        stop = min(ready, value.stop + max(multiple, math.ceil(value.total * self._share)))
+        if stop < value.total:
+            stop -= stop % multiple
         if stop <= value.stop:
             return False
         wanted = range(value.stop, stop)

@@ -15,6 +15,7 @@ from model.streaming.operations import Convolution
 from model.streaming.quantization import QuantizedConvolution
 from model.streaming.quantization_params import QuantizationParams
 from model.streaming.rows import Window
+from model.streaming.strips import Strips
 from tests.model.flow import flow
 from tests.model.random_checkpoint import random_checkpoint
 from tests.precisions import needs_int8
@@ -140,13 +141,12 @@ def test_a_quantized_convolution_is_not_transposed() -> None:
 @pytest.mark.parametrize("architecture", list(Architecture))
 def test_all_convolutions_but_the_stem_are_of_integers(architecture: Architecture) -> None:
     program, integers, _ = _programs(architecture)
-    pairs = [
-        (before.inputs, after.operation)
-        for before, after in zip(program.steps, integers.steps, strict=True)
-        if isinstance(before.operation, Convolution)
-    ]
-    assert isinstance(dict(pairs)[0,], FusedConvolution)
-    assert all(isinstance(operation, QuantizedConvolution) for inputs, operation in pairs if inputs != (0,))
+    stem, *rest = (step.operation for step in integers.steps)
+    assert isinstance(stem, Strips)
+    assert isinstance(stem.first, FusedConvolution)
+    # Stem and pooling have become one operation.
+    for before, after in zip(program.steps[2:], rest, strict=True):
+        assert isinstance(after, QuantizedConvolution) == isinstance(before.operation, Convolution)
 
 
 @pytest.mark.parametrize("architecture", list(Architecture))

@@ -1,0 +1,81 @@
+"""Two operations one after the other, a strip of rows at a time: what is between them never leaves the caches.
+
+The first convolution of a network makes five times as many numbers as the image has; pooling leaves a quarter of them.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from model.streaming.operations import Operation
+from model.streaming.program import Program, Step
+from model.streaming.rows import Geometry, Rows, Window
+
+_STRIP_NUMBERS = 1 << 20
+"""Numbers between the two that are made at a time: few enough for a processor's cache."""
+
+_MIN_STRIP_ROWS = 4
+"""Rows of the result in a strip, at least: the row that two strips share is made twice."""
+
+
+@dataclass(frozen=True, slots=True)
+class Strips(Operation):
+    """Two operations as one.
+
+    Attributes:
+        first: reads the input.
+        second: reads the first's output, which nobody else does.
+        first_window: window of the first.
+        second_window: window of the second.
+    """
+
+    first: Operation
+    second: Operation
+    first_window: Window
+    second_window: Window
+
+    @property
+    def geometries(self) -> tuple[Geometry, ...]:
+        return (self.first_window.followed_by(self.second_window),)
+
+    def __call__(self, inputs: Sequence[Rows], wanted: range) -> Tensor:
+        (rows,) = inputs
+        total = self.first_window.total(rows.total)
+        parts = []
+        start, strip_rows = wanted.start, _MIN_STRIP_ROWS
+        while start < wanted.stop:
+            strip = range(start, min(start + strip_rows, wanted.stop))
+            needed = self.second_window.needed(strip)
+            between = range(max(0, needed.start), min(total, needed.stop))
+            x = self.first([_part(rows, self.first_window.needed(between))], between)
+            parts.append(self.second([Rows(between.start, x, total)], strip))
+            numbers_per_row = x.numel() // len(between) * self.second_window.stride
+            start, strip_rows = strip.stop, max(_MIN_STRIP_ROWS, _STRIP_NUMBERS // numbers_per_row)
+        return torch.cat(parts, dim=2)
+
+    def transposed(self) -> Operation:
+        raise NotImplementedError("a program is transposed before its operations are joined")
+
+
+def join_strips(program: Program) -> Program:
+    """The program with its first two operations as one, where they are windows, and nobody else reads the first."""
+    if len(program.steps) < 2:
+        return program
+    first, second = program.steps[:2]
+    readers = sum(1 in step.inputs for step in program.steps)
+    windows = [step.operation.geometries[0] for step in (first, second) if len(step.operation.geometries) == 1]
+    if first.inputs != (0,) or second.inputs != (1,) or readers != 1 or len(windows) != 2:
+        return program
+    first_window, second_window = windows
+    if not isinstance(first_window, Window) or not isinstance(second_window, Window):
+        return program
+    joined = Step(Strips(first.operation, second.operation, first_window, second_window), (0,))
+    rest = (Step(step.operation, tuple(max(0, source - 1) for source in step.inputs)) for step in program.steps[2:])
+    return Program((joined, *rest))
+
+
+def _part(rows: Rows, needed: range) -> Rows:
+    start, stop = max(rows.start, needed.start), min(rows.stop, needed.stop)
+    return Rows(start, rows.tensor[:, :, start - rows.start : stop - rows.start], rows.total)

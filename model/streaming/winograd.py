@@ -1,0 +1,61 @@
+"""Convolutions by our own kernel, where it has been compiled: float32, on CPUs, 3x3 with stride 1."""
+
+import ctypes
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from model.kernels.winograd import channel_multiple, convolve, library, transform_weight
+from model.streaming.operations import Convolution
+from model.streaming.rows import Rows, Window
+
+_WINDOW = Window(size=3, stride=1, padding=1)
+
+
+@dataclass(frozen=True, slots=True)
+class WinogradConvolution(Convolution):
+    """A convolution that is computed in tiles of four rows and columns.
+
+    Attributes:
+        kernels: the library that computes it.
+    """
+
+    kernels: ctypes.CDLL | None = None
+
+    @property
+    def row_multiple(self) -> int:
+        # An output's last bits depend on its place in its tile: bands of whole tiles equal the whole image.
+        return 4
+
+    def __call__(self, inputs: Sequence[Rows], wanted: range) -> Tensor:
+        assert self.kernels is not None
+        needed = self.window.needed(wanted)
+        addend = inputs[1].tensor if self.adds else None
+        above = inputs[0].start - needed.start
+        return convolve(
+            self.kernels,
+            inputs[0].tensor,
+            self.weight,
+            self.bias,
+            addend,
+            relu=self.relu,
+            padding_above=above,
+            out_rows=len(wanted),
+        )
+
+
+def winograd_convolution(convolution: Convolution) -> WinogradConvolution | None:
+    """The convolution by our kernel; None if that does not do it, or is not there."""
+    kernels = library()
+    weight = convolution.weight
+    if kernels is None or convolution.window != _WINDOW or weight.dtype != torch.float32:
+        return None
+    multiple = channel_multiple(kernels)
+    if weight.shape[0] % multiple or weight.shape[1] % multiple:
+        return None
+    transformed = transform_weight(kernels, weight)
+    return WinogradConvolution(
+        transformed, convolution.bias, convolution.window, convolution.relu, convolution.adds, kernels
+    )
