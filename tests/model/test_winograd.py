@@ -20,6 +20,8 @@ from model.streaming.winograd import WinogradConvolution, winograd_convolution
 from tests.model.flow import flow
 from tests.model.random_checkpoint import random_checkpoint
 
+pytestmark = pytest.mark.every_cpu
+
 _CAPABILITIES = ("DEFAULT", "AVX2", "AVX512")
 """PyTorch's names of instruction sets, each of which holds those before it."""
 
