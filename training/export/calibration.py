@@ -11,7 +11,7 @@ from torch import Tensor
 from model.checkpoint import Checkpoint
 from model.networks.fcn import aligned
 from model.preprocessing import Preprocessing
-from model.streaming import fuse, measure_ranges, trace_scores
+from model.streaming import measure_ranges, trace_scores
 
 
 def calibrate(checkpoint: Checkpoint, images: Iterable[NDArray[np.uint8]]) -> Checkpoint:
@@ -21,7 +21,7 @@ def calibrate(checkpoint: Checkpoint, images: Iterable[NDArray[np.uint8]]) -> Ch
         checkpoint: weights as they are served, rounding and all.
         images: at least one, (height, width, 3) uint8 RGB; a hundred photographs like those to come serve well.
     """
-    program = fuse(trace_scores(checkpoint.build()))
+    program = trace_scores(checkpoint.build())
     inputs = (network_input(image, checkpoint.preprocessing) for image in images)
     return replace(checkpoint, activation_ranges=measure_ranges(program, inputs))
 
