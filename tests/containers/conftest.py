@@ -163,7 +163,7 @@ def _build(tag: str, checkout: Path, *options: str, **arguments: str) -> str:
 
 def _checkout(folder: Path) -> Path:
     """A copy of what a build is shown."""
-    for name in (".dockerignore", "Dockerfile", "constraints.txt", "pyproject.toml"):
+    for name in (".dockerignore", "Dockerfile", "LICENSE", "README.md", "constraints.txt", "pyproject.toml"):
         shutil.copy(ROOT / name, folder)
     for name in ("app", "model", "training"):
         shutil.copytree(ROOT / name, folder / name, ignore=shutil.ignore_patterns("__pycache__"))
