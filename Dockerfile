@@ -67,8 +67,8 @@ RUN pip install --no-cache-dir --constraint constraints.txt setuptools ziglang
 COPY README.md LICENSE ./
 COPY app/__init__.py app/
 COPY model/kernels model/kernels/
-RUN CC="python -m ziglang cc -target $(uname -m)-linux-gnu" \
-    python -c "import setuptools; setuptools.setup()" --quiet build_ext --inplace && \
+RUN compiler="python -m ziglang cc -target $(uname -m)-linux-gnu" && \
+    CC="$compiler" LDSHARED="$compiler -shared" python -c "import setuptools; setuptools.setup()" --quiet build_ext --inplace && \
     ls model/kernels/*.so
 
 # The service itself, apart from its libraries: a change of it changes a small layer.
