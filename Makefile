@@ -4,7 +4,8 @@ PYTHON ?= python3
 VENV ?= .venv
 BIN := $(VENV)/bin
 # Our kernels are in C. Where there is no compiler, one comes with pip; it is told to make what like machines can run, too.
-ZIG := $(abspath $(VENV))/bin/python -m ziglang cc -target $(shell uname -m)-linux-gnu
+# -I, for pip hides what is installed from what it builds with.
+ZIG := $(abspath $(VENV))/bin/python -I -m ziglang cc -target $(shell uname -m)-linux-gnu
 COMPILER := $(if $(shell command -v cc),,CC="$(ZIG)" LDSHARED="$(ZIG) -shared")
 INSTALL := $(COMPILER) $(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt
 
