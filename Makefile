@@ -3,11 +3,13 @@
 PYTHON ?= python3
 VENV ?= .venv
 BIN := $(VENV)/bin
+INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt
+
 # Our kernels are in C. Where there is no compiler, one comes with pip; it is told to make what like machines can run, too.
 # -I, for pip hides what is installed from what it builds with.
 ZIG := $(abspath $(VENV))/bin/python -I -m ziglang cc -target $(shell uname -m)-linux-gnu
-COMPILER := $(if $(shell command -v cc),,CC="$(ZIG)" LDSHARED="$(ZIG) -shared")
-INSTALL := $(COMPILER) $(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt
+HAS_COMPILER := $(or $(shell command -v cc),$(filter environment,$(origin CC)))
+INSTALL_EDITABLE := $(if $(HAS_COMPILER),,CC="$(ZIG)" LDSHARED="$(ZIG) -shared") $(INSTALL) --editable
 
 .DEFAULT_GOAL := help
 .PHONY: help serve test test-all test-ecosystem test-containers check audit docs soak format picture sbom clean
@@ -73,19 +75,19 @@ $(VENV)/.made:
 		{ echo "Python 3.11 or newer is needed; $(PYTHON) is $$($(PYTHON) --version 2>&1)" >&2; exit 1; }
 	@echo "Setting up $(VENV); the first time this takes some minutes ..."
 	$(PYTHON) -m venv $(VENV)
-	@command -v cc >/dev/null || $(INSTALL) ziglang
 	@touch $@
 
 $(VENV)/.serve: $(VENV)/.made pyproject.toml constraints.txt app/__init__.py model/kernels/winograd.c
-	$(INSTALL) --editable .
+	$(if $(HAS_COMPILER),,$(INSTALL) ziglang)
+	$(INSTALL_EDITABLE) .
 	@touch $@
 
 $(VENV)/.test: $(VENV)/.serve
-	$(INSTALL) --editable '.[test]'
+	$(INSTALL_EDITABLE) '.[test]'
 	@touch $@
 
 $(VENV)/.ecosystem: $(VENV)/.test tests/ecosystem/programs.py tests/ecosystem/requirements-programs.txt
-	$(INSTALL) --editable '.[ecosystem]'
+	$(INSTALL_EDITABLE) '.[ecosystem]'
 	$(BIN)/python -m tests.ecosystem.programs $(BIN)
 	@touch $@
 
@@ -96,5 +98,5 @@ $(VENV)/.label-studio $(VENV)/.labelme: $(VENV)/.%: $(VENV)/.made tests/ecosyste
 	@touch $@
 
 $(VENV)/.soak: $(VENV)/.test
-	$(INSTALL) --editable '.[fuzz]'
+	$(INSTALL_EDITABLE) '.[fuzz]'
 	@touch $@

@@ -260,7 +260,7 @@ int winograd_convolve(const Convolution *convolution, ptrdiff_t threads, Paralle
     if (threads > work.blocks * work.splits) threads = work.blocks * work.splits;
     work.scratch = malloc(threads * scratch_size(convolution) * sizeof(float));
     if (!work.scratch) return 1;
-    if (parallel && threads > 1)
+    if (threads > 1)
         parallel(compute_blocks, &work, threads, 0);
     else
         compute_blocks(&work);

@@ -39,18 +39,14 @@ def library() -> ctypes.CDLL | None:
     if spec is None or spec.origin is None:
         _logger.warning("installed without a C compiler, so that float32 takes twice as long; install again with one")
         return None
+    if _parallel() is None:
+        _logger.warning("this PyTorch has no threads of OpenMP to compute on, so that float32 takes twice as long")
+        return None
     kernels = ctypes.CDLL(spec.origin)
     sizes, pointers = [ctypes.c_ssize_t] * 2, [ctypes.c_void_p] * 2
     kernels.winograd_transform_weight.argtypes = [*pointers, *sizes]
     kernels.winograd_convolve.argtypes = [ctypes.POINTER(_Convolution), ctypes.c_ssize_t, ctypes.c_void_p]
     return kernels
-
-
-@cache
-def _parallel() -> ctypes.c_void_p | None:
-    """What runs a function on PyTorch's own threads: they wait for work awake, and would be in the way of others."""
-    function = getattr(ctypes.CDLL(None), "GOMP_parallel", None)
-    return None if function is None else ctypes.cast(function, ctypes.c_void_p)
 
 
 def channel_multiple(kernels: ctypes.CDLL) -> int:
@@ -97,6 +93,7 @@ def convolve(
     Raises:
         MemoryError: there is none for the transforms.
     """
+    assert x.dtype == weight.dtype == bias.dtype == torch.float32
     x = _channels_last(x)
     batch, in_channels, rows, columns = x.shape
     y = torch.empty((batch, len(bias), out_rows, columns), dtype=x.dtype, memory_format=torch.channels_last)
@@ -125,6 +122,13 @@ def convolve(
     if kernels.winograd_convolve(ctypes.byref(convolution), torch.get_num_threads(), _parallel()) != 0:
         raise MemoryError("there is no memory for the transforms of a convolution")
     return y
+
+
+@cache
+def _parallel() -> ctypes.c_void_p | None:
+    """What runs a function on PyTorch's own threads: they wait for work awake, and would be in the way of others."""
+    function = getattr(ctypes.CDLL(None), "GOMP_parallel", None)
+    return None if function is None else ctypes.cast(function, ctypes.c_void_p)
 
 
 def _channels_last(x: Tensor) -> Tensor:

@@ -68,6 +68,8 @@ def join_strips(program: Program) -> Program:
     windows = [step.operation.geometries[0] for step in (first, second) if len(step.operation.geometries) == 1]
     if first.inputs != (0,) or second.inputs != (1,) or readers != 1 or len(windows) != 2:
         return program
+    if first.operation.row_multiple != 1 or second.operation.row_multiple != 1:
+        return program
     first_window, second_window = windows
     if not isinstance(first_window, Window) or not isinstance(second_window, Window):
         return program

@@ -45,6 +45,9 @@ class WinogradConvolution(Convolution):
             out_rows=len(wanted),
         )
 
+    def transposed(self) -> "WinogradConvolution":
+        raise NotImplementedError("a program is transposed before its convolutions are transformed")
+
 
 def winograd_convolution(convolution: Convolution) -> WinogradConvolution | None:
     """The convolution by our kernel; None if that does not do it, or is not there."""
@@ -56,6 +59,5 @@ def winograd_convolution(convolution: Convolution) -> WinogradConvolution | None
     if weight.shape[0] % multiple or weight.shape[1] % multiple:
         return None
     transformed = transform_weight(kernels, weight)
-    return WinogradConvolution(
-        transformed, convolution.bias, convolution.window, convolution.relu, convolution.adds, kernels
-    )
+    bias = convolution.bias.contiguous()
+    return WinogradConvolution(transformed, bias, convolution.window, convolution.relu, convolution.adds, kernels)

@@ -123,6 +123,13 @@ def test_bands_equal_the_whole_bit_for_bit(rows: int, columns: int, cuts: list[i
     assert torch.equal(torch.cat(bands, dim=2), whole)
 
 
+def test_a_transformed_weight_is_not_transposed() -> None:
+    fused = winograd_convolution(Convolution(_noise(64, 64, 3, 3), _noise(64), _WINDOW))
+    assert fused is not None
+    with pytest.raises(NotImplementedError, match="transposed before"):
+        fused.transposed()
+
+
 @pytest.mark.parametrize(
     "convolution",
     [
@@ -156,10 +163,12 @@ def test_without_a_compiler_there_is_no_kernel_and_the_log_says_so(
     assert "without a C compiler" in caplog.text
 
 
-def test_threads_are_pytorchs_own() -> None:
-    if not torch.backends.openmp.is_available():  # type: ignore[no-untyped-call]
-        pytest.skip("this PyTorch has no OpenMP")
-    assert winograd._parallel() is not None
+def test_without_pytorchs_own_threads_there_is_no_kernel(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr(winograd, "_parallel", lambda: None)
+    assert winograd.library.__wrapped__() is None
+    assert "OpenMP" in caplog.text
 
 
 def test_a_lack_of_memory_is_an_error() -> None:
