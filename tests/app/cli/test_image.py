@@ -66,7 +66,7 @@ def test_a_folder_becomes_masks_and_a_bad_file_is_named_at_the_end(
     assert {done["file"]: done["output"] for done in report["done"]} == TARGETS
     (failure,) = report["failed"]
     assert failure["file"] == "photos/broken.jpg"
-    assert "truncated" in failure["reason"]
+    assert "ends before its last row" in failure["reason"]
     assert b"failed: photos/broken.jpg: the JPEG image" in result.stderr
     assert report["skipped"] == []
     assert files_below(folder / "masks") == set(TARGETS.values())
