@@ -56,7 +56,8 @@ def _engine(body: Body, *, bfloat16: bool) -> Engine:
 
     def run(images: Tensor) -> Tensor:
         extractor = net.create_extractor()
-        extractor.input("v0", ncnn.Mat(images[0].contiguous().numpy()))
+        pixels = images[0].contiguous().numpy()  # has to live on: ncnn does not copy it
+        extractor.input("v0", ncnn.Mat(pixels))
         _, scores = extractor.extract(writer.output)
         return torch.from_numpy(np.array(scores))[None]
 
@@ -78,16 +79,12 @@ class _Writer:
         unread = [[f"v{number}"] for number in range(len(readers))]
         self.weights: list[bytes] = []
         self.output = f"v{len(program.steps)}"
-        for number in range(len(readers)):
-            if number == 0:
-                self._layer("Input", [], ["v0"])
-            else:
-                step = program.steps[number - 1]
-                self._operation(step.operation, [unread[source].pop() for source in step.inputs], f"v{number}")
+        self._layer("Input", [], ["v0"])
+        for number, step in enumerate(program.steps, start=1):
+            self._operation(step.operation, [unread[source].pop() for source in step.inputs], f"v{number}")
             if readers[number] > 1:
-                copies = [f"v{number}_{copy}" for copy in range(readers[number])]
-                self._layer("Split", [f"v{number}"], copies)
-                unread[number] = copies
+                unread[number] = [f"v{number}_{copy}" for copy in range(readers[number])]
+                self._layer("Split", [f"v{number}"], unread[number])
 
     def text(self) -> str:
         return f"{_MAGIC}\n{len(self._lines)} {self._blobs}\n" + "".join(f"{line}\n" for line in self._lines)
@@ -101,11 +98,9 @@ class _Writer:
         match operation:
             case Convolution():
                 self._convolution(operation, inputs, output)
-            case MaxPooling(window):
-                parameters = f"0=0 1={window.size} 2={window.stride} 3={window.padding} 5=1"
-                self._layer("Pooling", inputs, [output], parameters)
-            case AveragePooling(window):
-                parameters = f"0=1 1={window.size} 2={window.stride} 3={window.padding} 5=1 6=0"
+            case MaxPooling(window) | AveragePooling(window):
+                kind = int(isinstance(operation, AveragePooling))
+                parameters = f"0={kind} 1={window.size} 2={window.stride} 3={window.padding} 5=1 6=0"
                 self._layer("Pooling", inputs, [output], parameters)
             case Concatenation():
                 self._layer("Concat", inputs, [output], "0=0")
