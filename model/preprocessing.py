@@ -51,6 +51,12 @@ class Preprocessing:
         return padded
 
     @property
+    def bounds(self) -> tuple[float, float]:
+        """The least and the greatest number that a pixel can become."""
+        channels = [*zip(self.mean, self.std, strict=True)]
+        return min(-mean / std for mean, std in channels), max((1 - mean) / std for mean, std in channels)
+
+    @property
     def mean_color(self) -> tuple[int, int, int]:
         """The uint8 colour nearest to the mean, which becomes 0: what padding looks like before normalisation."""
         red, green, blue = (round(channel * 255) for channel in self.mean)

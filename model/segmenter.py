@@ -321,7 +321,8 @@ class Segmenter:
     def _prepared(self, program: Program) -> Program:
         """The program in the kernels that compute it fastest."""
         if self.precision is Precision.INT8:
-            program = quantize(program, self.checkpoint.activation_ranges)
+            _, *ranges = self.checkpoint.activation_ranges
+            program = quantize(program, [self.checkpoint.preprocessing.bounds, *ranges])
         return fuse_cudnn(program) if self._options.fused_convolutions else fuse(program)
 
     def _build(self) -> FCN:

@@ -3,6 +3,7 @@
 from model.streaming.onednn import FusedConvolution, fused_convolution
 from model.streaming.operations import Convolution, Operation
 from model.streaming.program import Program, Step
+from model.streaming.quantization import QuantizedConvolution
 from model.streaming.strips import join_strips
 from model.streaming.winograd import winograd_convolution
 
@@ -10,7 +11,9 @@ from model.streaming.winograd import winograd_convolution
 def fuse(program: Program) -> Program:
     """The program with convolutions of our own or oneDNN's, where there are some: on CPUs, in float32 and bfloat16."""
     fused = Program(tuple(Step(_fused(step.operation), step.inputs) for step in program.steps))
-    return join_strips(fused) if isinstance(fused.steps[0].operation, FusedConvolution) else fused
+    return (
+        join_strips(fused) if isinstance(fused.steps[0].operation, FusedConvolution | QuantizedConvolution) else fused
+    )
 
 
 def _fused(operation: Operation) -> Operation:

@@ -1,7 +1,7 @@
 """A program in 8-bit integers: oneDNN's convolutions of uint8 by int8, which CPUs with VNNI multiply four at a time.
 
 Inputs of convolutions are uint8, over the range measured for them (``calibration``), also while they wait in a stream:
-a quarter of float32's memory. The image, and what is only pooled, added or enlarged, stay float32.
+a quarter of float32's memory. So is what is max-pooled to such an input; all else stays float32.
 """
 
 from collections.abc import Sequence
@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 
 from model.errors import CheckpointError
-from model.streaming.operations import PIXELWISE, Convolution, Operation, padded
+from model.streaming.operations import PIXELWISE, Convolution, MaxPooling, Operation, padded
 from model.streaming.program import Program, Step
 from model.streaming.quantization_params import QuantizationParams
 from model.streaming.rows import Geometry, Rows, Window
@@ -41,11 +41,7 @@ def quantize(program: Program, ranges: Sequence[Range]) -> Program:
             f"there are ranges of {len(ranges)} values for a network of {len(program.steps) + 1}; "
             "calibrate the checkpoint again"
         )
-    convolutions = [step for step in program.steps if isinstance(step.operation, Convolution)]
-    integers = {source for step in convolutions for source in step.inputs} - {0}
-    params = [
-        QuantizationParams.covering(*bounds) if number in integers else None for number, bounds in enumerate(ranges)
-    ]
+    params = _params(program, ranges)
     return Program(
         tuple(
             Step(_quantized(step.operation, [params[source] for source in step.inputs], params[number]), step.inputs)
@@ -64,7 +60,7 @@ class QuantizedConvolution(Operation):
         bias: (out channels,) float32.
         window: window along rows and along columns.
         relu: whether negative outputs become 0.
-        source: quantization parameters of the input.
+        source: quantization parameters of the input, which is rounded if it is the image and so float32.
         addend: quantization parameters of what is added before the ReLU; None if nothing is.
         target: quantization parameters of the output; None for float32.
     """
@@ -101,7 +97,10 @@ class QuantizedConvolution(Operation):
         return (self.window,) if self.addend is None else (self.window, PIXELWISE)
 
     def __call__(self, inputs: Sequence[Rows], wanted: range) -> Tensor:
-        x, rows_padding = padded(inputs[0], self.window, wanted, self.source.zero_point)
+        rows = inputs[0]
+        if rows.tensor.is_floating_point():
+            rows = replace(rows, tensor=self.source.quantize(rows.tensor))
+        x, rows_padding = padded(rows, self.window, wanted, self.source.zero_point)
         weight_zeros = torch.zeros(len(self.scales), dtype=torch.int32)
         operands = (x, self.source.scale, self.source.zero_point, self.weight, self.scales, weight_zeros)
         target, dtype = (_FLOATS, torch.float32) if self.target is None else (self.target, torch.uint8)
@@ -123,6 +122,23 @@ class QuantizedConvolution(Operation):
         if self.target is None:
             return params.dequantize(addend).contiguous(memory_format=torch.channels_last), _FLOATS
         return addend.clone(memory_format=torch.channels_last), params
+
+
+@dataclass(frozen=True, slots=True)
+class QuantizedMaxPooling(Operation):
+    """The greatest uint8 in each window, which stands for the greatest number."""
+
+    window: Window
+
+    @property
+    def geometries(self) -> tuple[Geometry, ...]:
+        return (self.window,)
+
+    def __call__(self, inputs: Sequence[Rows], wanted: range) -> Tensor:
+        x, rows_padding = padded(inputs[0], self.window, wanted, 0)
+        size, stride, padding = [self.window.size] * 2, [self.window.stride] * 2, [rows_padding, self.window.padding]
+        y: Tensor = torch.ops.quantized.max_pool2d(x, size, stride, padding, [1, 1], False)
+        return y
 
 
 @dataclass(frozen=True, slots=True)
@@ -155,11 +171,26 @@ class DequantizedOperation(Operation):
         return replace(self, operation=self.operation.transposed())
 
 
+def _params(program: Program, ranges: Sequence[Range]) -> list[QuantizationParams | None]:
+    """Quantization parameters of each value of the program by its number; None for those that stay float32."""
+    integers = {source for step in program.steps if isinstance(step.operation, Convolution) for source in step.inputs}
+    params = [
+        QuantizationParams.covering(*bounds) if number in integers else None for number, bounds in enumerate(ranges)
+    ]
+    for number, step in enumerate(program.steps, start=1):
+        if isinstance(step.operation, MaxPooling) and params[number] is not None:
+            (source,) = step.inputs
+            params[source] = params[number] = QuantizationParams.covering(*ranges[source])
+    return params
+
+
 def _quantized(
     operation: Operation, sources: Sequence[QuantizationParams | None], target: QuantizationParams | None
 ) -> Operation:
     if isinstance(operation, Convolution) and sources[0] is not None:
         return QuantizedConvolution.of(operation, sources[0], sources[1] if operation.adds else None, target)
+    if isinstance(operation, MaxPooling) and sources[0] is not None:
+        return QuantizedMaxPooling(operation.window)
     if target is None and not any(sources):
         return operation
     return DequantizedOperation(operation, tuple(sources), target)

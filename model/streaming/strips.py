@@ -13,8 +13,8 @@ from model.streaming.operations import Operation
 from model.streaming.program import Program, Step
 from model.streaming.rows import Geometry, Rows, Window
 
-_STRIP_NUMBERS = 1 << 20
-"""Numbers between the two that are made at a time: few enough for a processor's cache."""
+_STRIP_BYTES = 1 << 22
+"""Bytes between the two that are made at a time: few enough for a processor's cache."""
 
 _MIN_STRIP_ROWS = 4
 """Rows of the result in a strip, at least: the row that two strips share is made twice."""
@@ -51,8 +51,8 @@ class Strips(Operation):
             between = range(max(0, needed.start), min(total, needed.stop))
             x = self.first([_part(rows, self.first_window.needed(between))], between)
             parts.append(self.second([Rows(between.start, x, total)], strip))
-            numbers_per_row = x.numel() // len(between) * self.second_window.stride
-            start, strip_rows = strip.stop, max(_MIN_STRIP_ROWS, _STRIP_NUMBERS // numbers_per_row)
+            bytes_per_row = x.nbytes // len(between) * self.second_window.stride
+            start, strip_rows = strip.stop, max(_MIN_STRIP_ROWS, _STRIP_BYTES // bytes_per_row)
         return torch.cat(parts, dim=2)
 
     def transposed(self) -> Operation:

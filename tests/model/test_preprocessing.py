@@ -29,6 +29,12 @@ def test_each_channel_has_its_own_mean_and_deviation() -> None:
     torch.testing.assert_close(normalised[:, 2], torch.zeros(2, 4, 5), rtol=0, atol=1e-5)
 
 
+def test_black_and_white_of_some_channel_are_the_bounds() -> None:
+    preprocessing = Preprocessing(mean=(0.0, 0.2, 0.4), std=(1.0, 0.5, 0.1))
+    normalised = preprocessing(torch.tensor([0, 255], dtype=torch.uint8).view(1, 1, 1, 2).expand(1, 3, 1, 2))
+    assert preprocessing.bounds == pytest.approx((normalised.min().item(), normalised.max().item()))
+
+
 def test_the_mean_colour_becomes_zero_to_within_rounding() -> None:
     color = torch.tensor(DEFAULT_PREPROCESSING.mean_color, dtype=torch.uint8)
     assert color.tolist() == [124, 116, 104]

@@ -9,10 +9,9 @@ from torch import Tensor
 
 from model.errors import CheckpointError
 from model.networks import Architecture
-from model.streaming import Program, Rows, Stream, fuse, measure_ranges, quantize, trace_scores
-from model.streaming.onednn import FusedConvolution
-from model.streaming.operations import Convolution
-from model.streaming.quantization import QuantizedConvolution
+from model.streaming import Program, Rows, Step, Stream, fuse, measure_ranges, quantize, trace_scores
+from model.streaming.operations import Convolution, MaxPooling
+from model.streaming.quantization import QuantizedConvolution, QuantizedMaxPooling
 from model.streaming.quantization_params import QuantizationParams
 from model.streaming.rows import Window
 from model.streaming.strips import Strips
@@ -138,12 +137,42 @@ def test_a_quantized_convolution_is_not_transposed() -> None:
         integers.steps[2].operation.transposed()
 
 
+@pytest.mark.parametrize("wanted", [range(3), range(2, 5), range(4, 6), range(6)])
+def test_the_greatest_integer_stands_for_the_greatest_number(wanted: range) -> None:
+    window, params = Window(3, 2, 1), PARAMS[2]
+    x = params.quantize(2 * _noise(2, 16, 12, 9))
+    needed = window.needed(wanted)
+    first = max(0, needed.start)
+    pooled = QuantizedMaxPooling(window)([Rows(first, x[:, :, first : needed.stop], 12)], wanted)
+    expected = MaxPooling(window)([Rows(0, params.dequantize(x), 12)], range(6))
+    assert pooled.dtype == torch.uint8
+    assert torch.equal(params.dequantize(pooled), expected[:, :, wanted.start : wanted.stop])
+
+
+def test_what_is_pooled_has_the_parameters_of_what_it_is_pooled_from() -> None:
+    first, second = _convolution(Window(), relu=False, adds=False), _convolution(Window(3, 1, 1), relu=True, adds=False)
+    first = replace(first, weight=first.weight[:, :3])
+    second = replace(second, weight=second.weight[:, :8])
+    program = Program((Step(first, (0,)), Step(MaxPooling(Window(3, 2, 1)), (1,)), Step(second, (2,))))
+    one, pooling, other = (step.operation for step in quantize(program, [(0, 1), (-3, 4), (-1, 4), (0, 9)]).steps)
+    assert isinstance(one, QuantizedConvolution)
+    assert isinstance(pooling, QuantizedMaxPooling)
+    assert isinstance(other, QuantizedConvolution)
+    assert one.target == other.source == QuantizationParams.covering(-3, 4)
+
+
+def test_what_is_pooled_for_nobody_stays_in_floating_point() -> None:
+    program = Program((Step(MaxPooling(Window(3, 2, 1)), (0,)),))
+    assert quantize(program, [(0, 1), (0, 1)]) == program
+
+
 @pytest.mark.parametrize("architecture", list(Architecture))
-def test_all_convolutions_but_the_stem_are_of_integers(architecture: Architecture) -> None:
+def test_all_convolutions_are_of_integers(architecture: Architecture) -> None:
     program, integers, _ = _programs(architecture)
     stem, *rest = (step.operation for step in integers.steps)
     assert isinstance(stem, Strips)
-    assert isinstance(stem.first, FusedConvolution)
+    assert isinstance(stem.first, QuantizedConvolution)
+    assert isinstance(stem.second, QuantizedMaxPooling)
     # Stem and pooling have become one operation.
     for before, after in zip(program.steps[2:], rest, strict=True):
         assert isinstance(after, QuantizedConvolution) == isinstance(before.operation, Convolution)

@@ -27,13 +27,13 @@ def _program() -> Program:
     return Program((Step(stem, (0,)), Step(MaxPooling(_POOLING), (1,))))
 
 
-@pytest.mark.parametrize("numbers", [1, 1 << 12, 1 << 20])
+@pytest.mark.parametrize("strip_bytes", [1, 1 << 15, 1 << 23])
 @pytest.mark.parametrize("cuts", [[], [32], [32, 96, 128]])
 @pytest.mark.parametrize("columns", [32, 96])
 def test_strips_give_what_one_after_the_other_gives(
-    numbers: int, cuts: list[int], columns: int, monkeypatch: pytest.MonkeyPatch
+    strip_bytes: int, cuts: list[int], columns: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(strips, "_STRIP_NUMBERS", numbers)
+    monkeypatch.setattr(strips, "_STRIP_BYTES", strip_bytes)
     program = _program()
     joined = join_strips(program)
     assert len(joined.steps) == 1
