@@ -19,6 +19,7 @@ from app.api.middleware.cors import Cors
 from app.api.middleware.head_requests import HeadMiddleware
 from app.api.middleware.observation import ObservationMiddleware
 from app.api.middleware.ranges import NoRangeRequestsMiddleware
+from app.api.middleware.relative_redirects import RelativeRedirectsMiddleware
 from app.api.middleware.security_headers import SecurityHeadersMiddleware
 from app.api.middleware.startup_error import StartupErrorMiddleware
 from app.api.middleware.tracing import TELEMETRY, sending_spans
@@ -94,6 +95,7 @@ def create_app(
         app.include_router(group.router)
     app.mount("/static", page.PageFiles(), name="static")
     app.mount(reference.FILES_PATH, reference.ReferenceFiles())
+    app.add_middleware(RelativeRedirectsMiddleware)
     app.add_middleware(NoRangeRequestsMiddleware)
     app.add_middleware(ObservationMiddleware, metrics=state.metrics)
     if settings.cors_origins:

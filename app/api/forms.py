@@ -15,6 +15,8 @@ _MAX_HEADER_BYTES = 1 << 12
 
 _FOLD = re.compile(r"\r\n[ \t]+")
 _LINE_END = re.compile(rb"[ \t]*\r\n")
+_BARE_LINE_END = re.compile(rb"[ \t]*\n")
+_NO_CRLF = "its lines end with LF alone; those of a form end with CRLF"
 
 
 class FormError(Exception):
@@ -58,10 +60,10 @@ def parse_form(body: bytes, boundary: bytes) -> Iterator[Part]:
 def _first_part(body: bytes, delimiter: bytes) -> int | None:
     if body.startswith(delimiter):
         return _next_part(body, len(delimiter))
-    found = body.find(b"\r\n" + delimiter)
+    found = body.find(b"\n" + delimiter)
     if found < 0:
         raise FormError("no line of it begins with the boundary that the Content-Type names")
-    return _next_part(body, found + 2 + len(delimiter))
+    return _next_part(body, found + 1 + len(delimiter))
 
 
 def _next_part(body: bytes, after: int) -> int | None:
@@ -75,6 +77,8 @@ def _next_part(body: bytes, after: int) -> int | None:
         return None
     line_end = _LINE_END.match(body, after)
     if line_end is None:
+        if _BARE_LINE_END.match(body, after):
+            raise FormError(_NO_CRLF)
         raise FormError("a line goes on behind the boundary")
     return line_end.end()
 
@@ -82,6 +86,8 @@ def _next_part(body: bytes, after: int) -> int | None:
 def _part(data: bytes) -> Part:
     head_end = data.find(b"\r\n\r\n", 0, _MAX_HEADER_BYTES)
     if head_end < 0:
+        if b"\n\n" in data[:_MAX_HEADER_BYTES]:
+            raise FormError(_NO_CRLF)
         raise FormError(f"the head of a part does not end within {_MAX_HEADER_BYTES} bytes")
     headers = _headers(data[:head_end].decode(errors="replace"))
     _, options = parse_options_header(headers.get("content-disposition", "").encode())

@@ -83,6 +83,10 @@ async def read_upload(request: Request, limits: UploadLimits, reserve: Callable[
     Raises:
         ProblemError: the body is too large, too slow, malformed, of another type, or has no such field.
     """
+    encoding = request.headers.get("content-encoding", "").strip().lower()
+    if encoding not in ("", "identity"):
+        detail = f"Content-Encoding {encoding[:100]} is not read here; send the body as it is"
+        raise ProblemError(UNSUPPORTED_FORMAT, detail, {"Accept-Encoding": "identity"})
     told, parameters = parse_options_header(request.headers.get("content-type"))
     content_type = told.decode("latin-1").lower()
     async with upload_timeout(limits):
@@ -102,12 +106,13 @@ def _upload(body: bytes, boundary: bytes, limits: UploadLimits) -> Upload:
     image, fields = None, {}
     try:
         for part in parse_form(body, boundary):
-            if part.name != FIELD:
-                fields[part.name] = part.data[:_VALUE_BYTES].decode(errors="replace").strip()
-            elif image is None:
+            if part.name in fields or (part.name == FIELD and image is not None):
+                name = part.name[:_NAME_CHARACTERS]
+                raise ProblemError(INVALID_REQUEST, f"the form has more than one field {name}")
+            if part.name == FIELD:
                 image = part.data
             else:
-                raise ProblemError(INVALID_REQUEST, f"the form has more than one field {FIELD}")
+                fields[part.name] = part.data.strip()[:_VALUE_BYTES].decode(errors="replace")
     except FormError as error:
         raise ProblemError(BODY_MALFORMED, f"the multipart body cannot be parsed: {error}") from error
     if image is None:
@@ -115,7 +120,7 @@ def _upload(body: bytes, boundary: bytes, limits: UploadLimits) -> Upload:
         detail = f"the multipart field {FIELD} is missing" + (f"; there are {there}" if there else "")
         raise ProblemError(INVALID_REQUEST, detail)
     if len(image) > limits.max_bytes:
-        raise _too_large(limits.max_bytes)
+        raise _too_large(FIELD, limits.max_bytes)
     fields.pop(_CHARSET_FIELD, None)
     return Upload(image, fields)
 
@@ -151,7 +156,7 @@ async def limited_body(
     max_bytes = limits.max_bytes + beside_bytes
     if announced_bytes(request) > max_bytes:
         await _discard(request)
-        raise _too_large(limits.max_bytes)
+        raise _too_large("body", max_bytes)
     received, more = 0, True
     while more:
         message = await _next_part(request, limits.idle_timeout_s)
@@ -162,7 +167,7 @@ async def limited_body(
         if received > max_bytes:
             if more:
                 await _discard(request)
-            raise _too_large(limits.max_bytes)
+            raise _too_large("body", max_bytes)
         reserve(len(chunk))
         yield chunk
 
@@ -190,6 +195,6 @@ def _too_slow(detail: str) -> ProblemError:
     return ProblemError(UPLOAD_TIMEOUT, detail, is_last=True)
 
 
-def _too_large(max_bytes: int) -> ProblemError:
+def _too_large(what: str, max_bytes: int) -> ProblemError:
     # What is left of the body would be taken for the next request.
-    return ProblemError(BODY_TOO_LARGE, f"the image has more than the {max_bytes} bytes allowed", is_last=True)
+    return ProblemError(BODY_TOO_LARGE, f"the {what} has more than the {max_bytes} bytes allowed", is_last=True)

@@ -8,6 +8,7 @@ from typing import Annotated, Any
 from fastapi import APIRouter, Query, Request, Response
 from fastapi.exceptions import RequestValidationError
 from pydantic import ValidationError
+from starlette.datastructures import QueryParams
 
 from app import problems
 from app.api.auth.dependencies import limit_rate, require
@@ -19,6 +20,7 @@ from app.api.responses import HEADERS, PROBLEMS, respond
 from app.api.schemas import SegmentationResponse, SegmentQuery
 from app.api.uploads import FIELD, UploadLimits, announced_bytes, read_upload
 from app.pipeline.request import SegmentRequest
+from app.problems import ProblemError
 
 router = APIRouter(tags=["segmentation"])
 
@@ -92,6 +94,7 @@ async def segment(
     A large image's PNG is sent while it is being made. If that fails on the way the connection is closed before the
     end of the body, and the file lacks its last chunk, `IEND`.
     """
+    _require_single(request.query_params)
     limits = UploadLimits(settings.max_upload_bytes, settings.upload_timeout_s, settings.upload_idle_timeout_s)
     with ExitStack() as stack:
         request.state.admission = admission = stack.enter_context(service.admit(announced_bytes(request)))
@@ -104,6 +107,14 @@ async def segment(
         response = await respond(request, service, wanted, admission, stack)
     response.headers["Vary"] = "Accept"
     return response
+
+
+def _require_single(parameters: QueryParams) -> None:
+    """Refuse a parameter that is given twice: which one is meant?"""
+    names = [name for name, _ in parameters.multi_items()]
+    repeated = next((name for name in names if names.count(name) > 1), None)
+    if repeated is not None:
+        raise ProblemError(problems.INVALID_REQUEST, f"the query has more than one {repeated}")
 
 
 def _with_fields(query: SegmentQuery, fields: Mapping[str, str]) -> SegmentQuery:

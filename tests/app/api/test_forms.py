@@ -75,6 +75,7 @@ def test_the_field_image_is_an_image_whatever_is_said_of_it(client: TestClient, 
         (b"This is a multi-part message in MIME format.\r\n", b"", b""),
         (b"MIME-Version: 1.0\r\nContent-Type: multipart/form-data\r\n\r\n", b"", b""),
         (b"\r\n", b"", b""),
+        (b"\n", b"", b""),
         (b"--Boundar\r\n--\r\nBoundary (1)\r\nx--Boundary (1)\r\n", b"", b""),
         (b"", b"  \t", b""),
         (b"", b"", b"\r\n"),
@@ -162,13 +163,25 @@ def test_two_images_are_one_too_many(client: TestClient) -> None:
     assert "more than one" in require_problem(response, problems.INVALID_REQUEST)["detail"]
 
 
+@pytest.mark.parametrize("second", ["json", "png"])
+def test_a_field_that_is_there_twice_is_refused(client: TestClient, second: str) -> None:
+    body = form((IMAGE, png()), text("format", "json"), text("format", second))
+    document = require_problem(client.post("/segment", content=body, headers=FORM), problems.INVALID_REQUEST)
+    assert document["detail"] == "the form has more than one field format"
+
+
+def test_a_long_value_is_not_taken_for_its_beginning(client: TestClient) -> None:
+    body = form((IMAGE, png()), text("format", "json" + " " * 2000 + "x"))
+    require_problem(client.post("/segment", content=body, headers=FORM), problems.INVALID_REQUEST)
+
+
 def test_many_fields_are_refused_by_name_and_too_many_by_number(client: TestClient) -> None:
     many = [text(f"x{number}", "1") for number in range(MAX_PARTS - 1)]
     document = require_problem(
         client.post("/segment", content=form(*many, (IMAGE, png())), headers=FORM), problems.INVALID_REQUEST
     )
     assert [fault["parameter"] for fault in document["errors"][:2]] == ["x0", "x1"]
-    response = client.post("/segment", content=form(*many, *many, (IMAGE, png())), headers=FORM)
+    response = client.post("/segment", content=form(*many, text("y", ""), (IMAGE, png())), headers=FORM)
     assert f"more than {MAX_PARTS} parts" in require_problem(response, problems.BODY_MALFORMED)["detail"]
 
 
@@ -176,8 +189,9 @@ def test_many_fields_are_refused_by_name_and_too_many_by_number(client: TestClie
     ("body", "fault"),
     [
         (b"", "no line"),
-        (form((IMAGE, b"x")).replace(b"\r\n", b"\n"), "behind the boundary"),
-        (b"x\n" + form((IMAGE, b"x")).replace(b"\r\n", b"\n"), "no line"),
+        (form((IMAGE, b"x")).replace(b"\r\n", b"\n"), "LF alone"),
+        (b"x\n" + form((IMAGE, b"x")).replace(b"\r\n", b"\n"), "LF alone"),
+        (form((IMAGE + b"\n\nx", b"x")).replace(b"\r\n\r\n", b""), "LF alone"),
         (form((IMAGE, b"x"))[:-20], "ends before"),
         (b"--Boundary (1)\r\n--Boundary (1)--", "head of a part"),
         (form((b"X: " + b"x" * 5000, b"")), "head of a part"),

@@ -1,5 +1,6 @@
 import base64
 import encodings
+import gzip
 from collections.abc import Iterator
 from io import BytesIO
 from pathlib import Path
@@ -133,6 +134,20 @@ def test_a_body_of_another_type_is_unsupported(client: TestClient) -> None:
     response = client.post("/segment", json={"image": "..."})
     document = require_problem(response, problems.UNSUPPORTED_FORMAT)
     assert "application/json" in document["detail"]
+
+
+@pytest.mark.parametrize("encoding", ["gzip", "br", "zstd"])
+def test_a_compressed_body_is_unsupported(client: TestClient, cat: bytes, encoding: str) -> None:
+    headers = {**JPEG, "Content-Encoding": encoding}
+    answered = client.post("/segment", content=gzip.compress(cat), headers=headers)
+    assert f"Content-Encoding {encoding} is" in require_problem(answered, problems.UNSUPPORTED_FORMAT)["detail"]
+    assert client.post("/segment", content=cat, headers={**JPEG, "Content-Encoding": "identity"}).status_code == 200
+
+
+@pytest.mark.parametrize("query", ["format=json&format=png", "alpha=1&mask=rle&mask=rle"])
+def test_a_parameter_that_is_there_twice_is_refused(client: TestClient, cat: bytes, query: str) -> None:
+    answered = client.post(f"/segment?{query}", content=cat, headers=JPEG)
+    assert "more than one" in require_problem(answered, problems.INVALID_REQUEST)["detail"]
 
 
 def test_a_form_without_the_field_is_invalid(client: TestClient, cat: bytes) -> None:

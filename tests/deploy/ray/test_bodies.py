@@ -68,7 +68,7 @@ def test_a_body_that_is_too_large_is_refused(request_: Request) -> None:
     with pytest.raises(ProblemError) as refused:
         _read(Bodies(LIMITS), request_)
     assert refused.value.problem is BODY_TOO_LARGE
-    assert refused.value.detail == "the image has more than the 1000 bytes allowed"
+    assert refused.value.detail == f"the body has more than the {FORM_BYTES + 1000} bytes allowed"
 
 
 def test_a_body_that_stops_coming_is_refused() -> None:
