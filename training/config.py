@@ -15,6 +15,7 @@ from model.errors import SegmentationError
 from model.networks import Architecture, NetworkConfig
 from model.networks.fcn import ALIGNMENT
 from training.errors import ConfigError
+from training.text_file import read_text
 
 _STRICT = ConfigDict(extra="forbid")
 
@@ -306,8 +307,8 @@ def load_config(file: Path | None, overrides: Sequence[str] = ()) -> TrainConfig
 
 def _read(file: Path) -> dict[str, Any]:
     try:
-        text = file.read_text()
-        document = yaml.safe_load(text) if file.suffix in {".yaml", ".yml"} else tomllib.loads(text)
+        text = read_text(file)
+        document = yaml.safe_load(text) if file.suffix.lower() in {".yaml", ".yml"} else tomllib.loads(text)
     except OSError as error:
         raise ConfigError(f"configuration {file} cannot be read: {error.strerror}") from error
     except (ValueError, yaml.YAMLError) as error:

@@ -1,8 +1,9 @@
 """Images and masks in Pascal VOC's folder layout."""
 
+from collections import Counter
 from collections.abc import Mapping, Sequence, Set
 from dataclasses import dataclass
-from pathlib import Path, PurePosixPath
+from pathlib import Path, PurePosixPath, PureWindowsPath
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,9 +15,13 @@ from training.data.image_file import read_image
 from training.data.masks import read_mask
 from training.data.soft_labels import SoftLabels
 from training.errors import DatasetError
+from training.text_file import read_text
 
+_IMAGE_FOLDER = "JPEGImages"
 _MASK_FOLDERS = ("SegmentationClassAug", "SegmentationClass")
 _MASK_SUFFIXES = frozenset({".png"})
+
+_MAX_NAMED = 10
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,7 +53,7 @@ class VocDataset:
         labelled: whether there are masks; without them every pixel is of unknown class.
 
     Raises:
-        DatasetError: a folder or the list is missing, or the list is empty.
+        DatasetError: a folder or the list is missing, or the list is empty or names an image twice.
     """
 
     def __init__(
@@ -67,13 +72,9 @@ class VocDataset:
         self._soft_labels = soft_labels
         self._masks = _mask_folder(root) if labelled else root
         self._folders: dict[Path, Mapping[str, Sequence[Path]]] = {}
-        list_file = root / "ImageSets" / "Segmentation" / f"{split}.txt"
-        try:
-            self.names = [_name(word) for word in list_file.read_text("utf-8-sig").split()]
-        except (OSError, UnicodeDecodeError) as error:
-            raise DatasetError(f"list {list_file} cannot be read: {error}") from error
-        if not self.names:
-            raise DatasetError(f"list {list_file} names no image")
+        if not (root / _IMAGE_FOLDER).is_dir():
+            raise DatasetError(f"{root} has no folder {_IMAGE_FOLDER}")
+        self.names = _read_list(root / "ImageSets" / "Segmentation" / f"{split}.txt")
 
     def __len__(self) -> int:
         return len(self.names)
@@ -85,7 +86,7 @@ class VocDataset:
             DatasetError: a file is missing or undecodable, sizes differ, or the mask holds what is no class.
         """
         name = self.names[index]
-        file = self._find(self.root / "JPEGImages", name, IMAGE_SUFFIXES, default=".jpg")
+        file = self._find(self.root / _IMAGE_FOLDER, name, IMAGE_SUFFIXES, default=".jpg")
         image = read_image(file)
         soft_labels = None
         if self._soft_labels is not None:
@@ -102,12 +103,18 @@ class VocDataset:
         return [round(index * (len(self) - 1) / max(1, count - 1)) for index in range(count)]
 
     def _find(self, folder: Path, name: str, suffixes: Set[str], default: str) -> Path:
-        """The file of a name in a folder, whatever its suffix; with the default one if there is none."""
+        """The file of a name in a folder, whatever its suffix; the default one is for the message if there is none."""
         path = folder / name
-        files = [file for file in self._files(path.parent).get(path.name, ()) if file.suffix.lower() in suffixes]
+        there = self._files(path.parent).get(path.name, ())
+        files = [file for file in there if file.suffix.lower() in suffixes]
         if len(files) > 1:
             raise DatasetError(f"{path.parent} holds {' and '.join(file.name for file in files)}: which one is {name}?")
-        return files[0] if files else path.with_name(f"{path.name}{default}")
+        if files:
+            return files[0]
+        missing = f"{path.with_name(path.name + default)} is missing"
+        if there:
+            raise DatasetError(f"{missing}; {' and '.join(file.name for file in there)} is no such file by its suffix")
+        raise DatasetError(missing + ("; a line of a list is one name" if len(name.split()) > 1 else ""))
 
     def _files(self, folder: Path) -> Mapping[str, Sequence[Path]]:
         """A folder's files by their names without suffix; listed once, for that takes long where there are many."""
@@ -128,10 +135,25 @@ class VocDataset:
         return mask
 
 
-def _name(word: str) -> str:
-    """A list's word without the suffix of an image file, as other programs write it."""
-    path = PurePosixPath(word)
-    return str(path.with_suffix("")) if path.suffix.lower() in IMAGE_SUFFIXES else word
+def _read_list(file: Path) -> list[str]:
+    """The names in a list file, one a line."""
+    try:
+        lines = [line.strip() for line in read_text(file).split("\n")]
+    except (OSError, ValueError) as error:
+        raise DatasetError(f"list {file} cannot be read: {error}") from error
+    names = [_name(line) for line in lines if line]
+    if not names:
+        raise DatasetError(f"list {file} names no image")
+    repeated = [name for name, count in Counter(names).items() if count > 1]
+    if repeated:
+        raise DatasetError(f"list {file} names images more than once: {', '.join(repeated[:_MAX_NAMED])}")
+    return names
+
+
+def _name(line: str) -> str:
+    """A list's line without the suffix of an image file, and with slashes, as other programs write it or not."""
+    path = PurePosixPath(PureWindowsPath(line).as_posix())
+    return str(path.with_suffix("") if path.suffix.lower() in IMAGE_SUFFIXES else path)
 
 
 def _turned(file: Path) -> str:

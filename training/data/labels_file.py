@@ -11,6 +11,7 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 from model.errors import LabelsError, first_fault
 from model.labels import Color, Labels, voc_color
 from training.errors import ConfigError
+from training.text_file import read_text
 
 
 class _Class(BaseModel):
@@ -63,8 +64,8 @@ def load_labels(file: Path) -> Labels:
 
 
 def _parse(file: Path) -> Any:
-    text = file.read_text()
-    match file.suffix:
+    text = read_text(file)
+    match file.suffix.lower():
         case ".json":
             return json.loads(text)
         case ".yaml" | ".yml":

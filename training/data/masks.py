@@ -88,15 +88,12 @@ def _from_palette(picture: Image.Image, labels: Labels) -> NDArray[np.uint8]:
     mask = _require_classes(stored, labels, None)
     palette = np.array(picture.getpalette("RGB") or [], dtype=np.uint8).reshape(-1, 3)
     used = [index for index in np.unique(mask).tolist() if index < min(len(palette), len(labels))]
-    meant = labels.indices(palette[used][None], unmapped_as_void=True)[0]
-    class_of_color = {index: int(by_color) for index, by_color in zip(used, meant, strict=True)}
-    mixed = [(i, c) for i, c in class_of_color.items() if c not in {i, IGNORE_INDEX}]
-    if mixed:
-        index, other = mixed[0]
-        raise LabelsError(
-            f"index {index} is stored in the colour of class {other}, {labels.names[other]}: "
-            "indices and colours are mixed up"
-        )
+    meant = labels.indices(palette[used][None], unmapped_as_void=True)[0].tolist()
+    for index, other in zip(used, meant, strict=True):
+        is_color_of_none = other == IGNORE_INDEX and tuple(palette[index].tolist()) != labels.void_color
+        if other != index and not is_color_of_none:
+            name = "void" if other == IGNORE_INDEX else f"class {other}, {labels.names[other]}"
+            raise LabelsError(f"index {index} is stored in the colour of {name}: indices and colours are mixed up")
     return mask
 
 

@@ -36,17 +36,22 @@ def open_sources(config: DataConfig, labels: Labels) -> tuple[list[Source], VocD
 
 
 def _require_pixels(inspections: Sequence[Inspection], labels: Labels, config: DataConfig) -> None:
-    """Print how many pixels each class has; refuse own classes that have none, for of VOC's a part is often trained."""
-    labelled = [inspection.pixels for inspection in inspections if inspection.dataset.labelled]
+    """Print how many pixels each class has; refuse own classes that have none, and any if one has all.
+
+    Of VOC's classes a part is often trained.
+    """
+    labelled = [inspection for inspection in inspections if inspection.dataset.labelled]
     if not labelled:
         return
-    pixels = np.concatenate(labelled).sum(axis=0)
-    counts = zip(labels.names, pixels.tolist(), strict=True)
+    pixels = np.concatenate([inspection.pixels for inspection in labelled]).sum(axis=0)
+    void = sum(int(inspection.sizes.prod(axis=1).sum()) for inspection in labelled) - int(pixels.sum())
+    counts = zip((*labels.names, "void"), (*pixels.tolist(), void), strict=True)
     print(f"pixels: {', '.join(f'{name} {count:,}' for name, count in counts)}")
     if not pixels.any():
         raise DatasetError("every pixel of every mask is void (255): there is nothing to learn")
     absent = [name for name, count in zip(labels.names, pixels.tolist(), strict=True) if count == 0]
-    if absent and config.labels is not None and not config.allow_empty_classes:
+    is_only_one = len(absent) == len(labels) - 1
+    if absent and (config.labels is not None or is_only_one) and not config.allow_empty_classes:
         raise DatasetError(
             f"no mask has a pixel of class {', '.join(absent)} (255 is void, not a class); "
             "--allow-empty-classes trains all the same"

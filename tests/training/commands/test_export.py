@@ -97,7 +97,7 @@ def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
         (root / folder).mkdir(parents=True)
     for seed in range(3):
         Image.fromarray(_noise(seed)).save(root / "JPEGImages" / f"{seed}.png")
-    for split, names in (("trainaug", "0 1 2"), ("some", "1 0")):
+    for split, names in (("trainaug", "0\n1\n2"), ("some", "1\n0")):
         (root / "ImageSets" / "Segmentation" / f"{split}.txt").write_text(names)
     return root
 

@@ -71,17 +71,67 @@ def test_a_missing_list_is_refused_by_name(root: Path) -> None:
         b"\xef\xbb\xbfone\ntwo\n",
         b"\xef\xbb\xbfone\r\ntwo\r\n",
         b"\n  one \t\n\n two\n\n",
-        b"one two",
         b"one.jpg\ntwo.jpg\n",
         b"one.JPG\ntwo.png\n",
+        b".\\one.jpg\r\n./two\r\n",
+        "one\r\ntwo\r\n".encode("utf-16"),
+        b"\xfe\xff" + "one\ntwo\n".encode("utf-16-be"),
     ],
-    ids=["byte order mark", "Windows", "blanks", "one line", "suffixes", "other suffixes"],
+    ids=["byte order mark", "Windows", "blanks", "suffixes", "other suffixes", "paths", "PowerShell", "big-endian"],
 )
 def test_lists_are_read_as_other_systems_write_them(root: Path, text: bytes) -> None:
     (root / "ImageSets" / "Segmentation" / "train.txt").write_bytes(text)
     dataset = VocDataset(root, "train")
     assert dataset.names == ["one", "two"]
     np.testing.assert_array_equal(dataset[0].mask, halves(8, 12, beside=False))
+
+
+@pytest.mark.parametrize(
+    ("text", "fault"),
+    [
+        (b"one\ntwo\none.jpg\n", "names images more than once: one"),
+        (b"o\0n\0e\0", "zero bytes"),
+        ("ön\n".encode("latin-1"), "cannot be read"),
+        (b"\n \n", "names no image"),
+    ],
+    ids=["twice", "UTF-16 without a mark", "Latin-1", "empty"],
+)
+def test_a_list_that_cannot_be_meant_is_refused(root: Path, text: bytes, fault: str) -> None:
+    (root / "ImageSets" / "Segmentation" / "train.txt").write_bytes(text)
+    with pytest.raises(DatasetError, match=rf"train\.txt .*{fault}"):
+        VocDataset(root, "train")
+
+
+@pytest.mark.parametrize(
+    "line", ["one  1", "one two", "one.jpg\tone.png", "JPEGImages/one.jpg SegmentationClass/one.png"]
+)
+def test_columns_of_a_list_are_no_names(root: Path, line: str) -> None:
+    (root / "ImageSets" / "Segmentation" / "train.txt").write_text(f"{line}\n")
+    with pytest.raises(DatasetError, match="is missing; a line of a list is one name"):
+        VocDataset(root, "train")[0]
+
+
+def test_a_name_may_have_blanks_and_lie_in_a_folder(root: Path) -> None:
+    for folder, suffix in (("JPEGImages", ".jpg"), ("SegmentationClass", ".png")):
+        (root / folder / "new").mkdir()
+        (root / folder / f"one{suffix}").rename(root / folder / "new" / f"my leaf{suffix}")
+    (root / "ImageSets" / "Segmentation" / "train.txt").write_text("new\\my leaf.jpg\n")
+    sample = VocDataset(root, "train")[0]
+    assert sample.name == "new/my leaf"
+    np.testing.assert_array_equal(sample.mask, halves(8, 12, beside=False))
+
+
+@pytest.mark.parametrize(("file", "other"), [("JPEGImages/one.jpg", ".jp2"), ("SegmentationClass/one.png", ".tif")])
+def test_a_file_of_a_suffix_that_is_not_read_is_named(root: Path, file: str, other: str) -> None:
+    (root / file).rename((root / file).with_suffix(other))
+    with pytest.raises(DatasetError, match=rf"{Path(file).name} is missing; one{other} is no such file by its suffix"):
+        VocDataset(root, "train")[0]
+
+
+def test_a_missing_folder_of_images_is_named_once(root: Path) -> None:
+    (root / "JPEGImages").rename(root / "images")
+    with pytest.raises(DatasetError, match="has no folder JPEGImages"):
+        VocDataset(root, "train")
 
 
 def test_a_name_with_a_dot_is_no_suffix(root: Path) -> None:

@@ -40,6 +40,13 @@ def test_a_table_of_classes_is_read_by_its_suffix(name: str, text: str, tmp_path
     assert load_labels(_write(tmp_path, name, text)) == LABELS
 
 
+@pytest.mark.parametrize("encoding", ["utf-8-sig", "utf-16"])
+@pytest.mark.parametrize(("name", "text"), [("own.TOML", TOML), ("own.YAML", YAML), ("own.JSON", JSON)])
+def test_a_table_is_read_as_other_systems_write_it(name: str, text: str, encoding: str, tmp_path: Path) -> None:
+    (tmp_path / name).write_bytes(text.replace("\n", "\r\n").encode(encoding))
+    assert load_labels(tmp_path / name) == LABELS
+
+
 def test_the_colour_of_void_may_be_ones_own(tmp_path: Path) -> None:
     labels = load_labels(_write(tmp_path, "own.toml", f"void_color = [255, 0, 255]\n{TOML}"))
     assert labels.void_color == (255, 0, 255)

@@ -116,6 +116,13 @@ def test_a_palette_that_shows_another_class_than_the_index_is_refused(tmp_path: 
     np.testing.assert_array_equal(_read(_palette_picture(MASK * 0, palette), tmp_path), MASK * 0)
 
 
+def test_a_palette_that_shows_void_by_the_index_of_a_class_is_refused(tmp_path: Path) -> None:
+    palette = LABELS.palette.copy()
+    palette[1] = LABELS.void_color
+    with pytest.raises(DatasetError, match="index 1 is stored in the colour of void"):
+        _read(_palette_picture(MASK, palette), tmp_path)
+
+
 def test_colours_and_grey_indices_in_one_picture_are_refused(tmp_path: Path) -> None:
     colors = LABELS.colormap(MASK)
     colors[0, 0] = 2, 2, 2

@@ -134,8 +134,16 @@ def test_an_own_class_without_a_pixel_is_refused_by_name_unless_it_is_allowed(
     assert "pixels: background 4,200, leaf 0" in capsys.readouterr().out
 
 
+def test_masks_of_0_and_255_are_refused_with_vocs_classes_too(tmp_path: Path) -> None:
+    write_voc_folder(tmp_path / "own", {"one": halves(0, IGNORE_INDEX)})
+    source = SourceConfig(Path("own"))
+    with pytest.raises(DatasetError, match="no mask has a pixel of class aeroplane, "):
+        open_sources(DataConfig(tmp_path, (source,)), VOC)
+    assert open_sources(DataConfig(tmp_path, (source,), allow_empty_classes=True), VOC)[0]
+
+
 def test_how_many_pixels_each_class_has_is_told(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     mask = halves(0, 1)
     mask[:10] = IGNORE_INDEX
     open_sources(_own_config(tmp_path, mask), _OWN)
-    assert "pixels: background 1,750, leaf 1,750" in capsys.readouterr().out
+    assert "pixels: background 1,750, leaf 1,750, void 700" in capsys.readouterr().out
