@@ -1,6 +1,8 @@
 """Loads a checkpoint in the precision that is the fastest here of those whose masks agree."""
 
-from collections.abc import Mapping
+import time
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
 
@@ -47,27 +49,22 @@ def load_fastest(
     checkpoint = Checkpoint.load(path)
     chosen = choose_device(device)
     candidates = find_candidates(checkpoint, chosen, tolerance)
-    loaded: dict[Precision, Segmenter] = {}
+    load = partial(_load, path, checkpoint, chosen, limits)
     if seconds is None:
-        candidates, loaded = _load_all(path, checkpoint, chosen, limits, candidates)
-        seconds = _measure(loaded)
-    else:
-        for precision in set(candidates.precisions[1:]) - seconds.keys():
-            candidates = candidates.reject(precision, "it was not measured at the start")
+        return _measure_all(load, candidates)
+    for precision in set(candidates.precisions[1:]) - seconds.keys():
+        candidates = candidates.reject(precision, "it was not measured at the start")
     while True:
         known = {precision: seconds[precision] for precision in candidates.precisions if precision in seconds}
         precision = fastest(known)
         try:
-            segmenter = loaded.get(precision) or _load(path, checkpoint, chosen, limits, precision)
+            segmenter = load(precision)
         except CheckpointError as error:
             if precision is Precision.FLOAT32:
                 raise
             candidates = candidates.reject(precision, str(error))
         else:
             segmenter.precision_reason = explain(candidates, known)
-            loaded.clear()
-            if chosen.type == "cuda":
-                torch.cuda.empty_cache()  # what the others took
             return segmenter, seconds
 
 
@@ -79,25 +76,48 @@ def _load(
     return segmenter
 
 
-def _load_all(
-    path: Path, checkpoint: Checkpoint, device: torch.device, limits: TilingLimits, candidates: Candidates
-) -> tuple[Candidates, dict[Precision, Segmenter]]:
-    """Every candidate, but for those that give another golden mask here; float32 has to give it."""
-    loaded: dict[Precision, Segmenter] = {}
-    for precision in candidates.precisions:
+def _measure_all(load: Callable[[Precision], Segmenter], candidates: Candidates) -> tuple[Segmenter, Seconds]:
+    """The fastest of the candidates that give the golden mask here; float32 has to give it.
+
+    No more than two are in memory.
+    """
+    best = load(Precision.FLOAT32)
+    if len(candidates.precisions) == 1:
+        best.precision_reason = explain(candidates, {})
+        return best, {}
+    seconds = {Precision.FLOAT32: _measure(best)}
+    for precision in candidates.precisions[1:]:
         try:
-            loaded[precision] = _load(path, checkpoint, device, limits, precision)
+            segmenter = load(precision)
         except CheckpointError as error:
-            if precision is Precision.FLOAT32:
-                raise
             candidates = candidates.reject(precision, str(error))
-    return candidates, loaded
+            continue
+        seconds[precision] = _measure(segmenter)
+        if fastest(seconds) is precision:
+            best = segmenter
+        del segmenter  # before the next is loaded
+    best.precision_reason = explain(candidates, seconds)
+    if best.device.type == "cuda":
+        torch.cuda.empty_cache()  # what the others took
+    return best, seconds
 
 
-def _measure(loaded: Mapping[Precision, Segmenter]) -> Seconds:
-    if len(loaded) < 2:
-        return {}
-    golden = loaded[Precision.FLOAT32].checkpoint.golden
+def _measure(segmenter: Segmenter) -> float:
+    """Seconds a photograph; on a CPU those that one thread runs, whatever else the machine does meanwhile."""
+    golden = segmenter.checkpoint.golden
     assert golden is not None
-    photograph = golden.image[:_HEIGHT, :_WIDTH]
-    return measure({precision: partial(segmenter.segment, photograph) for precision, segmenter in loaded.items()})
+    predict = partial(segmenter.segment, golden.image[:_HEIGHT, :_WIDTH])
+    if segmenter.device.type != "cpu":
+        return measure(predict)
+    with _one_thread():
+        return measure(predict, time.thread_time)
+
+
+@contextmanager
+def _one_thread() -> Iterator[None]:
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(threads)

@@ -19,10 +19,7 @@ _ORDER = (Precision.FLOAT32, Precision.BFLOAT16, Precision.INT8)
 _MAX_RATIO = 0.9
 """Seconds of a precision to those of the one before it: nearer to 1, like machines would choose by chance."""
 
-_MAX_ROUNDS = 9
-_MIN_ROUNDS = 3
-_MEASURING_S = 0.2
-"""Seconds of measuring after which no further round starts."""
+_ROUNDS = 3
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,18 +65,14 @@ def fastest(seconds: Mapping[Precision, float]) -> Precision:
     return chosen
 
 
-def measure(predictions: Mapping[Precision, Callable[[], object]]) -> dict[Precision, float]:
-    """The least seconds of each prediction, in rounds: what disturbs the machine for a while disturbs all of them."""
-    seconds = dict.fromkeys(predictions, float("inf"))
-    began = time.perf_counter()
-    for done in range(_MAX_ROUNDS):
-        if done >= _MIN_ROUNDS and time.perf_counter() - began > _MEASURING_S:
-            break
-        for precision, predict in predictions.items():
-            started = time.perf_counter()
-            predict()
-            seconds[precision] = min(seconds[precision], time.perf_counter() - started)
-    return seconds
+def measure(predict: Callable[[], object], clock: Callable[[], float] = time.perf_counter) -> float:
+    """The least seconds of a few predictions."""
+    seconds = []
+    for _ in range(_ROUNDS):
+        started = clock()
+        predict()
+        seconds.append(clock() - started)
+    return min(seconds)
 
 
 def explain(candidates: Candidates, seconds: Mapping[Precision, float]) -> str:

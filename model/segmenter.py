@@ -3,7 +3,7 @@
 import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
-from functools import cache
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -78,8 +78,6 @@ class Segmenter:
             network = self._build()
             self._upsampling = network.upsampling.to(self._upsampling_dtype)
             self._program = self._prepared(trace_scores(network))
-        # Few images are so wide: most processes never need these weights.
-        self._transposed_program = cache(self._make_transposed_program)
 
     @classmethod
     def load(
@@ -216,7 +214,7 @@ class Segmenter:
     ) -> Iterator[Band]:
         height, width = image.shape[:2]
         end = aligned(height)
-        stream = Stream(self._transposed_program() if transposed else self._program, end)
+        stream = Stream(self._transposed_program if transposed else self._program, end)
         postprocessor = self._postprocessor(end, transform, transposed=transposed)
         done = 0
         for top in range(0, end, band_rows):
@@ -328,7 +326,9 @@ class Segmenter:
     def _build(self) -> FCN:
         return self.checkpoint.build().to(self.device, self._dtype)
 
-    def _make_transposed_program(self) -> Program:
+    @cached_property
+    def _transposed_program(self) -> Program:
+        """For images far wider than high: few are, and most processes never need these weights."""
         return self._prepared(trace_scores(self._build()).transposed())
 
 

@@ -33,9 +33,11 @@ def trace_scores(network: FCN) -> Program:
     Raises:
         NotImplementedError: the network has a layer that no operation stands for.
     """
-    translation = _Translation(network)
-    for node in _Tracer().trace(Scores(network)).nodes:
+    translation, tracer = _Translation(network), _Tracer()
+    for node in tracer.trace(Scores(network)).nodes:
         translation.add(node)
+    # One of its closures refers to itself and to it, and would keep the network until Python looks for cycles.
+    vars(tracer).clear()
     return Program(tuple(translation.steps))
 
 

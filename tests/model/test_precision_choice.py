@@ -1,16 +1,19 @@
-from collections.abc import Callable
+import gc
+import weakref
 from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
+from numpy.typing import NDArray
 
 from model.checkpoint import Checkpoint, Golden, Summary
 from model.errors import CheckpointError
 from model.fastest import load_fastest
 from model.precision import Precision
 from model.precision_choice import Candidates, explain, fastest, find_candidates, measure
+from model.segmentation import Segmentation
 from model.segmenter import Segmenter
 from tests.model.calibrated import calibrated
 from tests.model.random_checkpoint import random_checkpoint
@@ -99,28 +102,15 @@ def test_the_reason_names_what_was_measured() -> None:
     assert reason == "measured on a photograph: float32 76 ms, bfloat16 36 ms; no int8: why"
 
 
-def test_predictions_are_measured_in_turn() -> None:
-    calls: list[Precision] = []
-    seconds = measure({FLOAT32: lambda: calls.append(FLOAT32), INT8: lambda: calls.append(INT8)})
-    assert calls == [FLOAT32, INT8] * 9
-    assert all(0 <= value < 1 for value in seconds.values())
+def test_what_counts_is_the_least_of_three_by_the_clock_that_is_given() -> None:
+    now, left = 0.0, iter((4.4, 0.6, 0.9))
 
+    def predict() -> None:
+        nonlocal now
+        now += next(left)
 
-def test_where_a_round_takes_long_there_are_three_for_one_may_be_disturbed(monkeypatch: pytest.MonkeyPatch) -> None:
-    now = 0.0
-
-    def taking(*seconds: float) -> Callable[[], None]:
-        left = iter(seconds)
-
-        def predict() -> None:
-            nonlocal now
-            now += next(left)
-
-        return predict
-
-    monkeypatch.setattr("model.precision_choice.time.perf_counter", lambda: now)
-    seconds = measure({FLOAT32: taking(1.7, 1.8, 1.7), INT8: taking(4.4, 0.9, 0.6)})
-    assert seconds == pytest.approx({FLOAT32: 1.7, INT8: 0.6})
+    assert measure(predict, lambda: now) == pytest.approx(0.6)
+    assert next(left, None) is None
 
 
 @pytest.fixture
@@ -144,16 +134,56 @@ def _only_float64(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_what_is_measured_to_be_faster_is_loaded(scored_file: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     _only_float64(monkeypatch)
-    monkeypatch.setattr("model.fastest.measure", lambda predictions: dict(zip(predictions, (0.5, 0.25), strict=True)))
-    segmenter, seconds = load_fastest(scored_file, "cpu")
+    seconds = iter((0.5, 0.25))
+    monkeypatch.setattr("model.fastest.measure", lambda *_: next(seconds))
+    segmenter, measured = load_fastest(scored_file, "cpu")
     assert segmenter.precision is Precision.FLOAT64
     assert segmenter.precision_reason == "measured on a photograph: float32 500 ms, float64 250 ms"
-    assert seconds == {FLOAT32: 0.5, Precision.FLOAT64: 0.25}
+    assert measured == {FLOAT32: 0.5, Precision.FLOAT64: 0.25}
+
+
+def test_one_thread_is_measured_and_all_serve(scored_file: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    _only_float64(monkeypatch)
+    threads = []
+    segment = Segmenter.segment
+
+    def observed(segmenter: Segmenter, image: NDArray[np.uint8]) -> Segmentation:
+        threads.append(torch.get_num_threads())
+        return segment(segmenter, image)
+
+    monkeypatch.setattr(Segmenter, "segment", observed)
+    before = torch.get_num_threads()
+    torch.set_num_threads(2)
+    try:
+        load_fastest(scored_file, "cpu")
+        assert threads == [2, 1, 1, 1] * 2  # the golden image, then a photograph
+        assert torch.get_num_threads() == 2
+    finally:
+        torch.set_num_threads(before)
+
+
+def test_precisions_that_were_not_taken_are_gone(scored_file: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    _only_float64(monkeypatch)
+    made: list[weakref.ref[Segmenter]] = []
+    check = Segmenter.require_golden_mask
+
+    def observed(segmenter: Segmenter, path: Path) -> None:
+        made.append(weakref.ref(segmenter))
+        check(segmenter, path)
+
+    monkeypatch.setattr(Segmenter, "require_golden_mask", observed)
+    gc.disable()
+    try:
+        segmenter, _ = load_fastest(scored_file, "cpu")
+        assert [one() for one in made if one() is not None] == [segmenter]
+        assert len(made) == 2
+    finally:
+        gc.enable()
 
 
 def test_what_was_measured_once_is_not_measured_again(scored_file: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     _only_float64(monkeypatch)
-    monkeypatch.setattr("model.fastest.measure", lambda _: pytest.fail("measured again"))
+    monkeypatch.setattr("model.fastest.measure", lambda *_: pytest.fail("measured again"))
     segmenter, _ = load_fastest(scored_file, "cpu", seconds={FLOAT32: 0.5, Precision.FLOAT64: 0.25})
     assert segmenter.precision is Precision.FLOAT64
     segmenter, _ = load_fastest(scored_file, "cpu", seconds={})
@@ -174,8 +204,9 @@ def test_a_candidate_that_gives_another_golden_mask_is_passed_over(
 
     monkeypatch.setattr(Segmenter, "require_golden_mask", fail_in_float64)
     segmenter, seconds = load_fastest(scored_file, "cpu")
-    assert (segmenter.precision, seconds) == (FLOAT32, {})
-    assert segmenter.precision_reason == "no float64: its golden image's mask differs"
+    assert segmenter.precision is FLOAT32
+    assert seconds.keys() == {FLOAT32}
+    assert segmenter.precision_reason.endswith("; no float64: its golden image's mask differs")
 
 
 def test_a_file_without_scores_by_precision_is_loaded_in_float32(scored_file: Path) -> None:

@@ -1,3 +1,6 @@
+import gc
+import weakref
+
 import pytest
 import torch
 from hypothesis import given, settings
@@ -61,6 +64,19 @@ def test_scores_do_not_depend_on_where_an_image_is_cut(
     parts = flow(program, images, cuts)
     torch.testing.assert_close(torch.cat(parts, dim=2), network.scores(images), rtol=0, atol=1e-10)
     assert sum(part.shape[2] for part in parts) == program.total(800)
+
+
+def test_a_network_is_gone_when_its_program_was_made() -> None:
+    network = random_checkpoint().build()
+    reference = weakref.ref(network)
+    gc.disable()
+    try:
+        program = trace_scores(network)
+        del network
+        assert program.steps
+        assert reference() is None
+    finally:
+        gc.enable()
 
 
 @pytest.mark.parametrize("architecture", list(Architecture))
