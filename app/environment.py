@@ -34,7 +34,7 @@ def foreign_variables(variables: Mapping[str, str], settings: Collection[str]) -
         if name == variable.upper() or name in _OTHERS:
             continue
         if name in known:
-            if is_service_link(value):
+            if name == "PORT" and is_service_link(value):
                 yield (
                     f"{variable}={value} is Kubernetes' link to a Service, no setting, and the default holds; "
                     "enableServiceLinks: false keeps such links out"

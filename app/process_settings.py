@@ -5,7 +5,7 @@ import sys
 from enum import StrEnum
 from typing import Annotated, Any, Literal, TypeVar
 
-from pydantic import BeforeValidator, Field, ValidationError, field_validator
+from pydantic import BeforeValidator, Field, ValidationError, field_validator, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from app.environment import PREFIX, foreign_variables, is_service_link
@@ -24,7 +24,7 @@ class LogFormat(StrEnum):
 
 
 def _in_lower_case(value: object) -> object:
-    return value.strip().lower() if isinstance(value, str) else value
+    return value.lower() if isinstance(value, str) else value
 
 
 AnyCase = BeforeValidator(_in_lower_case)
@@ -61,6 +61,12 @@ class ProcessSettings(BaseSettings):
     log_format: Annotated[LogFormat, AnyCase] = Field(
         LogFormat.AUTO, description="`json` or `text`; `auto` is text on a terminal and JSON elsewhere."
     )
+
+    @model_validator(mode="before")
+    @classmethod
+    def _without_blanks(cls, values: dict[str, object]) -> dict[str, object]:
+        stripped = {name: value.strip() if isinstance(value, str) else value for name, value in values.items()}
+        return {name: value for name, value in stripped.items() if value != ""}
 
     @field_validator("port", mode="before")
     @classmethod

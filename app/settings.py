@@ -1,6 +1,7 @@
 """Settings of the service: environment variables with the prefix ``FCN_``."""
 
 import re
+from ipaddress import ip_network
 from pathlib import Path
 from typing import Annotated
 
@@ -25,10 +26,21 @@ def _split(value: object) -> object:
 
 
 def _origin(value: str) -> str:
-    if not re.fullmatch(r"\*|https?://[^\s/?#]+", value):
+    if not re.fullmatch(r"\*|https?://[^\s/?#*]+", value):
         raise PydanticCustomError(
             "origin", "{value} is no origin; one is https://host, with a port or without, or *", {"value": value}
         )
+    return value
+
+
+def _proxies(value: str) -> str:
+    for proxy in value.split(",") if value not in ("", "*") else ():
+        try:
+            ip_network(proxy.strip())
+        except ValueError as error:
+            raise PydanticCustomError(
+                "proxy", "{fault}; with commas between, or * alone", {"fault": str(error)}
+            ) from error
     return value
 
 
@@ -59,6 +71,7 @@ class Settings(ProcessSettings):
     threads: int = Field(
         0,
         ge=0,
+        le=1024,
         description="CPU threads of the network, divided among the workers; 0 is as many as there are cores, by "
         "affinity and CPU quota. More than the quota are refused.",
     )
@@ -85,7 +98,9 @@ class Settings(ProcessSettings):
     send_timeout_s: Seconds = Field(
         30, description="Seconds in which a client must have read a part of its answer; then it is cut off."
     )
-    drain_timeout_s: Seconds = Field(30, description="Seconds that accepted requests are given after SIGTERM.")
+    drain_timeout_s: Seconds = Field(
+        30, allow_inf_nan=False, description="Seconds that accepted requests are given after SIGTERM."
+    )
     max_connections: Positive = Field(
         2048, description="Connections that may be open, as far as the process may open files; more are answered 503."
     )
@@ -127,7 +142,7 @@ class Settings(ProcessSettings):
         description="File of API keys, a line each, made by `python -m app.api.auth.keys`. If unset, the service is "
         "open to anyone who can reach it and `/admin` is disabled.",
     )
-    trusted_proxies: str = Field(
+    trusted_proxies: Annotated[str, AfterValidator(_proxies)] = Field(
         "",
         description="Addresses of proxies, with commas between, whose `X-Forwarded-For` tells whose request it is; "
         "`*` for all.",

@@ -25,6 +25,8 @@ class Source:
         Raises:
             FileError: it cannot be read.
         """
+        if self.path == STANDARD_INPUT and sys.stdin is None:
+            raise FileError("standard input is closed")
         try:
             return sys.stdin.buffer.read() if self.path == STANDARD_INPUT else self.path.read_bytes()
         except OSError as error:

@@ -24,11 +24,17 @@ def open_http(kind: Callable[..., _Http], url: str, key: str | None) -> _Http:
         ValueError: the key cannot be one, or the environment's proxy cannot be used.
     """
     options = {"base_url": url, "headers": headers(key)}
+    try:
+        certificates = httpx2.create_ssl_context()
+    except OSError as error:
+        raise ValueError(
+            f"the certificates that SSL_CERT_FILE or SSL_CERT_DIR names cannot be used: {error}"
+        ) from error
     if is_local(url):
         # The environment's certificates are the only other thing that it is trusted with.
-        return kind(**options, trust_env=False, verify=httpx2.create_ssl_context())
+        return kind(**options, trust_env=False, verify=certificates)
     try:
-        return kind(**options)
+        return kind(**options, verify=certificates)
     except (ImportError, ValueError, httpx2.InvalidURL) as error:
         raise ValueError(f"the proxy that the environment names cannot be used: {error}") from error
 

@@ -18,9 +18,15 @@ _STRIP_PIXELS = 1 << 16
 """Pixels that are converted at a time: they and their result fit into a processor's cache."""
 
 
-def write_rgb(picture: Image.Image, image: NDArray[np.uint8]) -> None:
-    """Convert a loaded picture strip by strip: besides it and the result there is next to nothing in memory."""
-    convert = _to_srgb(picture)
+def write_rgb(picture: Image.Image, image: NDArray[np.uint8], mode: str) -> None:
+    """Convert a loaded picture strip by strip: besides it and the result there is next to nothing in memory.
+
+    Args:
+        picture: the picture.
+        image: (height, width, 3), uint8 RGB, is filled.
+        mode: Pillow's of what its file holds, which an ICC profile is of.
+    """
+    convert = _to_srgb(picture, mode)
     top = 0
     for strip in _strips(picture):
         image[top : top + strip.height] = convert(strip)
@@ -41,9 +47,9 @@ def rows_of_strip(width: int) -> int:
     return max(1, _STRIP_PIXELS // width)
 
 
-def _to_srgb(picture: Image.Image) -> Callable[[Image.Image], NDArray[np.uint8]]:
+def _to_srgb(picture: Image.Image, mode: str) -> Callable[[Image.Image], NDArray[np.uint8]]:
     """As ``_conversion``, with the picture's own colours as sRGB has them."""
-    profile = find_profile(picture.info.get("icc_profile"), picture.mode)
+    profile = find_profile(picture.info.get("icc_profile"), mode)
     colors = find_colors(picture)
     if profile is None and colors is None:
         return _conversion(picture)

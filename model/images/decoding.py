@@ -18,7 +18,7 @@ from model.images.first_frame import frame_of_screen, whiten_around
 from model.images.jpeg import load_whole
 from model.images.opening import damaged, open_page, open_picture
 from model.images.orientation import as_stored, is_on_its_side, orientation_of
-from model.images.png import require_all_rows, transparent_deep_pixels, transparent_sample
+from model.images.png import require_all_rows, stored_mode, transparent_deep_pixels, transparent_sample
 from model.images.tiff import read_layout
 from model.images.tiff_samples import read_rgb
 
@@ -75,6 +75,7 @@ def _decode(picture: Image.Image, file: BinaryIO, allocate: Allocate) -> NDArray
         file.seek(0)
         picture = open_picture(file)
         del picture.info["transparency"]
+    mode = stored_mode(picture)
     announced, frame = picture.size, frame_of_screen(picture, file)
     if picture.format in ("JPEG", "MPO"):
         file.seek(0)
@@ -88,7 +89,7 @@ def _decode(picture: Image.Image, file: BinaryIO, allocate: Allocate) -> NDArray
             f"the HEIF image has {width} x {height} pixels, and says that it has {announced_width} x {announced_height}"
         )
     image, stored = _allocate_upright(picture.height, picture.width, orientation_of(picture), allocate)
-    write_rgb(picture, stored)
+    write_rgb(picture, stored, mode)
     if deep is not None:
         stored[deep] = 255
     if frame is not None:

@@ -5,6 +5,7 @@ and that rows may be missing.
 import struct
 import zlib
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any, BinaryIO
@@ -28,6 +29,9 @@ _CHANNELS = {0: 1, 2: 3, 3: 1, 4: 2, 6: 4}
 
 _INTERLACED = ((0, 0, 8, 8), (0, 4, 8, 8), (4, 0, 8, 4), (0, 2, 4, 4), (2, 0, 4, 2), (0, 1, 2, 2), (1, 0, 2, 1))
 """Passes of an interlaced picture: the first row and column, and the steps between rows and between columns."""
+
+_PROFILE_BYTES = 1 << 24
+"""Maximum bytes of an ICC profile."""
 
 _INFLATED_BYTES = 1 << 20
 """Bytes of pixels that are inflated at a time."""
@@ -62,6 +66,12 @@ def find_colors(picture: Image.Image) -> PngColors | None:
     if matrix is None and abs(gamma - _SRGB_GAMMA) < _NEAR:
         return None
     return PngColors(gamma, matrix)
+
+
+def stored_mode(picture: Image.Image) -> str:
+    """Pillow's mode of what a file that is not loaded yet holds: grey with alpha of 16 bits it reads as RGBA."""
+    is_deep_grey = picture.format == "PNG" and bool(_tiles(picture)) and _raw_mode(picture) == "LA;16B"
+    return "LA" if is_deep_grey else picture.mode
 
 
 def transparent_sample(picture: Image.Image) -> int | None:
@@ -132,9 +142,23 @@ def _inflated_bytes(file: BinaryIO) -> int:
 
 
 def forgive_long_texts() -> None:
-    """Let PNG files be read whose texts, which are no pixels, are too long to be unpacked."""
-    for name in ("chunk_zTXt", "chunk_iTXt", "chunk_tEXt", "chunk_iCCP"):
-        setattr(PngImagePlugin.PngStream, name, _forgiving(getattr(PngImagePlugin.PngStream, name)))
+    """Let PNG files be read whose texts, which are no pixels, are too long to be unpacked, and longer ICC profiles."""
+    stream = PngImagePlugin.PngStream
+    texts = {name: _forgiving(getattr(stream, name)) for name in ("chunk_zTXt", "chunk_iTXt", "chunk_tEXt")}
+    for name, reader in {**texts, "chunk_iCCP": _read_profile}.items():
+        setattr(stream, name, reader)
+
+
+def _read_profile(stream: Any, _: int, length: int) -> bytes:
+    """The chunk of an ICC profile, which Pillow reads up to the length of a text; a damaged one is none."""
+    data: bytes = ImageFile._safe_read(stream.fp, length)
+    compressed = data[data.find(b"\0") + 2 :]
+    inflater = zlib.decompressobj()
+    with suppress(zlib.error):
+        profile = inflater.decompress(compressed, _PROFILE_BYTES)
+        if inflater.eof:
+            stream.im_info["icc_profile"] = profile
+    return data
 
 
 def _forgiving(read: Callable[[Any, int, int], bytes]) -> Callable[[Any, int, int], bytes]:

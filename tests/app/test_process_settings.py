@@ -22,9 +22,10 @@ def test_every_choice_of_words_is_read_in_any_case(monkeypatch: pytest.MonkeyPat
     assert (settings.log_format, settings.precision, settings.device) == (LogFormat.JSON, Precision.FLOAT32, "cpu")
 
 
+@pytest.mark.parametrize("value", ["", " ", "\t\n"])
 @pytest.mark.parametrize("name", Settings.model_fields)
-def test_an_empty_setting_is_as_good_as_none(monkeypatch: pytest.MonkeyPatch, name: str) -> None:
-    monkeypatch.setenv(f"FCN_{name.upper()}", "")
+def test_an_empty_setting_is_as_good_as_none(monkeypatch: pytest.MonkeyPatch, name: str, value: str) -> None:
+    monkeypatch.setenv(f"FCN_{name.upper()}", value)
     assert read_settings(Settings) == Settings()
     assert getattr(Settings(), name) == Settings.model_fields[name].default
 
@@ -39,6 +40,12 @@ def test_an_empty_setting_is_as_good_as_none(monkeypatch: pytest.MonkeyPatch, na
         ("FCN_PRECISION", "float16"),
         ("FCN_CORS_ORIGINS", "example.org"),
         ("FCN_PROTECT_METRICS", "maybe"),
+        ("FCN_CORS_ORIGINS", "https://*.example.org"),
+        ("FCN_TRUSTED_PROXIES", "10.0.0.1,*"),
+        ("FCN_TRUSTED_PROXIES", "10.0.0.1/8"),
+        ("FCN_TRUSTED_PROXIES", '"*"'),
+        ("FCN_THREADS", "100000"),
+        ("FCN_DRAIN_TIMEOUT_S", "inf"),
     ],
 )
 def test_what_is_wrong_with_a_setting_is_said_with_its_value(
@@ -49,6 +56,21 @@ def test_what_is_wrong_with_a_setting_is_said_with_its_value(
         read_settings(Settings)
     assert end.value.code == 2
     assert capsys.readouterr().err.startswith(f"error: {name}={value}: ")
+
+
+def test_blanks_around_a_value_are_no_part_of_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    written = {"HOST": "::1", "PORT": "8001", "WEIGHTS": "a.safetensors", "TRUSTED_PROXIES": "*", "LOG_LEVEL": "INFO"}
+    for name, value in written.items():
+        monkeypatch.setenv(f"FCN_{name}", f" {value}\n")
+    settings = read_settings(Settings)
+    assert (settings.host, settings.port, settings.log_level) == ("::1", 8001, "info")
+    assert (settings.weights, settings.trusted_proxies) == (Path("a.safetensors"), "*")
+
+
+@pytest.mark.parametrize("value", ["*", "10.0.0.1", "10.0.0.0/8, 192.168.1.7", "::1,fd00::/8"])
+def test_addresses_and_networks_of_proxies_are_read(monkeypatch: pytest.MonkeyPatch, value: str) -> None:
+    monkeypatch.setenv("FCN_TRUSTED_PROXIES", value)
+    assert read_settings(Settings).trusted_proxies == value
 
 
 def test_a_long_value_is_cut(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:

@@ -1,3 +1,5 @@
+from pathlib import Path
+
 import pytest
 
 from app.client import Client, ServiceConnectionError
@@ -75,6 +77,18 @@ def test_a_proxy_that_cannot_be_used_is_said(monkeypatch: pytest.MonkeyPatch, pr
     monkeypatch.setenv("ALL_PROXY", proxy)
     with pytest.raises(ValueError, match="the proxy that the environment names cannot be used"):
         Client(ELSEWHERE)
+
+
+@pytest.mark.parametrize("url", [ELSEWHERE, "http://127.0.0.1:9"])
+@pytest.mark.parametrize("content", [None, ""])
+def test_certificates_that_cannot_be_used_are_said(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, content: str | None, url: str
+) -> None:
+    if content is not None:
+        (tmp_path / "ca.pem").write_text(content)
+    monkeypatch.setenv("SSL_CERT_FILE", str(tmp_path / "ca.pem"))
+    with pytest.raises(ValueError, match="the certificates that SSL_CERT_FILE or SSL_CERT_DIR names cannot be used"):
+        Client(url)
 
 
 def test_hosts_that_the_environment_leaves_out_have_no_proxy(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -1,5 +1,6 @@
 """ICC profiles of every format: the network and the overlay see sRGB."""
 
+import zlib
 from io import BytesIO
 
 import numpy as np
@@ -8,7 +9,7 @@ import tifffile
 from PIL import Image, ImageCms
 
 from model.images import decode_image
-from tests.model.images.encoding import encoded
+from tests.model.images.encoding import encoded, png
 from tests.model.images.icc import (
     cmyk_profile,
     grey_profile,
@@ -54,6 +55,26 @@ def test_colours_that_are_srgb_already_stay_as_they_are(file_format: str) -> Non
     profile = ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes()
     profiled = encoded(picture, file_format, icc_profile=profile, **_LOSSLESS[file_format])
     assert _middle(profiled) == _middle(plain)
+
+
+@pytest.mark.parametrize("file_format", ["PNG", "TIFF", "WEBP", "JPEG"])
+def test_a_profile_of_megabytes_is_heeded(file_format: str) -> None:
+    profile = rgb_profile(1.0) + np.random.default_rng(0).bytes(3 << 20)
+    file = encoded(Image.new("RGB", (32, 24), _COLOR), file_format, icc_profile=profile, **_LOSSLESS[file_format])
+    _assert_near(_middle(file), srgb_of(_COLOR, 1.0), 3)
+
+
+@pytest.mark.parametrize("profile", [rgb_profile(1.0)[:200], b"", b"no profile" * 20])
+def test_a_damaged_profile_of_a_png_is_none(profile: bytes) -> None:
+    file = png(1, 1, 8, 2, [bytes(_COLOR)], (b"iCCP", b"x\0\0" + zlib.compress(profile)[:-1]))
+    assert _middle(file) == list(_COLOR)
+
+
+@pytest.mark.parametrize(("bits", "color_type"), [(8, 0), (16, 0), (8, 4), (16, 4)])
+def test_every_grey_of_png_heeds_its_profile(bits: int, color_type: int) -> None:
+    row = bytes([55] * (bits // 8)) + (b"\xff" * (bits // 8) if color_type == 4 else b"")
+    file = png(1, 1, bits, color_type, [row], (b"iCCP", b"x\0\0" + zlib.compress(grey_profile(1.0))))
+    _assert_near(_middle(file), [srgb_of_grey(55, 1.0)] * 3, 2)
 
 
 @pytest.mark.parametrize("file_format", ["PNG", "WEBP", "TIFF"])
