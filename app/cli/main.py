@@ -12,6 +12,7 @@ from app.cli.image import image
 from app.cli.info import info
 from app.cli.serve import serve
 from app.server.streams import standard_streams
+from app.spinning import limit_spinning
 
 
 class _Group(TyperGroup):
@@ -49,5 +50,6 @@ for _command in (serve, image, classes, info):
 
 def main() -> None:
     """Run the command that the process's arguments name."""
+    limit_spinning()
     with standard_streams():
         cli()

@@ -5,10 +5,12 @@ import sys
 
 from app.process_settings import ProcessSettings, read_settings
 from app.server.streams import standard_streams
+from app.spinning import limit_spinning
 
 
 def start() -> None:
     """Serve until a signal; ends the process with the service's exit code."""
+    limit_spinning()
     with standard_streams():
         # Until there is somebody to heed it; by default it ends the process.
         signal.signal(signal.SIGHUP, signal.SIG_IGN)
