@@ -1,4 +1,4 @@
-"""The recipe of the weights that ship, against the lists that are for scores only."""
+"""The recipe of the weights that those that ship went on from, against the lists that are for scores only."""
 
 from pathlib import Path
 
