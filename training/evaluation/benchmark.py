@@ -82,7 +82,7 @@ def require_voc2012(dataset: VocDataset, labels: Labels) -> None:
     """Raise unless a score on a data set can be called one on (a part of) VOC 2012.
 
     Raises:
-        DatasetError: other classes, more images than the official list, repeated names, or names that are not VOC's.
+        DatasetError: other classes, more images than the official list, or names that are not VOC's.
     """
     list_name = f"list {dataset.split} of {dataset.root}"
     if labels.names != VOC.names:
@@ -92,8 +92,6 @@ def require_voc2012(dataset: VocDataset, labels: Labels) -> None:
     foreign = [name for name in dataset.names if not _VOC_NAME.fullmatch(name)]
     if foreign:
         raise DatasetError(f"{list_name} names {foreign[0]}, which is no image of VOC 2012 (as 2007_000033 is)")
-    if len(set(dataset.names)) < len(dataset):
-        raise DatasetError(f"{list_name} names {len(dataset) - len(set(dataset.names))} images twice")
 
 
 def report(evaluation: Evaluation, list_name: str) -> str:
