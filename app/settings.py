@@ -73,7 +73,8 @@ class Settings(ProcessSettings):
         ge=0,
         le=1024,
         description="CPU threads of the network, divided among the workers; 0 is as many as there are cores, by "
-        "affinity and CPU quota. More than the quota are refused.",
+        "affinity and CPU quota. More than the quota are refused. Those that wait for one another sleep soon, for the "
+        "sake of other programs, unless `GOMP_SPINCOUNT` or `OMP_WAIT_POLICY` is set.",
     )
     concurrency: Positive = Field(
         2, description="Requests in work at once: one on the device, the others being decoded or encoded."

@@ -1,6 +1,7 @@
 """Text files as other systems write them."""
 
 from codecs import BOM_UTF16_BE, BOM_UTF16_LE
+from io import TextIOWrapper
 from pathlib import Path
 
 
@@ -12,8 +13,9 @@ def read_text(file: Path) -> str:
         ValueError: it is in another encoding.
     """
     with file.open("rb") as stream:
-        mark = stream.read(2)
-    text = file.read_text("utf-16" if mark in (BOM_UTF16_LE, BOM_UTF16_BE) else "utf-8-sig")
+        is_utf_16 = stream.peek()[:2] in (BOM_UTF16_LE, BOM_UTF16_BE)
+        with TextIOWrapper(stream, "utf-16" if is_utf_16 else "utf-8-sig") as lines:
+            text = lines.read()
     if "\0" in text:
         raise ValueError("it holds zero bytes; UTF-8 is read, and UTF-16 with a byte order mark")
     return text

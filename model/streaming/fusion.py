@@ -11,9 +11,8 @@ from model.streaming.winograd import winograd_convolution
 def fuse(program: Program) -> Program:
     """The program with convolutions of our own or oneDNN's, where there are some: on CPUs, in float32 and bfloat16."""
     fused = Program(tuple(Step(_fused(step.operation), step.inputs) for step in program.steps))
-    return (
-        join_strips(fused) if isinstance(fused.steps[0].operation, FusedConvolution | QuantizedConvolution) else fused
-    )
+    is_ours = isinstance(fused.steps[0].operation, FusedConvolution | QuantizedConvolution)
+    return join_strips(fused) if is_ours else fused
 
 
 def _fused(operation: Operation) -> Operation:

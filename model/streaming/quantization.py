@@ -125,14 +125,8 @@ class QuantizedConvolution(Operation):
 
 
 @dataclass(frozen=True, slots=True)
-class QuantizedMaxPooling(Operation):
+class QuantizedMaxPooling(MaxPooling):
     """The greatest uint8 in each window, which stands for the greatest number."""
-
-    window: Window
-
-    @property
-    def geometries(self) -> tuple[Geometry, ...]:
-        return (self.window,)
 
     def __call__(self, inputs: Sequence[Rows], wanted: range) -> Tensor:
         x, rows_padding = padded(inputs[0], self.window, wanted, 0)
