@@ -1,7 +1,7 @@
 """Our service, its peers and the bare network, over HTTP on this machine; how to read it is in ``README.md``.
 
 python -m benchmarks.http naive
-python -m benchmarks.http naive litserve bentoml ray-serve --peer-python .venv-peers/bin/python --json found.json
+python -m benchmarks.http ours-default naive litserve bentoml ray-serve --peer-python .venv-peers/bin/python
 python -m benchmarks.http naive --check
 python -m benchmarks.http --self-test
 """
@@ -16,10 +16,11 @@ from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
+from benchmarks.findings import table
 from benchmarks.machine import describe_machine, versions
 from benchmarks.measurement import Measurement
 from benchmarks.photograph import NAMES, equal_share, photograph, read_mask
-from benchmarks.result import Result, Round, as_markdown, medians, ratios
+from benchmarks.result import Result, Round, as_markdown, goals, medians, ratios
 from benchmarks.service import OURS, PEERS, VARIANTS, Service, ServiceError, running, segment
 from benchmarks.traffic import Kind, Traffic
 from benchmarks.traffic import measure as generate
@@ -99,9 +100,9 @@ def measure(service: Service, python: str, plan: Plan) -> Round:
     return Round(sequential, closed, opened)
 
 
-def measure_in_process(plan: Plan) -> Measurement:
-    """The bare network, in a process of its own while no server runs; it is ended if it does not end by itself."""
-    command = [sys.executable, "-m", "benchmarks.in_process", str(plan.body), str(plan.seconds)]
+def measure_in_process(kind: str, plan: Plan) -> Measurement:
+    """The bare network, ``fastest`` or ``naive``, in a process of its own while no server runs; ended in any case."""
+    command = [sys.executable, "-m", "benchmarks.in_process", kind, str(plan.body), str(plan.seconds)]
     timeout_s = plan.seconds + _TIME_LIMIT_S
     done = subprocess.run(command, cwd=_ROOT, check=True, stdout=subprocess.PIPE, text=True, timeout=timeout_s)
     fields = json.loads(done.stdout)
@@ -114,10 +115,11 @@ def run(services: Sequence[Service], python: str, rounds: int, plan: Plan) -> Re
     timed = [service for service in services if service.name not in refused]
     machine = describe_machine() | {OURS.name: versions(sys.executable, OURS.packages)}
     machine |= {service.name: versions(_python(service, python), service.packages) for service in timed}
-    result = Result(machine, [], {service.name: [] for service in (OURS, *timed)}, equal, refused)
+    result = Result(machine, [], [], {service.name: [] for service in (OURS, *timed)}, equal, refused)
     for number in range(1, rounds + 1):
         print(f"round {number} of {rounds}", file=sys.stderr, flush=True)
-        result.in_process.append(measure_in_process(plan))
+        result.in_process.append(measure_in_process("fastest", plan))
+        result.naive_in_process.append(measure_in_process("naive", plan))
         for service in (OURS, *timed):
             one = measure(service, _python(service, python), plan)
             result.services[service.name].append(one)
@@ -193,7 +195,7 @@ def main() -> int:
             _, refused = check(Masks(), services, arguments.peer_python, body.read_bytes())
             return 1 if refused else 0
         result = run(services, arguments.peer_python, arguments.rounds, plan)
-    print(as_markdown(result))
+    print(f"{as_markdown(result)}\n{table(goals(result))}")
     if arguments.json is not None:
         document = {**asdict(result), "medians": medians(result), "ratios": ratios(result)}
         arguments.json.write_text(json.dumps(document, indent=1) + "\n")

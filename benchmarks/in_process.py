@@ -1,8 +1,10 @@
-"""The reference: the fastest form of the same network without a service around it; tensor in, class indices out.
+"""The same network without a service around it; tensor in, class indices out.
 
-    python -m benchmarks.in_process cat.jpg 10
+    python -m benchmarks.in_process fastest cat.jpg 10
 
-Prints a ``Measurement`` as JSON. What a service takes beyond it is decoding, encoding, HTTP and waiting.
+``fastest`` is the reference: our program in float32. ``naive`` is what tutorials write: PyTorch's memory format, a
+dense transposed convolution, argmax. Prints a ``Measurement`` as JSON. What a service takes beyond it is decoding,
+encoding, HTTP and waiting.
 """
 
 import json
@@ -21,39 +23,56 @@ from torch.nn import functional
 
 from benchmarks.measurement import Measurement
 from model.checkpoint import Checkpoint
-from model.networks.fcn import aligned
+from model.networks.fcn import FCN, aligned
 from model.segmenter import DEFAULT_WEIGHTS
 from model.streaming import Program, fuse, run, trace_scores
+from model.upsampling import bilinear_kernel
 from model.upsampling.argmax import winning_classes
 
 _THREADS = 2
 _WARM_UP = 5
 
 
-def load_network() -> Callable[[Tensor], Tensor]:
+def load_fastest() -> Callable[[Tensor], Tensor]:
     """From a normalised image to its classes.
 
     Takes (1, 3, height, width), float32, channels_last, sides multiples of 32; gives (height, width), uint8.
     """
-    torch.set_num_threads(_THREADS)
     network = Checkpoint.load(DEFAULT_WEIGHTS).build()
     return partial(predict, fuse(trace_scores(network)), network.stride)
 
 
+def load_naive() -> Callable[[Tensor], Tensor]:
+    """As ``load_fastest``, but for the memory format and indices, which are int64."""
+    checkpoint = Checkpoint.load(DEFAULT_WEIGHTS)
+    network, num_classes = checkpoint.build(), len(checkpoint.labels)
+    return partial(naive_classes, network, bilinear_kernel(num_classes, num_classes, 2 * network.stride))
+
+
+@torch.no_grad()
+def naive_classes(network: FCN, kernel: Tensor, images: Tensor) -> Tensor:
+    """As the book writes it; ``kernel`` is that of the transposed convolution, (K, K, 2 * stride, 2 * stride).
+
+    Takes (1, 3, height, width), float32, sides multiples of 32; gives (height, width), int64.
+    """
+    stride = network.stride
+    logits = functional.conv_transpose2d(network.scores(images), kernel, stride=stride, padding=stride // 2)
+    return logits.argmax(dim=1)[0]
+
+
 @torch.inference_mode()
 def predict(program: Program, stride: int, images: Tensor) -> Tensor:
-    """One pass over a whole image; the shapes are ``load_network``'s."""
+    """One pass over a whole image; the shapes are ``load_fastest``'s."""
     return winning_classes(run(program, images), stride)[0]
 
 
 def prepared(photograph: Path) -> Tensor:
-    """A photograph as ``load_network`` reads it, padded with zeros at right and bottom."""
+    """A photograph as the networks read it, channels_first, padded with zeros at right and bottom."""
     pixels = np.array(Image.open(photograph).convert("RGB"))
     height, width = pixels.shape[:2]
     preprocessing = Checkpoint.load(DEFAULT_WEIGHTS).preprocessing
     images = preprocessing(torch.from_numpy(pixels).permute(2, 0, 1)[None])
-    padded = functional.pad(images, (0, aligned(width) - width, 0, aligned(height) - height))
-    return padded.contiguous(memory_format=torch.channels_last)
+    return functional.pad(images, (0, aligned(width) - width, 0, aligned(height) - height)).contiguous()
 
 
 def measure(network: Callable[[Tensor], Tensor], images: Tensor, seconds: float) -> Measurement:
@@ -68,5 +87,16 @@ def measure(network: Callable[[Tensor], Tensor], images: Tensor, seconds: float)
     return Measurement(tuple(latencies_ms), time.perf_counter() - start)
 
 
+def main() -> None:
+    kind, photograph, seconds = sys.argv[1:]
+    torch.set_num_threads(_THREADS)
+    images = prepared(Path(photograph))
+    if kind == "fastest":
+        network, images = load_fastest(), images.contiguous(memory_format=torch.channels_last)
+    else:
+        network = load_naive()
+    print(json.dumps(asdict(measure(network, images, float(seconds)))))
+
+
 if __name__ == "__main__":
-    print(json.dumps(asdict(measure(load_network(), prepared(Path(sys.argv[1])), float(sys.argv[2])))))
+    main()

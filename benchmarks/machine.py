@@ -6,6 +6,9 @@ import subprocess
 from collections.abc import Sequence
 from pathlib import Path
 
+_LIMITS = ("ONEDNN_MAX_CPU_ISA", "ATEN_CPU_CAPABILITY")
+"""Variables that keep oneDNN and PyTorch from what the CPU has; other engines do not heed them."""
+
 _FEATURES = ("avx2", "avx512f", "avx512_vnni", "avx512_bf16", "amx_bf16", "amx_int8")
 _ROOT = Path(__file__).parents[1]
 
@@ -17,10 +20,12 @@ print(", ".join(f"{name} {version(name)}" for name in sys.argv[1:]))
 
 
 def describe_machine() -> dict[str, str]:
-    """Processor, cores, system, Python and commit."""
+    """Processor, what keeps PyTorch from using all of it, cores, system, Python and commit."""
+    limits = {name: os.environ[name] for name in _LIMITS if name in os.environ}
     return {
         "CPU": _processor(),
         "it multiplies fast": _features(),
+        **limits,
         "cores": str(os.cpu_count()),
         "system": platform.platform(),
         "Python": platform.python_version(),

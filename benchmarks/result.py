@@ -5,9 +5,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from statistics import median
 
+from benchmarks.findings import Finding, at_least, at_most
 from benchmarks.measurement import Measurement
 
-OURS = "ours-float32"
+OURS, DEFAULT = "ours-float32", "ours-default"
 _OWN_PREFIX = "ours-"
 
 _PERCENTS = (50, 95, 99)
@@ -34,7 +35,8 @@ class Result:
 
     Attributes:
         machine: what it was measured on, by name.
-        in_process: the reference, by round.
+        in_process: the reference, by round: the bare network as we run it, in float32.
+        naive_in_process: the bare network as tutorials run it, by round.
         services: rounds of each service.
         equal: share of pixels in which a peer's masks equal ours; of refused peers too.
         refused: peers that were not timed -> why.
@@ -42,6 +44,7 @@ class Result:
 
     machine: dict[str, str]
     in_process: list[Measurement]
+    naive_in_process: list[Measurement]
     services: dict[str, list[Round]]
     equal: dict[str, float]
     refused: dict[str, str]
@@ -67,7 +70,7 @@ def ratios(result: Result) -> dict[str, float]:
     """How our service compares with the bare network, and its throughput with that of the others."""
     found = medians(result)
     ours = found[OURS]
-    reference = _in_process(result)
+    reference = _in_process(result.in_process)
     table = {
         "our p50 / in-process p50": ours["sequential p50"] / reference["p50"],
         "our throughput / in-process throughput": ours["closed throughput"] / reference["throughput"],
@@ -81,19 +84,25 @@ def ratios(result: Result) -> dict[str, float]:
     return table
 
 
+def goals(result: Result) -> list[Finding]:
+    """What is aimed at with the service's default settings, or in float32 where those were not measured."""
+    found = medians(result)
+    ours = found.get(DEFAULT, found[OURS])
+    naive_p50 = _in_process(result.naive_in_process)["p50"]
+    table = [at_most("p50 / naive forward in process", ours["sequential p50"] / naive_p50, 0.5, "{:.2f}")]
+    for name, theirs in found.items():
+        if not name.startswith(_OWN_PREFIX):
+            ratio = _quotient(ours["closed throughput"], theirs["closed throughput"])
+            table.append(at_least(f"throughput / {name}'s", ratio, 2.5 if name == "naive" else 1.5, "{:.2f}"))
+    return table
+
+
 def as_markdown(result: Result) -> str:
     """Three tables: the machine, the services, the ratios."""
     found = medians(result)
     columns = list(found[OURS])
-    reference = _in_process(result)
-    blank = dict.fromkeys(columns, math.nan)
-    in_process = blank | {
-        "sequential p50": reference["p50"],
-        "sequential p95": reference["p95"],
-        "sequential p99": reference["p99"],
-        "closed throughput": reference["throughput"],
-    }
-    rows = [("in process", in_process), *found.items()]
+    alone = {"in process": result.in_process, "in process, naive": result.naive_in_process}
+    rows = [*((name, _row(columns, measured)) for name, measured in alone.items()), *found.items()]
     services = _table(
         ("service", *columns, "equal pixels"),
         [(name, *(_number(row[column]) for column in columns), _equal(result, name)) for name, row in rows],
@@ -114,10 +123,18 @@ def _percentiles(name: str, measurements: Sequence[Measurement]) -> dict[str, fl
     }
 
 
-def _in_process(result: Result) -> dict[str, float]:
+def _in_process(measured: Sequence[Measurement]) -> dict[str, float]:
     return {
-        **{f"p{percent}": median(one.percentile(percent) for one in result.in_process) for percent in _PERCENTS},
-        "throughput": median(one.throughput for one in result.in_process),
+        **{f"p{percent}": median(one.percentile(percent) for one in measured) for percent in _PERCENTS},
+        "throughput": median(one.throughput for one in measured),
+    }
+
+
+def _row(columns: Sequence[str], measured: Sequence[Measurement]) -> dict[str, float]:
+    found = _in_process(measured)
+    return dict.fromkeys(columns, math.nan) | {
+        **{f"sequential p{percent}": found[f"p{percent}"] for percent in _PERCENTS},
+        "closed throughput": found["throughput"],
     }
 
 

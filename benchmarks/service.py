@@ -72,6 +72,7 @@ OURS = Service(
 VARIANTS = {
     variant.name: variant
     for variant in (
+        replace(OURS.with_environment(FCN_PRECISION="auto"), name="ours-default", least_equal=0.98),
         replace(OURS.with_environment(FCN_PRECISION="bfloat16"), name="ours-bfloat16", least_equal=0.98),
         replace(OURS.with_environment(FCN_PRECISION="int8"), name="ours-int8", least_equal=0.98),
     )

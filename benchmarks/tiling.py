@@ -24,6 +24,7 @@ import torch
 from numpy.typing import NDArray
 from PIL import Image
 
+from benchmarks.findings import Finding, at_most, table
 from model.checkpoint import Checkpoint
 from model.segmenter import DEFAULT_WEIGHTS, Segmenter
 from model.tiling import Tiling
@@ -114,7 +115,7 @@ def in_own_process(how: str, height: int, width: int, threads: int) -> Result:
         return process.submit(measure, how, height, width, threads).result()
 
 
-def table(results: Sequence[Result]) -> str:
+def results_table(results: Sequence[Result]) -> str:
     lines = [
         "| how | image | seconds | seconds a megapixel | peak of memory, MB |",
         "| --- | --- | --- | --- | --- |",
@@ -132,6 +133,26 @@ def table(results: Sequence[Result]) -> str:
     return "\n".join(lines)
 
 
+def goals(results: Sequence[Result]) -> list[Finding]:
+    """Of all results in the order of ``main``."""
+    by_size = results[: len(MEGAPIXELS)]
+    paces = [result.seconds_per_megapixel for result in by_size]
+    smallest, largest = MEGAPIXELS[0], MEGAPIXELS[-1]
+    growth_mb = by_size[-1].peak_mb - by_size[0].peak_mb
+    found = [
+        at_most(f"slowest megapixel / fastest, {smallest} to {largest} MP", max(paces) / min(paces), 1.1, "{:.2f}"),
+        at_most(f"peak of {largest} MP above that of {smallest} MP", growth_mb, 64, "{:.0f} MB"),
+    ]
+    if results[-1].how == "monai":
+        mine, theirs = results[-2:]
+        size = f"{SQUARE} x {SQUARE}"
+        found += [
+            at_most(f"ours / MONAI's at {size}: time", mine.seconds / theirs.seconds, 0.75, "{:.2f}"),
+            at_most(f"ours / MONAI's at {size}: peak", mine.peak_mb / theirs.peak_mb, 0.2, "{:.2f}"),
+        ]
+    return found
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--json", type=Path, help="write the results here, too")
@@ -146,17 +167,7 @@ def main() -> None:
     for how, height, width in cases:
         results.append(in_own_process(how, height, width, arguments.threads))
         print(results[-1], file=sys.stderr)
-    print(table(results))
-    paces = [result.seconds_per_megapixel for result in results[: len(sizes)]]
-    print(f"\nSlowest over fastest megapixel, {MEGAPIXELS[0]} to {MEGAPIXELS[-1]} MP: {max(paces) / min(paces):.2f}.")
-    growth_mb = results[len(sizes) - 1].peak_mb - results[0].peak_mb
-    print(f"Peak of {MEGAPIXELS[-1]} MP above that of {MEGAPIXELS[0]} MP: {growth_mb:.0f} MB.")
-    if results[-1].how == "monai":
-        mine, theirs = results[-2:]
-        print(
-            f"Ours over MONAI's at {SQUARE} x {SQUARE}: time {mine.seconds / theirs.seconds:.2f}, "
-            f"peak {mine.peak_mb / theirs.peak_mb:.2f}."
-        )
+    print(f"{results_table(results)}\n\n{table(goals(results))}")
     if arguments.json:
         arguments.json.write_text(json.dumps([asdict(result) for result in results], indent=2) + "\n")
 

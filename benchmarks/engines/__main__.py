@@ -15,7 +15,7 @@ import torch
 from benchmarks.engines import compiled, eager, ncnn, onnx_runtime, open_vino, ours
 from benchmarks.engines.agreement import agreement
 from benchmarks.engines.candidate import Body, Engine, UnavailableError
-from benchmarks.engines.report import Finding, table
+from benchmarks.engines.report import Finding, goals, table
 from benchmarks.engines.timing import interleaved
 from benchmarks.machine import describe_machine
 from model.checkpoint import Checkpoint
@@ -40,7 +40,7 @@ def main() -> None:
     checkpoint = Checkpoint.load(DEFAULT_WEIGHTS)
     with torch.inference_mode():
         findings = _findings(checkpoint, options)
-    print(table(findings))
+    print(f"{table(findings)}\n\n{goals(findings)}")
     machine = ", ".join(f"{name}: {value}" for name, value in describe_machine().items())
     print(f"\nScores are up to {findings[0].agreement.largest:.2f}. {options.threads} threads. {machine}.")
 

@@ -3,7 +3,11 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
+from benchmarks import findings as bounds
 from benchmarks.engines.agreement import Agreement
+
+_OTHERS = ("onnxruntime", "OpenVINO", "ncnn")
+_GOAL_SIZES = ("384x512", "1024x1024")
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,3 +40,26 @@ def table(findings: Sequence[Finding]) -> str:
         for finding in findings
     ]
     return "\n".join(f"| {' | '.join(row)} |" for row in rows)
+
+
+def goals(findings: Sequence[Finding]) -> str:
+    """Markdown; ours over the fastest of the others in float32, and over OpenVINO in int8."""
+    times = {finding.name: finding.milliseconds for finding in findings}
+    float32 = [name for name in times if name.endswith("float32") and name.split()[0] in _OTHERS]
+    kinds = (("float32", float32, 1.0), ("int8", ["OpenVINO int8"], 1.05))
+    return bounds.table(
+        [
+            _goal(f"{kind}, {size}", f"ours {kind}", [other for other in others if other in times], size, times, most)
+            for kind, others, most in kinds
+            for size in _GOAL_SIZES
+        ]
+    )
+
+
+def _goal(
+    what: str, ours: str, others: Sequence[str], size: str, times: Mapping[str, Mapping[str, float]], most: float
+) -> bounds.Finding:
+    if ours not in times or not others:
+        return bounds.Finding(what, "not to be had here", f"at most {most:.2f}")
+    best = min(others, key=lambda name: times[name][size])
+    return bounds.at_most(f"{what}: ours / {best}", times[ours][size] / times[best][size], most, "{:.2f}")

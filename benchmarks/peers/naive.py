@@ -11,13 +11,13 @@ from io import BytesIO
 from typing import Annotated
 
 import numpy as np
-import torch
 import uvicorn
 from fastapi import Body, FastAPI, Response
 from PIL import Image
 from torch.nn import functional
 from torchvision import transforms
 
+from benchmarks.in_process import naive_classes
 from model.checkpoint import Checkpoint
 from model.networks.fcn import aligned
 from model.segmenter import DEFAULT_WEIGHTS
@@ -27,8 +27,8 @@ from model.upsampling import bilinear_kernel
 def create_app() -> FastAPI:
     checkpoint = Checkpoint.load(DEFAULT_WEIGHTS)
     network = checkpoint.build()
-    stride, num_classes = network.stride, len(checkpoint.labels)
-    kernel = bilinear_kernel(num_classes, num_classes, 2 * stride)
+    num_classes = len(checkpoint.labels)
+    kernel = bilinear_kernel(num_classes, num_classes, 2 * network.stride)
     palette = checkpoint.labels.palette
     preprocess = transforms.Compose(
         [
@@ -44,10 +44,7 @@ def create_app() -> FastAPI:
         width, height = image.size
         batch = preprocess(image).unsqueeze(0)
         padded = functional.pad(batch, (0, aligned(width) - width, 0, aligned(height) - height))
-        with torch.no_grad():
-            scores = network.scores(padded)
-            logits = functional.conv_transpose2d(scores, kernel, stride=stride, padding=stride // 2)
-            mask = logits.argmax(dim=1)[0, :height, :width]
+        mask = naive_classes(network, kernel, padded)[:height, :width]
         colors = palette[mask.numpy().astype(np.uint8)]
         buffer = BytesIO()
         Image.fromarray(colors).save(buffer, "PNG")

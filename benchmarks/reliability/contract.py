@@ -16,8 +16,9 @@ from tempfile import TemporaryDirectory
 from typing import Any
 
 from app.api.auth.keys import KeyScope
+from benchmarks.findings import Finding, none_of
 from benchmarks.photograph import NAMES, photograph
-from benchmarks.reliability.check import Finding, conclude, none_of, parser
+from benchmarks.reliability.check import conclude, parser
 from benchmarks.service import OURS, started
 
 _ROOT = Path(__file__).parents[2]

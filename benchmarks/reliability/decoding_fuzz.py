@@ -18,7 +18,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from tempfile import TemporaryDirectory, mkdtemp
 
-from benchmarks.reliability.check import Finding, conclude, none_of, parser
+from benchmarks.findings import Finding, none_of
+from benchmarks.reliability.check import conclude, parser
 from benchmarks.reliability.decoding_targets import TARGETS
 from benchmarks.reliability.seeds import seeds
 

@@ -21,9 +21,10 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from benchmarks.connection import Connection, post
+from benchmarks.findings import Finding, none_of
 from benchmarks.photograph import photograph
 from benchmarks.reliability.bodies import write_photograph
-from benchmarks.reliability.check import Finding, conclude, none_of, parser
+from benchmarks.reliability.check import conclude, parser
 from benchmarks.service import OURS, started
 
 SETTINGS: Mapping[str, Mapping[str, str]] = {

@@ -18,7 +18,8 @@ from tempfile import mkdtemp
 from prometheus_client.parser import text_string_to_metric_families
 
 from benchmarks.connection import Connection
-from benchmarks.reliability.check import Finding, at_most, conclude, none_of, parser
+from benchmarks.findings import Finding, at_most, none_of
+from benchmarks.reliability.check import conclude, parser
 from benchmarks.reliability.fuzzed_answers import Answers, Incident, send
 from benchmarks.reliability.fuzzed_requests import draw_requests
 from benchmarks.reliability.resident import resident_bytes

@@ -24,8 +24,9 @@ import numpy as np
 
 from app.api.auth.keys import Keys
 from benchmarks.connection import Connection
+from benchmarks.findings import Finding, at_most, none_of
 from benchmarks.photograph import photograph
-from benchmarks.reliability.check import Finding, at_most, conclude, none_of, parser
+from benchmarks.reliability.check import conclude, parser
 from benchmarks.service import OURS, started
 
 KEYS = 100

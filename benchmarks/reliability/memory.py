@@ -17,9 +17,10 @@ from tempfile import TemporaryDirectory
 import numpy as np
 from PIL import Image
 
+from benchmarks.findings import Finding, at_most, none_of
 from benchmarks.photograph import photograph
 from benchmarks.reliability.bodies import write_photograph
-from benchmarks.reliability.check import Finding, at_most, conclude, none_of, parser
+from benchmarks.reliability.check import conclude, parser
 from benchmarks.reliability.misbehaving_clients import Behaviour, Group, MisbehavingClients
 from benchmarks.reliability.resident import MemoryWatch, promised_bytes, resident_bytes
 from benchmarks.service import OURS, segment, started

@@ -14,9 +14,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
+from benchmarks.findings import Finding, at_most, none_of
 from benchmarks.measurement import percentile
 from benchmarks.reliability.bodies import PHOTOGRAPH, write_photograph
-from benchmarks.reliability.check import Finding, at_most, conclude, none_of, parser
+from benchmarks.reliability.check import conclude, parser
 from benchmarks.reliability.misbehaving_clients import ONCE, Behaviour, Group, MisbehavingClients
 from benchmarks.service import OURS, started
 from benchmarks.traffic import Exchange, Kind, Traffic, observe

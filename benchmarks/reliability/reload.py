@@ -22,8 +22,9 @@ import numpy as np
 from PIL import Image
 
 from benchmarks.connection import post
+from benchmarks.findings import Finding, at_most, none_of
 from benchmarks.photograph import NAMES, photograph
-from benchmarks.reliability.check import Finding, at_most, conclude, none_of, parser
+from benchmarks.reliability.check import conclude, parser
 from benchmarks.reliability.request_log import LoggedRequest, LoggingClients
 from benchmarks.service import OURS, RunningService, started
 from benchmarks.waiting import until

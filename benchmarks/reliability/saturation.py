@@ -13,9 +13,10 @@ from collections.abc import Sequence
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
+from benchmarks.findings import Finding, at_most, none_of
 from benchmarks.photograph import photograph
 from benchmarks.reliability.bodies import write_damaged, write_photograph
-from benchmarks.reliability.check import Finding, at_most, conclude, none_of, parser
+from benchmarks.reliability.check import conclude, parser
 from benchmarks.reliability.resident import MemoryWatch, Sample
 from benchmarks.service import OURS, started
 from benchmarks.traffic import Kind, Observation, Traffic, observe

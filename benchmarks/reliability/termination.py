@@ -18,9 +18,10 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 
 from benchmarks.connection import post
+from benchmarks.findings import Finding, at_most, none_of
 from benchmarks.photograph import photograph
 from benchmarks.reliability.bodies import write_photograph
-from benchmarks.reliability.check import Finding, at_most, conclude, none_of, parser
+from benchmarks.reliability.check import conclude, parser
 from benchmarks.reliability.request_log import LoggedRequest, LoggingClients
 from benchmarks.service import OURS, RunningService, started
 from benchmarks.traffic import NO_ANSWER

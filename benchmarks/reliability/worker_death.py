@@ -16,8 +16,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from benchmarks.connection import post
+from benchmarks.findings import Finding, at_most, none_of
 from benchmarks.photograph import photograph
-from benchmarks.reliability.check import Finding, at_most, conclude, none_of, parser
+from benchmarks.reliability.check import conclude, parser
 from benchmarks.reliability.process_tree import connected_ports, state, workers
 from benchmarks.reliability.request_log import LoggedRequest, LoggingClients
 from benchmarks.service import OURS, RunningService, started

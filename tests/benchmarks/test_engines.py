@@ -3,7 +3,9 @@ import torch
 from torch import nn
 
 from benchmarks.engines import ours
+from benchmarks.engines.agreement import Agreement
 from benchmarks.engines.candidate import Body, Engine, example
+from benchmarks.engines.report import Finding, goals
 from benchmarks.engines.timing import interleaved
 from model.networks import Architecture, NetworkConfig, build_network
 from tests.precisions import needs_int8
@@ -53,3 +55,20 @@ def test_every_engine_has_a_time() -> None:
     times = interleaved({"one": lambda images: images, "two": lambda images: images + 1}, (32, 32), rounds=2, calls=1)
     assert list(times) == ["one", "two"]
     assert all(time > 0 for time in times.values())
+
+
+def finding(name: str, small: float, large: float) -> Finding:
+    return Finding(name, {"384x512": small, "1024x1024": large}, Agreement(0.0, 0.0, 1.0))
+
+
+def test_goals_are_the_fastest_of_the_others() -> None:
+    eager, ours = finding("eager float32", 1, 1), finding("ours float32", 50, 300)
+    others = [finding("OpenVINO float32", 60, 250), finding("ncnn float32", 40, 310), finding("ncnn bfloat16", 1, 1)]
+    lines = goals([eager, ours, *others]).splitlines()[2:]
+    assert lines[0] == "| float32, 384x512: ours / ncnn float32 | **1.25: missed** | at most 1.00 |"
+    assert lines[1] == "| float32, 1024x1024: ours / OpenVINO float32 | **1.20: missed** | at most 1.00 |"
+    assert lines[2] == "| int8, 384x512 | not to be had here | at most 1.05 |"
+    others += [finding("ours int8", 21, 100), finding("OpenVINO int8", 20, 100)]
+    assert (
+        goals([eager, ours, *others]).splitlines()[4] == "| int8, 384x512: ours / OpenVINO int8 | 1.05 | at most 1.05 |"
+    )

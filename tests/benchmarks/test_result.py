@@ -3,7 +3,7 @@ import math
 import pytest
 
 from benchmarks.measurement import Measurement
-from benchmarks.result import Result, Round, as_markdown, medians, ratios
+from benchmarks.result import DEFAULT, Result, Round, as_markdown, goals, medians, ratios
 
 
 def phase(*latencies_ms: float, failures: int = 0) -> Measurement:
@@ -19,6 +19,7 @@ def result() -> Result:
     return Result(
         machine={"CPU": "abacus"},
         in_process=[phase(5.0, 5.0), phase(4.0, 4.0), phase(90.0, 90.0)],
+        naive_in_process=[phase(44.0)],
         services={
             "ours-float32": [one_round(10.0, 8), one_round(11.0, 10), one_round(300.0, 2)],
             "naive": [one_round(22.0, 4), one_round(22.0, 4, failures=3), one_round(22.0, 4)],
@@ -43,6 +44,12 @@ def test_ratios_compare_ours_with_the_others(result: Result) -> None:
         "our throughput / in-process throughput": 4 / 1,
         "ours-float32 / naive: throughput": 4 / 2,
     }
+
+
+def test_goals_are_those_of_the_default_settings(result: Result) -> None:
+    assert [(goal.seen, goal.holds) for goal in goals(result)] == [("0.25", True), ("2.00", False)]
+    result.services[DEFAULT] = [one_round(33.0, 12)]
+    assert [(goal.seen, goal.holds) for goal in goals(result)] == [("0.75", False), ("3.00", True)]
 
 
 def test_a_peer_without_a_good_answer_has_no_ratio(result: Result) -> None:

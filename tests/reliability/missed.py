@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from benchmarks.reliability.check import Finding
+from benchmarks.findings import Finding
 
 
 def missed(findings: Sequence[Finding]) -> list[Finding]:

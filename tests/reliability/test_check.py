@@ -2,7 +2,8 @@ import math
 
 import pytest
 
-from benchmarks.reliability.check import Finding, at_least, at_most, conclude, none_of, table
+from benchmarks.findings import Finding, at_least, at_most, none_of, table
+from benchmarks.reliability.check import conclude
 
 
 def test_bounds_hold_where_they_are_kept() -> None:
