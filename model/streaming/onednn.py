@@ -2,8 +2,13 @@
 
 They equal torch's own convolutions bit for bit. With AVX-512 weights are laid out once: the copy that torch makes at
 every call is much where a band has few rows of many channels.
+
+For some image sizes a convolution of size 1 wants another layout than for none, in bfloat16 and in integers. oneDNN
+then lays its weight out anew at every call, which takes ten times as long as the convolution. As a product of matrices
+it has one layout for all sizes.
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import torch
@@ -30,12 +35,49 @@ class FusedConvolution(Convolution):
         return y  # type: ignore[no-any-return]
 
 
+@dataclass(frozen=True, slots=True)
+class PointwiseConvolution(FusedConvolution):
+    """A convolution of size 1 that adds nothing, as a product of matrices."""
+
+    def convolve(self, x: Tensor, padding: tuple[int, int], addend: Tensor | None) -> Tensor:  # noqa: ARG002 (none)
+        activation = "relu" if self.relu else "none"
+        return matrix_product(
+            x,
+            self.window.stride,
+            lambda matrix: torch.ops.mkldnn._linear_pointwise(matrix, self.weight, self.bias, activation, [], ""),
+        )
+
+
+def matrix_product(x: Tensor, stride: int, product: Callable[[Tensor], Tensor]) -> Tensor:
+    """A convolution of size 1.
+
+    Args:
+        x: (batch, channels, rows, width), channels_last.
+        stride: along rows and along columns.
+        product: (pixels, channels) -> (pixels, out channels).
+
+    Returns:
+        (batch, out channels, rows / stride, width / stride), channels_last.
+    """
+    pixels = x[:, :, ::stride, ::stride].permute(0, 2, 3, 1)
+    y = product(pixels.reshape(-1, pixels.shape[-1]))
+    return y.view(*pixels.shape[:-1], -1).permute(0, 3, 1, 2)
+
+
 def fused_convolution(convolution: Convolution) -> FusedConvolution | None:
     """The convolution by oneDNN's kernel; None where it has none for the type."""
     if convolution.weight.dtype not in _DTYPES or not torch.backends.mkldnn.is_available():  # type: ignore[no-untyped-call]
         return None
+    if _is_product(convolution):
+        weight = torch.ops.mkldnn._reorder_linear_weight(convolution.weight.flatten(1).contiguous())
+        return PointwiseConvolution(weight, convolution.bias, convolution.window, convolution.relu)
     weight, window = _laid_out(convolution), convolution.window
     return FusedConvolution(weight, convolution.bias, window, convolution.relu, convolution.adds)
+
+
+def _is_product(convolution: Convolution) -> bool:
+    # In float32 sums would be in another order, and all sizes have the same layout.
+    return convolution.window.size == 1 and not convolution.adds and convolution.weight.dtype == torch.bfloat16
 
 
 def _laid_out(convolution: Convolution) -> Tensor:

@@ -6,11 +6,13 @@ a quarter of float32's memory. So is what is max-pooled to such an input; all el
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from typing import Self
 
 import torch
 from torch import Tensor
 
 from model.errors import CheckpointError
+from model.streaming.onednn import matrix_product
 from model.streaming.operations import PIXELWISE, Convolution, MaxPooling, Operation, padded
 from model.streaming.program import Program, Step
 from model.streaming.quantization_params import QuantizationParams
@@ -81,15 +83,13 @@ class QuantizedConvolution(Operation):
         source: QuantizationParams,
         addend: QuantizationParams | None,
         target: QuantizationParams | None,
-    ) -> "QuantizedConvolution":
+    ) -> Self:
         """Round a convolution's weight, each output channel by itself."""
         weight, window = convolution.weight, convolution.window
         scales = weight.abs().amax(dim=(1, 2, 3)) / _WEIGHT_LEVELS
         scales.clamp_(min=torch.finfo(torch.float32).tiny)  # a channel of zeros wants any scale but 0
         integers = (weight / scales.view(-1, 1, 1, 1)).round().to(torch.int8)
-        packed = torch.ops.onednn.qconv_prepack(
-            integers, scales, source.scale, source.zero_point, *_geometry(window, window.padding), None
-        )
+        packed = cls._laid_out(integers, scales, source, window)
         return cls(packed, scales, convolution.bias, window, convolution.relu, source, addend, target)
 
     @property
@@ -97,31 +97,73 @@ class QuantizedConvolution(Operation):
         return (self.window,) if self.addend is None else (self.window, PIXELWISE)
 
     def __call__(self, inputs: Sequence[Rows], wanted: range) -> Tensor:
-        rows = inputs[0]
-        if rows.tensor.is_floating_point():
-            rows = replace(rows, tensor=self.source.quantize(rows.tensor))
-        x, rows_padding = padded(rows, self.window, wanted, self.source.zero_point)
-        weight_zeros = torch.zeros(len(self.scales), dtype=torch.int32)
-        operands = (x, self.source.scale, self.source.zero_point, self.weight, self.scales, weight_zeros)
-        target, dtype = (_FLOATS, torch.float32) if self.target is None else (self.target, torch.uint8)
-        rest = (self.bias, *_geometry(self.window, rows_padding), target.scale, target.zero_point, dtype)
-        relu = "relu" if self.relu else "none"
+        x, rows_padding = padded(self._rounded(inputs[0]), self.window, wanted, self.source.zero_point)
+        rest = (self.bias, *_geometry(self.window, rows_padding), *self._output)
         convolution = torch.ops.onednn.qconv2d_pointwise
         if self.addend is None:
-            y = convolution(*operands, *rest, relu, [], "")
+            y = convolution(*self._operands(x), *rest, self._activation, [], "")
         else:
             total, params = self._total(inputs[1].tensor, self.addend)
-            y = convolution.binary(*operands, total, *rest, params.scale, params.zero_point, "sum", 1.0, relu, [], "")
+            addition = (params.scale, params.zero_point, "sum", 1.0)
+            y = convolution.binary(*self._operands(x), total, *rest, *addition, self._activation, [], "")
         return y  # type: ignore[no-any-return]
 
     def transposed(self) -> Operation:
         raise NotImplementedError("a program is transposed before it is quantized")
+
+    @staticmethod
+    def _laid_out(weight: Tensor, scales: Tensor, source: QuantizationParams, window: Window) -> Tensor:
+        """The int8 weight as oneDNN likes it."""
+        geometry = _geometry(window, window.padding)
+        packed: Tensor = torch.ops.onednn.qconv_prepack(
+            weight, scales, source.scale, source.zero_point, *geometry, None
+        )
+        return packed
+
+    @property
+    def _activation(self) -> str:
+        return "relu" if self.relu else "none"
+
+    @property
+    def _output(self) -> tuple[float, int, torch.dtype]:
+        """Scale, zero point and type."""
+        if self.target is None:
+            return _FLOATS.scale, _FLOATS.zero_point, torch.float32
+        return self.target.scale, self.target.zero_point, torch.uint8
+
+    def _rounded(self, rows: Rows) -> Rows:
+        return replace(rows, tensor=self.source.quantize(rows.tensor)) if rows.tensor.is_floating_point() else rows
+
+    def _operands(self, x: Tensor) -> tuple[Tensor, float, int, Tensor, Tensor, Tensor]:
+        """Input and weight, each with scale and zero points."""
+        weight_zeros = torch.zeros(len(self.scales), dtype=torch.int32)
+        return x, self.source.scale, self.source.zero_point, self.weight, self.scales, weight_zeros
 
     def _total(self, addend: Tensor, params: QuantizationParams) -> tuple[Tensor, QuantizationParams]:
         """A copy of what is added, for the sum takes its place; of the output's type, for oneDNN adds like to like."""
         if self.target is None:
             return params.dequantize(addend).contiguous(memory_format=torch.channels_last), _FLOATS
         return addend.clone(memory_format=torch.channels_last), params
+
+
+@dataclass(frozen=True, slots=True)
+class QuantizedPointwiseConvolution(QuantizedConvolution):
+    """A convolution of size 1 that adds nothing, as a product of matrices (``onednn`` says why)."""
+
+    @staticmethod
+    def _laid_out(weight: Tensor, scales: Tensor, source: QuantizationParams, window: Window) -> Tensor:  # noqa: ARG004
+        packed: Tensor = torch.ops.onednn.qlinear_prepack(weight.flatten(1), None)
+        return packed
+
+    def __call__(self, inputs: Sequence[Rows], wanted: range) -> Tensor:  # noqa: ARG002 (they are those of the inputs)
+        def product(matrix: Tensor) -> Tensor:
+            operands = self._operands(matrix)
+            y: Tensor = torch.ops.onednn.qlinear_pointwise(
+                *operands, self.bias, *self._output, self._activation, [], ""
+            )
+            return y
+
+        return matrix_product(self._rounded(inputs[0]).tensor, self.window.stride, product)
 
 
 @dataclass(frozen=True, slots=True)
@@ -182,7 +224,9 @@ def _quantized(
     operation: Operation, sources: Sequence[QuantizationParams | None], target: QuantizationParams | None
 ) -> Operation:
     if isinstance(operation, Convolution) and sources[0] is not None:
-        return QuantizedConvolution.of(operation, sources[0], sources[1] if operation.adds else None, target)
+        is_product = operation.window.size == 1 and not operation.adds
+        kind = QuantizedPointwiseConvolution if is_product else QuantizedConvolution
+        return kind.of(operation, sources[0], sources[1] if operation.adds else None, target)
     if isinstance(operation, MaxPooling) and sources[0] is not None:
         return QuantizedMaxPooling(operation.window)
     if target is None and not any(sources):

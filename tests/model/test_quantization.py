@@ -11,7 +11,7 @@ from model.errors import CheckpointError
 from model.networks import Architecture
 from model.streaming import Program, Rows, Step, Stream, fuse, measure_ranges, quantize, trace_scores
 from model.streaming.operations import Convolution, MaxPooling
-from model.streaming.quantization import QuantizedConvolution, QuantizedMaxPooling
+from model.streaming.quantization import QuantizedConvolution, QuantizedMaxPooling, QuantizedPointwiseConvolution
 from model.streaming.quantization_params import QuantizationParams
 from model.streaming.rows import Window
 from model.streaming.strips import Strips
@@ -53,7 +53,8 @@ def test_a_convolution_is_torchs_of_the_numbers_that_its_integers_stand_for(
 ) -> None:
     for relu in (False, True):
         convolution = _convolution(window, relu=relu, adds=addend is not None)
-        quantized = QuantizedConvolution.of(convolution, source, addend, target)
+        kind = QuantizedPointwiseConvolution if window.size == 1 and addend is None else QuantizedConvolution
+        quantized = kind.of(convolution, source, addend, target)
         scale = quantized.scales.view(-1, 1, 1, 1)
         assert (quantized.scales[1:] * 127).tolist() == pytest.approx(
             convolution.weight[1:].abs().amax((1, 2, 3)).tolist()
