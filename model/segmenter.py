@@ -316,20 +316,20 @@ class Segmenter:
         parts = to_host(postprocessor.push(scores), pinned=self._options.pinned_copies)
         return np.concatenate(parts, axis=2) if parts else None
 
-    def _prepared(self, program: Program) -> Program:
-        """The program in the kernels that compute it fastest."""
+    def _prepared(self, program: Program, twin: Program | None = None) -> Program:
+        """The program in the kernels that compute it fastest; ``twin`` as ``fuse`` has it."""
         if self.precision is Precision.INT8:
             _, *ranges = self.checkpoint.activation_ranges
             program = quantize(program, [self.checkpoint.preprocessing.bounds, *ranges])
-        return fuse_cudnn(program) if self._options.fused_convolutions else fuse(program)
+        return fuse_cudnn(program) if self._options.fused_convolutions else fuse(program, twin)
 
     def _build(self) -> FCN:
         return self.checkpoint.build().to(self.device, self._dtype)
 
     @cached_property
     def _transposed_program(self) -> Program:
-        """For images far wider than high: few are, and most processes never need these weights."""
-        return self._prepared(trace_scores(self._build()).transposed())
+        """For images far wider than high: few are, and most processes never need what weights are its own."""
+        return self._prepared(trace_scores(self._build()).transposed(), self._program)
 
 
 def _require_image(image: NDArray[np.uint8]) -> None:

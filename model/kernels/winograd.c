@@ -48,6 +48,7 @@ typedef struct {
     ptrdiff_t padding_above; /* rows of zeros above the first of the input; below its last there are as many as needed */
     ptrdiff_t input_image, input_row, addend_image, addend_row; /* from one to the next */
     ptrdiff_t relu;
+    ptrdiff_t is_transposed; /* whether kernels are taken with rows for columns */
 } Convolution;
 
 typedef struct {
@@ -200,12 +201,15 @@ static void compute_block(const Work *work, ptrdiff_t block, ptrdiff_t split, fl
     }
     ptrdiff_t panels = c->out_channels / PANEL, end = panels * (split + 1) / work->splits;
     for (ptrdiff_t panel = panels * split / work->splits; panel < end; panel++) {
-        const float *u = c->weight + panel * POINTS * c->in_channels * PANEL;
-        for (int point = 0; point < POINTS; point++, u += c->in_channels * PANEL)
+        for (int point = 0; point < POINTS; point++) {
+            /* Transforms of a transposed kernel are those of the kernel, transposed. */
+            int place = c->is_transposed ? point % SIDE * SIDE + point / SIDE : point;
+            const float *u = c->weight + (panel * POINTS + place) * c->in_channels * PANEL;
             for (ptrdiff_t group = 0; group < groups; group++) {
                 float *to = m + point * m_stride + group * GROUP * PANEL;
                 multiply(v + point * v_stride + group * group_size, u, to, c->in_channels, tiles - group * GROUP);
             }
+        }
         for (ptrdiff_t tile = 0; tile < tiles; tile++)
             for (int half = 0; half < PANEL; half += LANES) {
                 const float *from = m + tile * PANEL + half;
@@ -224,6 +228,9 @@ static void compute_blocks(void *argument) {
     while ((item = atomic_fetch_add(&work->items, 1)) < work->blocks * work->splits)
         compute_block(work, item / work->splits, item % work->splits, v, m);
 }
+
+/* By which Python knows whether this was compiled from the source beside it. */
+ptrdiff_t winograd_convolution_size(void) { return sizeof(Convolution); }
 
 /* Channels of input and output have to be multiples of this. */
 int winograd_channels(void) { return PANEL; }

@@ -19,7 +19,7 @@ _POINTS = 36
 
 _SIZES = (
     *("batch", "rows", "columns", "in_channels", "out_channels", "out_rows", "padding_above"),
-    *("input_image", "input_row", "addend_image", "addend_row", "relu"),
+    *("input_image", "input_row", "addend_image", "addend_row", "relu", "is_transposed"),
 )
 _POINTERS = ("input", "weight", "bias", "addend", "output")
 
@@ -43,6 +43,10 @@ def library() -> ctypes.CDLL | None:
         _logger.warning("this PyTorch has no threads of OpenMP to compute on, so that float32 takes twice as long")
         return None
     kernels = ctypes.CDLL(spec.origin)
+    size = getattr(kernels, "winograd_convolution_size", None)
+    if size is None or size() != ctypes.sizeof(_Convolution):
+        _logger.warning("the kernels are of another version, so that float32 takes twice as long; install again")
+        return None
     sizes, pointers = [ctypes.c_ssize_t] * 2, [ctypes.c_void_p] * 2
     kernels.winograd_transform_weight.argtypes = [*pointers, *sizes]
     kernels.winograd_convolve.argtypes = [ctypes.POINTER(_Convolution), ctypes.c_ssize_t, ctypes.c_void_p]
@@ -74,6 +78,7 @@ def convolve(
     relu: bool,
     padding_above: int,
     out_rows: int,
+    is_transposed: bool = False,
 ) -> Tensor:
     """Convolution, sum and ReLU, on as many threads as PyTorch takes; a zero column is beyond either side.
 
@@ -86,6 +91,7 @@ def convolve(
         relu: whether negative outputs become 0.
         padding_above: rows of zeros above those of x; below them there are as many as are needed.
         out_rows: rows of the output.
+        is_transposed: whether kernels are taken with rows for columns.
 
     Returns:
         (batch, out channels, out_rows, columns) float32, channels_last.
@@ -117,6 +123,7 @@ def convolve(
         addend_image=0 if addend is None else addend.stride(0),
         addend_row=0 if addend is None else addend.stride(2),
         relu=relu,
+        is_transposed=is_transposed,
     )
     # Other threads run meanwhile: ctypes lets go of the interpreter.
     if kernels.winograd_convolve(ctypes.byref(convolution), torch.get_num_threads(), _parallel()) != 0:

@@ -5,17 +5,28 @@ from model.streaming.operations import Convolution, Operation
 from model.streaming.program import Program, Step
 from model.streaming.quantization import QuantizedConvolution
 from model.streaming.strips import join_strips
-from model.streaming.winograd import winograd_convolution
+from model.streaming.winograd import WinogradConvolution, winograd_convolution
 
 
-def fuse(program: Program) -> Program:
-    """The program with convolutions of our own or oneDNN's, where there are some: on CPUs, in float32 and bfloat16."""
-    fused = Program(tuple(Step(_fused(step.operation), step.inputs) for step in program.steps))
+def fuse(program: Program, twin: Program | None = None) -> Program:
+    """The program with convolutions of our own or oneDNN's, where there are some: on CPUs, in float32 and bfloat16.
+
+    Args:
+        program: as traced, or quantized.
+        twin: the fused program that this one is the transpose of; our own convolutions share its weights.
+    """
+    known = () if twin is None else tuple(step.operation for step in twin.steps)
+    # A twin has one step less where strips join its first two, neither of which is our own.
+    twins = (*[None] * (len(program.steps) - len(known)), *known)
+    steps = zip(program.steps, twins, strict=True)
+    fused = Program(tuple(Step(_fused(step.operation, other), step.inputs) for step, other in steps))
     is_ours = isinstance(fused.steps[0].operation, FusedConvolution | QuantizedConvolution)
     return join_strips(fused) if is_ours else fused
 
 
-def _fused(operation: Operation) -> Operation:
+def _fused(operation: Operation, twin: Operation | None) -> Operation:
+    if isinstance(twin, WinogradConvolution):
+        return twin.transposed()
     if not isinstance(operation, Convolution) or operation.weight.device.type != "cpu":
         return operation
     return winograd_convolution(operation) or fused_convolution(operation) or operation

@@ -2,7 +2,7 @@
 
 import ctypes
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import torch
 from torch import Tensor
@@ -20,9 +20,11 @@ class WinogradConvolution(Convolution):
 
     Attributes:
         kernels: the library that computes it.
+        is_transposed: whether its kernels are taken with rows for columns.
     """
 
     kernels: ctypes.CDLL | None = None
+    is_transposed: bool = False
 
     @property
     def row_multiple(self) -> int:
@@ -43,10 +45,12 @@ class WinogradConvolution(Convolution):
             relu=self.relu,
             padding_above=above,
             out_rows=len(wanted),
+            is_transposed=self.is_transposed,
         )
 
     def transposed(self) -> "WinogradConvolution":
-        raise NotImplementedError("a program is transposed before its convolutions are transformed")
+        """With the same weight, which is four times as large as the network's."""
+        return replace(self, is_transposed=not self.is_transposed)
 
 
 def winograd_convolution(convolution: Convolution) -> WinogradConvolution | None:

@@ -13,6 +13,7 @@ from torch.nn import functional
 
 from model.kernels import winograd
 from model.networks import Architecture
+from model.segmenter import Segmenter
 from model.streaming import Program, Step, trace_scores
 from model.streaming.operations import Convolution
 from model.streaming.rows import Window
@@ -123,11 +124,29 @@ def test_bands_equal_the_whole_bit_for_bit(rows: int, columns: int, cuts: list[i
     assert torch.equal(torch.cat(bands, dim=2), whole)
 
 
-def test_a_transformed_weight_is_not_transposed() -> None:
-    fused = winograd_convolution(Convolution(_noise(64, 64, 3, 3), _noise(64), _WINDOW))
-    assert fused is not None
-    with pytest.raises(NotImplementedError, match="transposed before"):
-        fused.transposed()
+def test_of_transposed_kernels_the_output_is_transposed(kernels: ctypes.CDLL) -> None:
+    x, weight, bias = _noise(2, 64, 13, 22), _noise(96, 64, 3, 3, seed=1) / 24, _noise(96, seed=2)
+    transformed = winograd.transform_weight(kernels, weight)
+    y = winograd.convolve(
+        kernels, x.mT, transformed, bias, None, relu=False, padding_above=1, out_rows=22, is_transposed=True
+    )
+    torch.testing.assert_close(y.mT, _convolve(kernels, x, weight, bias, None), rtol=0, atol=5e-5)
+
+
+def test_a_network_and_its_transpose_share_what_is_transformed() -> None:
+    segmenter = Segmenter(random_checkpoint(Architecture.FCN8S_CONTEXT, width=64), "cpu")
+    program, transposed = segmenter._program, segmenter._transposed_program
+    images = _noise(1, 3, 64, 160)
+    with torch.inference_mode():
+        (scores,), (across,) = flow(program, images, []), flow(transposed, images.mT, [])
+    torch.testing.assert_close(across.mT, scores, rtol=1e-5, atol=1e-5 * float(scores.std()))
+    own, shared = _transformed(program), _transformed(transposed)
+    assert [weight.data_ptr() for weight in own] == [weight.data_ptr() for weight in shared] != []
+
+
+def _transformed(program: Program) -> list[Tensor]:
+    operations = (step.operation for step in program.steps)
+    return [operation.weight for operation in operations if isinstance(operation, WinogradConvolution)]
 
 
 @pytest.mark.parametrize(
@@ -161,6 +180,14 @@ def test_without_a_compiler_there_is_no_kernel_and_the_log_says_so(
     )
     assert winograd.library.__wrapped__() is None
     assert "without a C compiler" in caplog.text
+
+
+def test_of_kernels_that_were_compiled_from_another_source_there_is_no_use(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr(winograd, "_Convolution", ctypes.c_ssize_t)
+    assert winograd.library.__wrapped__() is None
+    assert "another version" in caplog.text
 
 
 def test_without_pytorchs_own_threads_there_is_no_kernel(
