@@ -20,6 +20,7 @@ from app.api.application import create_app
 from app.api.auth.keys import KeysError
 from app.api.reload import reload_on
 from app.api.state import state_of
+from app.heap import limit_arenas
 from app.observability.logs import log_config
 from app.problems import ProblemError
 from app.server.announcement import announce
@@ -153,6 +154,7 @@ def serve(settings: Settings, listener: socket.socket | None = None, channel: Wo
         channel: channel to the supervisor of the workers.
     """
     raise_open_files_limit()
+    limit_arenas()
     if settings.workers > 1:
         try:
             require_threads(settings.threads, "FCN_THREADS")
