@@ -6,9 +6,13 @@ import zlib
 from base64 import b64encode
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from io import BytesIO
+from itertools import product
 from random import Random
 from typing import Any, TypeAlias
 from urllib.parse import urlencode
+
+from PIL import Image
 
 from app.api.oip.body import LENGTH_HEADER
 from app.api.oip.schemas import MODEL
@@ -78,6 +82,27 @@ def draw_requests(images: Sequence[bytes], count: int, name: str) -> Iterator[Fu
             target = f"/segment?{_query(random)}"
             headers, body = _form(random, images) if random.random() < 1 / 3 else _file(random, images)
         yield FuzzedRequest(target, headers, body, random.random() < 0.5)
+
+
+def largest_requests() -> Iterator[FuzzedRequest]:
+    """Whole images after which a service of a million pixels keeps all that it ever does.
+
+    Of so many sizes that oneDNN's cache of kernels is full (1,024, some ten a size); the largest, in all formats; and
+    one so wide that it is predicted by columns, for which the network is prepared when the first of them comes.
+    """
+    sides = range(32, 416, 32)
+    for height, width in product(sides, sides):
+        yield _whole(height, width, Tiling.WHOLE, OutputFormat.PNG)
+    for output in OutputFormat:
+        yield _whole(1000, 1000, Tiling.AUTO, output)
+        yield _whole(32, 31_000, Tiling.EXACT, output)
+
+
+def _whole(height: int, width: int, tiling: Tiling, output: OutputFormat) -> FuzzedRequest:
+    file = BytesIO()
+    Image.new("L", (width, height)).save(file, "PNG")
+    headers = (("Content-Type", "image/png"),)
+    return FuzzedRequest(f"/segment?tiling={tiling}&format={output}", headers, file.getvalue(), is_chunked=False)
 
 
 def _chunks(body: bytes) -> bytes:

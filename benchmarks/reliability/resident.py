@@ -19,9 +19,10 @@ _BOUND = re.compile(r"memory: at most (\d+) MB")
 
 
 def resident_bytes(root: int) -> int:
-    """Resident memory of a process and all that it started, nothing counted twice.
+    """Resident memory of a process and all that it started.
 
-    Files that exist in memory alone are shared with decoders, and count whether or not somebody maps them.
+    Libraries count in each process that has loaded them. Files that exist in memory alone are shared with decoders, and
+    count once, whether or not somebody maps them.
     """
     own = mapped = 0
     files: dict[int, int] = {}
