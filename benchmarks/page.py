@@ -2,9 +2,11 @@
 
 python -m benchmarks.page large_image
 python -m benchmarks.page http naive litserve --peer-python .venv-peers/bin/python
+ONEDNN_MAX_CPU_ISA=AVX2 ATEN_CPU_CAPABILITY=avx2 python -m benchmarks.page engines=engines_avx2 DATA
 python -m benchmarks.page reliability.overload --seconds 60
 
-Those of ``benchmarks.reliability`` go into docs/records/reliability.md. What failed is shown, and changes no page.
+What follows a ``=`` is the name that the comments bear instead. Those of ``benchmarks.reliability`` go into
+docs/records/reliability.md. What failed is shown, and changes no page.
 """
 
 import subprocess
@@ -17,15 +19,16 @@ _RECORDS = Path(__file__).parents[1] / "docs/records"
 
 
 def main() -> None:
-    name, *arguments = sys.argv[1:]
-    package, _, marker = name.rpartition(".")
+    named, *arguments = sys.argv[1:]
+    name, _, other = named.partition("=")
+    package, _, own = name.rpartition(".")
     page = _RECORDS / f"{package or 'benchmarks'}.md"
     command = [sys.executable, "-m", f"benchmarks.{name}", *arguments]
     done = subprocess.run(command, check=False, stdout=subprocess.PIPE, text=True)
     print(done.stdout)
     if done.returncode:
         sys.exit(done.returncode)
-    page.write_text(with_tables(page.read_text(), {marker: done.stdout.strip() + "\n"}))
+    page.write_text(with_tables(page.read_text(), {other or own: done.stdout.strip() + "\n"}))
 
 
 if __name__ == "__main__":
