@@ -133,6 +133,8 @@ def collect(bands: Iterable[Band], size: tuple[int, int], labels: Labels, *, con
     confidences = np.empty(size, dtype=np.uint8) if confidence else None
     timings, top = NO_TIME, 0
     for band in bands:
+        if band.mask.shape == size and band.mask.flags.c_contiguous:  # a large one's copy would be as much again
+            return Segmentation(band.mask, labels, timings + band.timings, band.confidence)
         rows = slice(top, top + len(band.mask))
         mask[rows] = band.mask
         if confidences is not None and band.confidence is not None:

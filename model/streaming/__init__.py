@@ -10,9 +10,10 @@ from model.streaming.calibration import measure_ranges
 from model.streaming.cudnn import fuse_cudnn
 from model.streaming.fusion import fuse
 from model.streaming.operations import Upsample
-from model.streaming.program import Program, Step
+from model.streaming.program import Program
 from model.streaming.quantization import Range, quantize
 from model.streaming.rows import Rows
+from model.streaming.step import Step
 from model.streaming.stream import Stream, run
 from model.streaming.tracing import Scores, trace_scores
 

@@ -6,7 +6,8 @@ import torch
 from torch import Tensor
 
 from model.streaming.operations import Convolution, Operation
-from model.streaming.program import Program, Step
+from model.streaming.program import Program
+from model.streaming.step import Step
 
 _DILATION = [1, 1]
 _GROUPS = 1

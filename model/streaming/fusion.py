@@ -2,8 +2,9 @@
 
 from model.streaming.onednn import FusedConvolution, fused_convolution
 from model.streaming.operations import Convolution, Operation
-from model.streaming.program import Program, Step
+from model.streaming.program import Program
 from model.streaming.quantization import QuantizedConvolution
+from model.streaming.step import Step
 from model.streaming.strips import join_strips
 from model.streaming.winograd import WinogradConvolution, winograd_convolution
 

@@ -1,24 +1,19 @@
 """A network as a list of operations."""
 
 from dataclasses import dataclass
+from functools import cached_property
 
-from model.streaming.operations import Operation
+from model.streaming.schedule import waiting_rows
+from model.streaming.step import Step
 
+_REHEARSAL_ROWS = 2048
+"""Rows of the image that tells how many rows wait: more than any network here sees."""
 
-@dataclass(frozen=True, slots=True)
-class Step:
-    """One operation.
-
-    Attributes:
-        operation: what is done.
-        inputs: numbers of the values it reads: 0 is the program's input, n the output of its n-th step.
-    """
-
-    operation: Operation
-    inputs: tuple[int, ...]
+_REHEARSAL_BAND_ROWS = 32
+"""Rows of its bands: the fewest that there are."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Program:
     """Steps in an order in which they can be done; the last one's output is the program's."""
 
@@ -38,3 +33,8 @@ class Program:
     def transposed(self) -> "Program":
         """The program that gives the transposed result of a transposed image."""
         return Program(tuple(Step(step.operation.transposed(), step.inputs) for step in self.steps))
+
+    @cached_property
+    def waiting_rows(self) -> list[int]:
+        """How many rows of each value wait at most for others in a high image, but for a few."""
+        return waiting_rows(self.steps, self.totals(_REHEARSAL_ROWS), _REHEARSAL_BAND_ROWS)

@@ -14,9 +14,10 @@ from torch import Tensor
 from model.errors import CheckpointError
 from model.streaming.onednn import matrix_product
 from model.streaming.operations import PIXELWISE, Convolution, MaxPooling, Operation, padded
-from model.streaming.program import Program, Step
+from model.streaming.program import Program
 from model.streaming.quantization_params import QuantizationParams
 from model.streaming.rows import Geometry, Rows, Window
+from model.streaming.step import Step
 
 Range = tuple[float, float]
 """Minimum and maximum that an activation was seen to have."""

@@ -1,13 +1,14 @@
 """One image's way through a program."""
 
-import math
 from collections.abc import Callable
 
 import torch
 from torch import Tensor
 
 from model.streaming.program import Program
-from model.streaming.rows import Geometry, Rows
+from model.streaming.row_buffer import RowBuffer
+from model.streaming.rows import Rows
+from model.streaming.schedule import Schedule
 
 
 def run(program: Program, inputs: Tensor) -> Tensor:
@@ -32,18 +33,20 @@ class Stream:
     """
 
     def __init__(self, program: Program, rows: int, interrupt: Callable[[], None] | None = None) -> None:
-        self._steps = program.steps
+        self._program = program
         self._interrupt = interrupt
-        self._share = 0.0
-        self._values = [_Value(total) for total in program.totals(rows)]
-        for number, step in enumerate(program.steps, start=1):
-            for source, geometry in zip(step.inputs, step.operation.geometries, strict=True):
-                self._values[source].readers.append((self._values[number], geometry))
+        self._rows = rows
+        totals = program.totals(rows)
+        self._schedule = Schedule(program.steps, totals)
+        self._values = [_Value(total) for total in totals]
 
     def feed(self, rows: Tensor) -> None:
         """Take the next rows, (batch, channels, rows, width)."""
+        if self._schedule.stops[0] == 0 and rows.shape[2] < self._rows:
+            for value, count in zip(self._values, self._program.waiting_rows, strict=True):
+                value.expect_waiting(count)
+        self._schedule.feed(rows.shape[2])
         self._values[0].append(rows)
-        self._share = rows.shape[2] / self._values[0].total
 
     def advance(self) -> bool:
         """Compute what can be computed, of each value no more than its share for the rows last fed.
@@ -68,70 +71,74 @@ class Stream:
         """Compute the next rows of a value, and let go of what nobody needs any more."""
         if self._interrupt is not None:
             self._interrupt()
-        step, value = self._steps[number - 1], self._values[number]
-        sources = [self._values[source] for source in step.inputs]
-        pairs = list(zip(sources, step.operation.geometries, strict=True))
-        ready = min(
-            value.total if source.stop == source.total else geometry.ready(source.stop) for source, geometry in pairs
-        )
-        multiple = step.operation.row_multiple
-        stop = min(ready, value.stop + max(multiple, math.ceil(value.total * self._share)))
-        if stop < value.total:
-            stop -= stop % multiple
-        if stop <= value.stop:
-            return False
-        wanted = range(value.stop, stop)
-        value.append(step.operation([source.rows(geometry.needed(wanted)) for source, geometry in pairs], wanted))
-        for source in sources:
-            source.release()
-        return True
+        schedule, step = self._schedule, self._program.steps[number - 1]
+        if wanted := schedule.wanted(number):
+            geometries = zip(step.inputs, step.operation.geometries, strict=True)
+            inputs = [self._values[source].rows(geometry.needed(wanted)) for source, geometry in geometries]
+            self._values[number].append(step.operation(inputs, wanted))
+            schedule.stops[number] = wanted.stop
+            for source in step.inputs:
+                self._values[source].drop(schedule.needed(source))
+        for source in schedule.read_for_the_last_time(number):
+            self._values[source].settle(schedule.needed(source))
+        return len(wanted) > 0
 
 
 class _Value:
     """What is known of an operation's output and still needed.
 
-    Attributes:
+    Args:
         total: rows that it has in the end.
-        stop: rows that have been computed.
-        readers: the values that are computed from it, and how.
     """
 
     def __init__(self, total: int) -> None:
-        self.total = total
-        self.stop = 0
-        self.readers: list[tuple[_Value, Geometry]] = []
-        self._first = 0
-        self._kept: Tensor | None = None
+        self._total = total
+        self._stop = 0
+        self._waiting = RowBuffer()
+        self._fresh: Tensor | None = None  # below those that wait
+
+    def expect_waiting(self, count: int) -> None:
+        """Make room for so many rows at once when the first have to wait."""
+        self._waiting.capacity = min(count, self._total)
 
     def append(self, rows: Tensor) -> None:
-        self._kept = rows if self._kept is None else torch.cat([self._kept, rows], dim=2)
-        self.stop += rows.shape[2]
+        assert self._fresh is None, "rows have been neither read nor taken"
+        self._fresh = rows
+        self._stop += rows.shape[2]
 
     def rows(self, needed: range) -> Rows:
         """The needed rows, without those above the first and below the last."""
-        assert self._kept is not None
-        start, stop = max(0, needed.start), min(self.total, needed.stop)
-        return Rows(start, self._kept[:, :, start - self._first : stop - self._first], self.total)
+        start, stop = max(0, needed.start), min(self._total, needed.stop)
+        fresh = self._fresh_start
+        parts = self._waiting.slices(start, min(stop, fresh))
+        if self._fresh is not None and fresh < stop:
+            parts.append(self._fresh[:, :, max(0, start - fresh) : stop - fresh])
+        return Rows(start, parts[0] if len(parts) == 1 else torch.cat(parts, dim=2), self._total)
 
-    def release(self) -> None:
-        """Drop the rows that no reader needs any more."""
-        needed = min(reader.needs_from(geometry, self.stop) for reader, geometry in self.readers)
-        if self._kept is None or needed <= self._first:
+    def drop(self, needed: int) -> None:
+        """Drop the rows above the first that is needed."""
+        self._waiting.drop(needed)
+        if needed == self._stop:
+            self._fresh = None
+
+    def settle(self, needed: int) -> None:
+        """Keep of the rows last computed only those that are needed later."""
+        if self._fresh is None:
             return
+        fresh = self._fresh_start
+        start = max(fresh, needed)
         # A view would keep all of the rows in memory.
-        self._kept = self._kept[:, :, needed - self._first :].clone() if needed < self.stop else None
-        self._first = needed
+        self._waiting.add(start, self._fresh[:, :, start - fresh :])
+        self._fresh = None
 
     def kept_bytes(self) -> int:
-        return 0 if self._kept is None else self._kept.nbytes
-
-    def needs_from(self, geometry: Geometry, available: int) -> int:
-        """The first row of an input that rows still to come depend on."""
-        if self.stop == self.total:
-            return available
-        return min(available, max(0, geometry.needed(range(self.stop, self.stop + 1)).start))
+        return self._waiting.nbytes + (0 if self._fresh is None else self._fresh.nbytes)
 
     def take(self) -> Tensor | None:
-        """All rows that have not been taken."""
-        taken, self._kept, self._first = self._kept, None, self.stop
+        """The rows last computed; None if they have been taken."""
+        taken, self._fresh = self._fresh, None
         return taken
+
+    @property
+    def _fresh_start(self) -> int:
+        return self._stop - (0 if self._fresh is None else self._fresh.shape[2])

@@ -6,12 +6,12 @@ The first convolution of a network makes five times as many numbers as the image
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-import torch
 from torch import Tensor
 
 from model.streaming.operations import Operation
-from model.streaming.program import Program, Step
+from model.streaming.program import Program
 from model.streaming.rows import Geometry, Rows, Window
+from model.streaming.step import Step
 
 _STRIP_BYTES = 1 << 22
 """Bytes between the two that are made at a time: few enough for a processor's cache."""
@@ -42,18 +42,26 @@ class Strips(Operation):
 
     def __call__(self, inputs: Sequence[Rows], wanted: range) -> Tensor:
         (rows,) = inputs
-        total = self.first_window.total(rows.total)
-        parts = []
-        start, strip_rows = wanted.start, _MIN_STRIP_ROWS
-        while start < wanted.stop:
+        first = self._strip(rows, range(wanted.start, min(wanted.start + _MIN_STRIP_ROWS, wanted.stop)))
+        batch, channels, done, width = first.shape
+        y = first.new_empty((batch, len(wanted), width, channels)).permute(0, 3, 1, 2)
+        y[:, :, :done] = first
+        strip_rows = max(_MIN_STRIP_ROWS, _STRIP_BYTES // self._bytes_per_row(first))
+        for start in range(wanted.start + done, wanted.stop, strip_rows):
             strip = range(start, min(start + strip_rows, wanted.stop))
-            needed = self.second_window.needed(strip)
-            between = range(max(0, needed.start), min(total, needed.stop))
-            x = self.first([_part(rows, self.first_window.needed(between))], between)
-            parts.append(self.second([Rows(between.start, x, total)], strip))
-            bytes_per_row = x.nbytes // len(between) * self.second_window.stride
-            start, strip_rows = strip.stop, max(_MIN_STRIP_ROWS, _STRIP_BYTES // bytes_per_row)
-        return torch.cat(parts, dim=2)
+            y[:, :, start - wanted.start : strip.stop - wanted.start] = self._strip(rows, strip)
+        return y
+
+    def _strip(self, rows: Rows, wanted: range) -> Tensor:
+        """Some rows of the result."""
+        total = self.first_window.total(rows.total)
+        needed = self.second_window.needed(wanted)
+        between = range(max(0, needed.start), min(total, needed.stop))
+        x = self.first([_part(rows, self.first_window.needed(between))], between)
+        return self.second([Rows(between.start, x, total)], wanted)
+
+    def _bytes_per_row(self, y: Tensor) -> int:
+        return y.nbytes // y.shape[2] * self.second_window.stride**2
 
     def transposed(self) -> Operation:
         raise NotImplementedError("a program is transposed before its operations are joined")

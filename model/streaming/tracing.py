@@ -22,8 +22,9 @@ from model.streaming.operations import (
     Operation,
     Upsample,
 )
-from model.streaming.program import Program, Step
+from model.streaming.program import Program
 from model.streaming.rows import Window
+from model.streaming.step import Step
 from model.upsampling import Upsampling
 
 

@@ -1,0 +1,18 @@
+"""One operation of a program."""
+
+from dataclasses import dataclass
+
+from model.streaming.operations import Operation
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """An operation and what it reads.
+
+    Attributes:
+        operation: what is done.
+        inputs: numbers of the values it reads: 0 is the program's input, n the output of its n-th step.
+    """
+
+    operation: Operation
+    inputs: tuple[int, ...]

@@ -1,0 +1,36 @@
+import pytest
+import torch
+
+from model.networks import Architecture
+from model.streaming import Stream, fuse, trace_scores
+from tests.model.random_checkpoint import random_checkpoint
+
+
+@pytest.mark.parametrize("architecture", list(Architecture))
+def test_the_rehearsal_knows_how_many_rows_wait(architecture: Architecture) -> None:
+    program = fuse(trace_scores(random_checkpoint(architecture).build()))
+    most = [0] * (len(program.steps) + 1)
+
+    def reserved(stream: Stream) -> None:
+        for number, value in enumerate(stream._values):
+            most[number] = max(most[number], len(value._waiting))
+
+    stream = Stream(program, 1600, interrupt=lambda: reserved(stream))
+    with torch.inference_mode():
+        for _ in range(1600 // 32):
+            stream.feed(torch.zeros(1, 3, 32, 32))
+            while stream.advance():
+                stream.take()
+    assert sum(most) > 0
+    # One more may wait at the end of an image whose rows are no whole tiles.
+    assert all(seen <= rehearsed + 1 for seen, rehearsed in zip(most, program.waiting_rows, strict=True))
+
+
+def test_rows_of_an_image_that_is_fed_at_once_do_not_wait() -> None:
+    program = trace_scores(random_checkpoint(Architecture.FCN8S).build())
+    stream = Stream(program, 96)
+    with torch.inference_mode():
+        stream.feed(torch.zeros(1, 3, 96, 64))
+        stream.advance()
+    assert "waiting_rows" not in vars(program)
+    assert all(len(value._waiting) == 0 for value in stream._values)
