@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 
 from model.labels import VOC
-from model.segmentation import Segmentation, Timings
+from model.segmentation import NO_TIME, Band, Segmentation, Timings, collect
 
 
 def test_classes_are_counted_by_index() -> None:
@@ -16,3 +16,11 @@ def test_classes_are_counted_by_index() -> None:
         (15, "person", (192, 128, 128), 3),
     ]
     assert [share.fraction for share in shares] == pytest.approx([2 / 6, 1 / 6, 3 / 6])
+
+
+def test_a_mask_that_comes_whole_is_not_copied() -> None:
+    pixels = np.arange(12, dtype=np.uint8).reshape(1, 3, 4)
+    bands = [Band.without_rows(4, NO_TIME), Band(pixels, Timings(1, 2, 3))]
+    segmentation = collect(bands, (3, 4), VOC, confidence=False)
+    assert np.shares_memory(segmentation.mask, pixels)
+    assert segmentation.timings == Timings(1, 2, 3)
