@@ -7,8 +7,8 @@ dense transposed convolution, argmax. Prints a ``Measurement`` as JSON. What a s
 encoding, HTTP and waiting.
 """
 
+import argparse
 import json
-import sys
 import time
 from collections.abc import Callable
 from dataclasses import asdict
@@ -88,14 +88,18 @@ def measure(network: Callable[[Tensor], Tensor], images: Tensor, seconds: float)
 
 
 def main() -> None:
-    kind, photograph, seconds = sys.argv[1:]
+    parser = argparse.ArgumentParser(prog="python -m benchmarks.in_process", description=__doc__.splitlines()[0])
+    parser.add_argument("kind", choices=("fastest", "naive"))
+    parser.add_argument("photograph", type=Path)
+    parser.add_argument("seconds", type=float)
+    options = parser.parse_args()
     torch.set_num_threads(_THREADS)
-    images = prepared(Path(photograph))
-    if kind == "fastest":
+    images = prepared(options.photograph)
+    if options.kind == "fastest":
         network, images = load_fastest(), images.contiguous(memory_format=torch.channels_last)
     else:
         network = load_naive()
-    print(json.dumps(asdict(measure(network, images, float(seconds)))))
+    print(json.dumps(asdict(measure(network, images, options.seconds))))
 
 
 if __name__ == "__main__":

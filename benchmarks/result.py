@@ -87,13 +87,14 @@ def ratios(result: Result) -> dict[str, float]:
 def goals(result: Result) -> list[Finding]:
     """What is aimed at with the service's default settings, or in float32 where those were not measured."""
     found = medians(result)
-    ours = found.get(DEFAULT, found[OURS])
+    whose = DEFAULT if DEFAULT in found else OURS
+    ours = found[whose]
     naive_p50 = _in_process(result.naive_in_process)["p50"]
-    table = [at_most("p50 / naive forward in process", ours["sequential p50"] / naive_p50, 0.5, "{:.2f}")]
+    table = [at_most(f"{whose}: p50 / naive forward in process", ours["sequential p50"] / naive_p50, 0.5, "{:.2f}")]
     for name, theirs in found.items():
         if not name.startswith(_OWN_PREFIX):
             ratio = _quotient(ours["closed throughput"], theirs["closed throughput"])
-            table.append(at_least(f"throughput / {name}'s", ratio, 2.5 if name == "naive" else 1.5, "{:.2f}"))
+            table.append(at_least(f"{whose}: throughput / {name}'s", ratio, 2.5 if name == "naive" else 1.5, "{:.2f}"))
     return table
 
 

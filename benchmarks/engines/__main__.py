@@ -40,7 +40,8 @@ def main() -> None:
     checkpoint = Checkpoint.load(DEFAULT_WEIGHTS)
     with torch.inference_mode():
         findings = _findings(checkpoint, options)
-    print(f"{table(findings)}\n\n{goals(findings)}")
+    print(f"{table(findings)}\n")
+    print(goals(findings))
     machine = ", ".join(f"{name}: {value}" for name, value in describe_machine().items())
     print(f"\nScores are up to {findings[0].agreement.largest:.2f}. {options.threads} threads. {machine}.")
 

@@ -229,7 +229,7 @@ static void compute_blocks(void *argument) {
         compute_block(work, item / work->splits, item % work->splits, v, m);
 }
 
-/* By which Python knows whether this was compiled from the source beside it. */
+/* By which Python knows kernels of an older version whose structure had other fields. */
 ptrdiff_t winograd_convolution_size(void) { return sizeof(Convolution); }
 
 /* Channels of input and output have to be multiples of this. */

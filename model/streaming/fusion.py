@@ -1,5 +1,7 @@
 """The fastest kernels that a CPU has for a program's operations."""
 
+import torch
+
 from model.streaming.onednn import FusedConvolution, fused_convolution
 from model.streaming.operations import Convolution, Operation
 from model.streaming.program import Program
@@ -27,6 +29,8 @@ def fuse(program: Program, twin: Program | None = None) -> Program:
 
 def _fused(operation: Operation, twin: Operation | None) -> Operation:
     if isinstance(twin, WinogradConvolution):
+        assert isinstance(operation, Convolution)
+        assert torch.equal(operation.bias, twin.bias), "another layer's twin"
         return twin.transposed()
     if not isinstance(operation, Convolution) or operation.weight.device.type != "cpu":
         return operation

@@ -1,7 +1,7 @@
 """Convolutions by oneDNN's fused kernels, as TorchInductor calls them: sum and ReLU included.
 
-They equal torch's own convolutions bit for bit. With AVX-512 weights are laid out once: the copy that torch makes at
-every call is much where a band has few rows of many channels.
+In float32 they equal torch's own convolutions bit for bit. With AVX-512 weights are laid out once: the copy that torch
+makes at every call is much where a band has few rows of many channels.
 
 For some image sizes a convolution of size 1 wants another layout than for none, in bfloat16 and in integers. oneDNN
 then lays its weight out anew at every call, which takes ten times as long as the convolution. As a product of matrices
@@ -77,7 +77,8 @@ def fused_convolution(convolution: Convolution) -> FusedConvolution | None:
 
 def _is_product(convolution: Convolution) -> bool:
     # In float32 sums would be in another order, and all sizes have the same layout.
-    return convolution.window.size == 1 and not convolution.adds and convolution.weight.dtype == torch.bfloat16
+    is_pointwise = convolution.window.size == 1 and convolution.window.padding == 0 and not convolution.adds
+    return is_pointwise and convolution.weight.dtype == torch.bfloat16
 
 
 def _laid_out(convolution: Convolution) -> Tensor:

@@ -1,7 +1,6 @@
 """A network as a list of operations."""
 
-from dataclasses import dataclass
-from functools import cached_property
+from dataclasses import dataclass, field
 
 from model.streaming.schedule import waiting_rows
 from model.streaming.step import Step
@@ -9,15 +8,13 @@ from model.streaming.step import Step
 _REHEARSAL_ROWS = 2048
 """Rows of the image that tells how many rows wait: more than any network here sees."""
 
-_REHEARSAL_BAND_ROWS = 32
-"""Rows of its bands: the fewest that there are."""
-
 
 @dataclass(frozen=True)
 class Program:
     """Steps in an order in which they can be done; the last one's output is the program's."""
 
     steps: tuple[Step, ...]
+    _waiting_rows: dict[int, list[int]] = field(default_factory=dict, init=False, repr=False, compare=False)
 
     def total(self, rows: int) -> int:
         """Rows of the output of an input of so many rows."""
@@ -34,7 +31,8 @@ class Program:
         """The program that gives the transposed result of a transposed image."""
         return Program(tuple(Step(step.operation.transposed(), step.inputs) for step in self.steps))
 
-    @cached_property
-    def waiting_rows(self) -> list[int]:
-        """How many rows of each value wait at most for others in a high image, but for a few."""
-        return waiting_rows(self.steps, self.totals(_REHEARSAL_ROWS), _REHEARSAL_BAND_ROWS)
+    def waiting_rows(self, band_rows: int) -> list[int]:
+        """How many rows of each value wait at most for others in a high image, fed in such bands, but for a few."""
+        if band_rows not in self._waiting_rows:
+            self._waiting_rows[band_rows] = waiting_rows(self.steps, self.totals(_REHEARSAL_ROWS), band_rows)
+        return self._waiting_rows[band_rows]

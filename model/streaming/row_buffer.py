@@ -26,8 +26,8 @@ class RowBuffer:
 
     @property
     def nbytes(self) -> int:
-        """Memory of the rows."""
-        return 0 if self._memory is None else self._memory.nbytes // self._memory.shape[2] * len(self)
+        """Memory that is held, for the rows that there are and for those to come."""
+        return 0 if self._memory is None else self._memory.nbytes
 
     def add(self, start: int, rows: Tensor) -> None:
         """Copy rows, (batch, channels, rows, width), numbered from ``start``; that is ``stop`` if there are any."""
@@ -45,8 +45,9 @@ class RowBuffer:
 
     def slices(self, start: int, stop: int) -> list[Tensor]:
         """These rows, as they lie: in none, one or two views."""
-        if stop <= start or self._memory is None:
+        if stop <= start:
             return []
+        assert self._memory is not None
         assert self.start <= start
         assert stop <= self.stop
         capacity = self._memory.shape[2]

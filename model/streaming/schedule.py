@@ -21,7 +21,7 @@ class Schedule:
         self.stops = [0] * len(totals)
         self._steps = steps
         self._totals = totals
-        self._fed = 0
+        self._most_fed = 0
         self._readers: list[list[tuple[int, Geometry]]] = [[] for _ in totals]
         for number, step in enumerate(steps, start=1):
             for source, geometry in zip(step.inputs, step.operation.geometries, strict=True):
@@ -30,10 +30,10 @@ class Schedule:
     def feed(self, rows: int) -> None:
         """Take the image's next rows."""
         self.stops[0] += rows
-        self._fed = rows
+        self._most_fed = max(self._most_fed, rows)
 
     def wanted(self, number: int) -> range:
-        """The next rows of a value that can be computed, at most its share for the rows last fed; there may be none."""
+        """The next rows of a value that can be computed, at most its share for the highest band; there may be none."""
         stops, totals = self.stops, self._totals
         operation, start, total = self._steps[number - 1].operation, stops[number], totals[number]
         ready = min(
@@ -41,7 +41,7 @@ class Schedule:
             for source, geometry in zip(self._steps[number - 1].inputs, operation.geometries, strict=True)
         )
         multiple = operation.row_multiple
-        share = -(-total * self._fed // totals[0])
+        share = -(-total * self._most_fed // totals[0])
         stop = min(ready, start + max(multiple, share))
         if stop < total:
             stop -= stop % multiple

@@ -25,6 +25,7 @@ class Stream:
     """Takes an image's rows, from top to bottom, and gives those of the result as soon as they are known.
 
     Whoever has fed it some lets it advance for as long as it can, and takes what has become known after each advance.
+    One that was interrupted is of no more use.
 
     Args:
         program: what to do.
@@ -43,13 +44,13 @@ class Stream:
     def feed(self, rows: Tensor) -> None:
         """Take the next rows, (batch, channels, rows, width)."""
         if self._schedule.stops[0] == 0 and rows.shape[2] < self._rows:
-            for value, count in zip(self._values, self._program.waiting_rows, strict=True):
+            for value, count in zip(self._values, self._program.waiting_rows(rows.shape[2]), strict=True):
                 value.expect_waiting(count)
         self._schedule.feed(rows.shape[2])
         self._values[0].append(rows)
 
     def advance(self) -> bool:
-        """Compute what can be computed, of each value no more than its share for the rows last fed.
+        """Compute what can be computed, of each value no more than its share for the highest band so far.
 
         After the image's last row much can be: it is not to take more memory, or longer, than the bands before.
 
