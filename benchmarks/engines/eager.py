@@ -4,6 +4,8 @@ import torch
 from torch import Tensor
 
 from benchmarks.engines.candidate import Body, Candidate, Engine, UnavailableError
+from model.capabilities import available_precisions
+from model.precision import Precision
 
 
 def candidates() -> list[Candidate]:
@@ -19,7 +21,7 @@ def require_bfloat16() -> None:
     Raises:
         UnavailableError: it does not.
     """
-    if not (torch.cpu._is_avx512_bf16_supported() or torch.cpu._is_amx_tile_supported()):
+    if Precision.BFLOAT16 not in available_precisions(torch.device("cpu")):
         raise UnavailableError("the CPU has no bfloat16 arithmetic")
 
 
