@@ -17,6 +17,7 @@ from tempfile import TemporaryDirectory
 
 from PIL import Image
 
+from benchmarks.findings import at_most, none_of, table
 from benchmarks.machine import describe_machine
 from benchmarks.photograph import photograph
 from benchmarks.service import OURS, running
@@ -87,8 +88,9 @@ def main() -> None:
         p50, p95 = measured.percentile(50), measured.percentile(95)
         print(f"| {name} | {p50:.1f} | {p95:.1f} | {measured.throughput:.2f} |")
     ratio = busy.percentile(95) / idle.percentile(95)
-    print(f"\np95 beside the large image / alone: {ratio:.2f}; failures: {busy.failures}.")
-    print(f"The large image: first rows after {large.first_s:.1f} s, all after {large.seconds:.1f} s.")
+    print(f"\nThe large image: first rows after {large.first_s:.1f} s, all after {large.seconds:.1f} s.\n")
+    failures = none_of("photographs that were not answered", busy.failures)
+    print(table([at_most("p95 beside the large image / alone", ratio, 2, "{:.2f}"), failures]))
 
 
 if __name__ == "__main__":

@@ -19,8 +19,8 @@ _IMAGE_BYTES = 3
 
 _MASK_BYTES = 1
 
-_BAND_BYTES = 2
-"""Bytes a pixel of an image predicted in bands: the rows that layers keep."""
+_WAITING_BYTES = 20_000
+"""Bytes a pixel of a band's width: the rows that layers keep, in float32 (docs/benchmarks.md)."""
 
 WHOLE_BYTES = 180
 """Bytes a pixel predicted in one pass: the outputs of layers."""
@@ -94,27 +94,30 @@ def estimate_cost(
     way = limits.choose(height, width, tiling)
     padded = aligned(height) * aligned(width)
     is_small = way is Tiling.WHOLE and padded <= limits.small_image_pixels
-    held = _IMAGE_BYTES + _MASK_BYTES + output.pixel_bytes + (0 if is_small else _network_bytes(way))
+    held_bytes = padded * (_IMAGE_BYTES + _MASK_BYTES + output.pixel_bytes)
     return Cost(
         Size.SMALL if is_small else Size.LARGE,
         height * width,
         _OVERHEAD_PIXELS + _seen_pixels(height, width, way, limits),
         decode_bytes,
-        padded * held,
+        held_bytes + (0 if is_small else _network_bytes(height, width, way, limits)),
         padded * output.pixel_bytes,
         output.is_streamed and limits.is_streamed(height, width, tiling),
     )
 
 
-def _network_bytes(way: Tiling) -> int:
-    """Bytes a pixel in the network; not for small images, which are in the memory bound: few are predicted at once."""
+def _network_bytes(height: int, width: int, way: Tiling, limits: TilingLimits) -> int:
+    """Bytes in the network; not those of small images and of a band, which are in the memory bound: few are predicted
+    at once.
+    """
+    padded_height, padded_width = aligned(height), aligned(width)
     match way:
         case Tiling.WHOLE:
-            return WHOLE_BYTES
+            return WHOLE_BYTES * padded_height * padded_width
         case Tiling.OVERLAP:
-            return _OVERLAP_BYTES
+            return _OVERLAP_BYTES * padded_height * padded_width
         case _:
-            return _BAND_BYTES
+            return _WAITING_BYTES * (padded_height if limits.should_transpose(height, width) else padded_width)
 
 
 def _seen_pixels(height: int, width: int, way: Tiling, limits: TilingLimits) -> int:

@@ -32,7 +32,7 @@ _DECODER_BYTES = 40_000_000
 """Resident bytes of an idle decoder process."""
 
 _LEAST_LARGE_BYTES = 1 << 27
-"""Memory without which large images would not be worth admitting: that of one of 12 megapixels."""
+"""Memory without which large images would not be worth admitting: that of one of 11 megapixels."""
 
 _logger = logging.getLogger("app")
 
@@ -44,7 +44,7 @@ class MemoryBound:
     Attributes:
         base_bytes: the program and the network.
         decoder_bytes: decoders that are idle, or read a header.
-        working_bytes: what the network computes.
+        working_bytes: what the network computes: small images at once, and a band of a large one.
         body_bytes: requests' bodies and unsent responses.
         small_bytes: small images.
         large_bytes: large images.
@@ -75,12 +75,13 @@ class MemoryBound:
             DeviceError: the limit is too low for these settings.
         """
         at_once = 0 if is_cuda else batch_pixels or cores * settings.small_image_pixels
+        band_pixels = 0 if is_cuda else settings.band_pixels
         largest_header_bytes = header_bytes(settings.max_upload_bytes)
         small_pixels = max(_SMALL_IMAGES * settings.small_image_pixels, 2 * batch_pixels)
         bound = cls(
             base_bytes=_BASE_BYTES + (_cuda_bytes() if is_cuda else 0),
             decoder_bytes=decoders * _DECODER_BYTES + headers * largest_header_bytes,
-            working_bytes=WHOLE_BYTES * at_once,
+            working_bytes=WHOLE_BYTES * (at_once + band_pixels),
             body_bytes=settings.body_memory_bytes,
             small_bytes=max(_SMALL_IMAGE_BYTES * small_pixels, 2 * largest_header_bytes),
             large_bytes=settings.image_memory_bytes,

@@ -29,9 +29,11 @@ class TilingLimits:
     """Sizes of the parts.
 
     Attributes:
-        band_pixels: pixels of a band of ``exact``: few enough for a processor's caches, and enough to keep it busy. A
-            band has at least 32 rows; where these are more than twice as many pixels, and the image is less high than
-            wide, bands of columns are taken.
+        band_pixels: pixels of a band of ``exact``: enough that layers have many rows, and few enough that a photograph
+            need not wait long for a layer of a large image. A band has at least 32 rows; where these are more than
+            twice as many pixels, and the image is less high than wide, bands of columns are taken.
+        max_band_width: the widest image that is cut into bands of rows though it is less high than wide: the memory of
+            rows that wait grows with the width.
         small_image_pixels: the largest padded image that ``auto`` takes ``whole``.
         max_whole_pixels: the largest padded image that ``whole`` takes: its memory grows with the image.
         overlap_height, overlap_width: rectangles of ``overlap``; the book's are 320 x 480.
@@ -40,7 +42,8 @@ class TilingLimits:
         TilingError: a side is no positive multiple of 32, or a band has fewer pixels than a square of 32.
     """
 
-    band_pixels: int = 1 << 18
+    band_pixels: int = 1 << 20
+    max_band_width: int = 1 << 14
     small_image_pixels: int = 1 << 20
     max_whole_pixels: int = 16_000_000
     overlap_height: int = 320
@@ -79,4 +82,4 @@ class TilingLimits:
 
     def should_transpose(self, height: int, width: int) -> bool:
         """Whether an image is to be cut into bands of columns."""
-        return height < width and aligned(width) * ALIGNMENT > 2 * self.band_pixels
+        return height < width and aligned(width) > min(self.max_band_width, 2 * self.band_pixels // ALIGNMENT)

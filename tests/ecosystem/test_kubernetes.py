@@ -157,7 +157,7 @@ def test_its_memory_is_bound_by_less_than_the_limit(start_server: Start, pod: Ma
     said = next(line for line in server.log if "memory: at most" in line)
     bound_mb = int(said.partition("memory: at most ")[2].split()[0])
     limit = container(pod)["resources"]["limits"]["memory"]
-    assert limit == "6400Mi"
+    assert limit == "6600Mi"
     assert bound_mb * 1e6 < 6400 * 2**20
 
 

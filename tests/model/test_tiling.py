@@ -69,6 +69,12 @@ def test_bands_of_columns_are_cut_where_the_least_band_of_rows_is_too_large() ->
     assert not limits.should_transpose(1025, 1025)
 
 
+def test_bands_of_columns_are_cut_where_more_rows_would_wait_than_memory_has() -> None:
+    assert not TilingLimits().should_transpose(1000, 1 << 14)
+    assert TilingLimits().should_transpose(1000, (1 << 14) + 1)
+    assert TilingLimits(max_band_width=1024).should_transpose(500, 1025)
+
+
 @pytest.mark.parametrize("side", [0, -32, 31, 100])
 @pytest.mark.parametrize("name", ["overlap_height", "overlap_width"])
 def test_sides_that_are_no_multiples_of_32_are_refused(name: str, side: int) -> None:

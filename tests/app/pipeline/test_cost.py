@@ -70,6 +70,12 @@ def test_what_is_sent_while_it_is_made(
     assert _cost(*size, tiling, output).is_streamed is expected
 
 
+def test_memory_of_rows_that_wait_grows_with_the_width_of_bands() -> None:
+    square, wide, by_columns = _cost(4000, 4000), _cost(1000, 16_000), _cost(500, 32_000)
+    assert wide.peak_bytes > square.peak_bytes + 12_000 * 10_000
+    assert by_columns.peak_bytes < square.peak_bytes
+
+
 def test_decoding_may_be_what_takes_the_most_memory() -> None:
     cost = estimate_cost(100, 100, 10**9, MaskPng(), Tiling.AUTO, TilingLimits(), max_pixels=10**8)
     assert cost.peak_bytes == cost.decode_bytes == 10**9
