@@ -17,18 +17,15 @@ from PIL import Image
 from torch.nn import functional
 from torchvision import transforms
 
-from benchmarks.in_process import naive_classes
+from benchmarks.in_process import load_naive
 from model.checkpoint import Checkpoint
 from model.networks.fcn import aligned
 from model.segmenter import DEFAULT_WEIGHTS
-from model.upsampling import bilinear_kernel
 
 
 def create_app() -> FastAPI:
     checkpoint = Checkpoint.load(DEFAULT_WEIGHTS)
-    network = checkpoint.build()
-    num_classes = len(checkpoint.labels)
-    kernel = bilinear_kernel(num_classes, num_classes, 2 * network.stride)
+    classify = load_naive()
     palette = checkpoint.labels.palette
     preprocess = transforms.Compose(
         [
@@ -44,7 +41,7 @@ def create_app() -> FastAPI:
         width, height = image.size
         batch = preprocess(image).unsqueeze(0)
         padded = functional.pad(batch, (0, aligned(width) - width, 0, aligned(height) - height))
-        mask = naive_classes(network, kernel, padded)[:height, :width]
+        mask = classify(padded)[:height, :width]
         colors = palette[mask.numpy().astype(np.uint8)]
         buffer = BytesIO()
         Image.fromarray(colors).save(buffer, "PNG")

@@ -68,17 +68,17 @@ def fused_convolution(convolution: Convolution) -> FusedConvolution | None:
     """The convolution by oneDNN's kernel; None where it has none for the type."""
     if convolution.weight.dtype not in _DTYPES or not torch.backends.mkldnn.is_available():  # type: ignore[no-untyped-call]
         return None
-    if _is_product(convolution):
+    # In float32 sums would be in another order, and all sizes have the same layout.
+    if convolution.weight.dtype == torch.bfloat16 and is_product(convolution):
         weight = torch.ops.mkldnn._reorder_linear_weight(convolution.weight.flatten(1).contiguous())
         return PointwiseConvolution(weight, convolution.bias, convolution.window, convolution.relu)
     weight, window = _laid_out(convolution), convolution.window
     return FusedConvolution(weight, convolution.bias, window, convolution.relu, convolution.adds)
 
 
-def _is_product(convolution: Convolution) -> bool:
-    # In float32 sums would be in another order, and all sizes have the same layout.
-    is_pointwise = convolution.window.size == 1 and convolution.window.padding == 0 and not convolution.adds
-    return is_pointwise and convolution.weight.dtype == torch.bfloat16
+def is_product(convolution: Convolution) -> bool:
+    """Whether a convolution is a product of matrices and nothing more: of size 1, without padding and sum."""
+    return convolution.window.size == 1 and convolution.window.padding == 0 and not convolution.adds
 
 
 def _laid_out(convolution: Convolution) -> Tensor:

@@ -12,7 +12,7 @@ import torch
 from torch import Tensor
 
 from model.errors import CheckpointError
-from model.streaming.onednn import matrix_product
+from model.streaming.onednn import is_product, matrix_product
 from model.streaming.operations import PIXELWISE, Convolution, MaxPooling, Operation, padded
 from model.streaming.program import Program
 from model.streaming.quantization_params import QuantizationParams
@@ -225,8 +225,7 @@ def _quantized(
     operation: Operation, sources: Sequence[QuantizationParams | None], target: QuantizationParams | None
 ) -> Operation:
     if isinstance(operation, Convolution) and sources[0] is not None:
-        is_product = operation.window.size == 1 and not operation.adds
-        kind = QuantizedPointwiseConvolution if is_product else QuantizedConvolution
+        kind = QuantizedPointwiseConvolution if is_product(operation) else QuantizedConvolution
         return kind.of(operation, sources[0], sources[1] if operation.adds else None, target)
     if isinstance(operation, MaxPooling) and sources[0] is not None:
         return QuantizedMaxPooling(operation.window)
