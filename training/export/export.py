@@ -3,6 +3,7 @@
 from collections.abc import Iterable
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -28,7 +29,8 @@ def export(
     Args:
         checkpoint: trained weights.
         golden_image: (height, width, 3), uint8 RGB; a photograph with a few classes in it serves best.
-        summary: origin and scores.
+        summary: origin and scores. Of absolute paths in its settings the last part is kept: everybody reads them in
+            ``GET /model``, and whose machine trained the weights is nobody's business.
         path: file to write.
         calibration: images to measure the ranges on, that int8 needs; without them the checkpoint's are kept.
     """
@@ -38,5 +40,19 @@ def export(
         # Scores in int8 are those of the ranges that were there.
         kept = {name: scores for name, scores in summary.precision_scores.items() if name != Precision.INT8}
         summary = replace(summary, precision_scores=kept)
+    summary = replace(summary, training=_without_folders(summary.training))
     mask = Segmenter(stored, "cpu").segment(golden_image).mask
     replace(stored, golden=Golden(golden_image, mask), summary=summary).save(path)
+
+
+def _without_folders(value: Any) -> Any:
+    """JSON values, in which each absolute path has become its last part."""
+    match value:
+        case dict():
+            return {name: _without_folders(part) for name, part in value.items()}
+        case list():
+            return [_without_folders(part) for part in value]
+        case str() if Path(value).is_absolute():
+            return Path(value).name
+        case _:
+            return value
