@@ -1,6 +1,6 @@
 """Which engine runs the network's body fastest on this CPU, and whether its scores are equal.
 
-    python -m benchmarks.engines DATA
+    python -m benchmarks.engines DATA [--sizes HEIGHTxWIDTH ...]
 
 DATA holds the list ``extra`` that our weights are scored on. The first engine is the reference. Engines whose packages
 are missing are left out; ``pip install ncnn nncf openvino`` brings those that nothing else here needs.
@@ -15,7 +15,7 @@ import torch
 from benchmarks.engines import compiled, eager, ncnn, onnx_runtime, open_vino, ours
 from benchmarks.engines.agreement import agreement
 from benchmarks.engines.candidate import Body, Engine, UnavailableError
-from benchmarks.engines.report import Finding, goals, table
+from benchmarks.engines.report import Finding, goals, sides, table
 from benchmarks.engines.timing import interleaved
 from benchmarks.machine import describe_machine
 from model.checkpoint import Checkpoint
@@ -23,13 +23,14 @@ from model.segmenter import DEFAULT_WEIGHTS
 from training.data.dataset import VocDataset
 from training.export.calibration import network_input
 
-SIZES = ((320, 480), (384, 512), (1024, 1024))
+SIZES = ("320x480", "384x512", "1024x1024")
 _FAMILIES = (eager, ours, compiled, onnx_runtime, open_vino, ncnn)
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("data", type=Path, help="folder of the data set extra")
+    parser.add_argument("--sizes", nargs="+", default=SIZES, help="height x width, multiples of 32 (%(default)s)")
     parser.add_argument("--threads", type=int, default=torch.get_num_threads(), help="threads of each engine")
     parser.add_argument("--rounds", type=int, default=7, help="rounds of turns (%(default)s)")
     parser.add_argument("--calls", type=int, default=3, help="calls counted in a turn (%(default)s)")
@@ -51,7 +52,7 @@ def _findings(checkpoint: Checkpoint, options: argparse.Namespace) -> list[Findi
     body = _body(checkpoint, options)
     engines = _build(body)
     reference = next(iter(engines.values()))
-    times = {f"{h}x{w}": interleaved(engines, (h, w), options.rounds, options.calls) for h, w in SIZES}
+    times = {size: interleaved(engines, sides(size), options.rounds, options.calls) for size in options.sizes}
     return [
         Finding(
             name,

@@ -61,6 +61,10 @@ def finding(name: str, small: float, large: float) -> Finding:
     return Finding(name, {"384x512": small, "1024x1024": large}, Agreement(0.0, 0.0, 1.0))
 
 
+def test_the_spread_is_of_times_a_pixel() -> None:
+    assert finding("one", small=384 * 512, large=1.25 * 1024 * 1024).spread == pytest.approx(1.25)
+
+
 def test_goals_are_the_fastest_of_the_others() -> None:
     eager, ours = finding("eager float32", 1, 1), finding("ours float32", 50, 300)
     others = [finding("OpenVINO float32", 60, 250), finding("ncnn float32", 40, 310), finding("ncnn bfloat16", 1, 1)]
