@@ -123,7 +123,7 @@ class Settings(ProcessSettings):
     band_pixels: int = Field(
         _LIMITS.band_pixels,
         ge=1024,
-        description="Pixels of a large image that are computed at a time.",
+        description="Pixels of a large image that are computed at a time, a quarter more where that makes fewer bands.",
     )
     small_image_pixels: Positive = Field(
         _LIMITS.small_image_pixels,

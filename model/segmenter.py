@@ -207,7 +207,7 @@ class Segmenter:
             case _ if self.limits.should_transpose(height, width):
                 return self._streamed_transposed(image, transform)
             case _:
-                return self._streamed(image, transform, self.limits.band_rows(width))
+                return self._streamed(image, transform, self.limits.band_rows(height, width))
 
     def _streamed(
         self, image: NDArray[np.uint8], transform: LogitsTransform, band_rows: int, *, transposed: bool = False
@@ -230,7 +230,8 @@ class Segmenter:
         height, width = image.shape[:2]
         whole: NDArray[Any] | None = None
         left = 0
-        for band in self._streamed(image.transpose(1, 0, 2), transform, self.limits.band_rows(height), transposed=True):
+        band_rows = self.limits.band_rows(width, height)
+        for band in self._streamed(image.transpose(1, 0, 2), transform, band_rows, transposed=True):
             if band.rows:
                 if whole is None:
                     whole = np.empty((len(band.pixels), height, width), dtype=band.pixels.dtype)

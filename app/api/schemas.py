@@ -120,7 +120,7 @@ class ModelResponse(BaseModel):
         description="Type that scores are computed in.", examples=["float32"]
     )
     precision_reason: str = Field(description="Why this one.", examples=["as set"])
-    band_pixels: int = Field(description="Pixels of a band of `exact`.")
+    band_pixels: int = Field(description="Pixels of a band of `exact`, a quarter more where that makes fewer bands.")
     limits: Limits
 
 

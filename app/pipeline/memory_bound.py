@@ -9,6 +9,7 @@ from app.settings import Settings
 from model.cgroups import memory_limit
 from model.device import max_cudnn_plans
 from model.errors import DeviceError
+from model.tiling import TilingLimits
 
 _SMALL_IMAGES = 32
 """Largest small images that may be decoded at once."""
@@ -75,7 +76,7 @@ class MemoryBound:
             DeviceError: the limit is too low for these settings.
         """
         at_once = 0 if is_cuda else batch_pixels or cores * settings.small_image_pixels
-        band_pixels = 0 if is_cuda else settings.band_pixels
+        band_pixels = 0 if is_cuda else TilingLimits(band_pixels=settings.band_pixels).max_band_pixels
         largest_header_bytes = header_bytes(settings.max_upload_bytes)
         small_pixels = max(_SMALL_IMAGES * settings.small_image_pixels, 2 * batch_pixels)
         bound = cls(

@@ -31,22 +31,29 @@ enum {
     KERNEL = 3,          /* rows and columns of a kernel */
     POINTS = SIDE * SIDE,
     BLOCK = 24,          /* tiles a thread works on at a time: their transforms fit into its cache */
+    PARTS = 3,           /* pieces of memory that rows may lie in: rows of a ring in two, those below them in another */
 };
 
 typedef float vec __attribute__((vector_size(LANES * sizeof(float)), aligned(sizeof(float)), may_alias));
 typedef int32_t ivec __attribute__((vector_size(LANES * sizeof(int32_t)), aligned(sizeof(int32_t)), may_alias));
 
-/* model/kernels/winograd.py has the same. Distances are in floats. */
+/* Consecutive rows of each image of a batch; (columns, channels) are dense. model/kernels/winograd.py has the same. */
 typedef struct {
-    const float *input;   /* rows, columns, in_channels of each image */
-    const float *weight;  /* as transform_weight lays it out */
-    const float *bias;    /* out_channels */
-    const float *addend;  /* out_rows, columns, out_channels of each image; or NULL */
-    float *output;        /* the same, dense */
-    ptrdiff_t batch, rows, columns, in_channels, out_channels;
+    const float *first;   /* row of the first image */
+    ptrdiff_t count;
+    ptrdiff_t image, row; /* floats from one to the next */
+} Rows;
+
+/* model/kernels/winograd.py has the same. */
+typedef struct {
+    Rows input[PARTS];   /* one below the other, in_channels */
+    Rows addend[PARTS];  /* out_rows in all, out_channels; or nothing */
+    const float *weight; /* as transform_weight lays it out */
+    const float *bias;   /* out_channels */
+    float *output;       /* dense: batch, out_rows, columns, out_channels */
+    ptrdiff_t batch, rows, columns, in_channels, out_channels; /* rows: of all of the input */
     ptrdiff_t out_rows;      /* rows of the output that are computed */
     ptrdiff_t padding_above; /* rows of zeros above the first of the input; below its last there are as many as needed */
-    ptrdiff_t input_image, input_row, addend_image, addend_row; /* from one to the next */
     ptrdiff_t relu;
     ptrdiff_t is_transposed; /* whether kernels are taken with rows for columns */
 } Convolution;
@@ -66,6 +73,11 @@ typedef void (*Parallel)(void (*function)(void *), void *argument, unsigned thre
 typedef struct {
     ptrdiff_t image, top, left;
 } Tile;
+
+static const float *find_row(const Rows *parts, ptrdiff_t image, ptrdiff_t row) {
+    while (row >= parts->count) row -= parts++->count;
+    return parts->first + image * parts->image + row * parts->row;
+}
 
 static vec load(const float *from) { return *(const vec *)from; }
 
@@ -104,7 +116,9 @@ static void transform_kernel(const double g[KERNEL], double u[SIDE]) {
 /* One tile of the input, all channels; `to` is laid out (POINTS, groups, in_channels / LANES, GROUP, LANES). */
 static void transform_input_tile(const Convolution *c, Tile tile, float *to, ptrdiff_t point_stride) {
     ptrdiff_t top = tile.top - c->padding_above, left = tile.left - 1;
-    const float *image = c->input + tile.image * c->input_image;
+    const float *rows[SIDE];
+    for (ptrdiff_t i = 0; i < SIDE; i++)
+        rows[i] = top + i >= 0 && top + i < c->rows ? find_row(c->input, tile.image, top + i) : NULL;
     int is_inside = top >= 0 && left >= 0 && top + SIDE <= c->rows && left + SIDE <= c->columns;
     for (ptrdiff_t channel = 0; channel < c->in_channels; channel += LANES, to += GROUP * LANES) {
         vec columns[SIDE][SIDE];
@@ -112,8 +126,8 @@ static void transform_input_tile(const Convolution *c, Tile tile, float *to, ptr
             vec d[SIDE], v[SIDE];
             int is_column = left + j >= 0 && left + j < c->columns;
             for (ptrdiff_t i = 0; i < SIDE; i++) {
-                int is_pixel = is_inside || (is_column && top + i >= 0 && top + i < c->rows);
-                d[i] = is_pixel ? load(image + (top + i) * c->input_row + (left + j) * c->in_channels + channel) : (vec){0};
+                int is_pixel = is_inside || (is_column && rows[i]);
+                d[i] = is_pixel ? load(rows[i] + (left + j) * c->in_channels + channel) : (vec){0};
             }
             transform_input(d, v);
             for (int i = 0; i < SIDE; i++) columns[i][j] = v[i];
@@ -169,7 +183,7 @@ static void transform_output_tile(const Convolution *c, Tile tile, ptrdiff_t cha
     for (ptrdiff_t i = 0; i < STEP && tile.top + i < c->out_rows; i++) {
         ptrdiff_t row = tile.top + i, place = tile.left * c->out_channels + channel;
         float *to = c->output + (tile.image * c->out_rows + row) * c->columns * c->out_channels + place;
-        const float *added = c->addend ? c->addend + tile.image * c->addend_image + row * c->addend_row + place : NULL;
+        const float *added = c->addend->count ? find_row(c->addend, tile.image, row) + place : NULL;
         vec y[STEP];
         transform_output(rows[i], y);
         for (ptrdiff_t j = 0; j < STEP && tile.left + j < c->columns; j++, to += c->out_channels) {

@@ -6,6 +6,7 @@ Where the package was installed without a C compiler there is none here either.
 
 import ctypes
 import logging
+from collections.abc import Sequence
 from functools import cache
 from importlib.util import find_spec
 
@@ -17,17 +18,30 @@ _logger = logging.getLogger(__name__)
 _POINTS = 36
 """Points at which a tile is multiplied."""
 
+MAX_PARTS = 3
+"""Tensors that the rows of an input may lie in."""
+
+_POINTERS = ("weight", "bias", "output")
 _SIZES = (
     *("batch", "rows", "columns", "in_channels", "out_channels", "out_rows", "padding_above"),
-    *("input_image", "input_row", "addend_image", "addend_row", "relu", "is_transposed"),
+    *("relu", "is_transposed"),
 )
-_POINTERS = ("input", "weight", "bias", "addend", "output")
+
+
+class _Rows(ctypes.Structure):
+    """The structure ``Rows`` of winograd.c."""
+
+    _fields_ = [("first", ctypes.c_void_p), *((name, ctypes.c_ssize_t) for name in ("count", "image", "row"))]
 
 
 class _Convolution(ctypes.Structure):
-    """What winograd.c calls so."""
+    """The structure ``Convolution`` of winograd.c."""
 
-    _fields_ = [(name, ctypes.c_void_p) for name in _POINTERS] + [(name, ctypes.c_ssize_t) for name in _SIZES]
+    _fields_ = [
+        *((name, _Rows * MAX_PARTS) for name in ("input", "addend")),
+        *((name, ctypes.c_void_p) for name in _POINTERS),
+        *((name, ctypes.c_ssize_t) for name in _SIZES),
+    ]
 
 
 @cache
@@ -70,10 +84,10 @@ def transform_weight(kernels: ctypes.CDLL, weight: Tensor) -> Tensor:
 
 def convolve(
     kernels: ctypes.CDLL,
-    x: Tensor,
+    x: Sequence[Tensor],
     weight: Tensor,
     bias: Tensor,
-    addend: Tensor | None,
+    addend: Sequence[Tensor],
     *,
     relu: bool,
     padding_above: int,
@@ -84,10 +98,10 @@ def convolve(
 
     Args:
         kernels: ``library()``.
-        x: (batch, in channels, rows, columns) float32.
+        x: (batch, in channels, rows, columns) float32, in at most ``MAX_PARTS`` tensors, one below the other.
         weight: transformed by ``transform_weight``.
         bias: (out channels,) float32.
-        addend: (batch, out channels, out_rows, columns) float32; None if nothing is added.
+        addend: (batch, out channels, out_rows, columns) float32, in tensors like x; none if nothing is added.
         relu: whether negative outputs become 0.
         padding_above: rows of zeros above those of x; below them there are as many as are needed.
         out_rows: rows of the output.
@@ -99,29 +113,24 @@ def convolve(
     Raises:
         MemoryError: there is none for the transforms.
     """
-    assert x.dtype == weight.dtype == bias.dtype == torch.float32
-    x = _channels_last(x)
-    batch, in_channels, rows, columns = x.shape
-    y = torch.empty((batch, len(bias), out_rows, columns), dtype=x.dtype, memory_format=torch.channels_last)
-    if addend is not None:
-        addend = _channels_last(addend)
+    x = [_channels_last(part) for part in x]
+    addend = [_channels_last(part) for part in addend]
+    assert {part.dtype for part in (*x, *addend, weight, bias)} == {torch.float32}
+    batch, in_channels, _, columns = x[0].shape
+    y = torch.empty((batch, len(bias), out_rows, columns), dtype=bias.dtype, memory_format=torch.channels_last)
     convolution = _Convolution(
-        input=x.data_ptr(),
+        input=_rows(x),
+        addend=_rows(addend),
         weight=weight.data_ptr(),
         bias=bias.data_ptr(),
-        addend=None if addend is None else addend.data_ptr(),
         output=y.data_ptr(),
         batch=batch,
-        rows=rows,
+        rows=sum(part.shape[2] for part in x),
         columns=columns,
         in_channels=in_channels,
         out_channels=len(bias),
         out_rows=out_rows,
         padding_above=padding_above,
-        input_image=x.stride(0),
-        input_row=x.stride(2),
-        addend_image=0 if addend is None else addend.stride(0),
-        addend_row=0 if addend is None else addend.stride(2),
         relu=relu,
         is_transposed=is_transposed,
     )
@@ -136,6 +145,11 @@ def _parallel() -> ctypes.c_void_p | None:
     """What runs a function on PyTorch's own threads: they wait for work awake, and would be in the way of others."""
     function = getattr(ctypes.CDLL(None), "GOMP_parallel", None)
     return None if function is None else ctypes.cast(function, ctypes.c_void_p)
+
+
+def _rows(parts: Sequence[Tensor]) -> "ctypes.Array[_Rows]":
+    rows = [_Rows(part.data_ptr(), part.shape[2], part.stride(0), part.stride(2)) for part in parts]
+    return (_Rows * MAX_PARTS)(*rows)
 
 
 def _channels_last(x: Tensor) -> Tensor:

@@ -30,7 +30,7 @@ def _values(program: Program, image: Tensor) -> list[Tensor]:
     totals = program.totals(image.shape[2])
     values = [image]
     for number, step in enumerate(program.steps, start=1):
-        inputs = [Rows(0, values[source], totals[source]) for source in step.inputs]
+        inputs = [Rows(0, (values[source],), totals[source]) for source in step.inputs]
         values.append(step.operation(inputs, range(totals[number])))
     return values
 

@@ -113,7 +113,7 @@ class AveragePooling(Operation):
         size, stride, padding = self.window.size, self.window.stride, self.window.padding
         rows = inputs[0]
         x = functional.avg_pool2d(rows.tensor, (1, size), (1, stride), (0, padding), count_include_pad=False)
-        x, rows_padding = padded(replace(rows, tensor=x), self.window, wanted, 0)
+        x, rows_padding = padded(replace(rows, parts=(x,)), self.window, wanted, 0)
         sums = functional.avg_pool2d(x, (size, 1), (stride, 1), (rows_padding, 0), divisor_override=1)
         first = torch.arange(wanted.start, wanted.stop, device=x.device) * stride - padding
         counts = (first + size).clamp_(max=rows.total) - first.clamp(min=0)

@@ -133,7 +133,7 @@ class QuantizedConvolution(Operation):
         return self.target.scale, self.target.zero_point, torch.uint8
 
     def _rounded(self, rows: Rows) -> Rows:
-        return replace(rows, tensor=self.source.quantize(rows.tensor)) if rows.tensor.is_floating_point() else rows
+        return replace(rows, parts=(self.source.quantize(rows.tensor),)) if rows.tensor.is_floating_point() else rows
 
     def _operands(self, x: Tensor) -> tuple[Tensor, float, int, Tensor, Tensor, Tensor]:
         """Input and weight, each with scale and zero points."""
@@ -198,7 +198,7 @@ class DequantizedOperation(Operation):
 
     def __call__(self, inputs: Sequence[Rows], wanted: range) -> Tensor:
         values = [
-            rows if params is None else replace(rows, tensor=params.dequantize(rows.tensor))
+            rows if params is None else replace(rows, parts=(params.dequantize(rows.tensor),))
             for rows, params in zip(inputs, self.sources, strict=True)
         ]
         y = self.operation(values, wanted)

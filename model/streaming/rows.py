@@ -2,27 +2,34 @@
 
 from abc import ABC, abstractmethod
 from dataclasses import dataclass
+from functools import cached_property
 
+import torch
 from torch import Tensor
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Rows:
-    """Some of the rows of a value.
+    """Consecutive rows of a value.
 
     Attributes:
         start: number of the first row.
-        tensor: (batch, channels, rows, width).
-        total: how many rows the whole value has.
+        parts: the rows where they lie, one tensor below the other, (batch, channels, rows, width) each.
+        total: number of rows of the whole value.
     """
 
     start: int
-    tensor: Tensor
+    parts: tuple[Tensor, ...]
     total: int
 
     @property
     def stop(self) -> int:
-        return self.start + self.tensor.shape[2]
+        return self.start + sum(part.shape[2] for part in self.parts)
+
+    @cached_property
+    def tensor(self) -> Tensor:
+        """All rows in one tensor, (batch, channels, rows, width); a copy if they lie in several."""
+        return self.parts[0] if len(self.parts) == 1 else torch.cat(self.parts, dim=2)
 
 
 class Geometry(ABC):

@@ -2,7 +2,6 @@
 
 from collections.abc import Callable
 
-import torch
 from torch import Tensor
 
 from model.streaming.program import Program
@@ -114,7 +113,7 @@ class _Value:
         parts = self._waiting.slices(start, min(stop, fresh))
         if self._fresh is not None and fresh < stop:
             parts.append(self._fresh[:, :, max(0, start - fresh) : stop - fresh])
-        return Rows(start, parts[0] if len(parts) == 1 else torch.cat(parts, dim=2), self._total)
+        return Rows(start, tuple(parts), self._total)
 
     def drop(self, needed: int) -> None:
         """Drop the rows above the first that is needed."""

@@ -58,7 +58,7 @@ class Strips(Operation):
         needed = self.second_window.needed(wanted)
         between = range(max(0, needed.start), min(total, needed.stop))
         x = self.first([_part(rows, self.first_window.needed(between))], between)
-        return self.second([Rows(between.start, x, total)], wanted)
+        return self.second([Rows(between.start, (x,), total)], wanted)
 
     def _bytes_per_row(self, y: Tensor) -> int:
         return y.nbytes // y.shape[2] * self.second_window.stride**2
@@ -88,4 +88,4 @@ def join_strips(program: Program) -> Program:
 
 def _part(rows: Rows, needed: range) -> Rows:
     start, stop = max(rows.start, needed.start), min(rows.stop, needed.stop)
-    return Rows(start, rows.tensor[:, :, start - rows.start : stop - rows.start], rows.total)
+    return Rows(start, (rows.tensor[:, :, start - rows.start : stop - rows.start],), rows.total)

@@ -34,11 +34,11 @@ class WinogradConvolution(Convolution):
     def __call__(self, inputs: Sequence[Rows], wanted: range) -> Tensor:
         assert self.kernels is not None
         needed = self.window.needed(wanted)
-        addend = inputs[1].tensor if self.adds else None
+        addend = inputs[1].parts if self.adds else ()
         above = inputs[0].start - needed.start
         return convolve(
             self.kernels,
-            inputs[0].tensor,
+            inputs[0].parts,
             self.weight,
             self.bias,
             addend,

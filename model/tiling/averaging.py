@@ -58,4 +58,4 @@ def _logits(scores: Tensor, upsampling: Upsampling, wanted: range) -> Tensor:
     enlarging = Upsample(upsampling, upsampling.factor)
     needed = enlarging.geometries[0].needed(wanted)
     first = max(0, needed.start)
-    return enlarging([Rows(first, scores[None, :, first : needed.stop], scores.shape[1])], wanted)[0]
+    return enlarging([Rows(first, (scores[None, :, first : needed.stop],), scores.shape[1])], wanted)[0]

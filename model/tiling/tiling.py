@@ -24,13 +24,18 @@ class Tiling(StrEnum):
     OVERLAP = "overlap"
 
 
+_MAX_STRETCH = 5, 4
+"""Fraction of ``band_pixels`` that a band may have where that saves the image one."""
+
+
 @dataclass(frozen=True, slots=True)
 class TilingLimits:
     """Sizes of the parts.
 
     Attributes:
         band_pixels: pixels of a band of ``exact``: enough that layers have many rows, and few enough that a photograph
-            need not wait long for a layer of a large image. A band has at least 32 rows; where these are more than
+            need not wait long for a layer of a large image. An image's bands are equally high, and may have a quarter
+            more pixels where that makes one less. A band has at least 32 rows; where these are more than
             twice as many pixels, and the image is less high than wide, bands of columns are taken.
         max_band_width: the widest image that is cut into bands of rows though it is less high than wide: the memory of
             rows that wait grows with the width.
@@ -76,9 +81,19 @@ class TilingLimits:
         """Whether an image's first rows are told long before the last ones are."""
         return self.choose(height, width, tiling) is Tiling.EXACT and not self.should_transpose(height, width)
 
-    def band_rows(self, width: int) -> int:
-        """Rows of a band of an image of this width, a multiple of 32."""
-        return max(ALIGNMENT, self.band_pixels // aligned(width) // ALIGNMENT * ALIGNMENT)
+    def band_rows(self, height: int, width: int) -> int:
+        """Rows of an image's bands but the last, a multiple of 32: so many that none is left with few of them."""
+        most, divisor = _MAX_STRETCH
+        total = aligned(height) // ALIGNMENT
+        usual = max(1, self.band_pixels // aligned(width) // ALIGNMENT)
+        count = -(-total // (usual * most // divisor))
+        return -(-total // count) * ALIGNMENT
+
+    @property
+    def max_band_pixels(self) -> int:
+        """Pixels of the largest band that has more rows than 32."""
+        most, divisor = _MAX_STRETCH
+        return self.band_pixels * most // divisor
 
     def should_transpose(self, height: int, width: int) -> bool:
         """Whether an image is to be cut into bands of columns."""

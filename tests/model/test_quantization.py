@@ -62,11 +62,11 @@ def test_a_convolution_is_torchs_of_the_numbers_that_its_integers_stand_for(
         rounded = replace(convolution, weight=(convolution.weight / scale).round() * scale)
 
         total, wanted = window.total(12), range(window.total(12))
-        inputs = [Rows(0, source.quantize(2 * _noise(2, 16, 12, 9)), 12)]
-        values = [Rows(0, source.dequantize(inputs[0].tensor), 12)]
+        inputs = [Rows(0, (source.quantize(2 * _noise(2, 16, 12, 9)),), 12)]
+        values = [Rows(0, (source.dequantize(inputs[0].tensor),), 12)]
         if addend is not None:
-            inputs.append(Rows(0, addend.quantize(2 * _noise(2, 8, total, window.total(9))), total))
-            values.append(Rows(0, addend.dequantize(inputs[1].tensor), total))
+            inputs.append(Rows(0, (addend.quantize(2 * _noise(2, 8, total, window.total(9))),), total))
+            values.append(Rows(0, (addend.dequantize(inputs[1].tensor),), total))
         before = [rows.tensor.clone() for rows in inputs]
         expected, y = rounded(values, wanted), quantized(inputs, wanted)
         assert all(torch.equal(rows.tensor, tensor) for rows, tensor in zip(inputs, before, strict=True))
@@ -88,8 +88,8 @@ def test_rows_beyond_the_image_are_zeros_wherever_a_band_ends(source: Quantizati
     x = source.quantize(_noise(1, 16, 11, 9))
     needed = window.needed(wanted)
     first = max(0, needed.start)
-    whole = quantized([Rows(0, x, 11)], range(6))
-    band = quantized([Rows(first, x[:, :, first : needed.stop], 11)], wanted)
+    whole = quantized([Rows(0, (x,), 11)], range(6))
+    band = quantized([Rows(first, (x[:, :, first : needed.stop],), 11)], wanted)
     assert torch.equal(band, whole[:, :, wanted.start : wanted.stop])
 
 
@@ -144,8 +144,8 @@ def test_the_greatest_integer_stands_for_the_greatest_number(wanted: range) -> N
     x = params.quantize(2 * _noise(2, 16, 12, 9))
     needed = window.needed(wanted)
     first = max(0, needed.start)
-    pooled = QuantizedMaxPooling(window)([Rows(first, x[:, :, first : needed.stop], 12)], wanted)
-    expected = MaxPooling(window)([Rows(0, params.dequantize(x), 12)], range(6))
+    pooled = QuantizedMaxPooling(window)([Rows(first, (x[:, :, first : needed.stop],), 12)], wanted)
+    expected = MaxPooling(window)([Rows(0, (params.dequantize(x),), 12)], range(6))
     assert pooled.dtype == torch.uint8
     assert torch.equal(params.dequantize(pooled), expected[:, :, wanted.start : wanted.stop])
 

@@ -143,7 +143,7 @@ def test_a_pool_is_cut_off_at_the_images_border_like_torchs(wanted: range) -> No
     window = Window(5, 1, 2)
     needed = window.needed(wanted)
     first, stop = max(0, needed.start), min(8, needed.stop)
-    rows = [Rows(first, x[:, :, first:stop], 8)]
+    rows = [Rows(first, (x[:, :, first:stop],), 8)]
     mean = functional.avg_pool2d(x, 5, 1, 2, count_include_pad=False)[:, :, wanted.start : wanted.stop]
     torch.testing.assert_close(AveragePooling(window)(rows, wanted), mean, rtol=0, atol=1e-12)
     greatest = functional.max_pool2d(x, 5, 1, 2)[:, :, wanted.start : wanted.stop]
@@ -198,7 +198,7 @@ def test_a_product_is_the_convolution_of_size_1(stride: int) -> None:
     assert isinstance(product, PointwiseConvolution)
     images = _noise(2, 32, 31, 45).bfloat16().contiguous(memory_format=torch.channels_last)
     with torch.inference_mode():
-        rows, wanted = [Rows(0, images, 31)], range(convolution.window.total(31))
+        rows, wanted = [Rows(0, (images,), 31)], range(convolution.window.total(31))
         torch.testing.assert_close(product(rows, wanted), convolution(rows, wanted), rtol=0.02, atol=0.02)
 
 

@@ -6,6 +6,7 @@ from hypothesis import strategies as st
 from torch.nn import functional
 
 from model.errors import TilingError
+from model.networks.fcn import aligned
 from model.tiling import ScoreMap, Tiling, TilingLimits, averaging, mean_logits, sliding_windows
 from model.upsampling import BilinearUpsampling, Upsampling
 from tests.model.random_upsampling import learned_upsampling, random_numbers
@@ -53,13 +54,29 @@ def test_an_image_too_large_for_whole_is_refused() -> None:
     assert TilingLimits(max_whole_pixels=384 * 512).choose(375, 500, Tiling.WHOLE) is Tiling.WHOLE
 
 
-@given(width=st.integers(1, 100_000), band_pixels=st.integers(1024, 1 << 24))
-def test_a_band_is_as_high_as_its_pixels_allow(width: int, band_pixels: int) -> None:
-    rows = TilingLimits(band_pixels=band_pixels).band_rows(width)
-    padded = (width + 31) // 32 * 32
+@given(height=st.integers(1, 20_000), width=st.integers(1, 100_000), band_pixels=st.integers(1024, 1 << 24))
+def test_bands_are_equally_high_and_as_few_as_their_pixels_allow(height: int, width: int, band_pixels: int) -> None:
+    limits = TilingLimits(band_pixels=band_pixels)
+    rows, total, padded = limits.band_rows(height, width), aligned(height), aligned(width)
     assert rows % 32 == 0
-    assert rows == 32 or rows * padded <= band_pixels
-    assert (rows + 32) * padded > band_pixels
+    assert rows == 32 or rows * padded <= limits.max_band_pixels
+    count = -(-total // rows)
+    assert rows - 32 < total / count <= rows  # none is left with few rows
+    assert total / count * padded > band_pixels / 2 or count == 1  # nor are there more than needed
+
+
+@pytest.mark.parametrize(
+    ("height", "width", "rows"),
+    [
+        (866, 1155, 896),  # a megapixel at once, and not 864 and 32 rows
+        (1225, 1633, 640),  # two bands instead of three
+        (1732, 2309, 448),
+        (8660, 11547, 64),
+        (3000, 100_000, 32),
+    ],
+)
+def test_rows_of_the_bands_of_usual_images(height: int, width: int, rows: int) -> None:
+    assert TilingLimits().band_rows(height, width) == rows
 
 
 def test_bands_of_columns_are_cut_where_the_least_band_of_rows_is_too_large() -> None:

@@ -1,12 +1,13 @@
 """Our own kernel, for each instruction set that this CPU has."""
 
 import ctypes
+from collections.abc import Sequence
 from importlib.util import find_spec
 from types import SimpleNamespace
 
 import pytest
 import torch
-from hypothesis import given, settings
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from torch import Tensor
 from torch.nn import functional
@@ -54,7 +55,8 @@ def _convolve(
 ) -> Tensor:
     """As the whole image's, with a row of zeros above and below."""
     transformed = winograd.transform_weight(kernels, weight)
-    return winograd.convolve(kernels, x, transformed, bias, addend, relu=relu, padding_above=1, out_rows=x.shape[2])
+    addends = () if addend is None else (addend,)
+    return winograd.convolve(kernels, (x,), transformed, bias, addends, relu=relu, padding_above=1, out_rows=x.shape[2])
 
 
 @pytest.mark.parametrize("relu", [False, True])
@@ -80,6 +82,24 @@ def test_rows_of_other_images_and_layouts_are_read_as_they_lie(kernels: ctypes.C
     expected = _convolve(kernels, whole[:, :, 5:25].clone(), weight, bias, addends[:, :, 9:29].clone())
     assert torch.equal(_convolve(kernels, whole[:, :, 5:25], weight, bias, addends[:, :, 9:29]), expected)
     assert torch.equal(_convolve(kernels, whole[:, :, 5:25].contiguous(), weight, bias, addends[:, :, 9:29]), expected)
+
+
+@given(
+    heights=st.lists(st.integers(1, 14), min_size=1, max_size=3),
+    addend_heights=st.lists(st.integers(1, 14), min_size=2, max_size=2),
+)
+@settings(deadline=None, max_examples=30, suppress_health_check=[HealthCheck.function_scoped_fixture])
+def test_rows_may_lie_in_several_tensors(kernels: ctypes.CDLL, heights: list[int], addend_heights: list[int]) -> None:
+    weight, bias = _noise(64, 32, 3, 3, seed=1) / 17, _noise(64, seed=2)
+    transformed = winograd.transform_weight(kernels, weight)
+    x, addend = _noise(2, 32, sum(heights), 11), _noise(2, 64, sum(addend_heights), 11, seed=3)
+    out_rows = addend.shape[2]
+
+    def convolve(x: Sequence[Tensor], addend: Sequence[Tensor]) -> Tensor:
+        return winograd.convolve(kernels, x, transformed, bias, addend, relu=False, padding_above=2, out_rows=out_rows)
+
+    in_parts = convolve(x.split(heights, dim=2), addend.split(addend_heights, dim=2))
+    assert torch.equal(in_parts, convolve([x], [addend]))
 
 
 def test_neither_threads_nor_the_rest_of_the_batch_change_a_bit(kernels: ctypes.CDLL) -> None:
@@ -128,7 +148,7 @@ def test_of_transposed_kernels_the_output_is_transposed(kernels: ctypes.CDLL) ->
     x, weight, bias = _noise(2, 64, 13, 22), _noise(96, 64, 3, 3, seed=1) / 24, _noise(96, seed=2)
     transformed = winograd.transform_weight(kernels, weight)
     y = winograd.convolve(
-        kernels, x.mT, transformed, bias, None, relu=False, padding_above=1, out_rows=22, is_transposed=True
+        kernels, (x.mT,), transformed, bias, (), relu=False, padding_above=1, out_rows=22, is_transposed=True
     )
     torch.testing.assert_close(y.mT, _convolve(kernels, x, weight, bias, None), rtol=0, atol=5e-5)
 
@@ -202,4 +222,4 @@ def test_a_lack_of_memory_is_an_error() -> None:
     without_memory = SimpleNamespace(winograd_convolve=lambda *_: 1)
     x, weight = _noise(1, 32, 8, 8), _noise(1, 36, 32, 32)
     with pytest.raises(MemoryError, match="transforms of a convolution"):
-        winograd.convolve(without_memory, x, weight, _noise(32), None, relu=False, padding_above=1, out_rows=8)  # type: ignore[arg-type]
+        winograd.convolve(without_memory, (x,), weight, _noise(32), (), relu=False, padding_above=1, out_rows=8)  # type: ignore[arg-type]
