@@ -1,4 +1,4 @@
-"""Images: from what callers have to bytes to send, and from bytes to what can be looked at."""
+"""Encodes the caller's images as bytes to send, and decodes bytes to images to look at."""
 
 import os
 import struct
@@ -15,36 +15,36 @@ from PIL import Image, ImageCms, ImageFile, ImageOps
 
 @runtime_checkable
 class OpenFile(Protocol):
-    """What can be read: a file that is open, a ``BytesIO``, an upload of a web framework, a member of an archive."""
+    """A readable object: an open file, a ``BytesIO``, an upload of a web framework, a member of an archive."""
 
     def read(self) -> bytes:
-        """All that is left of it."""
+        """Read the rest of the file."""
 
 
 ImageInput: TypeAlias = (
     str | os.PathLike[str] | bytes | bytearray | memoryview | OpenFile | Image.Image | NDArray[np.uint8]
 )
-"""A path, an open file, a file's bytes, a Pillow picture, or an array: (height, width, 3) RGB or (height, width) grey,
+"""A path, an open file, a file's bytes, a Pillow image, or an array: (height, width, 3) RGB or (height, width) grey,
 uint8."""
 
 _PNG_MODES = ("1", "L", "LA", "P", "RGB", "RGBA", "I;16")
 _WIDE_MODES = ("I", "F")
 _TIFF_MODES = (*_WIDE_MODES, "CMYK")
-"""Those that PNG has not, or would cut."""
+"""Pillow modes that PNG lacks, or would truncate."""
 
 _STRAIGHT_MODES = {"RGBa": "RGBA", "La": "LA", "PA": "RGBA"}
-"""Those in which PNG has what other modes hold."""
+"""PNG modes that hold the contents of other Pillow modes."""
 
 _WHITES = (1, 255, 65535)
 
 
 def encode(image: ImageInput) -> bytes:
-    """The bytes of an image file: as they are where there is one, without loss where there is none.
+    """The bytes of an image file: a file unchanged, anything else losslessly encoded.
 
     Raises:
         OSError: the file cannot be read.
-        TypeError: no kind of image, or a file that is not open for bytes.
-        ValueError: an array of another type or shape, or a picture without pixels.
+        TypeError: not an image, or a file that is not open in binary mode.
+        ValueError: an array of another dtype or shape, or an image without pixels.
     """
     match image:
         case bytes() | bytearray() | memoryview():
@@ -61,21 +61,21 @@ def encode(image: ImageInput) -> bytes:
 
 
 def decode(data: bytes) -> Image.Image:
-    """An image file's picture in RGB: upright, and on white where it is transparent, as the service sees it.
+    """Decode an image file to RGB as the service does: upright, and transparency on white.
 
-    Pillow's limit on pixels does not hold: it is the caller's own image, and the service has counted its pixels.
+    Pillow's limit on pixels does not apply: the image is the caller's own, and the service has checked its size.
 
     Raises:
-        ValueError: not of a format that Pillow reads here, or damaged.
+        ValueError: damaged, or of a format that Pillow does not read here.
     """
-    # Image.open() would apply the limit, which is one for the whole process.
+    # Image.open() would apply the limit, which is global to the process.
     Image.init()
     for name in Image.ID:
         factory, accepts = Image.OPEN[name]
         try:
             if accepts is None or accepts(data[:16]) is True:
                 return _upright_rgb(factory(BytesIO(data), ""))
-        except (SyntaxError, IndexError, TypeError, struct.error):  # of plugins: another format
+        except (SyntaxError, IndexError, TypeError, struct.error):  # raised by plugins: another format
             continue
         except OSError as error:
             raise ValueError(f"the {name} image cannot be decoded: {error}") from error
@@ -83,7 +83,7 @@ def decode(data: bytes) -> Image.Image:
 
 
 def _read(file: OpenFile) -> bytes:
-    """All of a file: from its start, if it can go back, wherever it stands after it was written or looked into."""
+    """Read a whole file: from its start if it is seekable, since it may have just been written or inspected."""
     if iscoroutinefunction(file.read):
         raise TypeError(f"{type(file).__name__}.read() is to be awaited; give what it returns")
     with suppress(AttributeError, OSError):
@@ -112,22 +112,22 @@ def _encode_picture(picture: Image.Image) -> bytes:
     if fit.mode in _TIFF_MODES:
         fit.save(buffer, "TIFF", compression="tiff_lzw")
     else:
-        # Sent once and thrown away: the time to compress more is worth more than the bytes.
+        # Sent once and discarded: saving time matters more than saving bytes.
         fit.save(buffer, "PNG", compress_level=1)
     return buffer.getvalue()
 
 
 def _fitting(picture: Image.Image) -> Image.Image:
-    """The same picture in a mode that a file can hold."""
+    """Convert an image to a mode that a file can hold."""
     if picture.mode in (*_PNG_MODES, *_TIFF_MODES):
         return picture
-    if picture.mode.startswith("I;16"):  # in another order of bytes
+    if picture.mode.startswith("I;16"):  # in another byte order
         return Image.fromarray(np.asarray(picture).astype(np.uint16))
     if picture.mode == "LAB":
         return _srgb_of_lab(picture)
     fit = picture.convert(_STRAIGHT_MODES.get(picture.mode, "RGB"))
     if fit.mode == "RGB":
-        fit.info.pop("icc_profile", None)  # which is of the other mode's colours
+        fit.info.pop("icc_profile", None)  # it describes the colours of the former mode
     return fit
 
 

@@ -1,4 +1,4 @@
-"""What the service counts, in Prometheus' terms."""
+"""The service's Prometheus metrics."""
 
 import asyncio
 import os
@@ -23,11 +23,10 @@ _SAMPLING_PERIOD_S = 5.0
 
 
 class Metrics:
-    """The measures of one application; a registry of its own keeps applications in one process apart.
+    """The metrics of one application. Each application in a process has its own registry.
 
-    Where several workers share a port, ``PROMETHEUS_MULTIPROC_DIR`` names the folder through which they share their
-    measures too: each worker's exposition is that of all of them, those that have ended included. Gauges are then the
-    sum over the workers that live.
+    Workers that share a port also share their metrics through the folder ``PROMETHEUS_MULTIPROC_DIR``: each worker's
+    exposition covers all workers, including those that have ended. Gauges are the sum over the running workers.
     """
 
     def __init__(self) -> None:
@@ -88,9 +87,9 @@ class Metrics:
         self._begin()
 
     def loaded(self, *, sha256: str, precision: str, device: torch.device) -> None:
-        """Tell of the weights that are served from now on."""
+        """Record the weights that are used from now on."""
         if self._loaded is not None:
-            # Series of workers that share a folder can't be removed.
+            # In a shared folder, series cannot be removed.
             self.info.labels(*self._loaded).set(0)
         self._device = device
         self._loaded = (__version__, sha256, precision, str(device))
@@ -106,20 +105,20 @@ class Metrics:
         self.decoder_failures.labels(kind).inc()
 
     def sample(self) -> None:
-        """Measure what is not counted as it happens: memory."""
+        """Measure memory, which no event updates."""
         self.resident.set(resident_bytes())
         if self._device is not None and self._device.type == "cuda":
             self.device_memory.labels("allocated").set(torch.cuda.memory_allocated(self._device))
             self.device_memory.labels("reserved").set(torch.cuda.memory_reserved(self._device))
 
     async def sample_regularly(self) -> None:
-        """Sample for as long as the worker lives, for the expositions of others."""
+        """Sample as long as the worker runs, for the other workers' expositions."""
         while True:
             self.sample()
             await asyncio.sleep(_SAMPLING_PERIOD_S)
 
     def exposition(self) -> bytes:
-        """All measures in Prometheus' text format; of all workers."""
+        """The metrics of all workers in Prometheus' text format."""
         self.sample()
         if self._workers_folder is None:
             return generate_latest(self.registry)
@@ -127,11 +126,11 @@ class Metrics:
         MultiProcessCollector(together, self._workers_folder)  # type: ignore[no-untyped-call]
         try:
             return generate_latest(together)
-        except FileNotFoundError:  # meanwhile a worker that could not start was forgotten
+        except FileNotFoundError:  # the files of a worker that could not start have just been removed
             return generate_latest(together)
 
     def _begin(self) -> None:
-        """Series whose labels are known begin at zero, so that their first increase is seen as one."""
+        """Start series with known labels at zero, so that their first increase is visible as one."""
         for reason in PROBLEMS:
             self.refusals.labels(reason)
         for queue in _QUEUES:
@@ -143,7 +142,7 @@ class Metrics:
             self.decoder_failures.labels(kind)
         self.last_start.set(time.time())
         if self._workers_folder is None:
-            # Threads, open files and the like are one process's: of several, the one that happens to answer.
+            # Threads, open files etc. belong to one process: with several workers, to whichever answers.
             ProcessCollector(registry=self.registry)
 
     def _counter(self, name: str, description: str, *labels: str) -> Counter:
