@@ -40,7 +40,7 @@ _PROGRESS_BYTES = 1 << 14
 """Bytes that a client must read within the send timeout; fewer would hold the response's memory for hours."""
 
 _LINGER_S = 2.0
-"""Seconds that a refused client has to read the response: it may never see it if the connection closes while it sends."""
+"""Seconds that a refused client has to read why: if the connection closed while it sends, it might never see it."""
 
 _UPGRADE_HEADERS = (b"connection", b"upgrade", b"http2-settings")
 

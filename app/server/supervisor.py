@@ -170,9 +170,7 @@ class Supervisor:
         self._exit_code = 0
 
     async def run(self) -> int:
-        """Run until a signal. Returns the service's exit code: 0 after a graceful end, or that of a worker that could not
-                start at first.
-                """
+        """Run until a signal. Returns an exit code: 0 after a graceful end, or that of a worker that cannot start."""
         loop = asyncio.get_running_loop()
         loop.add_signal_handler(signal.SIGHUP, self._reload)
         for number in (signal.SIGTERM, signal.SIGINT):

@@ -1,4 +1,4 @@
-"""Each request's ID, metrics and log line, and a response even if the service itself is at fault."""
+"""Gives each request an ID, metrics and a log line, and a response even if the service itself fails."""
 
 import asyncio
 import logging
@@ -28,9 +28,9 @@ _SAFE_ID = re.compile(r"[A-Za-z0-9._-]{1,128}")
 
 
 class ObservationMiddleware:
-    """Gives each request an ``X-Request-ID`` (the client's, if it sent a harmless one), counts it and logs it.
+    """Gives each request an ``X-Request-ID`` (the client's, if it sent a safe one), counts it and logs it.
 
-    An exception that nothing else caught is logged with that ID and answered by a problem document.
+    An uncaught exception is logged with that ID, and the response is a problem document.
     """
 
     def __init__(self, app: ASGIApp, metrics: Metrics) -> None:
@@ -51,7 +51,7 @@ class ObservationMiddleware:
         except asyncio.CancelledError:
             if request.status is not None:
                 raise
-            # The shutdown takes no longer; uvicorn itself would answer 500.
+            # The shutdown waits no longer; uvicorn itself would respond with 500.
             late = ProblemResponse(DRAINING, "the service ends, and the answer was not ready in time", _LAST)
             await late(scope, request.receive, request.send)
         except Exception:
@@ -72,7 +72,7 @@ class ObservationMiddleware:
 
 
 class _ObservedRequest:
-    """One request, and what passes in and out."""
+    """One request, and the bytes received and sent."""
 
     def __init__(self, scope: Scope, receive: Receive, send: Send) -> None:
         headers = Headers(scope=scope)
@@ -106,7 +106,7 @@ class _ObservedRequest:
 
     @property
     def method(self) -> str:
-        """Methods are the client's to invent, series are ours to keep."""
+        """The HTTP method, or ``other``: clients can invent methods, and each would add a series."""
         method: str = self._scope["method"]
         return method if method in HTTPMethod.__members__ else "other"
 
