@@ -147,7 +147,9 @@ class ParameterFault(BaseModel):
 class ProblemDetails(BaseModel):
     """Problem document (RFC 9457)."""
 
-    type: str = Field(description="Stable identifier, and path of the problem's description.", examples=["/problems/not-an-image"])
+    type: str = Field(
+        description="Stable identifier, and path of the problem's description.", examples=["/problems/not-an-image"]
+    )
     title: str
     status: int
     detail: str

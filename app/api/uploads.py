@@ -185,8 +185,8 @@ async def _next_part(request: Request, idle_timeout_s: float) -> Message:
 
 async def _discard(request: Request) -> None:
     """Let the client go on sending for a while: many clients read the response only after sending, and would otherwise
-        see a reset connection.
-        """
+    see a reset connection.
+    """
     with suppress(TimeoutError):
         async with asyncio.timeout(_DISCARD_S):
             while (await request.receive()).get("more_body", False):

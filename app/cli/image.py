@@ -55,9 +55,7 @@ def image(
     mask: Annotated[MaskName, typer.Option(help="How JSON represents the mask.")] = "rows",
     tiling: Annotated[TilingName, typer.Option(help="How images are cut.")] = "auto",
     alpha: Annotated[float, typer.Option(min=0, max=1, help="Opacity of the colours in an overlay.")] = 0.5,
-    recursive: Annotated[
-        bool, typer.Option("--recursive/--no-recursive", help="Whether to search subfolders.")
-    ] = True,
+    recursive: Annotated[bool, typer.Option("--recursive/--no-recursive", help="Whether to search subfolders.")] = True,
     overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace existing results.")] = False,
     table: Annotated[
         Path | None,
@@ -76,8 +74,7 @@ def image(
             min=1,
             max=256,
             show_default=f"{_JOBS_HERE}; {_JOBS_OF_SERVICE} with --url",
-            help="Images in progress at once: one is computed while others are read and written; with --url, concurrent "
-                        "requests.",
+            help="Images in progress at once: one is computed while others are read and written; with --url, requests.",
         ),
     ] = None,
     weights: WeightsOption = None,

@@ -81,8 +81,8 @@ def searched_again(folders: Sequence[Path], output: Path) -> dict[Path, Path]:
 
 
 def assign_targets(found: Search, folder: Path, form: FormatName) -> list[Task]:
-    """Choose a separate file below ``folder`` for each result: the image's path relative to the common base folder, with
-    another suffix. Images that differ only in their suffix keep it: the masks of ``a.jpg`` and ``a.png`` are
+    """Choose a separate file below ``folder`` for each result: the image's path relative to the common base folder,
+    with another suffix. Images that differ only in their suffix keep it: the masks of ``a.jpg`` and ``a.png`` are
     ``a.jpg.png`` and ``a.png.png``.
     """
     whole = [_path_below(source, found.base) for source in found.sources]

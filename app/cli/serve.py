@@ -8,14 +8,10 @@ from app.cli.options import DeviceOption, PrecisionOption, WeightsOption, set_se
 
 
 def serve(
-    host: Annotated[
-        str | None, typer.Option(help="Address to listen on; default: FCN_HOST, or 127.0.0.1.")
-    ] = None,
+    host: Annotated[str | None, typer.Option(help="Address to listen on; default: FCN_HOST, or 127.0.0.1.")] = None,
     port: Annotated[
         int | None,
-        typer.Option(
-            min=0, max=65535, help="Port to listen on, 0 for a free one; default: FCN_PORT, or 8000."
-        ),
+        typer.Option(min=0, max=65535, help="Port to listen on, 0 for a free one; default: FCN_PORT, or 8000."),
     ] = None,
     workers: Annotated[
         int | None, typer.Option(min=1, max=256, help="Number of worker processes; default: FCN_WORKERS, or 1.")

@@ -125,8 +125,8 @@ def _limit(kind: int, value: int) -> None:
 
 def _live_as_long_as_the_service() -> None:
     """Ignore termination signals: only the service ends this process, by closing the socket or by ending itself,
-        since accepted requests must be finished.
-        """
+    since accepted requests must be finished.
+    """
     for ignored in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         signal.signal(ignored, signal.SIG_IGN)
     ctypes.CDLL(None).prctl(_SIGNAL_AT_PARENTS_DEATH, signal.SIGKILL)

@@ -39,43 +39,43 @@ class Metrics:
         self.request_seconds = self._histogram(
             "fcn_request_seconds", "Time from a request's header to the end of its response.", _REQUEST_BUCKETS, "route"
         )
-        self.refusals = self._counter("fcn_refusals", "Requests answered with a problem, by its slug.", "reason")
+        self.refusals = self._counter("fcn_refusals", "Requests that got a problem, by its slug.", "reason")
         self.client_disconnects = self._counter(
             "fcn_client_disconnects", "Requests whose client disconnected before the response."
         )
         self.aborted_responses = self._counter("fcn_aborted_responses", "Responses aborted after the first byte.")
-        self.send_timeouts = self._counter("fcn_send_timeouts", "Answers given up because the client did not read on.")
+        self.send_timeouts = self._counter("fcn_send_timeouts", "Responses aborted because the client stopped reading.")
 
         self.pixels = self._counter("fcn_pixels", "Pixels segmented.")
         self.megapixels = self._histogram(
-            "fcn_megapixels", "Sizes of the images segmented, in millions of pixels.", _MEGAPIXEL_BUCKETS
+            "fcn_megapixels", "Sizes of the segmented images in millions of pixels.", _MEGAPIXEL_BUCKETS
         )
         self.stage_seconds = self._histogram(
             "fcn_stage_seconds", "Time of each stage of a segmentation.", _STAGE_BUCKETS, "stage"
         )
-        self.batch_images = self._histogram("fcn_batch_images", "Photographs predicted together.", _BATCH_BUCKETS)
+        self.batch_images = self._histogram("fcn_batch_images", "Small images predicted together.", _BATCH_BUCKETS)
 
-        self.connections = self._gauge("fcn_connections", "Connections open.")
-        self.unfinished = self._gauge("fcn_unfinished_requests", "Requests accepted and not finished.")
-        self.waiting = self._gauge("fcn_waiting_requests", "Requests in work or waiting.", "queue")
-        self.waiting_seconds = self._gauge("fcn_waiting_seconds", "Estimated work of those requests.", "queue")
-        self.memory_reserved = self._gauge(
-            "fcn_memory_reserved_bytes", "Memory that admitted images may take.", "queue"
+        self.connections = self._gauge("fcn_connections", "Open connections.")
+        self.unfinished = self._gauge("fcn_unfinished_requests", "Accepted requests that are not finished.")
+        self.waiting = self._gauge("fcn_waiting_requests", "Requests running or waiting.", "queue")
+        self.waiting_seconds = self._gauge(
+            "fcn_waiting_seconds", "Estimated seconds of work of those requests.", "queue"
         )
-        self.memory_limit = self._gauge("fcn_memory_limit_bytes", "Memory that images may take together.", "queue")
-        self.body_bytes = self._gauge("fcn_body_bytes", "Bodies received and held.")
+        self.memory_reserved = self._gauge("fcn_memory_reserved_bytes", "Memory reserved for admitted images.", "queue")
+        self.memory_limit = self._gauge("fcn_memory_limit_bytes", "Maximum memory for all images together.", "queue")
+        self.body_bytes = self._gauge("fcn_body_bytes", "Memory of the bodies held.")
         self.resident = self._gauge("fcn_resident_bytes", "Resident memory of the workers and their decoders.")
         self.memory_bound = self._gauge("fcn_memory_bound_bytes", "Resident memory that the settings allow them.")
         self.device_memory = self._gauge(
-            "fcn_device_memory_bytes", "Memory of the GPU that is allocated, and reserved by PyTorch.", "kind"
+            "fcn_device_memory_bytes", "GPU memory allocated and reserved by PyTorch.", "kind"
         )
 
         self.info = self._gauge(
-            "fcn_info", "Workers that serve with these weights.", "version", "sha256", "precision", "device"
+            "fcn_info", "Workers that use these weights.", "version", "sha256", "precision", "device"
         )
         self.last_start = Gauge(
             "fcn_last_start_timestamp_seconds",
-            "When the youngest worker was started, in Unix time.",
+            "Unix time at which the youngest worker was started.",
             registry=self.registry,
             multiprocess_mode="max",
         )

@@ -186,8 +186,8 @@ class Scheduler:
     @contextmanager
     def _slow_thread(self) -> Iterator[ThreadPoolExecutor]:
         """The thread of large images. It lives only while there are any, because of OpenMP and cuDNN: see ``all_cores``
-                and ``keep_threads``.
-                """
+        and ``keep_threads``.
+        """
         with self._lock:
             if self._slow is None:
                 self._slow = thread_pool("slow", 1, low_priority=True)

@@ -122,8 +122,8 @@ class Server(uvicorn.Server):
 
     def _end_if_failed(self) -> None:
         """End the process so that it is replaced: not every orchestrator uses probes, and a probe may reach another
-                worker.
-                """
+        worker.
+        """
         service = self._state.service
         if service is None or service.failure is None:
             self._failed_since = None

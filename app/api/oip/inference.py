@@ -85,8 +85,8 @@ def _validated(text: bytes) -> InferenceRequest:
 
 def _loaded(text: bytes) -> Any:
     """Parse JSON without garbage collection, which among so many new objects would make it, and the time for which it
-        holds the GIL, ten times as long.
-        """
+    holds the GIL, ten times as long.
+    """
     was_looking = gc.isenabled()
     gc.disable()
     try:

@@ -61,7 +61,9 @@ def _errors(*kinds: Problem) -> dict[int | str, dict[str, Any]]:
 
 
 async def _require_model(
-    model: Annotated[str, Path(description="Name of the only model.", examples=[MODEL], json_schema_extra={"enum": [MODEL]})],
+    model: Annotated[
+        str, Path(description="Name of the only model.", examples=[MODEL], json_schema_extra={"enum": [MODEL]})
+    ],
 ) -> None:
     if model != MODEL:
         raise ProblemError(NOT_FOUND, f"there is no model {model[:100]!r}; there is {MODEL}")
@@ -139,7 +141,10 @@ async def model(service: ServiceDependency) -> ModelMetadata:
     name="version_configuration",
 )
 @router.get(
-    f"{_PATH}/config", summary="The model's Triton configuration", dependencies=[_KEY, _ONE_MODEL], responses=_TOLD_OF_MODEL
+    f"{_PATH}/config",
+    summary="The model's Triton configuration",
+    dependencies=[_KEY, _ONE_MODEL],
+    responses=_TOLD_OF_MODEL,
 )
 async def configuration() -> ModelConfiguration:
     """The part of Triton's model configuration that applies here."""
