@@ -36,9 +36,9 @@ def foreign_variables(variables: Mapping[str, str], settings: Collection[str]) -
         if name in known:
             if name == "PORT" and is_service_link(value):
                 yield (
-                    f"{variable}={value} is Kubernetes' link to a Service, no setting, and the default holds; "
-                    "enableServiceLinks: false keeps such links out"
+                    f"{variable}={value} is Kubernetes' link to a Service, not a setting, so the default applies; "
+                    "enableServiceLinks: false avoids such links"
                 )
         elif not _LINK_NAME.fullmatch(name):
             nearest = get_close_matches(name, known, n=1)
-            yield f"{variable} is no setting" + (f"; did you mean {PREFIX}{nearest[0]}?" if nearest else "")
+            yield f"{variable} is not a setting" + (f"; did you mean {PREFIX}{nearest[0]}?" if nearest else "")

@@ -28,7 +28,7 @@ def _split(value: object) -> object:
 def _origin(value: str) -> str:
     if not re.fullmatch(r"\*|https?://[^\s/?#*]+", value):
         raise PydanticCustomError(
-            "origin", "{value} is no origin; one is https://host, with a port or without, or *", {"value": value}
+            "origin", "{value} is not an origin; use https://host, with or without a port, or *", {"value": value}
         )
     return value
 
@@ -39,7 +39,7 @@ def _proxies(value: str) -> str:
             ip_network(proxy.strip())
         except ValueError as error:
             raise PydanticCustomError(
-                "proxy", "{fault}; with commas between, or * alone", {"fault": str(error)}
+                "proxy", "{fault}; use comma-separated addresses, or * alone", {"fault": str(error)}
             ) from error
     return value
 
@@ -170,5 +170,5 @@ class Settings(ProcessSettings):
     @classmethod
     def _keys_for_protection(cls, value: bool, info: ValidationInfo) -> bool:
         if value and info.data.get("api_keys_file") is None:
-            raise PydanticCustomError("keys", "needs keys, in a file that FCN_API_KEYS_FILE names")
+            raise PydanticCustomError("keys", "requires API keys, in the file that FCN_API_KEYS_FILE names")
         return value

@@ -50,7 +50,7 @@ def parse_form(body: bytes, boundary: bytes) -> Iterator[Part]:
             return
         end = body.find(b"\r\n" + delimiter, start - 2)
         if end < 0:
-            raise FormError("it ends before its last part does")
+            raise FormError("it ends within its last part")
         yield _part(body[start:end])
         start = _next_part(body, end + 2 + len(delimiter))
     if start is not None:
@@ -79,7 +79,7 @@ def _next_part(body: bytes, after: int) -> int | None:
     if line_end is None:
         if _BARE_LINE_END.match(body, after):
             raise FormError(_NO_CRLF)
-        raise FormError("a line goes on behind the boundary")
+        raise FormError("a line has text after the boundary")
     return line_end.end()
 
 
@@ -113,5 +113,5 @@ def _decoded(data: bytes, encoding: str) -> bytes:
             try:
                 return b64decode(b"".join(data.split()), validate=True)
             except ValueError as error:
-                raise FormError(f"a part is no base64: {error}") from error
-    raise FormError(f"a part has the Content-Transfer-Encoding {encoding[:100]}, which is not read")
+                raise FormError(f"a part is not valid base64: {error}") from error
+    raise FormError(f"a part has the Content-Transfer-Encoding {encoding[:100]}, which is not supported")

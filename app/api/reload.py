@@ -48,11 +48,11 @@ async def reload_on(hangup: asyncio.Event, app: FastAPI) -> None:
         try:
             reloaded = await _reload_here(app)
         except (KeysError, SegmentationError) as error:
-            _logger.error("reload failed: %s; what was there serves on", error)
+            _logger.error("reload failed: %s; keeping the old weights and keys", error)
         except ProblemError as error:
             _logger.info("not reloaded: %s", error)
         except Exception:
-            _logger.exception("reload failed; what was there serves on")
+            _logger.exception("reload failed; keeping the old weights and keys")
         else:
             _logger.info("reloaded: weights %s, %d keys", reloaded.sha256, reloaded.keys)
 

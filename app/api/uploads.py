@@ -85,7 +85,7 @@ async def read_upload(request: Request, limits: UploadLimits, reserve: Callable[
     """
     encoding = request.headers.get("content-encoding", "").strip().lower()
     if encoding not in ("", "identity"):
-        detail = f"Content-Encoding {encoding[:100]} is not read here; send the body as it is"
+        detail = f"Content-Encoding {encoding[:100]} is not supported here; send the body uncompressed"
         raise ProblemError(UNSUPPORTED_FORMAT, detail, {"Accept-Encoding": "identity"})
     told, parameters = parse_options_header(request.headers.get("content-type"))
     content_type = told.decode("latin-1").lower()
@@ -97,7 +97,7 @@ async def read_upload(request: Request, limits: UploadLimits, reserve: Callable[
             return Upload(b"".join([chunk async for chunk in limited_body(request, limits, reserve)]), {})
     raise ProblemError(
         UNSUPPORTED_FORMAT,
-        f"Content-Type {content_type[:100]} is not read; send multipart/form-data with a field {FIELD}, "
+        f"Content-Type {content_type[:100]} is not supported; send multipart/form-data with a field {FIELD}, "
         "or the image itself as image/* or application/octet-stream",
     )
 
@@ -117,7 +117,7 @@ def _upload(body: bytes, boundary: bytes, limits: UploadLimits) -> Upload:
         raise ProblemError(BODY_MALFORMED, f"the multipart body cannot be parsed: {error}") from error
     if image is None:
         there = ", ".join(name[:_NAME_CHARACTERS] for name in fields)
-        detail = f"the multipart field {FIELD} is missing" + (f"; there are {there}" if there else "")
+        detail = f"the multipart field {FIELD} is missing" + (f"; the form has {there}" if there else "")
         raise ProblemError(INVALID_REQUEST, detail)
     if len(image) > limits.max_bytes:
         raise _too_large(FIELD, limits.max_bytes)

@@ -52,18 +52,18 @@ def read_existing(path: Path, form: FormatName, classes: Mapping[int, NamedClass
     Raises:
         FileError: the file is unreadable, not a result in this format, or made by other weights.
     """
-    advice = "move it away, or make it anew with --overwrite"
+    advice = "move it away, or replace it with --overwrite"
     try:
         body = path.read_bytes()
     except OSError as error:
-        raise FileError(f"{path} is there and cannot be read: {error.strerror}") from error
+        raise FileError(f"{path} exists and cannot be read: {error.strerror}") from error
     try:
         written_with = _digest(body, form)
         result = read_result(body, form, classes) if written_with == digest else None
     except FileError as error:
-        raise FileError(f"{path} is there and is not ours: {error}; {advice}") from error
+        raise FileError(f"{path} exists and is not a result: {error}; {advice}") from error
     if result is None:
-        raise FileError(f"{path} is there and was not made with these weights; {advice}")
+        raise FileError(f"{path} exists and was not made with these weights; {advice}")
     return result
 
 
@@ -101,7 +101,7 @@ def _trusting(form: FormatName) -> Iterator[None]:
     try:
         yield
     except (OSError, ValueError, KeyError, TypeError, SyntaxError) as error:
-        raise FileError(f"this is no whole answer in the format {form}: {error}") from error
+        raise FileError(f"not a complete result in the format {form}: {error}") from error
 
 
 def _count_pixels(picture: Image.Image) -> PixelCounter:

@@ -99,7 +99,7 @@ def image(
     if table is not None:
         require_table(table)
     if output == STANDARD_OUTPUT and as_json:
-        raise typer.BadParameter("standard output is either for the answer, -o -, or for --json")
+        raise typer.BadParameter("standard output is either for the result, -o -, or for --json")
     set_settings(weights=weights, device=device, precision=precision)
     request = Request(form, mask, tiling, alpha, wants_classes=as_json or table is not None)
     plan = make_plan(paths, output, form, is_recursive=recursive)

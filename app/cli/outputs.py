@@ -63,9 +63,9 @@ def is_file_name(output: Path, paths: Sequence[Path], form: FormatName) -> bool:
         return False
     suffix = f".{OutputFormat(form).suffix.rpartition('.')[2]}"
     if is_one and output.suffix.lower() != suffix:
-        raise typer.BadParameter(f"{output} is no name for --format {form}, which makes {suffix} files")
+        raise typer.BadParameter(f"{output} does not fit --format {form}, which makes {suffix} files")
     if output.is_file() and not is_one:
-        raise typer.BadParameter(f"{output} is a file; the answers of several images need a folder")
+        raise typer.BadParameter(f"{output} is a file; the results of several images need a folder")
     return is_one
 
 

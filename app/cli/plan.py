@@ -12,7 +12,7 @@ from app.cli.outputs import STANDARD_OUTPUT, Task, assign_targets, is_file_name,
 from app.cli.report import Failure
 from app.parameters import FormatName
 
-_TAKEN = "is there and is no answer to it; move it away, or make it anew with --overwrite"
+_TAKEN = "exists and is not its result; move it away, or replace it with --overwrite"
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,7 +53,7 @@ def make_plan(paths: Sequence[Path], output: Path, form: FormatName, *, is_recur
         typer.BadParameter: the output does not fit the images.
     """
     if output == STANDARD_OUTPUT and (len(paths) != 1 or paths[0].is_dir()):
-        raise typer.BadParameter("standard output, -o -, takes the answer of one image")
+        raise typer.BadParameter("standard output, -o -, takes the result of one image")
     found = search(paths, None if output == STANDARD_OUTPUT else output, is_recursive=is_recursive)
     is_one_answer = output == STANDARD_OUTPUT or is_file_name(output, paths, form)
     tasks = [Task(found.sources[0], output)] if is_one_answer else assign_targets(found, output, form)
@@ -79,7 +79,7 @@ def _require_other(target: Path, images: Mapping[tuple[int, int], Path]) -> None
     identity = None if target == STANDARD_OUTPUT else _identity(target)
     if identity is not None and identity in images:
         image = images[identity]
-        raise typer.BadParameter(f"an answer would take the place of the image {image}; name another with -o")
+        raise typer.BadParameter(f"a result would overwrite the image {image}; name another file or folder with -o")
 
 
 def _require_apart(target: Path, searched: Mapping[Path, Path]) -> None:

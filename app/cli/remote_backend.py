@@ -47,7 +47,7 @@ class RemoteBackend:
             raise FileError(error.detail or error.title) from error
         except ServiceConnectionError as error:
             if not self._client.is_ready():
-                raise ServiceGoneError(f"the service answers no more: {error}") from error
+                raise ServiceGoneError(f"the service no longer responds: {error}") from error
             raise FileError(str(error)) from error
         except ClientError as error:
             raise FileError(str(error)) from error

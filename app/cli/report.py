@@ -131,13 +131,13 @@ class Report:
         if len(self.done) == 1 and self.total == 1:
             lines.insert(0, _sentence(self.done[0]))
         if self.skipped:
-            lines.append("skipped are answers that were there already; --overwrite makes them anew")
+            lines.append("skipped images already had a result; --overwrite replaces it")
         if self.left_out:
             named = ", ".join(self.left_out[:_NAMED]) + (", ..." if len(self.left_out) > _NAMED else "")
-            lines.append(f"left out for their names, which are not those of images: {len(self.left_out)} ({named})")
+            lines.append(f"ignored, since their names are not those of images: {len(self.left_out)} ({named})")
         if self.interrupted or self.error is not None:
             reason = "interrupted" if self.error is None else self.error
-            lines.append(f"{reason}: {self.remaining} of {self.total} are left; the same command goes on with them")
+            lines.append(f"{reason}: {self.remaining} of {self.total} are left; the same command continues with them")
         return printable("\n".join(lines))
 
 

@@ -43,8 +43,8 @@ def asking() -> Iterator[None]:
     try:
         yield
     except ServiceConnectionError as error:
-        raise CannotStartError(f"there is no service: {error}") from error
+        raise CannotStartError(f"the service does not respond: {error}") from error
     except ServiceError as error:
-        raise CannotStartError(f"the service refuses: {error.detail or error.title}") from error
+        raise CannotStartError(f"the service refused the request: {error.detail or error.title}") from error
     except (ClientError, KeyError) as error:
-        raise CannotStartError(f"what answers is no such service: {error}") from error
+        raise CannotStartError(f"the response is not from this service: {error}") from error

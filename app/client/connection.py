@@ -68,9 +68,9 @@ def require_address(url: str) -> str:
     try:
         parsed = httpx2.URL(url)
     except httpx2.InvalidURL as error:
-        raise ValueError(f"{url!r} is no address: {error}") from error
+        raise ValueError(f"{url!r} is not an address: {error}") from error
     if parsed.scheme not in ("http", "https") or not parsed.host:
-        raise ValueError(f"{url!r} is no address of a service: http://HOST:PORT is one")
+        raise ValueError(f"{url!r} is not an address of a service, like http://HOST:PORT")
     return url
 
 
@@ -84,5 +84,5 @@ def headers(key: str | None) -> dict[bytes, bytes]:
     if key is None:
         return own
     if not key or not key.isprintable() or key != key.strip():
-        raise ValueError("the key is empty, or has line breaks or other characters that no header carries")
+        raise ValueError("the key is empty, or has line breaks or other characters that a header cannot hold")
     return {**own, b"Authorization": f"Bearer {key}".encode()}

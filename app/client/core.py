@@ -59,7 +59,7 @@ class Core:
                 request_id = response.headers.get(responses.REQUEST_ID_HEADER)
                 found = shares(mask, classes)
                 return Segmentation(mask, found, digest, request_id, responses.stages(response), data)
-        raise UnexpectedResponseError("the service's weights are not the same from one request to the next")
+        raise UnexpectedResponseError("the service's weights change from one request to the next")
 
     def segment_bytes(
         self,
@@ -107,7 +107,7 @@ class Core:
                 for told in responses.document(response)["classes"]
             )
         except (KeyError, TypeError, ValueError) as error:
-            raise UnexpectedResponseError(f"the response is no table of classes: {error}") from error
+            raise UnexpectedResponseError(f"the response is not a table of classes: {error}") from error
 
     def _post(self, data: bytes, parameters: dict[str, str], media_type: str, deadline: Deadline) -> Steps[Response]:
         return (yield from self._ask(Request("POST", "/segment", parameters, data), media_type, deadline))

@@ -57,7 +57,9 @@ def encode(image: ImageInput) -> bytes:
             return _encode_picture(ImageOps.exif_transpose(image))
         case OpenFile():
             return _read(image)
-    raise TypeError(f"{type(image).__name__} is no image: a path, a file, bytes, a Pillow picture or a uint8 array is")
+    raise TypeError(
+        f"{type(image).__name__} is not an image; give a path, a file, bytes, a Pillow image or a uint8 array"
+    )
 
 
 def decode(data: bytes) -> Image.Image:
@@ -85,12 +87,12 @@ def decode(data: bytes) -> Image.Image:
 def _read(file: OpenFile) -> bytes:
     """Read a whole file: from its start if it is seekable, since it may have just been written or inspected."""
     if iscoroutinefunction(file.read):
-        raise TypeError(f"{type(file).__name__}.read() is to be awaited; give what it returns")
+        raise TypeError(f"{type(file).__name__}.read() must be awaited; give its result")
     with suppress(AttributeError, OSError):
         file.seek(0)  # type: ignore[attr-defined]
     data: object = file.read()
     if not isinstance(data, bytes):
-        raise TypeError(f"{type(file).__name__}.read() gives {type(data).__name__}, not bytes; open the file with 'rb'")
+        raise TypeError(f"{type(file).__name__}.read() returns {type(data).__name__}, not bytes; open it with 'rb'")
     return data
 
 
@@ -98,15 +100,15 @@ def _picture(array: NDArray[np.uint8]) -> Image.Image:
     is_image = array.ndim == 2 or (array.ndim == 3 and array.shape[2] == 3)
     if array.dtype != np.uint8 or not is_image or not array.size:
         raise ValueError(
-            f"an array of shape {array.shape} and type {array.dtype} is no image: "
-            "(height, width, 3) RGB or (height, width) grey, uint8, is"
+            f"an array of shape {array.shape} and type {array.dtype} is not an image; "
+            "give (height, width, 3) RGB or (height, width) grey, uint8"
         )
     return Image.fromarray(array)
 
 
 def _encode_picture(picture: Image.Image) -> bytes:
     if not all(picture.size):
-        raise ValueError("the picture has no pixels")
+        raise ValueError("the image has no pixels")
     buffer = BytesIO()
     fit = _fitting(picture)
     if fit.mode in _TIFF_MODES:

@@ -40,7 +40,7 @@ def require_whole(response: Response, media_type: str) -> None:
     found = response.headers.get("content-type", "").partition(";")[0].strip().lower()
     if found != media_type:
         raise UnexpectedResponseError(
-            f"the response is {found or 'of no type'}, not {media_type}: is this the service's address?"
+            f"the response has {found or 'no media type'}, not {media_type}: is this the service's address?"
         )
     if not response.body.endswith(_ENDS[media_type]):
         raise ServiceConnectionError(
@@ -57,9 +57,9 @@ def document(response: Response) -> dict[str, Any]:
     try:
         found = json.loads(response.body)
     except (ValueError, RecursionError) as error:
-        raise UnexpectedResponseError(f"the response is no JSON: {error}") from error
+        raise UnexpectedResponseError(f"the response is not JSON: {error}") from error
     if not isinstance(found, dict):
-        raise UnexpectedResponseError("the response is no JSON object")
+        raise UnexpectedResponseError("the response is not a JSON object")
     return found
 
 

@@ -25,7 +25,7 @@ class Retries:
 
     def __post_init__(self) -> None:
         if self.number < 0:
-            raise ValueError(f"the number of retries is to be 0 or more, not {self.number}")
+            raise ValueError(f"the number of retries must be 0 or more, not {self.number}")
 
     def pause_s(self, error: ServiceUnavailableError | ServiceConnectionError, tried: int) -> float:
         """Seconds until the next retry, randomised so that clients do not retry at the same moment.

@@ -83,7 +83,7 @@ class Segmentation:
                 service can make the overlay: `segment_bytes(image, format="overlay")`.
         """
         if not 0 <= alpha <= 1:
-            raise ValueError(f"alpha is to be 0..1, not {alpha}")
+            raise ValueError(f"alpha must be 0..1, not {alpha}")
         picture = images.decode(self._image)
         height, width = self.mask.shape
         if picture.size != (width, height):
@@ -115,7 +115,7 @@ def shares(mask: NDArray[np.uint8], classes: tuple[ClassInfo, ...]) -> tuple[Cla
     found = [(index, pixels) for index, pixels in enumerate(count_pixels(mask)) if pixels]
     unknown = [index for index, _ in found if index not in by_index]
     if unknown:
-        raise UnexpectedResponseError(f"the mask has indices {unknown}, which are none of the service's classes")
+        raise UnexpectedResponseError(f"the mask has indices {unknown}, which are not among the service's classes")
     return tuple(
         ClassShare(index, by_index[index].name, by_index[index].color, pixels, pixels / mask.size)
         for index, pixels in found

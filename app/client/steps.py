@@ -77,7 +77,7 @@ class Call:
 
     @property
     def _way(self) -> str:
-        return "" if self.proxy is None else f" (by the proxy {self.proxy}, which the environment names)"
+        return "" if self.proxy is None else f" (through the proxy {self.proxy}, which the environment names)"
 
     @property
     def _timeout(self) -> httpx2.Timeout:
@@ -92,9 +92,9 @@ class Call:
     def _overdue(self, error: httpx2.TimeoutException) -> str:
         match error:
             case httpx2.WriteTimeout():
-                return f"the service took no part of the image within write_s = {self.timeouts.write_s:g} s"
+                return f"the service accepted no part of the image within write_s = {self.timeouts.write_s:g} s"
             case httpx2.ReadTimeout():
-                return f"no part of a response came within read_s = {self.timeouts.read_s:g} s"
+                return f"no part of a response arrived within read_s = {self.timeouts.read_s:g} s"
         return "no connection became free"
 
 

@@ -33,7 +33,7 @@ class Timeouts:
         for field in fields(self):
             value = getattr(self, field.name)
             if not value > 0:
-                raise ValueError(f"{field.name} is to be more than 0, not {value}")
+                raise ValueError(f"{field.name} must be more than 0, not {value}")
 
 
 DEFAULT_TIMEOUTS = Timeouts()

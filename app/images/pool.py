@@ -269,5 +269,5 @@ class Decoders:
 
 
 def _unavailable(error: Exception) -> ProblemError:
-    detail = f"the system lacks what reading the image takes: {error}"
+    detail = f"the system lacks the resources to read the image: {error}"
     return ProblemError(DECODER_UNAVAILABLE, detail, retry_after_s=1)

@@ -83,7 +83,7 @@ def _answer(message: bytes, work: Callable[[], dict[str, Any]]) -> bytes:
     except ProblemError as error:
         answer = {"problem": error.problem.slug, "detail": error.detail[:_DETAIL_CHARACTERS]}
     except MemoryError:
-        answer = {"problem": TOO_COSTLY.slug, "detail": "the image takes more memory than one of its size may"}
+        answer = {"problem": TOO_COSTLY.slug, "detail": "the image needs more memory than its size allows"}
     return json.dumps(answer).encode()
 
 

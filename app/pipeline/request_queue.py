@@ -54,7 +54,7 @@ class RequestQueue:
     def require_room(self) -> None:
         """Raise ``QUEUE_FULL`` unless a slot is free."""
         if self.requests >= self._slots:
-            raise refusal(f"{self.requests} requests are in work or waiting, and {self._slots} may", self.wait_s)
+            raise refusal(f"{self.requests} requests are running or waiting; {self._slots} are allowed", self.wait_s)
 
     @contextmanager
     def expecting(self) -> Iterator[None]:
@@ -98,7 +98,7 @@ class RequestQueue:
             own_s, before_s = 0, 0 if self.memory.has_room(cost.peak_bytes) else before_s
         if before_s + own_s > self._deadline_s:
             detail = (
-                f"the image would take about {own_s:.0f} s, after {before_s:.0f} s of work that wait; "
+                f"the image would take about {own_s:.0f} s, after {before_s:.0f} s of waiting work; "
                 f"{self._deadline_s:g} s are allowed"
             )
             retry_after_s = _whole_seconds(before_s) if own_s <= self._deadline_s else None
@@ -108,7 +108,7 @@ class RequestQueue:
         if cost.peak_bytes > self.memory.limit_bytes:
             raise ProblemError(
                 TOO_COSTLY,
-                f"an image of {cost.pixels} pixels in this format, cut and answered as asked for, takes "
+                f"an image of {cost.pixels} pixels in this format, with these parameters, needs "
                 f"{_megabytes(cost.peak_bytes)} MB of memory; {_megabytes(self.memory.limit_bytes)} MB are allowed",
             )
 

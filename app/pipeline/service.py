@@ -141,7 +141,7 @@ class Service:
         try:
             admission.body.grow(more_bytes)
         except MemoryFullError as error:
-            detail = f"the bodies that are held have {self._bodies.limit_bytes} bytes, and no more are allowed"
+            detail = f"all bodies held together may have at most {self._bodies.limit_bytes} bytes"
             raise refusal(detail, self._queues[Size.SMALL].wait_s) from error
         self._metrics.body_bytes.set(self._bodies.reserved_bytes)
 

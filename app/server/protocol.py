@@ -76,7 +76,7 @@ class HttpProtocol(HttpToolsProtocol):
         if len(self.connections) > most + _REFUSED_AT_ONCE:
             transport.abort()
         elif len(self.connections) > most:
-            detail = f"{most} connections are open, and no more may be; try again in 1 s"
+            detail = f"{most} connections are open, the maximum; try again in 1 s"
             self._refuse(ProblemError(TOO_MANY_CONNECTIONS, detail, retry_after_s=1))
 
     def connection_lost(self, exc: Exception | None) -> None:
@@ -119,7 +119,7 @@ class HttpProtocol(HttpToolsProtocol):
                 REQUEST_HEADER_FIELDS_TOO_LARGE, f"there are {len(self.headers)} headers; {MAX_HEADERS} are allowed"
             )
         if len(self.pipeline) >= MAX_AHEAD:
-            raise ProblemError(REQUEST_MALFORMED, f"more than {MAX_AHEAD} requests are sent ahead of their answers")
+            raise ProblemError(REQUEST_MALFORMED, f"more than {MAX_AHEAD} requests are pipelined")
         self._in_header = False
         self._has_parsed = True
         self._header_since = None

@@ -129,7 +129,7 @@ class Worker:
             with suppress(TimeoutError):
                 async with asyncio.timeout(seconds):
                     return await self._reader.read(1)
-        _logger.error("worker %d has been silent for %g s, and is ended", self.process_id, timeout_s)
+        _logger.error("worker %d has been silent for %g s, and is killed", self.process_id, timeout_s)
         self.kill()
         return await self._reader.read(1)
 

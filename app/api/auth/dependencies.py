@@ -58,10 +58,10 @@ async def _authorize(
 def _check(request: Request, presented: str | None, scope: KeyScope) -> None:
     keys = state_of(request.app).keys
     if keys is None:
-        raise ProblemError(FORBIDDEN, "without API keys nobody may; FCN_API_KEYS_FILE names the file that holds them")
+        raise ProblemError(FORBIDDEN, "no API keys are configured; FCN_API_KEYS_FILE names their file")
     key = keys.find(presented) if presented else None
     if key is None:
-        detail = f"send an API key that is known here, as Authorization: Bearer KEY or as {KEY_HEADER}: KEY"
+        detail = f"send a valid API key, as Authorization: Bearer KEY or as {KEY_HEADER}: KEY"
         raise ProblemError(UNAUTHORIZED, detail, {"WWW-Authenticate": "Bearer"})
     request.state.client = key.name
     if scope not in key.scopes:
@@ -76,5 +76,5 @@ async def _limit_rate(request: Request) -> None:
     address = request.client.host[:_ADDRESS_LENGTH] if request.client else "unknown"
     wait_s = math.ceil(limit.take(getattr(request.state, "client", address)))
     if wait_s:
-        detail = f"this client sends more requests than it may; try again in {wait_s} s"
+        detail = f"this client exceeds its rate limit; try again in {wait_s} s"
         raise ProblemError(RATE_LIMITED, detail, retry_after_s=wait_s)

@@ -127,8 +127,10 @@ def parse_keys(text: str) -> tuple[Key, ...]:
 def main(arguments: Sequence[str] | None = None) -> None:
     """Make a key: print the key to standard error, for its owner, and its line for the file to standard output."""
     parser = argparse.ArgumentParser(prog="python -m app.api.auth.keys", description=main.__doc__)
-    parser.add_argument("name", help="whose key it is: letters, digits, dot, dash, underscore")
-    parser.add_argument("--scopes", default=KeyScope.SEGMENT.value, help=f"{', '.join(KeyScope)}; with commas between")
+    parser.add_argument("name", help="name of the key's owner: letters, digits, dot, dash, underscore")
+    parser.add_argument(
+        "--scopes", default=KeyScope.SEGMENT.value, help=f"comma-separated scopes: {', '.join(KeyScope)}"
+    )
     options = parser.parse_args(arguments)
     key = secrets.token_urlsafe(32)
     line = f"{options.name} {_digest(key).hex()} {options.scopes}"
@@ -136,7 +138,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
         parse_keys(line)
     except KeysError as error:
         parser.error(str(error).removeprefix("line 1: "))
-    print(f"The key, which is shown this once: {key}", file=sys.stderr)
+    print(f"The key, which is shown only once: {key}", file=sys.stderr)
     print(line)
 
 

@@ -47,17 +47,17 @@ class ObservationMiddleware:
         except ClientDisconnect:
             self._metrics.client_disconnects.inc()
         except ResponseAborted as reason:
-            _logger.warning("request %s: the answer was broken off: %s", request.id, reason)
+            _logger.warning("request %s: the response was aborted: %s", request.id, reason)
         except asyncio.CancelledError:
             if request.status is not None:
                 raise
             # The shutdown waits no longer; uvicorn itself would respond with 500.
-            late = ProblemResponse(DRAINING, "the service ends, and the answer was not ready in time", _LAST)
+            late = ProblemResponse(DRAINING, "the response was not ready before the shutdown", _LAST)
             await late(scope, request.receive, request.send)
         except Exception:
             _logger.exception("request %s failed", request.id)
             if request.status is None:
-                response = ProblemResponse(INTERNAL, f"the service failed; request {request.id} in its log says how")
+                response = ProblemResponse(INTERNAL, f"the service failed; see request {request.id} in its log")
                 await response(scope, request.receive, request.send)
         self._count(request)
         level = logging.INFO if request.is_logged else logging.DEBUG

@@ -76,7 +76,7 @@ def _split(data: bytes, announced: str | None) -> Body:
 
 def _length(announced: str) -> int:
     if not re.fullmatch("[0-9]{1,18}", announced):
-        raise ProblemError(BODY_MALFORMED, f"{LENGTH_HEADER} is no number of bytes: {announced[:100]}")
+        raise ProblemError(BODY_MALFORMED, f"{LENGTH_HEADER} is not a number of bytes: {announced[:100]}")
     return int(announced)
 
 
@@ -84,7 +84,7 @@ def _window_bits(encoding: str) -> int:
     if encoding not in _WINDOW_BITS:
         raise ProblemError(
             UNSUPPORTED_FORMAT,
-            f"Content-Encoding {encoding[:100]} is not read; send gzip, deflate, or the body as it is",
+            f"Content-Encoding {encoding[:100]} is not supported; send gzip, deflate, or an uncompressed body",
             {"Accept-Encoding": "gzip, deflate"},
         )
     return _WINDOW_BITS[encoding]

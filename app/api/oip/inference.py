@@ -74,7 +74,7 @@ def _validated(text: bytes) -> InferenceRequest:
     try:
         document = _loaded(text)
     except ValueError as error:
-        raise ProblemError(BODY_MALFORMED, f"the body is no JSON: {error}") from error
+        raise ProblemError(BODY_MALFORMED, f"the body is not valid JSON: {error}") from error
     try:
         return InferenceRequest.model_validate(document)
     except ValidationError as error:
@@ -107,14 +107,14 @@ def _image_file(wanted: ImageInput, binary: memoryview) -> bytes:
     if element is not None:
         is_whole = len(element) >= _LENGTH.size
         if not is_whole or _LENGTH.unpack_from(element)[0] != len(element) - _LENGTH.size:
-            raise _invalid(wanted, f"its {len(element)} bytes are not the length of one element, in 4 bytes, and it")
+            raise _invalid(wanted, f"its {len(element)} bytes are not one element, preceded by its length in 4 bytes")
         return bytes(element[_LENGTH.size :])
     assert wanted.data is not None
     try:
         # With or without MIME's lines of 76 characters.
         return b64decode("".join(wanted.data[0].split()), validate=True)
     except ValueError as error:
-        raise _invalid(wanted, "its data is no file in base64; or send it as binary data") from error
+        raise _invalid(wanted, "its data is not a file in base64; it may also be sent as binary data") from error
 
 
 def _raw_image(wanted: PixelsInput, binary: memoryview) -> RawImage:
@@ -154,7 +154,7 @@ def _row_major(wanted: PixelsInput, data: Any, shape: Sequence[int]) -> bytes:
             return bytes(data)
     except ValueError:
         pass
-    raise _invalid(wanted, "its data holds something else than integers of 0..255")
+    raise _invalid(wanted, "its data holds something other than integers of 0..255")
 
 
 def _not_nested(wanted: PixelsInput) -> ProblemError:

@@ -66,12 +66,12 @@ async def _require_model(
     ],
 ) -> None:
     if model != MODEL:
-        raise ProblemError(NOT_FOUND, f"there is no model {model[:100]!r}; there is {MODEL}")
+        raise ProblemError(NOT_FOUND, f"there is no model {model[:100]!r}; the only one is {MODEL}")
 
 
 def _check_version(asked: str, segmenter: Segmenter) -> None:
     if asked != (served := version_of(segmenter.checkpoint.digest)):
-        raise ProblemError(NOT_FOUND, f"there is no version {asked[:100]!r} of {MODEL}; {served} serves")
+        raise ProblemError(NOT_FOUND, f"there is no version {asked[:100]!r} of {MODEL}; the current one is {served}")
 
 
 async def _require_version(service: ServiceDependency, version: str) -> None:
