@@ -31,7 +31,7 @@ class OutputFormat(StrEnum):
 
         Args:
             mask: how JSON carries the mask.
-            alpha: share of the classes' colours in an overlay, 0..1.
+            alpha: opacity of the classes' colours in an overlay, 0..1.
         """
         match self:
             case OutputFormat.JSON:

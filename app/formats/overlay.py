@@ -21,7 +21,7 @@ class OverlayPng:
     """A format that is encoded once the last row is known.
 
     Attributes:
-        alpha: share of the classes' colours, 0..1.
+        alpha: opacity of the classes' colours, 0..1.
     """
 
     alpha: float = 0.5

@@ -145,5 +145,5 @@ class MemoryBound:
 
 
 def _cuda_bytes() -> int:
-    """Host memory that computing on a GPU takes."""
+    """Bytes of host memory that computing on a GPU needs."""
     return _CUDA_BYTES + _CUDA_THREADS * max_cudnn_plans() * _CUDNN_PLAN_BYTES

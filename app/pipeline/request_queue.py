@@ -42,7 +42,7 @@ class RequestQueue:
 
     @property
     def requests(self) -> int:
-        """Number of requests in work or waiting."""
+        """Number of requests running or waiting."""
         return len(self._admitted) + self.unopened
 
     @property

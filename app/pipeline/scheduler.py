@@ -35,7 +35,7 @@ _MAX_BATCH_IMAGES = 32
 _Result = TypeVar("_Result")
 
 
-class Cancelled(Exception):  # noqa: N818 (no error: nobody waits for the result any more)
+class Cancelled(Exception):  # noqa: N818 (not an error: the client has disconnected)
     """Work was skipped because its client has disconnected."""
 
 

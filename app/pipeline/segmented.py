@@ -10,7 +10,7 @@ _SLICE_BYTES = 1 << 16
 """Maximum bytes per chunk of a complete response: the rest is not copied before the client has read the chunk."""
 
 
-class ResponseAborted(Exception):  # noqa: N818 (no error to report: the client has its status already)
+class ResponseAborted(Exception):  # noqa: N818 (not reported as an error: the client has its status already)
     """The response ends early: computing the rest failed after its first chunks were sent."""
 
 

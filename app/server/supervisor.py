@@ -170,7 +170,11 @@ class Supervisor:
         self._exit_code = 0
 
     async def run(self) -> int:
-        """Run until a signal. Returns an exit code: 0 after a graceful end, or that of a worker that cannot start."""
+        """Run until a signal.
+
+        Returns:
+            Exit code of the service: 0 after a graceful end, or that of a worker that could not start at first.
+        """
         loop = asyncio.get_running_loop()
         loop.add_signal_handler(signal.SIGHUP, self._reload)
         for number in (signal.SIGTERM, signal.SIGINT):

@@ -117,7 +117,7 @@ def parse_keys(text: str) -> tuple[Key, ...]:
         except KeysError as error:
             raise KeysError(f"line {number}: {error}") from error
         if key.digest in keys:
-            raise KeysError(f"line {number}: the key of {key.name} is that of {keys[key.digest].name}, further up")
+            raise KeysError(f"line {number}: {key.name} has the same key as {keys[key.digest].name}, further up")
         keys[key.digest] = key
     if not keys:
         raise KeysError("there are none")

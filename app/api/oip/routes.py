@@ -130,7 +130,7 @@ async def server() -> ServerMetadata:
 @router.get(_VERSION_PATH, dependencies=[_KEY, _ONE_MODEL, _ONE_VERSION], include_in_schema=False, name="version")
 @router.get(_PATH, summary="The model's tensors", dependencies=[_KEY, _ONE_MODEL], responses=_TOLD_OF_MODEL)
 async def model(service: ServiceDependency) -> ModelMetadata:
-    """The model's inputs, of which a request has one, its outputs, and its current version."""
+    """The model's inputs (a request has exactly one), outputs, and current version."""
     return metadata.model_metadata(_served(service))
 
 

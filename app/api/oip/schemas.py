@@ -197,7 +197,7 @@ class ModelMetadata(BaseModel):
     name: str = Field(examples=[MODEL])
     versions: list[str] = Field(description="The current version: the first digits of the weights' SHA-256.")
     platform: str = Field(examples=["pytorch_safetensors"])
-    inputs: list[TensorMetadata] = Field(description="Inputs, of which a request has one.")
+    inputs: list[TensorMetadata] = Field(description="Inputs; a request has exactly one.")
     outputs: list[TensorMetadata]
 
 
