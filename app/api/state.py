@@ -18,7 +18,6 @@ class AppState(State):
     """The attributes of ``app.state``, typed.
 
     Attributes:
-        settings: settings of the service.
         metrics: metrics of this process.
         service: the service; None until the weights are loaded.
         keys: API keys; None if none are configured.

@@ -1,1 +1,1 @@
-"""The command line. It imports PyTorch only to compute in this process; the service does not import it."""
+"""The command line. It is not part of the service, and imports PyTorch only to compute in this process."""

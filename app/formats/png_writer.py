@@ -27,8 +27,7 @@ class PngWriter:
     of the differences makes files a quarter as large as zlib's default strategy on the rows themselves, and is as fast.
 
     Args:
-        height: height of the image.
-        width: width of the image.
+        height, width: size of the image in pixels.
         text: keys and values of the file's text chunks.
         palette: (colours, 3), uint8 RGB; None makes a grey image.
     """

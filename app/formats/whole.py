@@ -14,8 +14,7 @@ class WholeEncoder:
     """Collects all rows, then encodes the whole segmentation.
 
     Args:
-        height: height of the image.
-        width: width of the image.
+        height, width: size of the image in pixels.
         labels: what the class indices mean.
         encode: encodes a segmentation as the body.
         confidence: whether the rows have the confidence.

@@ -88,7 +88,7 @@ class DecoderProcess:
         Args:
             file: an image file.
             pixels: number of pixels according to the header.
-            limits: limits of the decoder.
+            limits: the decoder's limits for this file.
 
         Returns:
             (height, width, 3), uint8 RGB, read-only, in shared memory that is freed with the array.

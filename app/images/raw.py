@@ -14,8 +14,7 @@ class RawImage:
 
     Args:
         pixels: RGB, one byte per channel.
-        height: height of the image.
-        width: width of the image.
+        height, width: size of the image in pixels.
     """
 
     decode_bytes = 0

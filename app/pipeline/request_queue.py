@@ -69,10 +69,6 @@ class RequestQueue:
     def enter(self, admission: Admission, cost: Cost) -> Iterator[None]:
         """Hold a slot for a request while it runs or waits.
 
-        Args:
-            admission: admission of the request.
-            cost: cost of the request.
-
         Raises:
             ProblemError: the queue is full, or the request would miss its deadline or needs too much memory.
         """
