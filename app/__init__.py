@@ -1,3 +1,3 @@
-"""The service: an image in over HTTP, the class of every pixel out."""
+"""The service: takes an image over HTTP and returns the class of every pixel."""
 
 __version__ = "0.1.0"

@@ -4,7 +4,7 @@ import sys
 
 
 def main() -> None:
-    # Who only serves does without the libraries of the command line.
+    # Serving does not need the libraries of the command line.
     if len(sys.argv) == 1:
         from app.cli.start import start  # noqa: PLC0415
 

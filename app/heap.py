@@ -1,21 +1,21 @@
-"""What glibc's allocator keeps of memory that is free."""
+"""Limits the freed memory that glibc's allocator keeps."""
 
 import ctypes
 import os
 from contextlib import suppress
 
 _ARENAS = 2
-"""Heaps that all threads share."""
+"""Number of heaps that all threads share."""
 
 _M_ARENA_MAX = -8
 """Parameter of mallopt(3)."""
 
 
 def limit_arenas() -> None:
-    """Let threads share few heaps, unless the environment says otherwise; before they are started.
+    """Make threads share a few heaps, unless the environment says otherwise. Call this before threads are started.
 
-    Else there are as many heaps as threads, at most eight a core. The end of each is kept, up to 64 MB, by
-    ``trim_heap``, too.
+    Otherwise there are as many heaps as threads, up to eight per core, and the end of each, up to 64 MB, is kept even
+    by ``trim_heap``.
     """
     if "MALLOC_ARENA_MAX" in os.environ or "arena_max" in os.environ.get("GLIBC_TUNABLES", ""):
         return
@@ -24,6 +24,6 @@ def limit_arenas() -> None:
 
 
 def trim_heap() -> None:
-    """Return what is free within heaps to the operating system; other allocators do without. Takes milliseconds."""
+    """Return free memory in the heaps to the operating system; does nothing without glibc. Takes milliseconds."""
     with suppress(AttributeError, OSError):
         ctypes.CDLL(None).malloc_trim(0)

@@ -1,6 +1,6 @@
-"""The values that parameters of ``POST /segment`` take, as the client and the command line name them.
+"""Values of the parameters of ``POST /segment``, for the client and the command line.
 
-As ``OutputFormat``, ``MaskEncoding`` and ``Tiling``, which import what encodes and computes.
+The same as ``OutputFormat``, ``MaskEncoding`` and ``Tiling``, whose modules import the encoders and the network.
 """
 
 from typing import Literal, TypeAlias

@@ -1,4 +1,4 @@
-"""Settings of processes as such, whatever they serve: the supervisor reads them, and does without PyTorch."""
+"""Settings of the processes. They are separate, so that the supervisor can read them without importing PyTorch."""
 
 import os
 import sys
@@ -28,10 +28,10 @@ def _in_lower_case(value: object) -> object:
 
 
 AnyCase = BeforeValidator(_in_lower_case)
-"""Validator of settings with a choice of words, which may be in any case."""
+"""Validator that makes a setting with a choice of words case-insensitive."""
 
 _LEVELS = {"warn": "warning", "fatal": "critical"}
-"""Python's other names."""
+"""Python's aliases of log levels."""
 
 LogLevel = Annotated[
     Literal["critical", "error", "warning", "info", "debug"],
@@ -41,22 +41,22 @@ LogLevel = Annotated[
 
 
 class ProcessSettings(BaseSettings):
-    """Where and by how many processes is served, and what they log."""
+    """Address, number of processes, and logging."""
 
     model_config = SettingsConfigDict(env_prefix=PREFIX, frozen=True)
 
     host: str = Field("127.0.0.1", description="Address to listen on.")
-    port: int = Field(8000, ge=0, le=65535, description="Port to listen on; 0 takes a free one.")
+    port: int = Field(8000, ge=0, le=65535, description="Port to listen on; 0 picks a free one.")
     workers: int = Field(
         1,
         ge=1,
         le=256,
-        description="Processes that serve, each with weights, queue and limits of its own: what is said of memory, "
-        "queues and connections here is for each of them.",
+        description="Number of worker processes. Each has its own weights, queues and limits: settings of memory, "
+        "queues and connections apply per worker.",
     )
     log_level: LogLevel = Field(
         "info",
-        description="Least severity that is logged: `critical`, `error`, `warning`, `info` or `debug`.",
+        description="Minimum severity that is logged: `critical`, `error`, `warning`, `info` or `debug`.",
     )
     log_format: Annotated[LogFormat, AnyCase] = Field(
         LogFormat.AUTO, description="`json` or `text`; `auto` is text on a terminal and JSON elsewhere."
@@ -75,9 +75,9 @@ class ProcessSettings(BaseSettings):
 
 
 def read_settings(kind: type[_Settings]) -> _Settings:
-    """The settings of the environment; ends the process with code 2 and a line for each that is wrong.
+    """Read the settings from the environment; exit with code 2 and print a line per invalid setting.
 
-    Variables that look like settings and are none are told, by those who read all settings.
+    If all settings are read, also print a warning for each variable that looks like a setting but is not one.
     """
     if kind is not ProcessSettings:
         for sentence in foreign_variables(os.environ, kind.model_fields):

@@ -1,17 +1,18 @@
-"""How long PyTorch's threads stay awake while they wait for one another."""
+"""Limits how long PyTorch's threads spin while they wait for each other."""
 
 import os
 
 _SPIN_COUNT = "2000"
-"""Checks of a thread that waits, some tens of microseconds, before it sleeps."""
+"""Number of checks, some tens of microseconds, after which a waiting thread sleeps."""
 
 
 def limit_spinning() -> None:
-    """Let threads that wait go to sleep soon, unless the environment says otherwise; before PyTorch is imported.
+    """Make waiting threads sleep soon, unless the environment says otherwise. Call this before PyTorch is imported.
 
-    GNU's OpenMP lets them spin for milliseconds. Where another program wants the processors, a spinning thread takes
-    the time of the one that it waits for, and some photographs take many times as long (``benchmarks.busy_neighbour``).
-    A network's layers follow one another at once, so that few threads sleep with the fewer checks either.
+    By default, GNU OpenMP lets them spin for milliseconds. If another program needs the processors, a spinning thread
+    takes time from the thread that it waits for, and some images take many times as long
+    (``benchmarks.busy_neighbour``). A network's layers follow each other immediately, so that few threads fall asleep
+    even with fewer checks.
     """
     if "OMP_WAIT_POLICY" not in os.environ:
         os.environ.setdefault("GOMP_SPINCOUNT", _SPIN_COUNT)

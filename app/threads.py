@@ -1,4 +1,4 @@
-"""Bounded threads of our own, some of which make way for others."""
+"""Bounded thread pools, some with a low priority."""
 
 import os
 import sys
@@ -9,42 +9,42 @@ from contextlib import suppress
 import torch
 
 _NICENESS = 5
-"""Niceness of low-priority threads: where both want a processor, the others get three quarters of it."""
+"""Niceness of low-priority threads: on a contended processor, other threads get three quarters of the time."""
 
 
 def thread_pool(name: str, count: int, *, low_priority: bool = False) -> ThreadPoolExecutor:
-    """A pool of threads.
+    """Make a pool of threads.
 
     Args:
-        name: of the threads.
-        count: of the threads.
-        low_priority: whether work in other threads goes first, by the operating system's priorities.
+        name: name prefix of the threads.
+        count: number of threads.
+        low_priority: whether the threads run at a low operating-system priority.
     """
     return ThreadPoolExecutor(count, thread_name_prefix=name, initializer=_lower_priority if low_priority else None)
 
 
 def single_core_thread_pool(name: str, count: int) -> ThreadPoolExecutor:
-    """A pool of threads in each of which PyTorch computes with that thread alone; elsewhere all stays as it is."""
+    """Make a pool of threads in which PyTorch uses no other threads; PyTorch's setting elsewhere is unchanged."""
     usual = torch.get_num_threads()
     pool = ThreadPoolExecutor(count, thread_name_prefix=name, initializer=_compute_alone)
-    # A thread is made when work is submitted and none is idle: these wait until all of them are there.
+    # The pool starts a thread when work is submitted and no thread is idle, so each task waits until all have started.
     all_there = threading.Barrier(count)
     for start in [pool.submit(all_there.wait) for _ in range(count)]:
         start.result()
-    # PyTorch's setting is for the thread that makes it and for threads that begin to compute after it.
+    # PyTorch's setting applies to the calling thread, and to threads that start to compute later.
     torch.set_num_threads(usual)
     return pool
 
 
 def _compute_alone() -> None:
-    # PyTorch takes over the common setting when a thread first asks, and would undo the next line then.
+    # PyTorch copies the global setting at a thread's first query, which would otherwise undo the next line.
     torch.get_num_threads()
     torch.set_num_threads(1)
 
 
 def _lower_priority() -> None:
-    """Lower the priority of this thread and of those it starts, as the network's own are. Linux alone knows
-    priorities of threads.
+    """Lower the priority of this thread and of the threads that it starts, e.g. the network's. Only Linux has
+    priorities per thread.
     """
     if sys.platform == "linux":
         thread = threading.get_native_id()

@@ -1,1 +1,1 @@
-"""The HTTP interface: routes, schemas, errors, and what stands around them."""
+"""The HTTP interface: routes, schemas, errors and middleware."""

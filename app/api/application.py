@@ -1,4 +1,4 @@
-"""Puts the application together."""
+"""Builds the application."""
 
 import asyncio
 import logging
@@ -44,17 +44,17 @@ _logger = logging.getLogger("app")
 
 _DESCRIPTION = """Semantic segmentation over HTTP: send an image of any size, get the class of every pixel.
 
-The network is a fully convolutional network with a ResNet-18 backbone; `GET /model` says which one and how good it
-is, `GET /classes` what it tells apart. Errors are RFC 9457 problem documents.
+The network is a fully convolutional network with a ResNet-18 backbone; `GET /model` describes it and its scores,
+`GET /classes` lists its classes. Errors are RFC 9457 problem documents.
 """
 
 _TAGS = [
-    {"name": "segmentation", "description": "The work."},
-    {"name": "about", "description": "What is served."},
-    {"name": "operations", "description": "Probes, metrics and, with a key, new weights."},
+    {"name": "segmentation", "description": "Segment images."},
+    {"name": "about", "description": "The network and its classes, and the kinds of problems."},
+    {"name": "operations", "description": "Probes, metrics and, with a key, reloading the weights."},
     {
         "name": "open inference protocol",
-        "description": "The same in version 2 of the protocol that inference servers share. Errors have its form.",
+        "description": "The same service by version 2 of the Open Inference Protocol, with that protocol's errors.",
     },
 ]
 
@@ -62,12 +62,12 @@ _TAGS = [
 def create_app(
     settings: Settings, *, load_in_background: bool = False, after_reload: Callable[[], None] = lambda: None
 ) -> FastAPI:
-    """The application. The weights are loaded, checked and warmed up when it starts, not here.
+    """Make the application. It loads, checks and warms up the weights when it starts, not here.
 
     Args:
-        settings: of the service.
-        load_in_background: whether it has started before the weights are loaded, and answers 503 until then; whoever
-            starts it waits for ``app.state.loading``.
+        settings: settings of the service.
+        load_in_background: whether the application starts before the weights are loaded, and responds with 503 until
+            then; the caller must await ``app.state.loading``.
         after_reload: called when ``/admin/reload`` has succeeded.
     """
     app = FastAPI(
@@ -99,7 +99,7 @@ def create_app(
     app.add_middleware(NoRangeRequestsMiddleware)
     app.add_middleware(ObservationMiddleware, metrics=state.metrics)
     if settings.cors_origins:
-        # Around all that answers: without these headers pages elsewhere could not read errors.
+        # Around everything that responds: without these headers, pages of other origins could not read errors.
         app.add_middleware(
             Cors,
             allow_origins=settings.cors_origins,
@@ -156,16 +156,16 @@ async def _start_service(state: AppState) -> None:
 
 
 def _prepare(settings: Settings, loader: Loader) -> tuple[Segmenter, float]:
-    """The segmenter, and the seconds that it takes for a pixel."""
+    """Load the segmenter, and measure its seconds per pixel."""
     set_threads(settings.threads, "FCN_THREADS")
     segmenter = loader.load()
-    seconds_per_pixel = min(_seconds_per_pixel(segmenter) for _ in range(2))  # the first finds no memory in place
-    trim_heap()  # what was in use while the weights were read
+    seconds_per_pixel = min(_seconds_per_pixel(segmenter) for _ in range(2))  # the first run allocates memory
+    trim_heap()  # memory that was used to read the weights
     return segmenter, seconds_per_pixel
 
 
 def _seconds_per_pixel(segmenter: Segmenter) -> float:
-    """Seconds that a pixel of a typical small image takes."""
+    """Measured seconds per pixel of a typical small image."""
     image = np.zeros((*TYPICAL_IMAGE_SIZE, 3), dtype=np.uint8)
     started = time.perf_counter()
     mask = segmenter.segment(image).mask

@@ -8,7 +8,7 @@ from model.segmenter import Segmenter
 
 
 def classes_response(labels: Labels) -> ClassesResponse:
-    """Classes in the order of their indices, void last."""
+    """The classes by index, void last."""
     found = [
         ClassInfo(index=index, name=name, color=color)
         for index, (name, color) in enumerate(zip(labels.names, labels.colors, strict=True))
@@ -17,7 +17,7 @@ def classes_response(labels: Labels) -> ClassesResponse:
 
 
 def model_response(segmenter: Segmenter, settings: Settings) -> ModelResponse:
-    """The checkpoint, where it comes from and how good it is, and what inputs may be."""
+    """The checkpoint, its origin and scores, and the limits on inputs."""
     checkpoint, summary = segmenter.checkpoint, segmenter.checkpoint.summary
     return ModelResponse(
         name=summary.name,

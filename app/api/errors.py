@@ -1,4 +1,4 @@
-"""How problems become responses."""
+"""Turns errors into problem responses."""
 
 from collections.abc import Mapping
 from typing import Any, Self
@@ -30,9 +30,9 @@ _PROBLEM_OF_STATUS = {404: NOT_FOUND, 405: METHOD_NOT_ALLOWED}
 
 
 class ProblemResponse(Response):
-    """Carries a problem document, or to a request of the Open Inference Protocol what that has for it.
+    """A problem document, or that protocol's error if the request uses the Open Inference Protocol.
 
-    Leaves the problem in the request's state, for those who count and log.
+    Stores the problem in the request's state, for metrics and log.
     """
 
     def __init__(
@@ -52,7 +52,7 @@ class ProblemResponse(Response):
 
     @classmethod
     def of(cls, error: ProblemError, headers: Mapping[str, str] | None = None) -> Self:
-        """The response to a request that ended in an error, with headers besides the error's own."""
+        """The response to a request that raised an error, with additional headers."""
         told = {**(headers or {}), **(error.headers or {})}
         if error.retry_after_s is not None:
             told["Retry-After"] = str(error.retry_after_s)

@@ -1,4 +1,4 @@
-"""Forms: multipart/form-data, as RFC 7578 and RFC 2046 have it, of which clients send more than browsers do."""
+"""Parses multipart/form-data (RFC 7578, RFC 2046), including features that only clients other than browsers use."""
 
 import quopri
 import re
@@ -11,7 +11,7 @@ from python_multipart.multipart import parse_options_header
 MAX_PARTS = 64
 
 _MAX_HEADER_BYTES = 1 << 12
-"""Maximum bytes of a part's header; file names are the longest field in it."""
+"""Maximum bytes of a part's header; its longest field is the file name."""
 
 _FOLD = re.compile(r"\r\n[ \t]+")
 _LINE_END = re.compile(rb"[ \t]*\r\n")
@@ -20,26 +20,26 @@ _NO_CRLF = "its lines end with LF alone; those of a form end with CRLF"
 
 
 class FormError(Exception):
-    """The body is no form."""
+    """The body is not a valid form."""
 
 
 @dataclass(frozen=True, slots=True)
 class Part:
-    """What stands between two boundaries: a file or a text, which nothing but its name tells apart."""
+    """The contents between two boundaries: a file or a text field, which only the name distinguishes."""
 
     name: str
     data: bytes
 
 
 def parse_form(body: bytes, boundary: bytes) -> Iterator[Part]:
-    """The parts of a form, without what stands before the first and behind the last.
+    """Yield the parts of a form, without preamble and epilogue.
 
     Args:
-        body: all of it.
-        boundary: that the type of the body names.
+        body: the whole body.
+        boundary: the boundary that the Content-Type names.
 
     Raises:
-        FormError: it is malformed, cut off, or has more than ``MAX_PARTS`` parts.
+        FormError: the form is malformed, cut off, or has more than ``MAX_PARTS`` parts.
     """
     if not boundary:
         raise FormError("the Content-Type names no boundary")
@@ -50,7 +50,7 @@ def parse_form(body: bytes, boundary: bytes) -> Iterator[Part]:
             return
         end = body.find(b"\r\n" + delimiter, start - 2)
         if end < 0:
-            raise FormError("it ends before its last part does")
+            raise FormError("it ends within its last part")
         yield _part(body[start:end])
         start = _next_part(body, end + 2 + len(delimiter))
     if start is not None:
@@ -67,11 +67,11 @@ def _first_part(body: bytes, delimiter: bytes) -> int | None:
 
 
 def _next_part(body: bytes, after: int) -> int | None:
-    """Where the part behind a delimiter begins; None if it was the last delimiter.
+    """Index of the part after a delimiter; None if it was the last delimiter.
 
     Args:
-        body: all of it.
-        after: where the delimiter's boundary ends.
+        body: the whole body.
+        after: index of the end of the delimiter's boundary.
     """
     if body.startswith(b"--", after):
         return None
@@ -79,7 +79,7 @@ def _next_part(body: bytes, after: int) -> int | None:
     if line_end is None:
         if _BARE_LINE_END.match(body, after):
             raise FormError(_NO_CRLF)
-        raise FormError("a line goes on behind the boundary")
+        raise FormError("a line has text after the boundary")
     return line_end.end()
 
 
@@ -103,7 +103,7 @@ def _headers(head: str) -> dict[str, str]:
 
 
 def _decoded(data: bytes, encoding: str) -> bytes:
-    """RFC 7578 deprecates encodings, and programs that take forms for mails send them."""
+    """Decode a part. RFC 7578 deprecates transfer encodings, but programs that build forms like e-mails send them."""
     match encoding:
         case "" | "7bit" | "8bit" | "binary":
             return data
@@ -113,5 +113,5 @@ def _decoded(data: bytes, encoding: str) -> bytes:
             try:
                 return b64decode(b"".join(data.split()), validate=True)
             except ValueError as error:
-                raise FormError(f"a part is no base64: {error}") from error
-    raise FormError(f"a part has the Content-Transfer-Encoding {encoding[:100]}, which is not read")
+                raise FormError(f"a part is not valid base64: {error}") from error
+    raise FormError(f"a part has the Content-Transfer-Encoding {encoding[:100]}, which is not supported")

@@ -1,7 +1,7 @@
-"""Which media type a client would like: the Accept header of RFC 9110, section 12.5.1.
+"""Content negotiation by the Accept header (RFC 9110, section 12.5.1).
 
-By hand: python-mimeparse distinguishes case, takes a quality that is no number for 1 and raises at a range without a
-slash; Werkzeug's parser is right about all of these, and part of a second web framework.
+Written by hand: python-mimeparse is case-sensitive, treats an invalid quality as 1 and raises on a range without a
+slash; Werkzeug's parser handles all of these correctly, but is part of a second web framework.
 """
 
 from app.formats.output_format import OutputFormat
@@ -11,10 +11,10 @@ _OFFERED = (OutputFormat.PNG, OutputFormat.JSON)
 
 
 def negotiate(accept: str | None) -> OutputFormat:
-    """The offered format that the header likes best; PNG in case of a tie or without a header.
+    """The offered format that the header prefers; PNG if there is a tie or no header.
 
     Raises:
-        ProblemError: it accepts neither.
+        ProblemError: the header accepts neither.
     """
     if accept is None or not accept.strip():
         return OutputFormat.PNG
@@ -27,7 +27,7 @@ def negotiate(accept: str | None) -> OutputFormat:
 
 
 def _quality(media_type: str, ranges: list[tuple[str, float]]) -> float:
-    """Quality of the most specific range that covers a type; 0 if none does."""
+    """Quality of the most specific range that matches a media type; 0 if none does."""
     family = media_type.split("/", maxsplit=1)[0] + "/*"
     for pattern in (media_type, family, "*/*"):
         matching = [quality for name, quality in ranges if name == pattern]

@@ -1,4 +1,4 @@
-"""Errors as the Open Inference Protocol has them, apart from the rest of it: all of the service may end in one."""
+"""Errors of the Open Inference Protocol. A module of its own, since any part of the service may cause one."""
 
 import orjson
 
@@ -7,10 +7,10 @@ PREFIX = "/v2"
 
 
 def is_oip(path: str) -> bool:
-    """Whether a path is the protocol's."""
+    """Whether a path belongs to the protocol."""
     return path == PREFIX or path.startswith(f"{PREFIX}/")
 
 
 def oip_error(detail: str) -> bytes:
-    """The document that says what is wrong."""
+    """The protocol's error document."""
     return orjson.dumps({"error": detail})

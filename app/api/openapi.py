@@ -1,4 +1,4 @@
-"""How problems are described in the OpenAPI document."""
+"""Describes problems in the OpenAPI document."""
 
 from collections.abc import Callable, Iterable
 from typing import Any
@@ -12,16 +12,16 @@ from app.api.schemas import ProblemDetails
 from app.problems import Problem
 
 REFERENCE = "#/components/schemas/{model}"
-"""Where the document has the schema of a model."""
+"""Reference to a model's schema in the document."""
 
 
 def problem_responses(*problems: Problem) -> dict[int | str, dict[str, Any]]:
-    """The ``responses`` of a route that may end in these problems."""
+    """The ``responses`` of a route that may raise these problems."""
     return {status: _response(kinds) for status, kinds in by_status(problems).items()}
 
 
 def by_status(problems: Iterable[Problem]) -> dict[int, list[Problem]]:
-    """Problems that are told with the same status, together."""
+    """Group problems by status."""
     grouped: dict[int, list[Problem]] = {}
     for problem in problems:
         grouped.setdefault(problem.status, []).append(problem)
@@ -33,7 +33,7 @@ def complete_openapi(app: FastAPI, bodies: Iterable[type[BaseModel]], needs_key:
 
     Args:
         app: the application.
-        bodies: models of request bodies that routes read themselves, and refer to.
+        bodies: models of request bodies that routes read themselves and refer to.
         needs_key: whether a scope needs an API key; operations that need none lose their security requirement.
     """
     openapi = app.openapi

@@ -1,4 +1,4 @@
-"""New weights and keys without a gap."""
+"""Reloads weights and keys without downtime."""
 
 import asyncio
 import logging
@@ -16,11 +16,11 @@ _logger = logging.getLogger("app")
 
 @dataclass(frozen=True, slots=True)
 class Reloaded:
-    """What is used from now on.
+    """The weights and keys in use after a reload.
 
     Attributes:
-        sha256: of the weights file.
-        keys: number of keys that open something.
+        sha256: SHA-256 of the weights file.
+        keys: number of API keys.
     """
 
     sha256: str
@@ -28,7 +28,7 @@ class Reloaded:
 
 
 async def reload(app: FastAPI) -> Reloaded:
-    """Read weights and keys again, then have the application's ``after_reload`` tell the other workers.
+    """Reload weights and keys, then call the application's ``after_reload``, which notifies the other workers.
 
     Raises:
         KeysError: the keys cannot be used; nothing has changed.
@@ -41,18 +41,18 @@ async def reload(app: FastAPI) -> Reloaded:
 
 
 async def reload_on(hangup: asyncio.Event, app: FastAPI) -> None:
-    """Reload in this process whenever an event is set, and log what came of it. Does not return."""
+    """Reload in this process whenever an event is set, and log the outcome. Never returns."""
     while True:
         await hangup.wait()
         hangup.clear()
         try:
             reloaded = await _reload_here(app)
         except (KeysError, SegmentationError) as error:
-            _logger.error("reload failed: %s; what was there serves on", error)
+            _logger.error("reload failed: %s; keeping the old weights and keys", error)
         except ProblemError as error:
             _logger.info("not reloaded: %s", error)
         except Exception:
-            _logger.exception("reload failed; what was there serves on")
+            _logger.exception("reload failed; keeping the old weights and keys")
         else:
             _logger.info("reloaded: weights %s, %d keys", reloaded.sha256, reloaded.keys)
 

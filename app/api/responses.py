@@ -1,4 +1,4 @@
-"""From a request to its response: made while its client waits, sent as the client reads."""
+"""From a request to its response: computed while the client waits, sent as the client reads."""
 
 import asyncio
 from contextlib import ExitStack
@@ -25,11 +25,11 @@ HEADERS = {
         "schema": PRECISION_SCHEMA,
     },
     "Server-Timing": {
-        "description": "Milliseconds of each stage; not of a large image's PNG, which is sent while it is being made.",
+        "description": "Milliseconds per stage; absent from a large image's PNG, which is streamed.",
         "schema": {"type": "string"},
     },
 }
-"""Headers of every segmentation, as OpenAPI describes them."""
+"""Headers of every segmentation response, as OpenAPI header objects."""
 
 PROBLEMS = (
     problems.BODY_MALFORMED,
@@ -52,7 +52,7 @@ PROBLEMS = (
     problems.DEVICE_FAILED,
     problems.DEADLINE,
 )
-"""Problems that any segmentation may end in."""
+"""Problems that any segmentation request may get."""
 
 
 async def respond(
@@ -62,10 +62,10 @@ async def respond(
 
     Args:
         request: a request whose body has been read.
-        service: segments the image.
-        wanted: the image, and what is wanted of it.
+        service: the service that segments the image.
+        wanted: the image and its parameters.
         admission: the request's admission.
-        stack: closed when the response is sent, or cannot be; by the caller if there is none.
+        stack: closed when the response has been sent or aborted; by the caller if this function raises.
 
     Raises:
         ProblemError, TilingError: the image cannot be segmented, or not in time.
@@ -83,14 +83,14 @@ async def respond(
 
 
 class _SegmentedResponse(StreamingResponse):
-    """Sends chunks as they come; closes ``stack`` when they are all sent, or can't be."""
+    """Sends chunks as they become known; closes ``stack`` when all are sent, or sending fails."""
 
     def __init__(self, segmented: Segmented, headers: dict[str, str], media_type: str, stack: ExitStack) -> None:
         super().__init__(segmented.chunks, headers=headers, media_type=media_type)
         self._stack = stack
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:  # noqa: ARG002 (ASGI's signature)
-        # Unlike the method it replaces it does not wait for the client to go: the chunks end when it does.
+        # Unlike the method it replaces, it does not listen for a disconnect: the chunks end when the client goes.
         with self._stack:
             await self.stream_response(send)
 
@@ -100,6 +100,6 @@ def _server_timing(complete: EncodedResponse) -> str:
 
 
 async def _wait_until_gone(request: Request) -> None:
-    """Returns when the client has closed its connection; the body must have been read."""
+    """Return when the client has closed its connection; the body must have been read."""
     while (await request.receive())["type"] != "http.disconnect":
         pass

@@ -10,13 +10,13 @@ from model.precision import Precision
 from model.tiling import Tiling
 
 PRECISION_SCHEMA = {"type": "string", "enum": [str(one) for one in Precision if one is not Precision.AUTO]}
-"""Schema of the precision that was used, in which ``auto`` has been decided."""
+"""Schema of the precision in use: any but ``auto``, which is resolved to another."""
 
 Rgb = Annotated[tuple[int, int, int], Field(description="Red, green, blue, 0..255.", examples=[[64, 0, 0]])]
 
 
 def _without_null(schema: dict[str, Any]) -> None:
-    """A parameter that is left out is not null: neither a query nor a form has that."""
+    """Drop null from an optional parameter's schema: neither a query nor a form can hold null."""
     schema.update(schema.pop("anyOf")[0])
     schema.pop("default", None)
 
@@ -28,23 +28,23 @@ class SegmentQuery(BaseModel):
 
     format: OutputFormat | None = Field(
         None,
-        description="`png`: palette PNG whose stored values are class indices and whose colours are the classes'. "
-        "`json`: a document. `overlay`: the colours over the photograph. `confidence`: grey PNG, 255 times the "
-        "winning class's probability. Beats the Accept header; without either, `png`.",
+        description="`png`: palette PNG that stores class indices and shows the classes' colours. "
+        "`json`: a JSON document. `overlay`: the colours over the image. `confidence`: grey PNG, 255 times the "
+        "winning class's probability. Overrides the Accept header; without either, `png`.",
         json_schema_extra=_without_null,
     )
     mask: MaskEncoding = Field(
         MaskEncoding.ROWS,
-        description="How JSON carries the mask: `rows` (height lists of width indices), `rle` (COCO run lengths, one "
-        "list a class), `png` (the palette PNG in base64) or `none`.",
+        description="How JSON represents the mask: `rows` (height lists of width indices), `rle` (COCO run lengths, "
+        "one list per class), `png` (the palette PNG in base64) or `none`.",
     )
     tiling: Tiling = Field(
         Tiling.AUTO,
         description="How the image is cut. `whole`: one pass. `exact`: bands of rows that give the same mask "
         "in bounded memory. `overlap`: overlapping rectangles, averaged. `auto`: `whole` for small images, `exact` "
-        "for large.",
+        "for large ones.",
     )
-    alpha: float = Field(0.5, ge=0, le=1, description="Share of the classes' colours in an overlay.", examples=[0.5])
+    alpha: float = Field(0.5, ge=0, le=1, description="Opacity of the classes' colours in an overlay.", examples=[0.5])
 
 
 class ClassInfo(BaseModel):
@@ -62,10 +62,10 @@ class ClassesResponse(BaseModel):
 
 
 class ClassShare(ClassInfo):
-    """A class that was found in an image."""
+    """A class found in an image."""
 
-    pixels: int = Field(ge=1, description="Number of its pixels.", examples=[68123])
-    fraction: float = Field(gt=0, le=1, description="Share of the image.", examples=[0.3633])
+    pixels: int = Field(ge=1, description="Number of pixels of the class.", examples=[68123])
+    fraction: float = Field(gt=0, le=1, description="Fraction of the image's pixels.", examples=[0.3633])
 
 
 class RunLengths(BaseModel):
@@ -74,7 +74,7 @@ class RunLengths(BaseModel):
     index: int = Field(description="The class.", examples=[8])
     size: tuple[int, int] = Field(description="Height and width.", examples=[[375, 500]])
     counts: list[int] = Field(
-        description="Lengths of runs down the columns, of other pixels and of the class's in turn.",
+        description="Run lengths down the columns, alternately of other pixels and of the class's.",
         examples=[[40120, 12, 363, 14]],
     )
 
@@ -87,17 +87,17 @@ class SegmentationResponse(BaseModel):
     checkpoint: str = Field(description="SHA-256 of the weights file that made the mask.")
     classes: list[ClassShare] = Field(description="The classes found, by index.")
     mask: list[list[int]] | list[RunLengths] | str | None = Field(
-        description="As the parameter `mask` asks: rows of indices, run lengths, a base64 PNG, or null."
+        description="In the form chosen by the parameter `mask`: rows of indices, run lengths, a base64 PNG, or null."
     )
 
 
 class Limits(BaseModel):
-    """What an input may be."""
+    """Limits on inputs."""
 
     max_upload_bytes: int
     max_pixels: int
     max_whole_pixels: int
-    formats: list[str] = Field(description="Image formats read.", examples=[["JPEG", "PNG"]])
+    formats: list[str] = Field(description="Supported image formats.", examples=[["JPEG", "PNG"]])
 
 
 class ModelResponse(BaseModel):
@@ -106,21 +106,21 @@ class ModelResponse(BaseModel):
     name: str
     architecture: str = Field(examples=["fcn8s"])
     backbone_blocks: tuple[int, int, int, int] = Field(description="Basic blocks of each ResNet stage.")
-    sha256: str = Field(description="Of the weights file.")
+    sha256: str = Field(description="SHA-256 of the weights file.")
     num_classes: int = Field(examples=[21])
     trained_on: str
     training: dict[str, Any] = Field(description="Settings of the training run.")
-    scores: dict[str, float] = Field(description="Measured on images that were not trained on, 0..1.")
+    scores: dict[str, float] = Field(description="Scores on images that were not used in training, 0..1.")
     precision_scores: dict[str, dict[str, float]] = Field(
-        description="mIoU, 0..1, by precision and list of images: what `FCN_PRECISION=auto` chooses by."
+        description="mIoU, 0..1, by precision and list of images; `FCN_PRECISION=auto` uses it to choose."
     )
     licenses: str
     device: str = Field(examples=["cpu"])
     precision: Annotated[Precision, WithJsonSchema(PRECISION_SCHEMA)] = Field(
-        description="Type that scores are computed in.", examples=["float32"]
+        description="Data type of the computation.", examples=["float32"]
     )
-    precision_reason: str = Field(description="Why this one.", examples=["as set"])
-    band_pixels: int = Field(description="Pixels of a band of `exact`, a quarter more where that makes fewer bands.")
+    precision_reason: str = Field(description="Why this precision is used.", examples=["as set"])
+    band_pixels: int = Field(description="Pixels per band with `exact`; a quarter more where that makes fewer bands.")
     limits: Limits
 
 
@@ -133,25 +133,27 @@ class HealthResponse(BaseModel):
 class ReloadResponse(BaseModel):
     """Response of ``POST /admin/reload``."""
 
-    sha256: str = Field(description="Of the weights file that serves now.")
-    keys: int = Field(ge=1, description="Number of API keys that are known now.")
+    sha256: str = Field(description="SHA-256 of the weights file in use.")
+    keys: int = Field(ge=1, description="Number of API keys in use.")
 
 
 class ParameterFault(BaseModel):
-    """One parameter that is wrong."""
+    """An invalid parameter."""
 
     parameter: str = Field(examples=["tiling"])
     message: str
 
 
 class ProblemDetails(BaseModel):
-    """RFC 9457 problem."""
+    """Problem document (RFC 9457)."""
 
-    type: str = Field(description="Stable; also the path of its description.", examples=["/problems/not-an-image"])
+    type: str = Field(
+        description="Stable identifier, and path of the problem's description.", examples=["/problems/not-an-image"]
+    )
     title: str
     status: int
     detail: str
-    errors: list[ParameterFault] | None = Field(None, description="With `invalid-request`: what is wrong where.")
+    errors: list[ParameterFault] | None = Field(None, description="For `invalid-request`: the invalid parameters.")
 
 
 class ProblemKindResponse(BaseModel):

@@ -1,4 +1,4 @@
-"""What an application holds for as long as it runs."""
+"""The state of a running application."""
 
 import asyncio
 from collections.abc import Callable
@@ -18,13 +18,12 @@ class AppState(State):
     """The attributes of ``app.state``, typed.
 
     Attributes:
-        settings: settings of the service.
         metrics: metrics of this process.
-        service: None until the weights are loaded.
-        keys: API keys, or None if none are configured.
-        rate_limit: None if clients have no limit.
+        service: the service; None until the weights are loaded.
+        keys: API keys; None if none are configured.
+        rate_limit: rate limit of clients; None if there is none.
         loads_in_background: whether the application starts before the weights are loaded.
-        loading: ends when the weights are loaded; there once the application has started.
+        loading: task that loads the weights; exists once the application has started.
         after_reload: called when ``/admin/reload`` has succeeded.
     """
 
@@ -39,5 +38,5 @@ class AppState(State):
 
 
 def state_of(app: FastAPI) -> AppState:
-    """The state of an application that ``create_app`` has made."""
+    """The state of an application made by ``create_app``."""
     return cast("AppState", app.state)

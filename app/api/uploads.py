@@ -1,4 +1,4 @@
-"""From a request's body to the bytes of the image in it, within bounds of size and time."""
+"""Reads the image from a request's body, within limits of size and time."""
 
 import asyncio
 from collections.abc import AsyncGenerator, AsyncIterator, Callable, Mapping
@@ -24,28 +24,28 @@ FIELD = "image"
 """Name of the multipart field."""
 
 FORM_BYTES = 64 * 1024
-"""Bytes of boundaries, headers and other fields that a form may have beside the image."""
+"""Maximum bytes of a form's boundaries, headers and other fields, besides the image."""
 
 _CHARSET_FIELD = "_charset_"
-"""Browsers say in it how the form's texts are encoded (RFC 7578, 4.6)."""
+"""Field in which browsers name the encoding of the form's text (RFC 7578, 4.6)."""
 
 _VALUE_BYTES = 1 << 10
-"""Bytes read of a field's value; no parameter has longer ones."""
+"""Maximum bytes read of a field's value; no parameter has a longer value."""
 
 _NAME_CHARACTERS = 100
 
 _DISCARD_S = 2.0
-"""Seconds in which the rest of a refused body is read."""
+"""Maximum seconds spent on reading the rest of a refused body."""
 
 
 @dataclass(frozen=True, slots=True)
 class UploadLimits:
-    """Bounds of a body.
+    """Limits on a body.
 
     Attributes:
         max_bytes: maximum bytes of the image.
-        timeout_s: seconds for the whole body.
-        idle_timeout_s: seconds from one part to the next.
+        timeout_s: maximum seconds for the whole body.
+        idle_timeout_s: maximum seconds between two chunks.
     """
 
     max_bytes: int
@@ -54,18 +54,18 @@ class UploadLimits:
 
 
 def announced_bytes(request: Request) -> int:
-    """Content-Length of a request; 0 without one."""
+    """Content-Length of a request; 0 if there is none."""
     announced = request.headers.get("content-length", "")
     return int(announced) if announced.isdigit() else 0
 
 
 @dataclass(frozen=True, slots=True)
 class Upload:
-    """What a body holds.
+    """The contents of a body.
 
     Attributes:
-        image: the bytes of its file.
-        fields: texts beside it, by name, if it is a form.
+        image: bytes of the image file.
+        fields: a form's other fields, by name.
     """
 
     image: bytes
@@ -73,19 +73,19 @@ class Upload:
 
 
 async def read_upload(request: Request, limits: UploadLimits, reserve: Callable[[int], None]) -> Upload:
-    """The image in a body: the raw body, or the multipart field ``image``; and the other fields.
+    """Read the image, which is the raw body or the multipart field ``image``, and the other fields.
 
     Args:
         request: a request whose body has not been read.
-        limits: limits of the body.
-        reserve: called with the bytes of each part that has arrived; raises ProblemError without memory for them.
+        limits: limits on the body.
+        reserve: called with the size of each chunk that has arrived; raises ProblemError if there is no memory for it.
 
     Raises:
         ProblemError: the body is too large, too slow, malformed, of another type, or has no such field.
     """
     encoding = request.headers.get("content-encoding", "").strip().lower()
     if encoding not in ("", "identity"):
-        detail = f"Content-Encoding {encoding[:100]} is not read here; send the body as it is"
+        detail = f"Content-Encoding {encoding[:100]} is not supported here; send the body uncompressed"
         raise ProblemError(UNSUPPORTED_FORMAT, detail, {"Accept-Encoding": "identity"})
     told, parameters = parse_options_header(request.headers.get("content-type"))
     content_type = told.decode("latin-1").lower()
@@ -97,7 +97,7 @@ async def read_upload(request: Request, limits: UploadLimits, reserve: Callable[
             return Upload(b"".join([chunk async for chunk in limited_body(request, limits, reserve)]), {})
     raise ProblemError(
         UNSUPPORTED_FORMAT,
-        f"Content-Type {content_type[:100]} is not read; send multipart/form-data with a field {FIELD}, "
+        f"Content-Type {content_type[:100]} is not supported; send multipart/form-data with a field {FIELD}, "
         "or the image itself as image/* or application/octet-stream",
     )
 
@@ -117,7 +117,7 @@ def _upload(body: bytes, boundary: bytes, limits: UploadLimits) -> Upload:
         raise ProblemError(BODY_MALFORMED, f"the multipart body cannot be parsed: {error}") from error
     if image is None:
         there = ", ".join(name[:_NAME_CHARACTERS] for name in fields)
-        detail = f"the multipart field {FIELD} is missing" + (f"; there are {there}" if there else "")
+        detail = f"the multipart field {FIELD} is missing" + (f"; the form has {there}" if there else "")
         raise ProblemError(INVALID_REQUEST, detail)
     if len(image) > limits.max_bytes:
         raise _too_large(FIELD, limits.max_bytes)
@@ -127,10 +127,10 @@ def _upload(body: bytes, boundary: bytes, limits: UploadLimits) -> Upload:
 
 @asynccontextmanager
 async def upload_timeout(limits: UploadLimits) -> AsyncIterator[None]:
-    """Limit the time in which a body is read.
+    """Limit the time for reading a body.
 
     Raises:
-        ProblemError: it takes too long.
+        ProblemError: reading takes too long.
     """
     try:
         async with asyncio.timeout(limits.timeout_s):
@@ -142,13 +142,13 @@ async def upload_timeout(limits: UploadLimits) -> AsyncIterator[None]:
 async def limited_body(
     request: Request, limits: UploadLimits, reserve: Callable[[int], None], beside_bytes: int = 0
 ) -> AsyncGenerator[bytes, None]:
-    """The body's chunks; stops as soon as they, or the length announced, are more than allowed.
+    """Yield the body's chunks; stop as soon as they, or the Content-Length, exceed the limit.
 
     Args:
         request: a request whose body has not been read.
-        limits: limits of the image's bytes, and of the time from one part to the next.
-        reserve: called with the bytes of each part.
-        beside_bytes: bytes that the body may have beside the image.
+        limits: limits on the image's bytes, and on the time between chunks.
+        reserve: called with the size of each chunk.
+        beside_bytes: bytes that the body may have besides the image.
 
     Raises:
         ProblemError: the body is too large, too slow, or there is no memory for it.
@@ -184,7 +184,9 @@ async def _next_part(request: Request, idle_timeout_s: float) -> Message:
 
 
 async def _discard(request: Request) -> None:
-    """Let a client finish sending, for a while: many read the answer only then, and see a reset connection before."""
+    """Let the client go on sending for a while: many clients read the response only after sending, and would otherwise
+    see a reset connection.
+    """
     with suppress(TimeoutError):
         async with asyncio.timeout(_DISCARD_S):
             while (await request.receive()).get("more_body", False):
@@ -196,5 +198,5 @@ def _too_slow(detail: str) -> ProblemError:
 
 
 def _too_large(what: str, max_bytes: int) -> ProblemError:
-    # What is left of the body would be taken for the next request.
+    # The rest of the body would be parsed as the next request.
     return ProblemError(BODY_TOO_LARGE, f"the {what} has more than the {max_bytes} bytes allowed", is_last=True)

@@ -1,1 +1,1 @@
-"""The command line. It imports PyTorch only where it computes, and nothing of it is part of the service."""
+"""The command line. It is not part of the service, and imports PyTorch only to compute in this process."""

@@ -1,4 +1,4 @@
-"""What turns image files into answers: a network in this process, or a service."""
+"""The interface of a backend, which segments image files: a network in this process, or a service."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -14,14 +14,14 @@ Advance = Callable[[float], None]
 
 @dataclass(frozen=True, slots=True)
 class Request:
-    """What is wanted of every image.
+    """The parameters for all images.
 
     Attributes:
-        format: of the answer.
-        mask: how JSON carries the mask.
+        format: output format.
+        mask: how JSON represents the mask.
         tiling: how images are cut.
-        alpha: share of the colours in an overlay, 0..1.
-        wants_classes: whether outcomes tell the classes found, also where the answer does not.
+        alpha: opacity of the colours in an overlay, 0..1.
+        wants_classes: whether each ``Result`` must have the classes found, even if the output format does not.
     """
 
     format: FormatName
@@ -32,12 +32,12 @@ class Request:
 
     @property
     def tells_classes(self) -> bool:
-        """Whether an answer tells what was found."""
+        """Whether the output format contains the classes found."""
         return self.format in ("png", "json")
 
 
 class Backend(Protocol):
-    """Ready when it is made; ends what it has started when it is left. Thread-safe."""
+    """Segments images. Ready once created; as a context manager, it ends what it has started. Thread-safe."""
 
     @property
     def digest(self) -> str:
@@ -46,7 +46,7 @@ class Backend(Protocol):
 
     @property
     def classes(self) -> Mapping[int, NamedClass]:
-        """By their indices."""
+        """The classes by index."""
         ...
 
     def __enter__(self) -> Self: ...
@@ -60,12 +60,11 @@ class Backend(Protocol):
 
         Args:
             data: the image file.
-            write: is called with the parts of the answer.
-            advance: is called with the share of the work, 0..1, that is done since the last call; what it raises ends
-                the work.
+            write: called with each chunk of the output.
+            advance: called with the share of the work, 0..1, done since the last call; its exception ends the work.
 
         Raises:
             FileError: the image cannot be segmented.
-            ServiceGoneError: nothing can any more.
+            ServiceGoneError: the service no longer responds.
         """
         ...

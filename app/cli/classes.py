@@ -19,7 +19,7 @@ from app.cli.options import (
 def classes(
     weights: WeightsOption = None, url: UrlOption = None, key_file: KeyFileOption = None, as_json: JsonOption = False
 ) -> None:
-    """List the classes: their values in masks, names and colours. Void, 255, is in label pictures only."""
+    """List the classes: their values in masks, names and colours. Void, 255, occurs in labels only."""
     require_one_place(url, key_file, weights=weights)
     set_settings(weights=weights)
     document = _document(url, key_file)

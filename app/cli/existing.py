@@ -1,4 +1,4 @@
-"""Reads from an answer what it says: of files that are there already, and of bodies that a service has sent."""
+"""Reads results: from existing files, and from bodies that a service has sent."""
 
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -19,17 +19,17 @@ from model.segmentation import ClassShare
 _ROWS_AT_ONCE = 256
 
 _BEGINNING_BYTES = 4096
-"""Leading bytes of an output in which it names the weights: before a PNG's pixels, and a document's classes."""
+"""Leading bytes of a result that contain the weights' digest: it precedes a PNG's pixels and a document's classes."""
 
-# What was accepted as an image is not too large for a mask; Pillow's own limit is lower.
+# An accepted image is not too large for a mask; Pillow's own limit is lower.
 Image.MAX_IMAGE_PIXELS = None
 
 
 def read_result(body: bytes, form: FormatName, classes: Mapping[int, NamedClass]) -> Result:
-    """What an answer tells: of overlays and confidences only the size.
+    """Read the size and classes from a result; overlays and confidences have only the size.
 
     Raises:
-        FileError: it is no such answer.
+        FileError: the body is not a complete result in this format.
     """
     with _trusting(form):
         if form == "json":
@@ -41,37 +41,37 @@ def read_result(body: bytes, form: FormatName, classes: Mapping[int, NamedClass]
 
 
 def read_existing(path: Path, form: FormatName, classes: Mapping[int, NamedClass], digest: str) -> Result:
-    """What a file tells that an earlier run has written.
+    """Read the size and classes from a file that an earlier run has written.
 
     Args:
-        path: of the file.
-        form: that it has.
-        classes: of the weights, by their indices.
-        digest: of the weights that it must be made with.
+        path: path of the file.
+        form: output format of the file.
+        classes: classes of the weights, by index.
+        digest: required digest of the weights that made the file.
 
     Raises:
-        FileError: it is no such file.
+        FileError: the file is unreadable, not a result in this format, or made by other weights.
     """
-    advice = "move it away, or make it anew with --overwrite"
+    advice = "move it away, or replace it with --overwrite"
     try:
         body = path.read_bytes()
     except OSError as error:
-        raise FileError(f"{path} is there and cannot be read: {error.strerror}") from error
+        raise FileError(f"{path} exists and cannot be read: {error.strerror}") from error
     try:
         written_with = _digest(body, form)
         result = read_result(body, form, classes) if written_with == digest else None
     except FileError as error:
-        raise FileError(f"{path} is there and is not ours: {error}; {advice}") from error
+        raise FileError(f"{path} exists and is not a result: {error}; {advice}") from error
     if result is None:
-        raise FileError(f"{path} is there and was not made with these weights; {advice}")
+        raise FileError(f"{path} exists and was not made with these weights; {advice}")
     return result
 
 
 def is_answer(path: Path) -> bool:
-    """Whether a file is an answer, of whatever image and weights, by how it begins.
+    """Whether a file is a result, of any image and weights, judging by its first bytes.
 
     Raises:
-        OSError: it cannot be read.
+        OSError: the file cannot be read.
     """
     with path.open("rb") as file:
         beginning = file.read(_BEGINNING_BYTES)
@@ -79,7 +79,7 @@ def is_answer(path: Path) -> bool:
 
 
 def result_of(document: dict[str, Any]) -> Result:
-    """That of a ``SegmentationResponse``."""
+    """Convert a ``SegmentationResponse`` document."""
     shares = tuple(
         ClassShare(found["index"], found["name"], tuple(found["color"]), found["pixels"], found["fraction"])
         for found in document["classes"]
@@ -97,11 +97,11 @@ def _digest(body: bytes, form: FormatName) -> str:
 
 @contextmanager
 def _trusting(form: FormatName) -> Iterator[None]:
-    """Read an answer as if it were whole and of a format; what is not raises FileError."""
+    """Read a result as if it were complete and valid; errors become FileError."""
     try:
         yield
     except (OSError, ValueError, KeyError, TypeError, SyntaxError) as error:
-        raise FileError(f"this is no whole answer in the format {form}: {error}") from error
+        raise FileError(f"not a complete result in the format {form}: {error}") from error
 
 
 def _count_pixels(picture: Image.Image) -> PixelCounter:

@@ -32,7 +32,7 @@ def image(
     paths: Annotated[
         list[Path],
         typer.Argument(
-            metavar="FILE_OR_FOLDER", allow_dash=True, help="Images, and folders of them; - is standard input."
+            metavar="FILE_OR_FOLDER", allow_dash=True, help="Images and folders of images; - is standard input."
         ),
     ],
     output: Annotated[
@@ -41,41 +41,40 @@ def image(
             "--output",
             "-o",
             allow_dash=True,
-            help="Folder for the answers; for one image also a file, or - for standard output.",
+            help="Folder for the results; for a single image also a file, or - for standard output.",
         ),
     ],
     form: Annotated[
         FormatName,
         typer.Option(
             "--format",
-            help="png: palette PNG of class indices. json: a document. overlay: the colours over the photograph. "
+            help="png: palette PNG of class indices. json: a JSON document. overlay: the colours over the image. "
             "confidence: grey PNG, 255 times the winning class's probability.",
         ),
     ] = "png",
-    mask: Annotated[MaskName, typer.Option(help="How JSON carries the mask.")] = "rows",
+    mask: Annotated[MaskName, typer.Option(help="How JSON represents the mask.")] = "rows",
     tiling: Annotated[TilingName, typer.Option(help="How images are cut.")] = "auto",
-    alpha: Annotated[float, typer.Option(min=0, max=1, help="Share of the colours in an overlay.")] = 0.5,
-    recursive: Annotated[
-        bool, typer.Option("--recursive/--no-recursive", help="Whether to search folders in folders.")
-    ] = True,
-    overwrite: Annotated[bool, typer.Option("--overwrite", help="Make answers anew that are there already.")] = False,
+    alpha: Annotated[float, typer.Option(min=0, max=1, help="Opacity of the colours in an overlay.")] = 0.5,
+    recursive: Annotated[bool, typer.Option("--recursive/--no-recursive", help="Whether to search subfolders.")] = True,
+    overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace existing results.")] = False,
     table: Annotated[
         Path | None,
         typer.Option(
             dir_okay=False,
-            help="Write a table of the classes' shares of each image, .csv or .parquet: skipped files' too, from the "
-            "answers that are there. Overlays and confidences do not tell them, and are made anew for it.",
+            help="Write a table of the classes' shares of each image, .csv or .parquet. Skipped files are included: "
+            "their shares are read from the existing results. Overlays and confidences do not contain shares, and are "
+            "made again.",
         ),
     ] = None,
     as_json: JsonOption = False,
-    quiet: Annotated[bool, typer.Option("--quiet", "-q", help="Tell of failures only.")] = False,
+    quiet: Annotated[bool, typer.Option("--quiet", "-q", help="Print failures only.")] = False,
     jobs: Annotated[
         int | None,
         typer.Option(
             min=1,
             max=256,
             show_default=f"{_JOBS_HERE}; {_JOBS_OF_SERVICE} with --url",
-            help="Images in work at once: one is computed while others are read and written; with --url, requests.",
+            help="Images in progress at once: one is computed while others are read and written; with --url, requests.",
         ),
     ] = None,
     weights: WeightsOption = None,
@@ -84,23 +83,23 @@ def image(
     url: UrlOption = None,
     key_file: KeyFileOption = None,
 ) -> None:
-    """Segment images, files and whole folders.
+    """Segment images: single files or whole folders.
 
-    Names repeat the input's folders: of photos/a/b.jpg, photos/ being given,
-    the answer is DIR/a/b.png, or b.json, b.overlay.png, b.confidence.png.
+    Results keep the folder structure: with photos/ as the argument, the result
+    of photos/a/b.jpg is DIR/a/b.png, or b.json, b.overlay.png, b.confidence.png.
     Images that differ only in their suffix keep it, as in b.jpg.png.
 
-    An answer appears when it is whole. One that is there already, and not older
-    than its image, is skipped: after an interruption the same command goes on.
+    A result appears only when it is complete. An image whose result exists and is
+    not older is skipped: after an interruption, the same command continues.
     A file that cannot be segmented does not stop the others.
 
-    Limits come from the environment, as the service's do: FCN_MAX_PIXELS, ...
+    Limits come from the environment, like the service's: FCN_MAX_PIXELS, ...
     """
     require_one_place(url, key_file, weights=weights, device=device, precision=precision)
     if table is not None:
         require_table(table)
     if output == STANDARD_OUTPUT and as_json:
-        raise typer.BadParameter("standard output is either for the answer, -o -, or for --json")
+        raise typer.BadParameter("standard output is either for the result, -o -, or for --json")
     set_settings(weights=weights, device=device, precision=precision)
     request = Request(form, mask, tiling, alpha, wants_classes=as_json or table is not None)
     plan = make_plan(paths, output, form, is_recursive=recursive)
@@ -108,7 +107,7 @@ def image(
         plan = plan.looked_up()
     tasks = plan.tasks
     if table is not None and not request.tells_classes:
-        # Overlays and confidences do not tell what a table needs.
+        # Overlays and confidences do not contain what a table needs.
         tasks = [replace(task, is_finished=False) for task in tasks]
     report = Report(plan.names, plan.failures, plan.left_out)
     if table is None:
@@ -127,7 +126,7 @@ def image(
 
 
 def _without_finished(tasks: list[Task], report: Report) -> list[Task]:
-    """The tasks that are left: nobody needs to know what is in the answers that are there."""
+    """The tasks that are left. Existing results are reported, but not read."""
     for task in tasks:
         if task.is_finished:
             report.add(Success(task.file, str(task.target), None), is_skipped=True)
@@ -135,7 +134,7 @@ def _without_finished(tasks: list[Task], report: Report) -> list[Task]:
 
 
 def _backend(url: str | None, key_file: Path | None, request: Request, jobs: int) -> Backend:
-    """What segments; its libraries are imported only where they are needed."""
+    """Make the backend; its libraries are imported only if they are needed."""
     if url is not None:
         from app.cli.remote_backend import RemoteBackend  # noqa: PLC0415
 

@@ -26,10 +26,10 @@ def info(
     key_file: KeyFileOption = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Tell what the network is, how good it is and where it computes.
+    """Describe the network: its architecture, its scores and its device.
 
-    The weights are checked: they have to give the mask that they promise, on
-    this device and in this precision.
+    The weights are checked: on this device and in this precision, they must
+    reproduce their golden mask.
     """
     require_one_place(url, key_file, weights=weights, device=device, precision=precision)
     set_settings(weights=weights, device=device, precision=precision)
@@ -50,7 +50,7 @@ def _document(url: str | None, key_file: Path | None) -> dict[str, Any]:
 
 
 def _sheet(document: dict[str, Any]) -> str:
-    """For people: a line for each thing, training settings and limits left out."""
+    """The document as text, one line per entry, without training settings and limits."""
     blocks = ", ".join(str(count) for count in document["backbone_blocks"])
     lines = {
         "name": document["name"],

@@ -1,4 +1,4 @@
-"""Which images there are."""
+"""Finds the input images."""
 
 import os
 import sys
@@ -20,10 +20,10 @@ class Source:
     path: Path
 
     def read(self) -> bytes:
-        """All of it.
+        """Read the whole file.
 
         Raises:
-            FileError: it cannot be read.
+            FileError: the file cannot be read.
         """
         if self.path == STANDARD_INPUT and sys.stdin is None:
             raise FileError("standard input is closed")
@@ -36,20 +36,20 @@ class Source:
 
 
 def is_image_name(path: Path) -> bool:
-    """Whether a file of this name is taken from a folder; a file that is named itself is taken in any case."""
+    """Whether a search of a folder finds a file of this name; a file given by name is used in any case."""
     return path.suffix.lower() in IMAGE_SUFFIXES
 
 
 @dataclass(frozen=True, slots=True)
 class Search:
-    """What was found.
+    """The result of a search.
 
     Attributes:
-        sources: each once, those of a folder by name.
+        sources: the images, each once; within a folder, by name.
         failures: folders that cannot be read.
         left_out: files in folders whose names are not those of images.
-        folders: that were searched.
-        base: the folder that all of them lie in, absolute.
+        folders: the folders searched.
+        base: common base folder of all images, as an absolute path.
     """
 
     sources: list[Source] = field(default_factory=list)
@@ -60,12 +60,12 @@ class Search:
 
 
 def search(paths: Sequence[Path], output: Path | None, *, is_recursive: bool) -> Search:
-    """Find the images that are meant.
+    """Find the images.
 
     Args:
-        paths: of files and folders.
-        output: folder that is left out: a later run must not take masks for images.
-        is_recursive: whether folders in folders are searched.
+        paths: paths of files and folders.
+        output: folder that is left out, so that a later run does not take masks for images.
+        is_recursive: whether subfolders are searched.
     """
     found: dict[Path, Source] = {}
     walk = _Walk(None if output is None else output.resolve(), is_recursive=is_recursive)
@@ -79,11 +79,11 @@ def search(paths: Sequence[Path], output: Path | None, *, is_recursive: bool) ->
 
 
 class _Walk:
-    """Through folders, and those that symbolic links in them lead to.
+    """Walks through folders, following symbolic links.
 
     Args:
-        output: folder that is left out, without symbolic links.
-        is_recursive: whether folders in folders are searched.
+        output: folder that is left out, with symbolic links resolved.
+        is_recursive: whether subfolders are searched.
 
     Attributes:
         failures: folders that cannot be read.
@@ -97,11 +97,11 @@ class _Walk:
         self._is_recursive = is_recursive
 
     def images(self, folder: Path, above: frozenset[Path] = frozenset()) -> Iterator[Path]:
-        """A folder's images by name, then those of the folders in it.
+        """Yield a folder's images by name, then those of its subfolders.
 
         Args:
-            folder: to be searched.
-            above: the folders that it lies in, without symbolic links: a link to one of them would lead in a circle.
+            folder: the folder to search.
+            above: resolved paths of the parent folders: following a link to one of them would never end.
         """
         try:
             paths = sorted(path for path in folder.iterdir() if not path.name.startswith("."))
@@ -121,5 +121,5 @@ class _Walk:
 
 
 def _absolute(path: Path) -> Path:
-    """Without ``..``, and with symbolic links as they are."""
+    """Make a path absolute and remove ``..``, without resolving symbolic links."""
     return Path(os.path.abspath(path))  # noqa: PTH100 (Path.absolute keeps ..)

@@ -1,4 +1,4 @@
-"""Segments images in this process, on the service's own way."""
+"""Segments images in this process, with the service's pipeline."""
 
 import asyncio
 import logging
@@ -30,10 +30,10 @@ _Result = TypeVar("_Result")
 
 
 def require_segmenter(settings: Settings) -> Segmenter:
-    """The segmenter that a service with these settings would have.
+    """Load the segmenter that a service with these settings would use.
 
     Raises:
-        CannotStartError: weights or device cannot be used.
+        CannotStartError: the weights or the device cannot be used.
     """
     try:
         set_threads(settings.threads, "FCN_THREADS")
@@ -47,11 +47,11 @@ class LocalBackend:
 
     Args:
         settings: weights, device, precision and limits.
-        request: what is wanted of every image.
-        count: number of images in work at once.
+        request: parameters for all images.
+        count: number of images in progress at once.
 
     Raises:
-        CannotStartError: weights or device cannot be used.
+        CannotStartError: the weights or the device cannot be used.
     """
 
     def __init__(self, settings: Settings, request: Request, count: int) -> None:
@@ -59,8 +59,8 @@ class LocalBackend:
         self._tiling = Tiling(request.tiling)
         all_cores = thread_pool("all-cores", 1)
         self._segmenter = all_cores.submit(require_segmenter, settings).result()
-        logging.getLogger("app").addHandler(logging.NullHandler())  # what decoders log, errors say as well
-        # Nobody waits for small images here: one thread computes all, and so there is one OpenMP team.
+        logging.getLogger("app").addHandler(logging.NullHandler())  # the errors repeat what decoders log
+        # Latency of small images does not matter here: one thread computes everything, with one OpenMP team.
         scheduler = Scheduler(all_cores, Metrics(), large_images=all_cores)
         workers = Workers(thread_pool("image", count), Decoders(count, settings.max_pixels))
         self._pipeline = Pipeline(scheduler, workers, workers, workers, settings.max_pixels)
@@ -126,7 +126,7 @@ async def _next(bands: AsyncIterator[EncodedBand]) -> EncodedBand | None:
 
 
 def _told(error: ProblemError) -> str:
-    """What the device has failed with; nobody can read it in a log, as a service's."""
+    """The error's message, with the device's error if it failed: unlike a service, a command has no log to show it."""
     if error.problem is DEVICE_FAILED and error.__cause__ is not None:
         return f"the device failed: {_first_line(error.__cause__)}"
     return error.detail

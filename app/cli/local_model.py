@@ -1,4 +1,4 @@
-"""What there is to know of weights that this process loads; the documents are the service's."""
+"""Descriptions of weights that this process loads, in the same documents as the service's."""
 
 from typing import Any
 
@@ -23,10 +23,10 @@ def local_classes(settings: Settings) -> dict[str, Any]:
 
 
 def local_model(settings: Settings) -> dict[str, Any]:
-    """The document of ``GET /model``, and the classes. The weights have given the mask that they promise.
+    """The document of ``GET /model``, and the classes. Loading the weights also checks their golden mask.
 
     Raises:
-        CannotStartError: weights or device cannot be used.
+        CannotStartError: the weights or the device cannot be used.
     """
     segmenter = require_segmenter(settings)
     classes = classes_response(segmenter.checkpoint.labels)

@@ -16,7 +16,7 @@ from app.spinning import limit_spinning
 
 
 class _Group(TyperGroup):
-    """Ends with exit code 3, and a line, where a command cannot start."""
+    """Exits with code 3 and an error message if a command cannot start."""
 
     def invoke(self, ctx: Any) -> Any:
         try:
@@ -41,7 +41,7 @@ def _main(
         bool, typer.Option("--version", callback=_tell_version, is_eager=True, help="Show the version.")
     ] = False,
 ) -> None:
-    """Semantic segmentation: the class of every pixel of your images, in this process or by a service."""
+    """Semantic segmentation: predict the class of every pixel of your images, in this process or with a service."""
 
 
 for _command in (serve, image, classes, info):
@@ -49,7 +49,7 @@ for _command in (serve, image, classes, info):
 
 
 def main() -> None:
-    """Run the command that the process's arguments name."""
+    """Run the command given by the process's arguments."""
     limit_spinning()
     with standard_streams():
         cli()

@@ -1,4 +1,4 @@
-"""Options that several commands have."""
+"""Options that several commands share."""
 
 import os
 from pathlib import Path
@@ -16,7 +16,7 @@ WeightsOption = Annotated[
         "--weights",
         rich_help_panel=_PLACE,
         dir_okay=False,
-        help="Checkpoint; otherwise that of FCN_WEIGHTS, or the one that ships.",
+        help="Checkpoint; default: FCN_WEIGHTS, or the one that ships.",
     ),
 ]
 DeviceOption = Annotated[
@@ -24,19 +24,19 @@ DeviceOption = Annotated[
     typer.Option(
         "--device",
         rich_help_panel=_PLACE,
-        help="cpu, cuda, cuda:1, ... or auto; otherwise that of FCN_DEVICE, or auto.",
+        help="cpu, cuda, cuda:1, ... or auto; default: FCN_DEVICE, or auto.",
     ),
 ]
 PrecisionOption = Annotated[
     PrecisionName | None,
     typer.Option(
-        "--precision", rich_help_panel=_PLACE, help="Type to compute in; otherwise that of FCN_PRECISION, or auto."
+        "--precision", rich_help_panel=_PLACE, help="Data type of the computation; default: FCN_PRECISION, or auto."
     ),
 ]
 UrlOption = Annotated[
     str | None,
     typer.Option(
-        "--url", rich_help_panel=_PLACE, help="Ask a running service, http://HOST:PORT, instead of computing here."
+        "--url", rich_help_panel=_PLACE, help="Use a running service, http://HOST:PORT, instead of computing here."
     ),
 ]
 KeyFileOption = Annotated[
@@ -46,22 +46,22 @@ KeyFileOption = Annotated[
         rich_help_panel=_PLACE,
         exists=True,
         dir_okay=False,
-        help="File of the service's API key; otherwise that of FCN_KEY.",
+        help="File with the service's API key; default: the key in FCN_KEY.",
     ),
 ]
 JsonOption = Annotated[bool, typer.Option("--json", help="Print one JSON document, for scripts.")]
 
 
 def set_settings(**options: object) -> None:
-    """Let options beat the environment: those that are given take the place of their variables."""
+    """Let options override the environment: set the variables of those that are given."""
     os.environ.update({f"FCN_{name.upper()}": str(value) for name, value in options.items() if value is not None})
 
 
 def require_one_place(url: str | None, key_file: Path | None, **local: object) -> None:
-    """Options of a computation in this process and of one by a service exclude each other.
+    """Check that options for computing in this process and for using a service are not combined.
 
     Raises:
-        typer.BadParameter: they don't.
+        typer.BadParameter: they are combined.
     """
     given = [f"--{name}" for name, value in local.items() if value is not None]
     if url is not None and given:

@@ -1,4 +1,4 @@
-"""Where answers go."""
+"""Chooses the files for the results."""
 
 import os
 from collections import Counter
@@ -19,13 +19,13 @@ STANDARD_OUTPUT = Path("-")
 
 @dataclass(frozen=True, slots=True)
 class Task:
-    """An image and where its answer goes.
+    """An image and the file for its result.
 
     Attributes:
         source: the image.
-        target: a file, or ``-`` for standard output.
-        is_finished: whether the answer is there already.
-        is_taken: whether something else is there.
+        target: the result's file, or ``-`` for standard output.
+        is_finished: whether the result exists already.
+        is_taken: whether something else exists there.
     """
 
     source: Source
@@ -35,15 +35,15 @@ class Task:
 
     @property
     def file(self) -> str:
-        """The image's name, for people and scripts."""
+        """Name of the image in reports."""
         return str(self.source.path)
 
     def looked_up(self) -> Self:
-        """The same, finished if the answer is there and not older than the image."""
+        """Check the target: the task is finished if the result exists and is not older than the image."""
         if not os.path.lexists(self.target):
             return self
         try:
-            # What came by standard input before was another image, for all that is known.
+            # An earlier image on standard input may have been another one.
             if self.source.path == STANDARD_INPUT or not is_answer(self.target):
                 return replace(self, is_taken=True)
             is_new = self.target.stat().st_mtime >= self.source.path.stat().st_mtime
@@ -53,25 +53,25 @@ class Task:
 
 
 def is_file_name(output: Path, paths: Sequence[Path], form: FormatName) -> bool:
-    """Whether ``-o`` names a file, for the one image there is, and not a folder.
+    """Whether ``-o`` names a file for the single image, rather than a folder.
 
     Raises:
-        typer.BadParameter: a file for several images, or for another format.
+        typer.BadParameter: it names a file for several images, or for another format.
     """
     is_one = len(paths) == 1 and not paths[0].is_dir()
     if output.is_dir() or not (output.is_file() or is_image_name(output) or output.suffix.lower() == ".json"):
         return False
     suffix = f".{OutputFormat(form).suffix.rpartition('.')[2]}"
     if is_one and output.suffix.lower() != suffix:
-        raise typer.BadParameter(f"{output} is no name for --format {form}, which makes {suffix} files")
+        raise typer.BadParameter(f"{output} does not fit --format {form}, which makes {suffix} files")
     if output.is_file() and not is_one:
-        raise typer.BadParameter(f"{output} is a file; the answers of several images need a folder")
+        raise typer.BadParameter(f"{output} is a file; the results of several images need a folder")
     return is_one
 
 
 def searched_again(folders: Sequence[Path], output: Path) -> dict[Path, Path]:
-    """The folders of images in which a later run would find answers, each with where it really is; ``output`` below one
-    is left out of its search.
+    """The image folders in which a later run would take results for images, each with its resolved path. A folder that
+    contains ``output`` is not one of them, since its search leaves out ``output``.
     """
     left_out = output.resolve()
     places = {folder: folder.resolve() for folder in folders}
@@ -81,8 +81,8 @@ def searched_again(folders: Sequence[Path], output: Path) -> dict[Path, Path]:
 
 
 def assign_targets(found: Search, folder: Path, form: FormatName) -> list[Task]:
-    """A file of its own below ``folder`` for each image's answer: the path below the folder that all images lie in, and
-    another suffix. Images that differ only in their suffix keep it: the masks of ``a.jpg`` and ``a.png`` are
+    """Choose a separate file below ``folder`` for each result: the image's path relative to the common base folder,
+    with another suffix. Images that differ only in their suffix keep it: the masks of ``a.jpg`` and ``a.png`` are
     ``a.jpg.png`` and ``a.png.png``.
     """
     whole = [_path_below(source, found.base) for source in found.sources]
@@ -98,8 +98,8 @@ def assign_targets(found: Search, folder: Path, form: FormatName) -> list[Task]:
 
 
 def _collisions(names: list[Path], whole: list[Path]) -> list[int]:
-    """Of names that are there more than once: those that can still be made longer."""
-    # As some file systems see them.
+    """Indices of the names that occur more than once, and can still be made longer."""
+    # Some file systems ignore case.
     folded = [str(name).casefold() for name in names]
     counts = Counter(folded)
     return [index for index, name in enumerate(folded) if counts[name] > 1 and names[index] != whole[index]]

@@ -1,4 +1,4 @@
-"""What is to be done."""
+"""Plans a run: the images, and the files for their results."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -12,19 +12,19 @@ from app.cli.outputs import STANDARD_OUTPUT, Task, assign_targets, is_file_name,
 from app.cli.report import Failure
 from app.parameters import FormatName
 
-_TAKEN = "is there and is no answer to it; move it away, or make it anew with --overwrite"
+_TAKEN = "exists and is not its result; move it away, or replace it with --overwrite"
 
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """The images and where their answers go.
+    """The images and the files for their results.
 
     Attributes:
-        names: of all images, in the order in which they were named, folders by name.
-        tasks: for each of them, in the same order; where ``looked_up``, for those whose places are not taken.
-        failures: folders that cannot be read, and places that are taken.
+        names: names of all images, in the given order; within a folder, by name.
+        tasks: one task per image, in the same order; after ``looked_up``, only for images whose target is not taken.
+        failures: folders that cannot be read, and targets that are taken.
         left_out: files in folders whose names are not those of images.
-        is_one_answer: whether the place of the one answer was named, and not a folder.
+        is_one_answer: whether the output is the file of a single result, rather than a folder.
     """
 
     names: list[str]
@@ -34,26 +34,26 @@ class Plan:
     is_one_answer: bool
 
     def looked_up(self) -> Self:
-        """The same, with what is finished told, and without what would take the place of something else."""
+        """Check the targets: mark finished tasks, and turn those that would overwrite something else into failures."""
         found = [task.looked_up() for task in self.tasks]
         taken = [Failure(task.file, f"{task.target} {_TAKEN}") for task in found if task.is_taken]
         return replace(self, tasks=[task for task in found if not task.is_taken], failures=[*self.failures, *taken])
 
 
 def make_plan(paths: Sequence[Path], output: Path, form: FormatName, *, is_recursive: bool) -> Plan:
-    """Find the images, and a place for each answer.
+    """Find the images, and choose a file for each result.
 
     Args:
-        paths: of files and folders; ``-`` is standard input.
+        paths: paths of files and folders; ``-`` is standard input.
         output: a folder, a file, or ``-`` for standard output.
-        form: of the answers.
-        is_recursive: whether folders in folders are searched.
+        form: output format.
+        is_recursive: whether subfolders are searched.
 
     Raises:
         typer.BadParameter: the output does not fit the images.
     """
     if output == STANDARD_OUTPUT and (len(paths) != 1 or paths[0].is_dir()):
-        raise typer.BadParameter("standard output, -o -, takes the answer of one image")
+        raise typer.BadParameter("standard output, -o -, takes the result of one image")
     found = search(paths, None if output == STANDARD_OUTPUT else output, is_recursive=is_recursive)
     is_one_answer = output == STANDARD_OUTPUT or is_file_name(output, paths, form)
     tasks = [Task(found.sources[0], output)] if is_one_answer else assign_targets(found, output, form)
@@ -67,7 +67,7 @@ def make_plan(paths: Sequence[Path], output: Path, form: FormatName, *, is_recur
 
 
 def _identity(path: Path) -> tuple[int, int] | None:
-    """Of the file that a path leads to; None if there is none."""
+    """Device and inode of the file at a path; None if there is none."""
     try:
         found = path.stat()
     except OSError:
@@ -79,7 +79,7 @@ def _require_other(target: Path, images: Mapping[tuple[int, int], Path]) -> None
     identity = None if target == STANDARD_OUTPUT else _identity(target)
     if identity is not None and identity in images:
         image = images[identity]
-        raise typer.BadParameter(f"an answer would take the place of the image {image}; name another with -o")
+        raise typer.BadParameter(f"a result would overwrite the image {image}; name another file or folder with -o")
 
 
 def _require_apart(target: Path, searched: Mapping[Path, Path]) -> None:

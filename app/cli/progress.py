@@ -1,4 +1,4 @@
-"""A progress bar on standard error, where there is a terminal."""
+"""A progress bar on standard error, if that is a terminal."""
 
 import sys
 from collections.abc import Callable, Iterator
@@ -7,16 +7,17 @@ from contextlib import contextmanager
 
 @contextmanager
 def progress_bar(total: int, *, is_wanted: bool) -> Iterator[Callable[[float], None]]:
-    """Advances a bar by a number of files, parts of one among them; any thread may.
+    """Show a progress bar. Yields a function that advances it by a number of files, fractions included; any thread may
+    call it.
 
     Args:
         total: number of files.
-        is_wanted: whether to show it, if standard error is a terminal.
+        is_wanted: whether to show the bar if standard error is a terminal.
     """
     if not is_wanted or not sys.stderr.isatty():
         yield lambda _: None
         return
-    # Nobody else needs it.
+    # Imported here, since nothing else needs it.
     from rich.console import Console  # noqa: PLC0415
     from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeRemainingColumn  # noqa: PLC0415
 

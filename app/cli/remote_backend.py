@@ -1,4 +1,4 @@
-"""Has images segmented by a running service."""
+"""Segments images with a running service."""
 
 from pathlib import Path
 from types import TracebackType
@@ -13,20 +13,20 @@ from app.client import ClientError, ServiceConnectionError, ServiceError
 
 
 class RemoteBackend:
-    """A service, by its client.
+    """A service, used through its client.
 
     Args:
-        url: of the service.
-        key_file: with the service's key.
-        request: what is wanted of every image.
+        url: URL of the service.
+        key_file: file with the service's key.
+        request: parameters for all images.
 
     Raises:
-        CannotStartError: the service does not answer, or not us.
+        CannotStartError: the service does not respond, or refuses the request.
     """
 
     def __init__(self, url: str, key_file: Path | None, request: Request) -> None:
         self._request = request
-        # Who has mistyped the address is not to wait; a service that has answered once is waited for.
+        # No retries at first, so that a mistyped address fails at once; a service that has responded once is retried.
         with asking(), connect(url, key_file, retries=0) as client:
             self.digest = str(client.model()["sha256"])
             self.classes = {known.index: NamedClass(known.name, known.color) for known in client.classes()}
@@ -47,7 +47,7 @@ class RemoteBackend:
             raise FileError(error.detail or error.title) from error
         except ServiceConnectionError as error:
             if not self._client.is_ready():
-                raise ServiceGoneError(f"the service answers no more: {error}") from error
+                raise ServiceGoneError(f"the service no longer responds: {error}") from error
             raise FileError(str(error)) from error
         except ClientError as error:
             raise FileError(str(error)) from error

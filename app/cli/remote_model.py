@@ -1,4 +1,4 @@
-"""What a running service says of its weights."""
+"""Descriptions of the weights that a running service uses."""
 
 from pathlib import Path
 from typing import Any
@@ -11,7 +11,7 @@ def remote_classes(url: str, key_file: Path | None) -> dict[str, Any]:
     """The document of ``GET /classes``.
 
     Raises:
-        CannotStartError: the service does not answer, or refuses to.
+        CannotStartError: the service does not respond, or refuses the request.
     """
     with asking(), connect(url, key_file, retries=0) as client:
         return _document(client.classes())
@@ -21,7 +21,7 @@ def remote_model(url: str, key_file: Path | None) -> dict[str, Any]:
     """The document of ``GET /model``, and the classes.
 
     Raises:
-        CannotStartError: the service does not answer, or refuses to.
+        CannotStartError: the service does not respond, or refuses the request.
     """
     with asking(), connect(url, key_file, retries=0) as client:
         return {**client.model(), **_document(client.classes())}

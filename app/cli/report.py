@@ -1,4 +1,4 @@
-"""What a run has done, for people and for scripts."""
+"""The report of a run, for people and for scripts."""
 
 import json
 import threading
@@ -10,18 +10,18 @@ from app.cli.errors import ExitCode
 from app.cli.result import Result
 
 _NAMED = 3
-"""Files that are left out."""
+"""Maximum number of ignored files that the summary names."""
 
 
 @dataclass(frozen=True, slots=True)
 class Success:
-    """A file whose answer is there.
+    """A file that has a result.
 
     Attributes:
-        file: as it was named.
-        output: the answer's.
-        result: what is in it; None of a file that was skipped and not looked at.
-        seconds: that it took; 0 if it was skipped.
+        file: name of the file as given.
+        output: name of the result's file.
+        result: the size and classes in it; None if the file was skipped and its result not read.
+        seconds: processing time; 0 if the file was skipped.
     """
 
     file: str
@@ -32,28 +32,28 @@ class Success:
 
 @dataclass(frozen=True, slots=True)
 class Failure:
-    """A file that has no answer, and why."""
+    """A file without a result, and the reason."""
 
     file: str
     reason: str
 
 
 class Report:
-    """Filled while files are in work, by several threads.
+    """The report of a run. Thread-safe while files are in progress.
 
     Args:
-        files: as they were named, in their order.
-        failures: that are known already.
-        left_out: files that are not looked at, for their names are not those of images.
+        files: names of the files as given, in order.
+        failures: failures known before the run.
+        left_out: files that are ignored because their names are not those of images.
 
     Attributes:
-        digest: of the weights; None if there was nothing to do.
-        done: in this run.
-        skipped: by this run, for they were done before.
-        failures: with their reasons.
-        seconds: that the run took.
-        interrupted: whether somebody ended it.
-        error: why it ended early; None if it did not.
+        digest: SHA-256 of the weights; None if there was nothing to do.
+        done: files done in this run.
+        skipped: files skipped in this run, because they were done before.
+        failures: failed files, with their reasons.
+        seconds: duration of the run.
+        interrupted: whether the user interrupted the run.
+        error: why the run ended early; None if it did not.
     """
 
     def __init__(self, files: Sequence[str], failures: Sequence[Failure] = (), left_out: Sequence[str] = ()) -> None:
@@ -70,7 +70,7 @@ class Report:
         self._order = {file: place for place, file in enumerate(files)}
 
     def add(self, result: Success | Failure, *, is_skipped: bool = False) -> None:
-        """Note what came of a file."""
+        """Add the outcome of a file."""
         with self._lock:
             if isinstance(result, Failure):
                 self.failures.append(result)
@@ -78,19 +78,19 @@ class Report:
                 (self.skipped if is_skipped else self.done).append(result)
 
     def close(self, seconds: float) -> None:
-        """All that was to be done is done, or given up."""
+        """End the run: set its duration and sort the outcomes."""
         self.seconds = seconds
         for results in (self.done, self.skipped, self.failures):
             results.sort(key=self._place)
 
     @property
     def successes(self) -> list[Success]:
-        """Of this run and of those before, in the files' order."""
+        """Successes of this run and of earlier ones, in the files' order."""
         return sorted([*self.done, *self.skipped], key=self._place)
 
     @property
     def remaining(self) -> int:
-        """Number of files that were not tried."""
+        """Number of files that were not attempted."""
         tried = {result.file for results in (self.done, self.skipped, self.failures) for result in results}
         return self.total - len(tried & self._order.keys())
 
@@ -106,7 +106,7 @@ class Report:
         return self._order.get(result.file, -1)
 
     def document(self) -> str:
-        """JSON, for scripts."""
+        """The report as JSON, for scripts."""
         told: dict[str, Any] = {
             "done": [_told(success) for success in self.done],
             "skipped": [{"file": success.file, "output": success.output} for success in self.skipped],
@@ -121,28 +121,28 @@ class Report:
         return json.dumps(told, indent=2)
 
     def failure_lines(self) -> list[str]:
-        """For people: what is not done, and why."""
+        """One line per failed file, with the reason, for people."""
         return [printable(f"failed: {failure.file}: {failure.reason}") for failure in self.failures]
 
     def summary(self) -> str:
-        """For people, a line or two."""
+        """A summary of a few lines, for people."""
         counts = f"{len(self.done)} done, {len(self.skipped)} skipped, {len(self.failures)} failed"
         lines = [f"{counts} in {self.seconds:.1f} s"] if self.total or self.failures else ["there are no images"]
         if len(self.done) == 1 and self.total == 1:
             lines.insert(0, _sentence(self.done[0]))
         if self.skipped:
-            lines.append("skipped are answers that were there already; --overwrite makes them anew")
+            lines.append("skipped images already had a result; --overwrite replaces it")
         if self.left_out:
             named = ", ".join(self.left_out[:_NAMED]) + (", ..." if len(self.left_out) > _NAMED else "")
-            lines.append(f"left out for their names, which are not those of images: {len(self.left_out)} ({named})")
+            lines.append(f"ignored, since their names are not those of images: {len(self.left_out)} ({named})")
         if self.interrupted or self.error is not None:
             reason = "interrupted" if self.error is None else self.error
-            lines.append(f"{reason}: {self.remaining} of {self.total} are left; the same command goes on with them")
+            lines.append(f"{reason}: {self.remaining} of {self.total} are left; the same command continues with them")
         return printable("\n".join(lines))
 
 
 def printable(text: str) -> str:
-    """Names of files may hold what would move a terminal's cursor."""
+    """Escape control characters: file names may contain some that would move a terminal's cursor."""
     return "".join(letter if letter.isprintable() or letter == "\n" else ascii(letter)[1:-1] for letter in text)
 
 

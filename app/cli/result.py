@@ -1,4 +1,4 @@
-"""What came of one image."""
+"""The result of segmenting one image."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -12,11 +12,11 @@ from model.segmentation import ClassShare
 
 @dataclass(frozen=True, slots=True)
 class Result:
-    """The size of an image and what was found in it.
+    """The size of an image and the classes found in it.
 
     Attributes:
-        height, width: of the image.
-        classes: found in it, by index; None where the answer does not tell and nobody wants to know.
+        height, width: size of the image in pixels.
+        classes: the classes found, by index; None if the output does not contain them and they are not needed.
     """
 
     height: int
@@ -40,14 +40,14 @@ class PixelCounter:
 
     def add(self, mask: NDArray[np.uint8]) -> None:
         """Count rows, (rows, width) uint8 class indices."""
-        for row in mask:  # of all at once, bincount would make a copy eight times as large
+        for row in mask:  # for all rows at once, bincount would make a copy eight times as large
             self._counts += np.bincount(row, minlength=256)
 
     def shares(self, classes: Mapping[int, NamedClass]) -> tuple[ClassShare, ...]:
         """The classes found, by index.
 
         Raises:
-            KeyError: a pixel's index is no class.
+            KeyError: a pixel's index belongs to no class.
         """
         total = int(self._counts.sum())
         return tuple(

@@ -1,4 +1,4 @@
-"""Works through images, several at once, and keeps what is done whatever comes."""
+"""Processes images, several at once, and keeps finished results in any case."""
 
 import sys
 import threading
@@ -19,21 +19,21 @@ from app.parameters import FormatName
 from model.files import replacing
 
 _END_S = 5.0
-"""Seconds that running steps have after Ctrl-C; they leave no file behind that looks complete."""
+"""Seconds that running steps get after Ctrl-C; aborted ones leave no file that looks complete."""
 
 
 class _Stopped(BaseException):
-    """Ends the work at hand: not to be taken for its failure."""
+    """Ends the current work without counting as its failure."""
 
 
 class Run:
-    """One pass over a number of images.
+    """One pass over the images.
 
     Args:
-        backend: segments.
-        form: of the answers; those that are finished are read.
-        report: is filled.
-        advance: is called with the files, and parts of one, that are done since the last call.
+        backend: segments the images.
+        form: output format; finished results are read.
+        report: report to fill.
+        advance: called with the number of files, fractions included, done since the last call.
     """
 
     def __init__(self, backend: Backend, form: FormatName, report: Report, advance: Callable[[float], None]) -> None:
@@ -47,10 +47,10 @@ class Run:
         self._stop = threading.Event()
 
     def run(self, tasks: Sequence[Task], jobs: int) -> None:
-        """Do all tasks, ``jobs`` of them at once. Ctrl-C ends it in order, and the report says so."""
+        """Do all tasks, ``jobs`` of them at once. Ctrl-C ends the run gracefully, and the report says so."""
         for task in tasks:
             self._tasks.put(task)
-        # Daemons: one that waits for a service does not keep the process when everybody else has gone.
+        # Daemon threads, so that one that waits for a service does not keep the process alive.
         threads = [threading.Thread(target=self._work, daemon=True) for _ in range(min(jobs, len(tasks)))]
         started = time.monotonic()
         try:
@@ -68,7 +68,7 @@ class Run:
             self._report.close(time.monotonic() - started)
 
     def _heed(self, error: Exception | None) -> None:
-        """What a thread has ended with."""
+        """Report a lost service; raise any other error that has ended a thread."""
         if isinstance(error, ServiceGoneError):
             self._report.error = self._report.error or str(error)
         elif error is not None:
@@ -126,7 +126,7 @@ class Run:
 
 
 class _LateFile:
-    """A file that is made when there is something to write: what fails before leaves nothing."""
+    """A file that is created at the first write, so that an earlier failure leaves no file."""
 
     def __init__(self, path: Path) -> None:
         self._path = path
@@ -150,7 +150,7 @@ class _LateFile:
 def _write_out(part: bytes) -> None:
     rest = memoryview(part)
     try:
-        while rest:  # without a buffer, as PYTHONUNBUFFERED has it, less may be written than was given
+        while rest:  # an unbuffered stream (PYTHONUNBUFFERED) may write only a part
             rest = rest[sys.stdout.buffer.write(rest) :]
     except OSError as error:
         raise FileError(f"standard output cannot be written: {error.strerror}") from error

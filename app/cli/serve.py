@@ -8,28 +8,24 @@ from app.cli.options import DeviceOption, PrecisionOption, WeightsOption, set_se
 
 
 def serve(
-    host: Annotated[
-        str | None, typer.Option(help="Address to listen on; otherwise that of FCN_HOST, or 127.0.0.1.")
-    ] = None,
+    host: Annotated[str | None, typer.Option(help="Address to listen on; default: FCN_HOST, or 127.0.0.1.")] = None,
     port: Annotated[
         int | None,
-        typer.Option(
-            min=0, max=65535, help="Port to listen on, 0 for a free one; otherwise that of FCN_PORT, or 8000."
-        ),
+        typer.Option(min=0, max=65535, help="Port to listen on, 0 for a free one; default: FCN_PORT, or 8000."),
     ] = None,
     workers: Annotated[
-        int | None, typer.Option(min=1, max=256, help="Processes that serve; otherwise that of FCN_WORKERS, or 1.")
+        int | None, typer.Option(min=1, max=256, help="Number of worker processes; default: FCN_WORKERS, or 1.")
     ] = None,
     weights: WeightsOption = None,
     device: DeviceOption = None,
     precision: PrecisionOption = None,
 ) -> None:
-    """Start the service: a page at /, the HTTP reference at /docs.
+    """Start the service: a web page at /, the HTTP reference at /docs.
 
-    Options beat the environment, and all further settings come from it: from
-    the variables FCN_... that the README lists.
+    Options override the environment. All other settings come from the
+    environment variables FCN_... that the README lists.
     """
     set_settings(host=host, port=port, workers=workers, weights=weights, device=device, precision=precision)
-    from app.cli.start import start  # noqa: PLC0415 (the other commands do without)
+    from app.cli.start import start  # noqa: PLC0415 (the other commands do not need it)
 
     start()

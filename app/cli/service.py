@@ -1,4 +1,4 @@
-"""The service that ``--url`` names."""
+"""Connects to the service given by ``--url``."""
 
 import os
 from collections.abc import Iterator
@@ -12,16 +12,16 @@ from app.client import Client, ClientError, ServiceConnectionError, ServiceError
 
 
 def connect(url: str, key_file: Path | None, retries: int = 5) -> Client:
-    """A client, with the key of a file, or of the environment.
+    """Make a client, with the key from a file or from the environment.
 
     Args:
-        url: of the service.
-        key_file: with the key and no more.
-        retries: tries of each request after the first.
+        url: URL of the service.
+        key_file: file that contains only the key; None to use ``FCN_KEY``.
+        retries: maximum number of retries per request.
 
     Raises:
         CannotStartError: the key cannot be read.
-        typer.BadParameter: the address is none.
+        typer.BadParameter: the address is invalid.
     """
     try:
         key = os.environ.get("FCN_KEY") if key_file is None else key_file.read_text().strip()
@@ -35,16 +35,16 @@ def connect(url: str, key_file: Path | None, retries: int = 5) -> Client:
 
 @contextmanager
 def asking() -> Iterator[None]:
-    """What stands between us and the service's first answer is why the command cannot start.
+    """Convert the errors of the first requests to the reason why the command cannot start.
 
     Raises:
-        CannotStartError: the service does not answer, or refuses to.
+        CannotStartError: the service does not respond, or refuses the request.
     """
     try:
         yield
     except ServiceConnectionError as error:
-        raise CannotStartError(f"there is no service: {error}") from error
+        raise CannotStartError(f"the service does not respond: {error}") from error
     except ServiceError as error:
-        raise CannotStartError(f"the service refuses: {error.detail or error.title}") from error
+        raise CannotStartError(f"the service refused the request: {error.detail or error.title}") from error
     except (ClientError, KeyError) as error:
-        raise CannotStartError(f"what answers is no such service: {error}") from error
+        raise CannotStartError(f"the response is not from this service: {error}") from error

@@ -12,10 +12,10 @@ def start() -> None:
     """Serve until a signal; ends the process with the service's exit code."""
     limit_spinning()
     with standard_streams():
-        # Until there is somebody to heed it; by default it ends the process.
+        # Ignore SIGHUP until a handler is installed; by default, it ends the process.
         signal.signal(signal.SIGHUP, signal.SIG_IGN)
         settings = read_settings(ProcessSettings)
-        # PyTorch takes seconds to import, and much memory, and a supervisor does without.
+        # A supervisor does not need PyTorch, whose import takes seconds and much memory.
         if settings.workers > 1:
             from app.server.supervisor import supervise  # noqa: PLC0415
 

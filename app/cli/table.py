@@ -1,4 +1,4 @@
-"""A table of what was found in which image: CSV or Parquet, a row for each class of each image."""
+"""Writes a table of the classes found in each image, CSV or Parquet, with one row per class and image."""
 
 import csv
 import importlib.util
@@ -17,7 +17,7 @@ Row = tuple[str, int, int, int, str, int, float]
 
 
 def require_table(path: Path) -> None:
-    """Check, before the work and not after it, that a table can be written.
+    """Check before the run that the table can be written after it.
 
     Raises:
         typer.BadParameter: its name ends in neither ``.csv`` nor ``.parquet``.
@@ -33,10 +33,10 @@ def require_table(path: Path) -> None:
 
 
 def write_table(path: Path, successes: Iterable[Success]) -> None:
-    """Write the table in one step.
+    """Write the table atomically.
 
     Raises:
-        OSError: it cannot be written.
+        OSError: the table cannot be written.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
     rows = _rows(successes)
@@ -65,7 +65,7 @@ def _rows(successes: Iterable[Success]) -> Iterator[Row]:
 
 
 def _write_csv(path: Path, rows: Iterable[Row]) -> None:
-    # Names of files are bytes, whatever they mean.
+    # File names are bytes in any encoding.
     with path.open("w", encoding="utf-8", errors="surrogateescape", newline="") as file:
         writer = csv.writer(file, lineterminator="\n")
         writer.writerow(COLUMNS)
@@ -84,5 +84,5 @@ def _write_parquet(path: Path, rows: Iterable[Row]) -> None:
 
 
 def _text(name: str) -> str:
-    """Parquet's strings are UTF-8, which names of files need not be."""
+    """Make a file name valid UTF-8, as Parquet requires."""
     return name.encode("utf-8", "surrogateescape").decode("utf-8", "replace")

@@ -1,4 +1,4 @@
-"""The service from Python: ``Client``, and ``AsyncClient`` for asyncio. Needs httpx2, NumPy and Pillow, and no more."""
+"""Python client of the service: ``Client``, and ``AsyncClient`` for asyncio. Needs only httpx2, NumPy and Pillow."""
 
 from app.client.async_client import AsyncClient
 from app.client.client import Client

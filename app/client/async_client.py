@@ -1,4 +1,4 @@
-"""The client for programs with asyncio."""
+"""The client for asyncio."""
 
 import asyncio
 from types import TracebackType
@@ -20,10 +20,10 @@ T = TypeVar("T")
 
 
 class AsyncClient:
-    """``Client`` for asyncio: the same arguments, methods and errors. Tasks of one event loop may share it.
+    """``Client`` for asyncio, with the same arguments, methods and errors. Tasks of one event loop may share it.
 
-    Files are read, and images encoded and decoded, in threads; a task that is cancelled closes its connection, which
-    ends its request in the service, too. `Segmentation.overlay()` computes, and so is for `asyncio.to_thread` as well.
+    It reads files, and encodes and decodes images, in threads. Cancelling a task closes its connection, which also ends
+    the request in the service. `Segmentation.overlay()` blocks, so call it with `asyncio.to_thread`.
     """
 
     def __init__(
@@ -49,7 +49,7 @@ class AsyncClient:
         await self._http.aclose()
 
     async def segment(self, image: ImageInput, tiling: TilingName | None = None) -> Segmentation:
-        """As ``Client.segment``."""
+        """See ``Client.segment``."""
         return await self._run(self._core.segment(image, tiling))
 
     async def segment_bytes(
@@ -61,24 +61,24 @@ class AsyncClient:
         tiling: TilingName | None = None,
         alpha: float | None = None,
     ) -> bytes:
-        """As ``Client.segment_bytes``."""
+        """See ``Client.segment_bytes``."""
         return await self._run(self._core.segment_bytes(image, format, mask, tiling, alpha))
 
     async def classes(self) -> tuple[ClassInfo, ...]:
-        """As ``Client.classes``."""
+        """See ``Client.classes``."""
         return await self._run(self._core.classes())
 
     async def model(self) -> dict[str, Any]:
-        """As ``Client.model``."""
+        """See ``Client.model``."""
         return await self._run(self._core.model())
 
     async def is_ready(self) -> bool:
-        """As ``Client.is_ready``."""
+        """See ``Client.is_ready``."""
         return await self._run(self._core.is_ready())
 
     async def _run(self, steps: Steps[T]) -> T:
         outcome: Outcome = None
-        # What happens between two steps may take seconds: large images are encoded and decoded there.
+        # Encoding and decoding of large images happen between steps, and may take seconds.
         while not isinstance(step := await asyncio.to_thread(advance, steps, outcome), Done):
             outcome = await self._take(step)
         return step.value

@@ -1,4 +1,4 @@
-"""The client for programs with threads, or with nothing of the kind."""
+"""The synchronous client."""
 
 import time
 from types import TracebackType
@@ -20,20 +20,19 @@ T = TypeVar("T")
 
 
 class Client:
-    """Asks a running service. Threads may share one; its connections are kept until it is closed.
+    """A client of a running service. Thread-safe; it keeps its connections until it is closed.
 
-    A full queue, a service that is being started again and a broken connection are waited for and tried again: as long
-    as `Retry-After` says, or else longer from try to try.
+    If the queue is full, the service restarts or a connection breaks, the client retries, after the time in
+    `Retry-After` or with exponential backoff.
 
     Args:
-        url: of the service, as `http://127.0.0.1:8000`; a path before the service's own may follow.
-        key: API key, where the service wants one.
-        timeouts: of each call.
-        retries: tries of each request after the first.
+        url: the service's URL, e.g. `http://127.0.0.1:8000`, optionally with a path prefix.
+        key: API key, if the service requires one.
+        timeouts: timeouts of each call.
+        retries: maximum number of retries per request.
 
     Raises:
-        ValueError: the URL is no address, the key cannot be one, ``retries`` is negative, or the environment's proxy
-            cannot be used.
+        ValueError: the URL or the key is invalid, ``retries`` is negative, or the environment's proxy cannot be used.
     """
 
     def __init__(
@@ -59,20 +58,20 @@ class Client:
         self._http.close()
 
     def segment(self, image: ImageInput, tiling: TilingName | None = None) -> Segmentation:
-        """The class of every pixel of an image.
+        """Predict the class of every pixel of an image.
 
         Args:
-            image: a path, an open file, a file's bytes, a Pillow picture, or a uint8 array, (height, width, 3) RGB or
-                (height, width) grey. Files are sent as they are; pictures and arrays without loss.
-            tiling: how the service cuts it; None is `auto`.
+            image: a path, an open file, a file's bytes, a Pillow image, or a uint8 array, (height, width, 3) RGB or
+                (height, width) grey. Files are sent unchanged, Pillow images and arrays losslessly encoded.
+            tiling: how the service cuts the image; None is `auto`.
 
         Raises:
-            ServiceError: the service refuses the image, or has no room and did not have any in the last try.
-            ServiceConnectionError: no response came, or it broke off, in the last try.
-            ServiceTimeoutError: one of the timeouts has passed.
-            UnexpectedResponseError: what answered is not the service, or the mask is damaged.
+            ServiceError: the service refused the image, or was still unavailable at the last retry.
+            ServiceConnectionError: no response arrived, or an incomplete one, even at the last retry.
+            ServiceTimeoutError: a timeout was exceeded.
+            UnexpectedResponseError: the response is not from this service, or the mask is damaged.
             OSError: the file cannot be read.
-            TypeError, ValueError: the image is none.
+            TypeError, ValueError: the image has an unsupported type, shape or dtype, or no pixels.
         """
         return self._run(self._core.segment(image, tiling))
 
@@ -85,15 +84,15 @@ class Client:
         tiling: TilingName | None = None,
         alpha: float | None = None,
     ) -> bytes:
-        """The service's response as it is, whole.
+        """Segment an image, and return the whole body of the response.
 
         Args:
             image: as in ``segment``.
             format: `png` (palette PNG of class indices), `json`, `overlay` (PNG) or `confidence` (grey PNG, 255 times
                 the winning class's probability).
-            mask: how JSON carries the mask; None is `rows`.
+            mask: how JSON represents the mask; None is `rows`.
             tiling: as in ``segment``.
-            alpha: share of the colours in an overlay, 0..1; None is 0.5.
+            alpha: opacity of the colours in an overlay, 0..1; None is 0.5.
 
         Raises:
             ClientError, OSError, TypeError, ValueError: as in ``segment``.
@@ -101,7 +100,7 @@ class Client:
         return self._run(self._core.segment_bytes(image, format, mask, tiling, alpha))
 
     def classes(self) -> tuple[ClassInfo, ...]:
-        """The classes that the network tells apart, by index; void (255), which no mask has, last.
+        """The network's classes, by index; void (255), which occurs in no mask, is the last.
 
         Raises:
             ClientError: as in ``segment``.
@@ -109,7 +108,7 @@ class Client:
         return self._run(self._core.classes())
 
     def model(self) -> dict[str, Any]:
-        """The document of `GET /model`: the loaded checkpoint, its scores, and what inputs may be.
+        """The document of `GET /model`: the loaded checkpoint, its scores, and the limits on inputs.
 
         Raises:
             ClientError: as in ``segment``.
@@ -117,10 +116,10 @@ class Client:
         return self._run(self._core.model())
 
     def is_ready(self) -> bool:
-        """Whether the service takes requests now; asked once. False as well if nothing answers.
+        """Whether the service accepts requests now, without retries. Also False if it does not respond.
 
         Raises:
-            ServiceError, UnexpectedResponseError: what answers is not the service.
+            ServiceError, UnexpectedResponseError: the response is not from this service.
         """
         return self._run(self._core.is_ready())
 

@@ -1,4 +1,4 @@
-"""How a service is reached: its address, the key, and proxies that stand between."""
+"""Connection settings: the service's address, the key, and proxies."""
 
 from collections.abc import Callable
 from ipaddress import ip_address
@@ -13,15 +13,15 @@ _Http = TypeVar("_Http", httpx2.Client, httpx2.AsyncClient)
 
 
 def open_http(kind: Callable[..., _Http], url: str, key: str | None) -> _Http:
-    """A client of the HTTP library. It takes the environment's proxies, but to this machine, which needs none.
+    """Make a client of the HTTP library. It uses the environment's proxies, except for local addresses.
 
     Args:
-        kind: of client.
+        kind: class of the client.
         url: the service's address.
-        key: API key, where the service wants one.
+        key: API key, if the service requires one.
 
     Raises:
-        ValueError: the key cannot be one, or the environment's proxy cannot be used.
+        ValueError: the key is invalid, or the environment's certificates or proxy cannot be used.
     """
     options = {"base_url": url, "headers": headers(key)}
     try:
@@ -31,7 +31,7 @@ def open_http(kind: Callable[..., _Http], url: str, key: str | None) -> _Http:
             f"the certificates that SSL_CERT_FILE or SSL_CERT_DIR names cannot be used: {error}"
         ) from error
     if is_local(url):
-        # The environment's certificates are the only other thing that it is trusted with.
+        # Ignore the environment, except for its certificates.
         return kind(**options, trust_env=False, verify=certificates)
     try:
         return kind(**options, verify=certificates)
@@ -40,7 +40,7 @@ def open_http(kind: Callable[..., _Http], url: str, key: str | None) -> _Http:
 
 
 def is_local(url: str) -> bool:
-    """Whether an address is this machine's own."""
+    """Whether an address is on this machine."""
     host = httpx2.URL(url).host
     try:
         address = ip_address(host)
@@ -50,7 +50,7 @@ def is_local(url: str) -> bool:
 
 
 def proxy_of(url: str) -> str | None:
-    """The proxy between us and an address, without its password; None if there is none."""
+    """The proxy used for an address, without its password; None if there is none."""
     target = httpx2.URL(url)
     proxies = getproxies()
     proxy = proxies.get(target.scheme) or proxies.get("all")
@@ -60,29 +60,29 @@ def proxy_of(url: str) -> str | None:
 
 
 def require_address(url: str) -> str:
-    """The service's address, if it is one.
+    """Check an address, and return it.
 
     Raises:
-        ValueError: it is none.
+        ValueError: the address is invalid.
     """
     try:
         parsed = httpx2.URL(url)
     except httpx2.InvalidURL as error:
-        raise ValueError(f"{url!r} is no address: {error}") from error
+        raise ValueError(f"{url!r} is not an address: {error}") from error
     if parsed.scheme not in ("http", "https") or not parsed.host:
-        raise ValueError(f"{url!r} is no address of a service: http://HOST:PORT is one")
+        raise ValueError(f"{url!r} is not an address of a service, like http://HOST:PORT")
     return url
 
 
 def headers(key: str | None) -> dict[bytes, bytes]:
-    """Those of every request.
+    """Headers of every request.
 
     Raises:
-        ValueError: the key has characters that no header carries, as the line break at a file's end.
+        ValueError: the key has characters that a header cannot hold, e.g. the line break at a file's end.
     """
     own = {b"User-Agent": f"fcn-segmentation/{__version__}".encode()}
     if key is None:
         return own
     if not key or not key.isprintable() or key != key.strip():
-        raise ValueError("the key is empty, or has line breaks or other characters that no header carries")
+        raise ValueError("the key is empty, or has line breaks or other characters that a header cannot hold")
     return {**own, b"Authorization": f"Bearer {key}".encode()}

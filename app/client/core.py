@@ -1,4 +1,4 @@
-"""What both clients do, as steps."""
+"""The logic that both clients share, as steps."""
 
 import logging
 from dataclasses import dataclass, field
@@ -30,23 +30,23 @@ class Core:
     """The service's HTTP interface.
 
     Attributes:
-        timeouts: of every call.
-        retries: of every call.
-        proxy: between us and the service; None for none.
+        timeouts: timeouts of each call.
+        retries: retries of each request.
+        proxy: proxy used to reach the service; None if there is none.
     """
 
     timeouts: Timeouts
     retries: Retries
     proxy: str | None = None
     _classes: dict[str, tuple[ClassInfo, ...]] = field(default_factory=dict, repr=False)
-    """By the digest of their checkpoint."""
+    """Cached classes, by the digest of their checkpoint."""
 
     def segment(self, image: ImageInput, tiling: TilingName | None) -> Steps[Segmentation]:
-        """The mask travels as the service's palette PNG, and the classes' names on their own, once for each checkpoint.
+        """Request the mask as a palette PNG, and the classes' names separately, once per checkpoint.
 
-        A JSON document with the same PNG in base64 would bring both at once, but it is sent when it is whole: a large
-        image would have to be ready within the service's deadline, and the service would have to hold its mask, which
-        it prices. The PNG of a large image leaves while it is being made, in memory that does not grow with the image.
+        A JSON document with the same PNG in base64 would bring both at once, but it is sent only when it is complete: a
+        large image would have to be ready within the service's deadline, and the service would count the memory for
+        its mask. The PNG of a large image is streamed, in memory that does not grow with the image.
         """
         data = images.encode(image)
         deadline = Deadline(self.timeouts.total_s)
@@ -59,7 +59,7 @@ class Core:
                 request_id = response.headers.get(responses.REQUEST_ID_HEADER)
                 found = shares(mask, classes)
                 return Segmentation(mask, found, digest, request_id, responses.stages(response), data)
-        raise UnexpectedResponseError("the service's weights are not the same from one request to the next")
+        raise UnexpectedResponseError("the service's weights change from one request to the next")
 
     def segment_bytes(
         self,
@@ -89,10 +89,10 @@ class Core:
         return True
 
     def _classes_of(self, digest: str, deadline: Deadline) -> Steps[tuple[ClassInfo, ...] | None]:
-        """The classes of a checkpoint; None if the service has another one now."""
+        """The classes of a checkpoint; None if the service has loaded another one meanwhile."""
         if digest not in self._classes:
             classes = yield from self._ask_classes(deadline)
-            # After the classes: if the weights were replaced before them, this tells.
+            # Requested after the classes, to detect weights that were replaced before them.
             response = yield from self._ask(Request("GET", "/model"), JSON, deadline)
             if responses.document(response).get("sha256") != digest:
                 return None
@@ -107,13 +107,13 @@ class Core:
                 for told in responses.document(response)["classes"]
             )
         except (KeyError, TypeError, ValueError) as error:
-            raise UnexpectedResponseError(f"the response is no table of classes: {error}") from error
+            raise UnexpectedResponseError(f"the response is not a table of classes: {error}") from error
 
     def _post(self, data: bytes, parameters: dict[str, str], media_type: str, deadline: Deadline) -> Steps[Response]:
         return (yield from self._ask(Request("POST", "/segment", parameters, data), media_type, deadline))
 
     def _ask(self, request: Request, media_type: str, deadline: Deadline) -> Steps[Response]:
-        """A whole response, after as many tries as it takes and as there may be."""
+        """Send a request, with retries, and return the complete response."""
         tried = 0
         while True:
             try:
@@ -135,7 +135,7 @@ class Core:
 
 
 def _given(**parameters: object) -> dict[str, str]:
-    """Those that are not None; for the others the service's defaults hold."""
+    """Query parameters that are not None; for the others, the service's defaults apply."""
     return {name: str(value) for name, value in parameters.items() if value is not None}
 
 

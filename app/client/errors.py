@@ -1,28 +1,28 @@
-"""What may go wrong between a client and the service.
+"""Errors of the client.
 
 ClientError
-├── ServiceError                    the service says why it does not do what was asked
-│   └── ServiceUnavailableError     it cannot at the moment; all tries have been used up
-├── ServiceConnectionError          no response came, or not all of one; all tries have been used up
-├── ServiceTimeoutError             one of the limits in ``Timeouts`` has passed
-└── UnexpectedResponseError         what answered is not this service, or the response is damaged
+├── ServiceError                    the service refused the request, and says why
+│   └── ServiceUnavailableError     the service is temporarily unavailable; all retries have failed
+├── ServiceConnectionError          no response, or an incomplete one; all retries have failed
+├── ServiceTimeoutError             a limit in ``Timeouts`` was exceeded
+└── UnexpectedResponseError         the response is damaged, or not from this service
 """
 
 
 class ClientError(Exception):
-    """Base of all errors that clients raise, but for the caller's own: OSError of a file, TypeError and ValueError."""
+    """Base class of all client errors, except the caller's own: OSError of a file, TypeError and ValueError."""
 
 
 class ServiceError(ClientError):
-    """A response with an error.
+    """The service responded with an error.
 
     Attributes:
         status: HTTP status.
-        slug: the problem's stable name, as `not-an-image`; empty if it names none, as proxies do.
-        title: what kind of problem it is.
+        slug: the problem's stable name, e.g. `not-an-image`; empty if there is none, as in a proxy's response.
+        title: the kind of problem.
         detail: what is wrong with this request.
-        request_id: finds the request in the service's log; None if what answered told none.
-        retry_after_s: seconds until another try has a chance; None if that is not known.
+        request_id: the request's ID in the service's log; None if the response has none.
+        retry_after_s: seconds after which a retry may succeed; None if unknown.
     """
 
     def __init__(
@@ -49,16 +49,16 @@ class ServiceError(ClientError):
 
 
 class ServiceUnavailableError(ServiceError):
-    """A problem that passes: the queue is full, the service is starting or shutting down, a proxy does not reach it."""
+    """A temporary problem: the queue is full, the service is starting or shutting down, or a proxy cannot reach it."""
 
 
 class ServiceConnectionError(ClientError):
-    """No response came, or it broke off before its end."""
+    """No response arrived, or it was incomplete."""
 
 
 class ServiceTimeoutError(ClientError):
-    """A limit of ``Timeouts`` has passed; the message names it."""
+    """A limit in ``Timeouts`` was exceeded; the message names it."""
 
 
 class UnexpectedResponseError(ClientError):
-    """The response is not what this service sends."""
+    """The response is damaged, or not one of this service."""

@@ -1,4 +1,4 @@
-"""Images: from what callers have to bytes to send, and from bytes to what can be looked at."""
+"""Encodes the caller's images as bytes to send, and decodes bytes to images to look at."""
 
 import os
 import struct
@@ -15,36 +15,36 @@ from PIL import Image, ImageCms, ImageFile, ImageOps
 
 @runtime_checkable
 class OpenFile(Protocol):
-    """What can be read: a file that is open, a ``BytesIO``, an upload of a web framework, a member of an archive."""
+    """A readable object: an open file, a ``BytesIO``, an upload of a web framework, a member of an archive."""
 
     def read(self) -> bytes:
-        """All that is left of it."""
+        """Read the rest of the file."""
 
 
 ImageInput: TypeAlias = (
     str | os.PathLike[str] | bytes | bytearray | memoryview | OpenFile | Image.Image | NDArray[np.uint8]
 )
-"""A path, an open file, a file's bytes, a Pillow picture, or an array: (height, width, 3) RGB or (height, width) grey,
+"""A path, an open file, a file's bytes, a Pillow image, or an array: (height, width, 3) RGB or (height, width) grey,
 uint8."""
 
 _PNG_MODES = ("1", "L", "LA", "P", "RGB", "RGBA", "I;16")
 _WIDE_MODES = ("I", "F")
 _TIFF_MODES = (*_WIDE_MODES, "CMYK")
-"""Those that PNG has not, or would cut."""
+"""Pillow modes that PNG lacks, or would truncate."""
 
 _STRAIGHT_MODES = {"RGBa": "RGBA", "La": "LA", "PA": "RGBA"}
-"""Those in which PNG has what other modes hold."""
+"""PNG modes that hold the contents of other Pillow modes."""
 
 _WHITES = (1, 255, 65535)
 
 
 def encode(image: ImageInput) -> bytes:
-    """The bytes of an image file: as they are where there is one, without loss where there is none.
+    """The bytes of an image file: a file unchanged, anything else losslessly encoded.
 
     Raises:
         OSError: the file cannot be read.
-        TypeError: no kind of image, or a file that is not open for bytes.
-        ValueError: an array of another type or shape, or a picture without pixels.
+        TypeError: not an image, or a file that is not open in binary mode.
+        ValueError: an array of another dtype or shape, or an image without pixels.
     """
     match image:
         case bytes() | bytearray() | memoryview():
@@ -57,25 +57,27 @@ def encode(image: ImageInput) -> bytes:
             return _encode_picture(ImageOps.exif_transpose(image))
         case OpenFile():
             return _read(image)
-    raise TypeError(f"{type(image).__name__} is no image: a path, a file, bytes, a Pillow picture or a uint8 array is")
+    raise TypeError(
+        f"{type(image).__name__} is not an image; give a path, a file, bytes, a Pillow image or a uint8 array"
+    )
 
 
 def decode(data: bytes) -> Image.Image:
-    """An image file's picture in RGB: upright, and on white where it is transparent, as the service sees it.
+    """Decode an image file to RGB as the service does: upright, and transparency on white.
 
-    Pillow's limit on pixels does not hold: it is the caller's own image, and the service has counted its pixels.
+    Pillow's limit on pixels does not apply: the image is the caller's own, and the service has checked its size.
 
     Raises:
-        ValueError: not of a format that Pillow reads here, or damaged.
+        ValueError: damaged, or of a format that Pillow does not read here.
     """
-    # Image.open() would apply the limit, which is one for the whole process.
+    # Image.open() would apply the limit, which is global to the process.
     Image.init()
     for name in Image.ID:
         factory, accepts = Image.OPEN[name]
         try:
             if accepts is None or accepts(data[:16]) is True:
                 return _upright_rgb(factory(BytesIO(data), ""))
-        except (SyntaxError, IndexError, TypeError, struct.error):  # of plugins: another format
+        except (SyntaxError, IndexError, TypeError, struct.error):  # raised by plugins: another format
             continue
         except OSError as error:
             raise ValueError(f"the {name} image cannot be decoded: {error}") from error
@@ -83,14 +85,14 @@ def decode(data: bytes) -> Image.Image:
 
 
 def _read(file: OpenFile) -> bytes:
-    """All of a file: from its start, if it can go back, wherever it stands after it was written or looked into."""
+    """Read a whole file: from its start if it is seekable, since it may have just been written or inspected."""
     if iscoroutinefunction(file.read):
-        raise TypeError(f"{type(file).__name__}.read() is to be awaited; give what it returns")
+        raise TypeError(f"{type(file).__name__}.read() must be awaited; give its result")
     with suppress(AttributeError, OSError):
         file.seek(0)  # type: ignore[attr-defined]
     data: object = file.read()
     if not isinstance(data, bytes):
-        raise TypeError(f"{type(file).__name__}.read() gives {type(data).__name__}, not bytes; open the file with 'rb'")
+        raise TypeError(f"{type(file).__name__}.read() returns {type(data).__name__}, not bytes; open it with 'rb'")
     return data
 
 
@@ -98,36 +100,36 @@ def _picture(array: NDArray[np.uint8]) -> Image.Image:
     is_image = array.ndim == 2 or (array.ndim == 3 and array.shape[2] == 3)
     if array.dtype != np.uint8 or not is_image or not array.size:
         raise ValueError(
-            f"an array of shape {array.shape} and type {array.dtype} is no image: "
-            "(height, width, 3) RGB or (height, width) grey, uint8, is"
+            f"an array of shape {array.shape} and type {array.dtype} is not an image; "
+            "give (height, width, 3) RGB or (height, width) grey, uint8"
         )
     return Image.fromarray(array)
 
 
 def _encode_picture(picture: Image.Image) -> bytes:
     if not all(picture.size):
-        raise ValueError("the picture has no pixels")
+        raise ValueError("the image has no pixels")
     buffer = BytesIO()
     fit = _fitting(picture)
     if fit.mode in _TIFF_MODES:
         fit.save(buffer, "TIFF", compression="tiff_lzw")
     else:
-        # Sent once and thrown away: the time to compress more is worth more than the bytes.
+        # Sent once and discarded: saving time matters more than saving bytes.
         fit.save(buffer, "PNG", compress_level=1)
     return buffer.getvalue()
 
 
 def _fitting(picture: Image.Image) -> Image.Image:
-    """The same picture in a mode that a file can hold."""
+    """Convert an image to a mode that a file can hold."""
     if picture.mode in (*_PNG_MODES, *_TIFF_MODES):
         return picture
-    if picture.mode.startswith("I;16"):  # in another order of bytes
+    if picture.mode.startswith("I;16"):  # in another byte order
         return Image.fromarray(np.asarray(picture).astype(np.uint16))
     if picture.mode == "LAB":
         return _srgb_of_lab(picture)
     fit = picture.convert(_STRAIGHT_MODES.get(picture.mode, "RGB"))
     if fit.mode == "RGB":
-        fit.info.pop("icc_profile", None)  # which is of the other mode's colours
+        fit.info.pop("icc_profile", None)  # it describes the colours of the former mode
     return fit
 
 

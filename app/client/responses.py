@@ -1,4 +1,4 @@
-"""What a response says."""
+"""Checks responses, and reads their headers and errors."""
 
 import json
 import re
@@ -17,7 +17,7 @@ REQUEST_ID_HEADER = "X-Request-ID"
 PNG, JSON = "image/png", "application/json"
 
 _ENDS = {PNG: b"IEND\xaeB`\x82", JSON: b"}"}
-"""Last bytes of a whole body."""
+"""Last bytes of a complete body, by media type."""
 
 _PASSING = (429, 502, 503)
 _DEADLINE = 504
@@ -27,20 +27,20 @@ _DETAIL_CHARACTERS = 200
 
 
 def require_whole(response: Response, media_type: str) -> None:
-    """Check that a response is what was asked for, from its first byte to its last.
+    """Check that a response is successful, complete and of the expected media type.
 
     Raises:
-        ServiceError: it says why it is not.
-        ServiceConnectionError: it breaks off. A large PNG is sent while it is being made; should that fail, or should a
-            proxy give up, what is there would pass for a picture whose last rows are background.
-        UnexpectedResponseError: it is something else.
+        ServiceError: the response is an error.
+        ServiceConnectionError: the response is incomplete. A large PNG is streamed; if the service or a proxy breaks it
+            off, the received part would pass for an image whose last rows are background.
+        UnexpectedResponseError: the response has another media type.
     """
     if response.status != 200:
         raise _problem(response)
     found = response.headers.get("content-type", "").partition(";")[0].strip().lower()
     if found != media_type:
         raise UnexpectedResponseError(
-            f"the response is {found or 'of no type'}, not {media_type}: is this the service's address?"
+            f"the response has {found or 'no media type'}, not {media_type}: is this the service's address?"
         )
     if not response.body.endswith(_ENDS[media_type]):
         raise ServiceConnectionError(
@@ -49,25 +49,25 @@ def require_whole(response: Response, media_type: str) -> None:
 
 
 def document(response: Response) -> dict[str, Any]:
-    """The JSON object of a whole response.
+    """The JSON object in a complete response.
 
     Raises:
-        UnexpectedResponseError: it is none.
+        UnexpectedResponseError: the body is not a JSON object.
     """
     try:
         found = json.loads(response.body)
     except (ValueError, RecursionError) as error:
-        raise UnexpectedResponseError(f"the response is no JSON: {error}") from error
+        raise UnexpectedResponseError(f"the response is not JSON: {error}") from error
     if not isinstance(found, dict):
-        raise UnexpectedResponseError("the response is no JSON object")
+        raise UnexpectedResponseError("the response is not a JSON object")
     return found
 
 
 def digest(response: Response) -> str:
-    """Of the weights that made a response.
+    """SHA-256 of the weights that made a response.
 
     Raises:
-        UnexpectedResponseError: it does not say.
+        UnexpectedResponseError: the response has no such header.
     """
     if DIGEST_HEADER not in response.headers:
         raise UnexpectedResponseError(f"the response has no {DIGEST_HEADER}: is this the service's address?")
@@ -75,7 +75,7 @@ def digest(response: Response) -> str:
 
 
 def stages(response: Response) -> dict[str, float]:
-    """Milliseconds of each stage, by the Server-Timing header; empty where there is none."""
+    """Milliseconds per stage, from the Server-Timing header; empty if there is none."""
     return {name: float(duration) for name, duration in _STAGE.findall(response.headers.get("server-timing", ""))}
 
 
@@ -86,7 +86,7 @@ def _problem(response: Response) -> ServiceError:
     try:
         told = document(response)
     except UnexpectedResponseError:
-        # A proxy's page, for people.
+        # A proxy's HTML page.
         told = {"detail": response.body[:_DETAIL_CHARACTERS].decode("utf-8", "replace").strip()}
     return kind(
         status=response.status,
@@ -103,7 +103,7 @@ def _slug(kind: str) -> str:
 
 
 def _retry_after_s(headers: httpx2.Headers) -> float | None:
-    """Seconds, or a date, as RFC 9110 has it; None if there is neither."""
+    """Seconds to wait, from the Retry-After header's seconds or date (RFC 9110); None if it has neither."""
     told = headers.get("retry-after", "").strip()
     if told.isdecimal():
         return float(told)

@@ -1,4 +1,4 @@
-"""When a try is followed by another."""
+"""When a request is retried."""
 
 import random
 from dataclasses import dataclass
@@ -11,27 +11,28 @@ _LATENESS = 0.1
 
 @dataclass(frozen=True, slots=True)
 class Retries:
-    """How often, and after which pause. A segmentation changes nothing in the service, so it may be asked for again.
+    """How often a request is retried, and after which pause. Retries are safe: a segmentation changes nothing in the
+    service.
 
     Attributes:
-        number: of tries after the first; 0 for none.
+        number: maximum number of retries.
 
     Raises:
-        ValueError: it is negative.
+        ValueError: ``number`` is negative.
     """
 
     number: int
 
     def __post_init__(self) -> None:
         if self.number < 0:
-            raise ValueError(f"the number of retries is to be 0 or more, not {self.number}")
+            raise ValueError(f"the number of retries must be 0 or more, not {self.number}")
 
     def pause_s(self, error: ServiceUnavailableError | ServiceConnectionError, tried: int) -> float:
-        """Seconds until the next try; what clients were told or found together they do not do together.
+        """Seconds until the next retry, randomised so that clients do not retry at the same moment.
 
         Args:
-            error: of the last try.
-            tried: number of tries before it.
+            error: error of the last attempt.
+            tried: number of retries so far.
         """
         told_s = error.retry_after_s if isinstance(error, ServiceUnavailableError) else None
         if told_s is not None:

@@ -12,7 +12,7 @@ from app.client.errors import UnexpectedResponseError
 from app.client.masks import count_pixels
 
 Color: TypeAlias = tuple[int, int, int]
-"""Red, green, blue, 0..255."""
+"""Red, green, blue, 0..255 each."""
 
 _BACKGROUND = "background"
 _ROWS_AT_ONCE = 256
@@ -20,12 +20,12 @@ _ROWS_AT_ONCE = 256
 
 @dataclass(frozen=True, slots=True)
 class ClassInfo:
-    """A class that the network tells apart, or void.
+    """A class of the network, or void.
 
     Attributes:
-        index: its value in masks.
-        name: what it is called.
-        color: of it in pictures.
+        index: value in masks.
+        name: name of the class.
+        color: colour in images.
     """
 
     index: int
@@ -38,9 +38,9 @@ class ClassShare:
     """A class found in an image.
 
     Attributes:
-        index, name, color: of the class.
-        pixels: number of its pixels, at least 1.
-        fraction: its share of the image, 0..1.
+        index, name, color: as in ``ClassInfo``.
+        pixels: number of pixels, at least 1.
+        fraction: fraction of the image's pixels, 0..1.
     """
 
     index: int
@@ -55,12 +55,11 @@ class Segmentation:
     """The class of every pixel of an image.
 
     Attributes:
-        mask: (height, width), uint8 class indices; of the upright image.
-        classes: those found, by index.
+        mask: (height, width), uint8 class indices of the upright image.
+        classes: the classes found, by index.
         checkpoint: SHA-256 of the weights that made the mask.
-        request_id: finds the request in the service's log.
-        stages: milliseconds of each of the service's stages; empty for large images, whose mask is sent while it is
-            being made.
+        request_id: the request's ID in the service's log.
+        stages: milliseconds per stage of the service; empty for large images, whose mask is streamed.
     """
 
     mask: NDArray[np.uint8] = field(repr=False)
@@ -71,20 +70,20 @@ class Segmentation:
     _image: bytes = field(repr=False)
 
     def overlay(self, alpha: float = 0.5) -> Image.Image:
-        """The colours of the classes over the image that was sent; background stays as it is.
+        """Blend the classes' colours into the image that was sent; background stays unchanged.
 
         Args:
-            alpha: share of the colours, 0..1.
+            alpha: opacity of the colours, 0..1.
 
         Returns:
-            A picture in RGB, of the mask's size.
+            An RGB image of the mask's size.
 
         Raises:
-            ValueError: ``alpha`` is out of range, or the image is of a format that Pillow does not read here; then
-                `segment_bytes(image, format="overlay")` has the service paint it.
+            ValueError: ``alpha`` is out of range, or Pillow does not read the image's format here; in that case, the
+                service can make the overlay: `segment_bytes(image, format="overlay")`.
         """
         if not 0 <= alpha <= 1:
-            raise ValueError(f"alpha is to be 0..1, not {alpha}")
+            raise ValueError(f"alpha must be 0..1, not {alpha}")
         picture = images.decode(self._image)
         height, width = self.mask.shape
         if picture.size != (width, height):
@@ -98,7 +97,7 @@ class Segmentation:
         return picture
 
     def _paint(self) -> tuple[NDArray[np.uint8], NDArray[np.uint8]]:
-        """Of each index the colour, (256, 3), and whether it is painted: 255 or 0."""
+        """Each index's colour, (256, 3) uint8, and whether it is painted, (256,) uint8: 255 or 0."""
         palette, painted = np.zeros((256, 3), dtype=np.uint8), np.zeros(256, dtype=np.uint8)
         for share in self.classes:
             palette[share.index] = share.color
@@ -110,13 +109,13 @@ def shares(mask: NDArray[np.uint8], classes: tuple[ClassInfo, ...]) -> tuple[Cla
     """The classes found in a mask, by index.
 
     Raises:
-        UnexpectedResponseError: the mask has an index that is none of the classes'.
+        UnexpectedResponseError: the mask has an index that belongs to no class.
     """
     by_index = {known.index: known for known in classes}
     found = [(index, pixels) for index, pixels in enumerate(count_pixels(mask)) if pixels]
     unknown = [index for index, _ in found if index not in by_index]
     if unknown:
-        raise UnexpectedResponseError(f"the mask has indices {unknown}, which are none of the service's classes")
+        raise UnexpectedResponseError(f"the mask has indices {unknown}, which are not among the service's classes")
     return tuple(
         ClassShare(index, by_index[index].name, by_index[index].color, pixels, pixels / mask.size)
         for index, pixels in found

@@ -1,6 +1,6 @@
-"""What a client does, apart from doing it: generators that ask for calls and pauses, and are told their outcomes.
+"""The client's logic without I/O: generators that yield calls and pauses, and receive their outcomes.
 
-Whoever runs them, with threads or with asyncio, needs to know nothing else of the service.
+The code that runs them, synchronously or with asyncio, needs to know nothing else about the service.
 """
 
 from collections.abc import Generator, Iterator, Mapping
@@ -18,13 +18,13 @@ T = TypeVar("T")
 
 @dataclass(frozen=True, slots=True)
 class Request:
-    """What is asked of the service.
+    """A request to the service.
 
     Attributes:
-        method: of HTTP.
-        path: below the service's address.
-        params: of the query.
-        content: the body, all of it, so that it can be sent again; None for none.
+        method: HTTP method.
+        path: path relative to the service's address.
+        params: query parameters.
+        content: the whole body, so that it can be sent again; None if there is none.
     """
 
     method: str
@@ -35,7 +35,7 @@ class Request:
 
 @dataclass(frozen=True, slots=True)
 class Call:
-    """A request to be made once, now."""
+    """A request to be sent once, now."""
 
     request: Request
     timeouts: Timeouts
@@ -44,8 +44,8 @@ class Call:
 
     @property
     def arguments(self) -> dict[str, Any]:
-        """Those of the HTTP library's method ``stream``."""
-        # What the bytes are decides, not what they are called.
+        """Arguments for the HTTP library's method ``stream``."""
+        # The service recognises the format by the bytes, not by the Content-Type.
         headers = None if self.request.content is None else {"Content-Type": "application/octet-stream"}
         return {
             "method": self.request.method,
@@ -58,7 +58,7 @@ class Call:
 
     @contextmanager
     def failures_named(self) -> Iterator[None]:
-        """Makes the HTTP library's errors our own."""
+        """Convert the HTTP library's errors to our own."""
         try:
             yield
         except httpx2.ConnectTimeout as error:
@@ -77,7 +77,7 @@ class Call:
 
     @property
     def _way(self) -> str:
-        return "" if self.proxy is None else f" (by the proxy {self.proxy}, which the environment names)"
+        return "" if self.proxy is None else f" (through the proxy {self.proxy}, which the environment names)"
 
     @property
     def _timeout(self) -> httpx2.Timeout:
@@ -92,15 +92,15 @@ class Call:
     def _overdue(self, error: httpx2.TimeoutException) -> str:
         match error:
             case httpx2.WriteTimeout():
-                return f"the service took no part of the image within write_s = {self.timeouts.write_s:g} s"
+                return f"the service accepted no part of the image within write_s = {self.timeouts.write_s:g} s"
             case httpx2.ReadTimeout():
-                return f"no part of a response came within read_s = {self.timeouts.read_s:g} s"
+                return f"no part of a response arrived within read_s = {self.timeouts.read_s:g} s"
         return "no connection became free"
 
 
 @dataclass(frozen=True, slots=True)
 class Response:
-    """A response with all of its body."""
+    """A response with its whole body."""
 
     status: int
     headers: httpx2.Headers
@@ -109,27 +109,27 @@ class Response:
 
 @dataclass(frozen=True, slots=True)
 class Pause:
-    """Time to let pass."""
+    """A time to wait."""
 
     seconds: float
 
 
 @dataclass(frozen=True, slots=True)
 class Done(Generic[T]):
-    """The end, with its result."""
+    """The end of the steps, with their result."""
 
     value: T
 
 
 Step: TypeAlias = Call | Pause
 Outcome: TypeAlias = Response | ClientError | None
-"""A call's response, or the reason why there is none; None after a pause and before the first step."""
+"""A call's response or error; None after a pause and before the first step."""
 
 Steps: TypeAlias = Generator[Step, Response | None, T]
 
 
 def advance(steps: Steps[T], outcome: Outcome) -> Step | Done[T]:
-    """The step that follows this outcome of the last one."""
+    """Pass on the outcome of the last step, and return the next one."""
     try:
         return steps.throw(outcome) if isinstance(outcome, ClientError) else steps.send(outcome)
     except StopIteration as end:

@@ -13,15 +13,15 @@ class Timeouts:
     """Limits in seconds, each more than 0; `math.inf` for none.
 
     Attributes:
-        connect_s: until a connection is there. Only this one is followed by another try.
-        write_s: until the service takes the next part of the image.
-        read_s: until the next part of the response, the first included. The service's own deadline, 120 s, is shorter,
-            so that it is the service that says why.
-        total_s: for all of a call: every try, the waits between them, and the names of the classes. What has begun is
-            given up when the next part of it arrives, or by ``read_s``.
+        connect_s: seconds until a connection is established. Only this timeout leads to a retry.
+        write_s: seconds until the service accepts the next chunk of the image.
+        read_s: seconds until the first or next chunk of the response. The service's own deadline, 120 s, is shorter, so
+            that the service can say why.
+        total_s: seconds for the whole call: all retries, the pauses between them, and the request for the classes'
+            names. A running request is given up when its next chunk arrives, or after ``read_s``.
 
     Raises:
-        ValueError: one is not more than 0.
+        ValueError: a limit is not more than 0.
     """
 
     connect_s: float = 5
@@ -33,7 +33,7 @@ class Timeouts:
         for field in fields(self):
             value = getattr(self, field.name)
             if not value > 0:
-                raise ValueError(f"{field.name} is to be more than 0, not {value}")
+                raise ValueError(f"{field.name} must be more than 0, not {value}")
 
 
 DEFAULT_TIMEOUTS = Timeouts()
@@ -44,7 +44,7 @@ class Deadline:
 
     Args:
         total_s: seconds from now.
-        clock: monotonic seconds.
+        clock: monotonic clock in seconds.
     """
 
     def __init__(self, total_s: float, clock: Callable[[], float] = time.monotonic) -> None:
@@ -57,11 +57,11 @@ class Deadline:
         return self._end - self._clock()
 
     def require(self) -> None:
-        """Raises ServiceTimeoutError if it has passed."""
+        """Raise ServiceTimeoutError if the deadline has passed."""
         if self.left_s <= 0:
             raise ServiceTimeoutError(f"the call took longer than total_s = {self._total_s:g} s")
 
     def bound(self, limit_s: float) -> float | None:
-        """A limit that ends no later than the call; None if neither ends."""
+        """The shorter of a limit and the time left for the call, in seconds; None if both are infinite."""
         shorter = min(limit_s, self.left_s)
         return None if math.isinf(shorter) else max(0.001, shorter)

@@ -1,1 +1,1 @@
-"""The forms in which a segmentation is written: masks, JSON, tensors."""
+"""Output formats of a segmentation: masks, JSON, tensors."""

@@ -13,7 +13,7 @@ from model.labels import Labels
 
 @dataclass(frozen=True, slots=True)
 class ConfidencePng:
-    """A format that is sent while it is being made."""
+    """A streamed format: its rows are sent as they become known."""
 
     suffix: ClassVar[str] = ".confidence.png"
     media_type: ClassVar[str] = "image/png"
@@ -26,7 +26,7 @@ class ConfidencePng:
 
 
 class ConfidenceEncoder:
-    """Writes the confidences, which the bands must have."""
+    """Encodes the confidence, which all bands must have."""
 
     def __init__(self, height: int, width: int, digest: str) -> None:
         self._writer = PngWriter(height, width, {DIGEST_KEY: digest})

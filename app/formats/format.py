@@ -1,4 +1,4 @@
-"""What the service knows of an output format: its media type, its cost, and how it is encoded."""
+"""The interface of an output format: its media type, its cost, and its encoder."""
 
 from typing import Protocol
 
@@ -9,18 +9,18 @@ from model.labels import Labels
 from model.segmentation import Band, Segmentation
 
 Rows = Band | Segmentation
-"""A band of an image, or all of it: both have a mask and, if asked for, the confidence."""
+"""A band of an image, or a whole image: both have a mask and, if requested, the confidence."""
 
 
 class Encoder(Protocol):
     """Encodes one response."""
 
     def write(self, rows: Rows) -> bytes:
-        """Take the next rows, at least one, and return the bytes that are certain now; the last row ends the body."""
+        """Encode the next rows, at least one, and return the bytes that they complete; the last row ends the body."""
 
 
 class Format(Protocol):
-    """A form in which a segmentation is written."""
+    """An output format of a segmentation."""
 
     @property
     def media_type(self) -> str:
@@ -28,18 +28,18 @@ class Format(Protocol):
 
     @property
     def is_streamed(self) -> bool:
-        """Whether its encoder returns bytes before it has the last row."""
+        """Whether the encoder returns bytes before it has the last row."""
 
     @property
     def wants_confidence(self) -> bool:
-        """Whether the confidence of each pixel is to be computed."""
+        """Whether the format needs the confidence of each pixel."""
 
     @property
     def pixel_bytes(self) -> int:
-        """Upper bound of the memory that a pixel of the response takes while it is encoded."""
+        """Upper bound on the bytes of memory per pixel of the response while it is encoded."""
 
     def encoder(self, image: NDArray[np.uint8], labels: Labels, digest: str) -> Encoder:
-        """An encoder of the segmentation of ``image``.
+        """Make an encoder for the segmentation of ``image``.
 
         Args:
             image: (height, width, 3), uint8 RGB.

@@ -39,7 +39,7 @@ _PIXEL_BYTES = {
 
 @dataclass(frozen=True, slots=True)
 class JsonDocument:
-    """A format that is made when the last row is known."""
+    """A format that is encoded once the last row is known."""
 
     mask: MaskEncoding = MaskEncoding.ROWS
 
@@ -84,7 +84,7 @@ def _encoded_mask(segmentation: Segmentation, encoding: MaskEncoding, digest: st
 
 
 def _with_rows(document: dict[str, Any], mask: NDArray[np.uint8]) -> bytes:
-    """The document with the mask's rows, written some at a time: orjson holds Python's lock while it works."""
+    """Write the document with the mask's rows, some rows at a time, since orjson holds the GIL while it works."""
 
     def chunks() -> Iterator[bytes]:
         for top in range(0, len(mask), _ROWS_AT_ONCE):

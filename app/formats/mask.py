@@ -1,4 +1,4 @@
-"""The mask as a palette PNG: the stored value of a pixel is its class index, its colour the class's."""
+"""The mask as a palette PNG: each pixel stores its class index, and the palette holds the classes' colours."""
 
 from dataclasses import dataclass
 from typing import ClassVar
@@ -13,7 +13,7 @@ from model.labels import Labels
 
 @dataclass(frozen=True, slots=True)
 class MaskPng:
-    """A format that is sent while it is being made."""
+    """A streamed format: its rows are sent as they become known."""
 
     suffix: ClassVar[str] = ".png"
     media_type: ClassVar[str] = "image/png"
@@ -26,7 +26,7 @@ class MaskPng:
 
 
 class MaskEncoder:
-    """Writes the classes' indices."""
+    """Encodes class indices."""
 
     def __init__(self, height: int, width: int, labels: Labels, digest: str) -> None:
         self._writer = PngWriter(height, width, {DIGEST_KEY: digest}, labels.palette)

@@ -1,4 +1,4 @@
-"""The formats of ``POST /segment`` and of the command line, by their names."""
+"""The output formats of ``POST /segment`` and of the command line, by name."""
 
 from enum import StrEnum
 
@@ -10,7 +10,7 @@ from app.formats.overlay import OverlayPng
 
 
 class OutputFormat(StrEnum):
-    """What ``POST /segment`` answers with."""
+    """Output formats of ``POST /segment``."""
 
     PNG = "png"
     JSON = "json"
@@ -23,15 +23,15 @@ class OutputFormat(StrEnum):
 
     @property
     def suffix(self) -> str:
-        """Suffix of the names of its files."""
+        """File name suffix."""
         return _CLASSES[self].suffix
 
     def with_parameters(self, mask: MaskEncoding, alpha: float) -> Format:
-        """The format, with the parameters that concern it.
+        """Make the format, with the parameters that apply to it.
 
         Args:
             mask: how JSON carries the mask.
-            alpha: share of the classes' colours in an overlay, 0..1.
+            alpha: opacity of the classes' colours in an overlay, 0..1.
         """
         match self:
             case OutputFormat.JSON:

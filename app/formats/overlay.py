@@ -1,4 +1,4 @@
-"""The classes' colours over the image, as an RGB PNG; background, where the classes name one, stays clear."""
+"""The classes' colours over the image, as an RGB PNG; the background class, if any, stays clear."""
 
 from dataclasses import dataclass
 from io import BytesIO
@@ -18,10 +18,10 @@ _ROWS_AT_ONCE = 64
 
 @dataclass(frozen=True, slots=True)
 class OverlayPng:
-    """A format that is made when the last row is known.
+    """A format that is encoded once the last row is known.
 
     Attributes:
-        alpha: share of the classes' colours, 0..1.
+        alpha: opacity of the classes' colours, 0..1.
     """
 
     alpha: float = 0.5
@@ -59,9 +59,9 @@ class OverlayEncoder:
 
 
 def blend(image: NDArray[np.uint8], mask: NDArray[np.uint8], labels: Labels, alpha: float) -> None:
-    """Lay the colours of a mask, (height, width), over an image, (height, width, 3) uint8 RGB, in place."""
+    """Blend a mask's colours, (height, width), into an image, (height, width, 3) uint8 RGB, in place."""
     weight = np.float32(alpha)
-    # In bands of rows: nothing wider than a byte a channel ever has the image's size.
+    # In bands of rows, so that no full-size array has more than one byte per channel.
     for top in range(0, len(mask), _ROWS_AT_ONCE):
         rows = slice(top, top + _ROWS_AT_ONCE)
         covered = mask[rows] != labels.background_index

@@ -1,4 +1,4 @@
-"""PNG files of one byte a pixel, written while their rows become known.
+"""Writes PNG files of one byte per pixel, row by row.
 
 Source: Portable Network Graphics (PNG) Specification, Third Edition (W3C, 2025).
 """
@@ -21,15 +21,14 @@ _PIXELS_AT_ONCE = 1 << 20
 
 
 class PngWriter:
-    """Takes rows from top to bottom and gives the bytes of the file as they become certain.
+    """Encodes rows from top to bottom, and returns the bytes of the file as they become known.
 
-    Of a mask's rows most bytes equal those above: differences are long runs of zeros, whose lengths alone make files a
-    quarter as large as zlib's usual strategy makes of the rows themselves, as fast.
+    Most bytes of a mask's rows equal those above, so that the differences are long runs of zeros. Run-length encoding
+    of the differences makes files a quarter as large as zlib's default strategy on the rows themselves, and is as fast.
 
     Args:
-        height: height of the image.
-        width: width of the image.
-        text: keys and values of its text chunks.
+        height, width: size of the image in pixels.
+        text: keys and values of the file's text chunks.
         palette: (colours, 3), uint8 RGB; None makes a grey image.
     """
 
@@ -44,7 +43,7 @@ class PngWriter:
         self._compressor = zlib.compressobj(level=1, memLevel=9, strategy=zlib.Z_RLE)
 
     def write(self, rows: NDArray[np.uint8]) -> bytes:
-        """Take the next rows, (rows, width) uint8; the last row ends the file."""
+        """Encode the next rows, (rows, width) uint8; the last row ends the file."""
         at_once = max(1, _PIXELS_AT_ONCE // rows.shape[1])
         data = b"".join(
             self._compressor.compress(self._filtered(rows[top : top + at_once])) for top in range(0, len(rows), at_once)
@@ -59,7 +58,7 @@ class PngWriter:
         return head + (_chunk(b"IDAT", data) if data else b"") + end
 
     def _filtered(self, rows: NDArray[np.uint8]) -> memoryview:
-        """Each row less the one above it, modulo 256, with the number of this filter before it."""
+        """Subtract from each row the one above it, modulo 256, and prepend the filter's number."""
         filtered = np.empty((rows.shape[0], rows.shape[1] + 1), dtype=np.uint8)
         filtered[:, 0] = _UP_FILTER
         np.subtract(rows[0], self._row_above, out=filtered[0, 1:])

@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 
 
 def encode_rle(mask: NDArray[np.bool_]) -> list[int]:
-    """(height, width) bool -> run lengths; they add up to height * width."""
+    """Encode a mask, (height, width) bool, as run lengths, which add up to height * width."""
     flat = mask.ravel(order="F")
     changes = np.flatnonzero(flat[1:] != flat[:-1]) + 1
     edges = np.concatenate(([0], changes, [flat.size]))
@@ -17,10 +17,10 @@ def encode_rle(mask: NDArray[np.bool_]) -> list[int]:
 
 
 def decode_rle(counts: list[int], height: int, width: int) -> NDArray[np.bool_]:
-    """The inverse of ``encode_rle``.
+    """Decode run lengths to a mask, (height, width) bool; the inverse of ``encode_rle``.
 
     Raises:
-        ValueError: the runs do not add up to the size.
+        ValueError: the runs do not add up to height * width.
     """
     if sum(counts) != height * width:
         raise ValueError(f"runs of {sum(counts)} pixels in all do not make a mask of {height} x {width}")

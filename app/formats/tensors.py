@@ -14,17 +14,17 @@ from model.labels import Labels
 from model.segmentation import Segmentation
 
 VERSION_DIGITS = 12
-"""Digits of a checkpoint's digest that name a version."""
+"""Number of digits of a checkpoint's digest that form the version."""
 
 _ROWS_AT_ONCE = 64
 
 _JSON_BYTES = 8
-"""Bytes of a number in JSON and its comma, twice: some rows and all of them."""
+"""Bytes of a JSON number and its comma, counted twice: in a group of rows and in the whole body."""
 
 
 @dataclass(frozen=True, slots=True)
 class Output:
-    """An output that is asked for: ``mask`` or ``confidence``."""
+    """A requested output: ``mask`` or ``confidence``."""
 
     name: str
     is_binary: bool
@@ -34,7 +34,7 @@ class Output:
         return self.name == "confidence"
 
     def tensor(self, segmentation: Segmentation) -> NDArray[np.uint8]:
-        """(height, width), uint8."""
+        """The output's values, (height, width), uint8."""
         if not self.is_confidence:
             return segmentation.mask
         assert segmentation.confidence is not None
@@ -43,12 +43,12 @@ class Output:
 
 @dataclass(frozen=True, slots=True)
 class Tensors:
-    """A format that is made when the last row is known.
+    """A format that is encoded once the last row is known.
 
     Attributes:
         model_name: name of the model in the body.
-        outputs: in the order in which they were asked for.
-        request_id: the client's, if it has one.
+        outputs: requested outputs, in the order of the request.
+        request_id: the client's ID of the request; None if it sent none.
     """
 
     model_name: str
@@ -75,7 +75,7 @@ class Tensors:
         return any(output.is_binary for output in self.outputs)
 
     def json_bytes(self, body_bytes: int, pixels: int) -> int:
-        """How many bytes of the response to an image of so many pixels are JSON."""
+        """Number of JSON bytes in a response of ``body_bytes`` to an image of ``pixels``."""
         return body_bytes - pixels * sum(output.is_binary for output in self.outputs)
 
     def encoder(self, image: NDArray[np.uint8], labels: Labels, digest: str) -> WholeEncoder:
@@ -97,7 +97,7 @@ def _encoded(segmentation: Segmentation, wanted: Tensors, digest: str) -> bytes:
 
 
 def version(digest: str) -> str:
-    """Version of the model, named after its weights: a reload serves another version."""
+    """Version of the model, derived from its weights: reloading other weights changes it."""
     return digest[:VERSION_DIGITS]
 
 
@@ -108,7 +108,7 @@ def _described(output: Output, segmentation: Segmentation) -> Iterator[bytes]:
         yield orjson.dumps({**described, "parameters": {"binary_data_size": tensor.size}})
         return
     yield orjson.dumps(described)[:-1] + b',"data":['
-    for top in range(0, len(tensor), _ROWS_AT_ONCE):  # orjson holds Python's lock while it works
+    for top in range(0, len(tensor), _ROWS_AT_ONCE):  # orjson holds the GIL while it works
         rows = tensor[top : top + _ROWS_AT_ONCE].reshape(-1)
         numbers = orjson.dumps(rows, option=orjson.OPT_SERIALIZE_NUMPY)
         yield numbers[1:-1] if top == 0 else b"," + numbers[1:-1]

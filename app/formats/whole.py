@@ -1,4 +1,4 @@
-"""The encoder of formats that need all rows before they can write the first byte."""
+"""The encoder for formats that need all rows before they can write the first byte."""
 
 from collections.abc import Callable
 
@@ -11,14 +11,13 @@ from model.segmentation import NO_TIME, Segmentation
 
 
 class WholeEncoder:
-    """Collects rows, and encodes the segmentation of all.
+    """Collects all rows, then encodes the whole segmentation.
 
     Args:
-        height: height of the image.
-        width: width of the image.
+        height, width: size of the image in pixels.
         labels: what the class indices mean.
-        encode: makes the body of a segmentation.
-        confidence: whether the rows have it.
+        encode: encodes a segmentation as the body.
+        confidence: whether the rows have the confidence.
     """
 
     def __init__(

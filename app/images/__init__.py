@@ -1,1 +1,1 @@
-"""From the bytes of an image file to its pixels, in processes of their own."""
+"""Decodes image files in separate processes."""

@@ -1,4 +1,4 @@
-"""Image files as ``model.images`` reads them; what is wrong with one is a problem of the request that brought it."""
+"""Reads image files with ``model.images``, and turns its errors into problems of the request."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -32,7 +32,7 @@ def read_header(file: BinaryIO, max_pixels: int) -> Header:
     """As ``model.images.read_header``.
 
     Raises:
-        ProblemError: not an image, or of a format or pixel layout that is not read.
+        ProblemError: not an image, or an unsupported format or pixel layout.
     """
     with _problems():
         return images.read_header(file, max_pixels)
@@ -42,7 +42,7 @@ def decode_image(file: BinaryIO, allocate: Allocate = blank) -> NDArray[np.uint8
     """As ``model.images.decode_image``.
 
     Raises:
-        ProblemError: no image, damaged, of a pixel layout that is not read, or with too little memory for it.
+        ProblemError: not an image, damaged, an unsupported pixel layout, or too little memory for it.
     """
     with _problems():
         return images.decode_image(file, allocate)

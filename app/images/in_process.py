@@ -1,4 +1,4 @@
-"""A decoder without a process of its own, for systems that cannot share memory by its descriptor."""
+"""A decoder in the service's own process, for systems that cannot share memory by descriptor."""
 
 from typing import BinaryIO
 
@@ -10,7 +10,7 @@ from app.images.limits import ResourceLimits
 
 
 class InProcessDecoder:
-    """As ``DecoderProcess``, but a file that crashes it crashes the service, and nothing enforces allowances."""
+    """Like ``DecoderProcess``, but a file that crashes it crashes the service, and nothing enforces the limits."""
 
     id = 0
     is_alive = True

@@ -7,10 +7,10 @@ from dataclasses import dataclass
 from app.images.decode import Header
 
 _OVERHEAD_BYTES = 8 << 20
-"""Bytes that a decoder needs whatever the image's size."""
+"""Bytes that a decoder needs for any image."""
 
 _FILES = 5
-"""Copies of the file held at once while it is read: the received one, one that some decoders make, metadata."""
+"""Copies of the file held at once while it is read: the received one, one made by some decoders, metadata."""
 
 _BYTES_PER_PIXEL: Mapping[str, tuple[int, int, int]] = {
     "JPEG": (5, 8, 8),
@@ -23,9 +23,9 @@ _BYTES_PER_PIXEL: Mapping[str, tuple[int, int, int]] = {
     "AVIF": (8, 15, 17),
     "HEIF": (6, 11, 13),
 }
-"""Bytes a pixel at the peak of decoding, the result included: grey and palette images, colour, and all others.
+"""Bytes per pixel at the peak of decoding, the result included: for grey and palette images, colour, and all others.
 
-Measured with Pillow 13 and pillow-heif 1.8. Pillow itself has 4 bytes of all but grey and palette images.
+Measured with Pillow 13 and pillow-heif 1.8. Pillow itself holds 4 bytes per pixel, except for grey and palette images.
 """
 
 _BYTES_PER_COSTLY_PIXEL: Mapping[str, tuple[int, int, int]] = {
@@ -40,21 +40,21 @@ _COLOR = ("RGB", "YCbCr", "LAB", "HSV")
 
 _ADDRESS_BYTES = 64 << 20
 _ADDRESS_BYTES_PER_PIXEL = 3
-"""Address space that is allocated and not used at the peak: the stacks of threads, the result."""
+"""Address space in bytes that is allocated but not used at the peak: thread stacks, the result."""
 
 _WEBP_BYTES_PER_PIXEL = 8
-"""Address space that WebP's decoder allocates when it is opened, and does not use before it decodes."""
+"""Address space in bytes per pixel that WebP's decoder allocates when it opens a file, and uses only to decode it."""
 
 
 @dataclass(frozen=True, slots=True)
 class TimeLimits:
-    """Processor seconds that an image may take.
+    """CPU seconds that an image may take.
 
     Attributes:
-        header_s: to read its header.
-        image_s: to decode it, whatever its size.
-        megapixel_s: for each million pixels besides; the slowest formats take 0.06.
-        wall_clock_factor: wall-clock seconds allowed for each, for others may have the processors.
+        header_s: seconds to read its header.
+        image_s: fixed seconds to decode an image of any size.
+        megapixel_s: additional seconds per million pixels; the slowest formats take 0.06.
+        wall_clock_factor: wall-clock seconds allowed per CPU second, since other programs may use the processors.
     """
 
     header_s: int = 2
@@ -71,8 +71,8 @@ class ResourceLimits:
     """Limits of a decoder for one file.
 
     Attributes:
-        memory_bytes: address space that it may allocate.
-        processor_s: processor seconds.
+        memory_bytes: address space that the decoder may allocate.
+        processor_s: CPU seconds.
         timeout_s: wall-clock seconds.
     """
 
@@ -82,22 +82,22 @@ class ResourceLimits:
 
 
 class DecoderDiedError(Exception):
-    """A decoder ended before it answered; the message says by which signal."""
+    """A decoder ended before it answered; the message names the signal or exit code."""
 
 
 class DecoderTimeoutError(Exception):
-    """A decoder took longer than it may, as long as the message says, and was ended."""
+    """A decoder exceeded its time limit, which the message names, and was ended."""
 
 
 def decoding_bytes(header: Header, file_bytes: int) -> int:
-    """Estimate of the memory that decoding takes at its peak, the file and the result among it."""
+    """Estimated peak memory of decoding in bytes, including the file and the result."""
     kind = 0 if header.mode in _GREY else 1 if header.mode in _COLOR else 2
     bytes_per_pixel = _BYTES_PER_COSTLY_PIXEL if header.is_costly else _BYTES_PER_PIXEL
     return header_bytes(file_bytes) + header.pixels * (bytes_per_pixel[header.format][kind] + header.extra_bytes)
 
 
 def header_bytes(file_bytes: int) -> int:
-    """Estimate of the memory that reading a header takes at its peak, for files can be nearly all header."""
+    """Estimated peak memory of reading a header in bytes. It grows with the file, which can be nearly all header."""
     return _OVERHEAD_BYTES + _FILES * file_bytes
 
 

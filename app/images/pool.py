@@ -1,7 +1,7 @@
-"""Decoders of images: processes that read what strangers send, so that a file which crashes one harms no other request.
+"""Image decoders: processes that read untrusted files, so that a file that crashes one harms no other request.
 
-Where the system cannot share memory by its descriptor, which Linux alone can, images are decoded in the service's own
-process, without that protection.
+Only Linux can share memory by descriptor; on other systems, images are decoded in the service's own process, without
+that protection.
 """
 
 import logging
@@ -42,7 +42,7 @@ _log = logging.getLogger(__name__)
 
 
 class _MemoryFile(FileIO):
-    """A file in memory that can be handed to a process; the memory is free when it is closed, or nobody knows it."""
+    """A file in memory that can be passed to a process; closing or collecting the object frees the memory."""
 
     def __init__(self, data: bytes) -> None:
         super().__init__(os.memfd_create("image"), "w+b")
@@ -59,7 +59,7 @@ class ImageFile:
         header: the file's header.
         file: the file, in memory.
         file_bytes: size of the file.
-        decode_bytes: estimate of the memory that decoding takes at its peak, the file and the result among it.
+        decode_bytes: estimated peak memory of decoding in bytes, including the file and the result.
     """
 
     def __init__(self, header: Header, file: BinaryIO, file_bytes: int) -> None:
@@ -85,24 +85,25 @@ class ImageFile:
         return self.header.width
 
     def decode(self, decoders: "Decoders", raise_if_cancelled: Callable[[], None]) -> NDArray[np.uint8]:
-        """As ``decoders.decode`` has it."""
+        """Decode the image; see ``Decoders.decode``."""
         return decoders.decode(self, raise_if_cancelled)
 
     def close(self) -> None:
-        """Free the file's memory; when nobody knows the file any more, it is free too."""
+        """Free the file's memory now rather than when the file is garbage-collected."""
         self.file.close()
 
 
 class Decoders:
-    """A number of decoders, each started when it is first wanted, and replaced when it has ended. Thread-safe.
+    """A pool of decoders, each started when first needed, and replaced when it has ended. Thread-safe.
 
     Args:
-        count: images that are read at once; more wait for their turn.
-        max_pixels: the most pixels that an image may have.
-        low_priority: whether other work goes first, by the operating system's priorities.
-        limits: limits of the time that images may take.
+        count: number of images read at once; more wait for their turn.
+        max_pixels: maximum pixels per image.
+        low_priority: whether the decoders run at a low operating-system priority.
+        limits: time limits per image.
         module: the module that decoders run.
-        on_failure: called with ``crashed`` when a decoder has ended over an image, and ``timed_out`` when it was ended.
+        on_failure: called with ``crashed`` when an image has crashed a decoder, and with ``timed_out`` when a decoder
+            was ended because an image took too long.
     """
 
     def __init__(
@@ -135,10 +136,10 @@ class Decoders:
             return [decoder.id for decoder in self._living]
 
     def start(self) -> None:
-        """Start all that are not there yet, rather than when they are first wanted.
+        """Start all decoders now, rather than when they are first needed.
 
         Raises:
-            ProblemError: one cannot be started.
+            ProblemError: a decoder cannot be started.
         """
         with ExitStack() as taken:
             for _ in range(self._count):
@@ -148,7 +149,7 @@ class Decoders:
         """Read an image file's header.
 
         Raises:
-            ProblemError: no image, of a format or pixel layout that is not read, or there is no decoder.
+            ProblemError: not an image, an unsupported format or pixel layout, or no decoder is available.
         """
         try:
             file = _MemoryFile(data) if sys.platform == "linux" else BytesIO(data)
@@ -158,23 +159,23 @@ class Decoders:
         try:
             header = self._try(lambda decoder: decoder.read_header(file, limits))
         except BaseException:
-            # An exception keeps the file as long as somebody keeps its traceback.
+            # The exception's traceback would keep the file in memory.
             file.close()
             raise
         return ImageFile(header, file, len(data))
 
     def decode(self, file: ImageFile, raise_if_cancelled: Callable[[], None] = lambda: None) -> NDArray[np.uint8]:
-        """Decode an image whose header these or other decoders have read.
+        """Decode an image whose header has been read, by this pool or another.
 
         Args:
             file: an image file.
-            raise_if_cancelled: called when its turn has come; what it raises ends the work.
+            raise_if_cancelled: called when the image's turn has come; its exception ends the work.
 
         Returns:
             (height, width, 3), uint8 RGB, read-only.
 
         Raises:
-            ProblemError: damaged, of a pixel layout that is not read, too costly, or there is no decoder.
+            ProblemError: damaged, an unsupported pixel layout, too costly, or no decoder is available.
         """
         pixels = file.header.pixels
         limits = decoding_limits(file.header, file.file_bytes, self._limits)
@@ -186,7 +187,7 @@ class Decoders:
         return self._try(decode)
 
     def close(self) -> None:
-        """End all, whatever they are doing."""
+        """Kill all decoders, even busy ones."""
         with self._lock:
             self._is_closed = True
             for decoder in self._living:
@@ -198,7 +199,7 @@ class Decoders:
         self._starter.shutdown()
 
     def _try(self, work: Callable[[Decoder], _Result]) -> _Result:
-        """Have work done; a second time if the decoder ended, since that need not have been the image's fault."""
+        """Run ``work`` in a decoder; retry once if the decoder died, which need not have been the image's fault."""
         try:
             return self._try_once(work)
         except DecoderDiedError:
@@ -245,7 +246,7 @@ class Decoders:
             except OSError as error:
                 _log.warning("a decoder cannot be started", extra={FIELDS: {"error": str(error)}})
                 decoder = self._start()
-        except (OSError, RuntimeError) as error:  # Python's for a thread that the system refuses
+        except (OSError, RuntimeError) as error:  # RuntimeError: the system refuses a thread
             raise _unavailable(error) from error
         with self._lock:
             self._living.add(decoder)
@@ -268,5 +269,5 @@ class Decoders:
 
 
 def _unavailable(error: Exception) -> ProblemError:
-    detail = f"the system lacks what reading the image takes: {error}"
+    detail = f"the system lacks the resources to read the image: {error}"
     return ProblemError(DECODER_UNAVAILABLE, detail, retry_after_s=1)

@@ -1,4 +1,4 @@
-"""The service's end of a decoder: a process of its own, which may crash or hang and takes nothing with it."""
+"""The service's end of a decoder: a separate process, which may crash or hang without harming the service."""
 
 import fcntl
 import json
@@ -23,7 +23,7 @@ from app.images.worker import MESSAGE_BYTES
 from app.problems import PROBLEMS, ProblemError
 
 _START_S = 60
-"""Seconds until a new process has to be ready; usually 0.2, but on a busy machine others come first."""
+"""Seconds within which a new process must be ready; usually 0.2, but longer on a busy machine."""
 
 _FRUGAL = {
     "OPENBLAS_NUM_THREADS": "1",
@@ -31,21 +31,21 @@ _FRUGAL = {
     "MALLOC_MMAP_THRESHOLD_": str(1 << 20),
     "MALLOC_TRIM_THRESHOLD_": str(4 << 20),
 }
-"""Environment of decoder processes, which keep next to nothing between images."""
+"""Environment variables of decoder processes: they make them keep hardly any memory between images."""
 
 _END_S = 10
-"""Seconds until a process that has closed its end of the socket has to be gone."""
+"""Seconds within which a process must end after it has closed its end of the socket."""
 
 
 class DecoderProcess:
-    """Used by one thread at a time.
+    """A decoder process. Use it from one thread at a time.
 
     Args:
         module: the module that the process runs.
-        max_pixels: the most pixels that an image may have.
+        max_pixels: maximum pixels per image.
 
     Raises:
-        OSError: it cannot be started.
+        OSError: the process cannot be started.
     """
 
     def __init__(self, module: str, max_pixels: int) -> None:
@@ -74,11 +74,11 @@ class DecoderProcess:
         return self._process.poll() is None
 
     def read_header(self, file: BinaryIO, limits: ResourceLimits) -> Header:
-        """The header of an image file.
+        """Read the header of an image file.
 
         Raises:
-            ProblemError: it cannot be read.
-            DecoderDiedError, DecoderTimeoutError: the process has ended over it.
+            ProblemError: the header cannot be read.
+            DecoderDiedError, DecoderTimeoutError: the process crashed on it or took too long, and has ended.
         """
         return Header(**self._ask(limits, file.fileno()))
 
@@ -87,15 +87,15 @@ class DecoderProcess:
 
         Args:
             file: an image file.
-            pixels: number of pixels by the header.
-            limits: limits of the decoder.
+            pixels: number of pixels according to the header.
+            limits: the decoder's limits for this file.
 
         Returns:
-            (height, width, 3), uint8 RGB, read-only. Its memory is free when nobody knows it any more.
+            (height, width, 3), uint8 RGB, read-only, in shared memory that is freed with the array.
 
         Raises:
-            ProblemError: it cannot be decoded.
-            DecoderDiedError, DecoderTimeoutError: the process has ended over it.
+            ProblemError: the image cannot be decoded.
+            DecoderDiedError, DecoderTimeoutError: the process crashed on it or took too long, and has ended.
         """
         with _shared_memory(pixels * 3) as memory:
             size = self._ask(limits, file.fileno(), memory)
@@ -104,11 +104,11 @@ class DecoderProcess:
         return np.frombuffer(mapping, np.uint8, height * width * 3).reshape(height, width, 3)
 
     def kill(self) -> None:
-        """Let the process end, whatever it is doing; any thread may."""
+        """Kill the process, even if it is busy; any thread may call this."""
         self._process.kill()
 
     def end(self) -> None:
-        """Wait until the process has ended."""
+        """Kill the process, and wait until it has ended."""
         self._process.kill()
         self._process.wait()
         self._channel.close()
@@ -146,15 +146,15 @@ def _start(module: str, channel: int, max_pixels: int) -> "subprocess.Popen[byte
         stdin=subprocess.DEVNULL,
         stdout=subprocess.DEVNULL,
         pass_fds=[channel],
-        cwd=Path(__file__).parents[2],  # where the module is found
+        cwd=Path(__file__).parents[2],  # where Python finds the module
         env={**os.environ, **_FRUGAL},
-        start_new_session=True,  # what is typed at the service's terminal is not for it
+        start_new_session=True,  # the terminal's signals are for the service only
     )
 
 
 @contextmanager
 def _shared_memory(size_bytes: int) -> Iterator[int]:
-    """The descriptor of memory whose size nobody can change: what the service reads of it stays there."""
+    """Descriptor of shared memory of sealed size: the decoder cannot shrink it while the service reads it."""
     memory = os.memfd_create("pixels", os.MFD_CLOEXEC | os.MFD_ALLOW_SEALING)
     try:
         os.ftruncate(memory, size_bytes)

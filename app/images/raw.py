@@ -1,4 +1,4 @@
-"""Images that are no files: pixels, which need no decoder."""
+"""Images that arrive as raw pixels and need no decoder."""
 
 from collections.abc import Callable
 from math import prod
@@ -13,13 +13,12 @@ class RawImage:
     """Pixels, row by row from the top, without padding.
 
     Args:
-        pixels: RGB, a byte each.
-        height: height of the image.
-        width: width of the image.
+        pixels: RGB, one byte per channel.
+        height, width: size of the image in pixels.
     """
 
     decode_bytes = 0
-    """Memory that decoding takes: they are where the request's body is."""
+    """Memory in bytes that decoding takes: none, since the pixels lie in the request's body."""
 
     def __init__(self, pixels: bytes | memoryview, height: int, width: int) -> None:
         assert len(pixels) == prod((height, width, 3))
@@ -28,9 +27,9 @@ class RawImage:
         self._pixels: bytes | memoryview = pixels
 
     def decode(self, decoders: Decoders, raise_if_cancelled: Callable[[], None]) -> NDArray[np.uint8]:  # noqa: ARG002
-        """(height, width, 3), uint8 RGB, read-only."""
+        """The image, (height, width, 3), uint8 RGB, read-only."""
         return np.frombuffer(self._pixels, np.uint8).reshape(self.height, self.width, 3)
 
     def close(self) -> None:
-        """Forget the pixels, whose memory is free when nobody else knows them."""
+        """Drop the reference to the pixels."""
         self._pixels = b""

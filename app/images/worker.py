@@ -1,7 +1,7 @@
-"""``python -m app.images.worker``: a process that reads image files for the service, since they may crash
-or hang it.
+"""``python -m app.images.worker``: a process that reads image files for the service, since a file may crash or hang
+its decoder.
 
-It holds nothing but the file at hand, takes no more memory and time than it is allowed, and ends with the service.
+The process holds only the current file, keeps to its limits of memory and time, and ends with the service.
 """
 
 import ctypes
@@ -33,10 +33,10 @@ MESSAGE_BYTES = 1 << 16
 """Maximum message size in bytes."""
 
 _DETAIL_CHARACTERS = 500
-"""Maximum characters of a library's message about a file; some quote the file."""
+"""Maximum characters of a library's error message; some messages quote the file."""
 
 _SMALL_BYTES = 4 << 20
-"""Maximum bytes of pixels whose pages are populated when they are mapped."""
+"""Maximum bytes of an image whose memory pages are populated when they are mapped."""
 
 _SIGNAL_AT_PARENTS_DEATH = 1
 """``PR_SET_PDEATHSIG`` of prctl(2)."""
@@ -48,20 +48,20 @@ DecodeImage = Callable[[BinaryIO, Allocate], NDArray[np.uint8]]
 def run(read_header: ReadHeader = read_header, decode_image: DecodeImage = decode_image) -> None:
     """Answer requests from a socket until its other end is closed.
 
-    The process's arguments are the socket's descriptor and the most pixels that an image may have. A request is an
-    ``ResourceLimits``; with it comes the descriptor of a file whose header is to be read, and, if it is to be decoded,
+    The process's arguments are the socket's descriptor and the maximum pixels per image. A request is a
+    ``ResourceLimits``, sent with the descriptor of the image file and, to decode the image rather than read its header,
     that of memory for its pixels.
 
     Args:
-        read_header: as ``app.images.decode`` has it.
-        decode_image: as ``app.images.decode`` has it.
+        read_header: like ``app.images.decode.read_header``.
+        decode_image: like ``app.images.decode.decode_image``.
     """
     channel, max_pixels = socket.socket(fileno=int(sys.argv[1])), int(sys.argv[2])
     _live_as_long_as_the_service()
     _know_only(FORMATS)
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
     channel.send(b"ready")
-    # Libraries write there whatever they think of a stranger's file.
+    # Libraries write warnings about untrusted files to standard error.
     os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stderr.fileno())
     while True:
         message, descriptors, _, _ = socket.recv_fds(channel, MESSAGE_BYTES, 2)
@@ -83,14 +83,14 @@ def _answer(message: bytes, work: Callable[[], dict[str, Any]]) -> bytes:
     except ProblemError as error:
         answer = {"problem": error.problem.slug, "detail": error.detail[:_DETAIL_CHARACTERS]}
     except MemoryError:
-        answer = {"problem": TOO_COSTLY.slug, "detail": "the image takes more memory than one of its size may"}
+        answer = {"problem": TOO_COSTLY.slug, "detail": "the image needs more memory than its size allows"}
     return json.dumps(answer).encode()
 
 
 def _decode(decode_image: DecodeImage, file: BinaryIO, descriptor: int) -> dict[str, Any]:
-    """Write a file's pixels into memory of the size that its header told."""
+    """Decode a file into shared memory, whose size follows from its header."""
     size_bytes = os.fstat(descriptor).st_size
-    # Pages cost less when they are made together, and memory when they are made as they are filled.
+    # Populating all pages at once is faster; populating each when it is filled saves memory.
     at_once = mmap.MAP_POPULATE if size_bytes <= _SMALL_BYTES else 0
     memory = mmap.mmap(descriptor, size_bytes, mmap.MAP_SHARED | at_once)
     os.close(descriptor)
@@ -106,7 +106,7 @@ def _decode(decode_image: DecodeImage, file: BinaryIO, descriptor: int) -> dict[
 
 @contextmanager
 def limited(limits: ResourceLimits) -> Iterator[None]:
-    """Have allocations above the limits fail, and the process end when its time is over."""
+    """Make allocations above the memory limit fail, and end the process when its CPU time is used up."""
     taken_bytes = int(Path("/proc/self/statm").read_text().split()[0]) * resource.getpagesize()
     _limit(resource.RLIMIT_AS, taken_bytes + limits.memory_bytes)
     _limit(resource.RLIMIT_CPU, math.ceil(time.process_time() + limits.processor_s))
@@ -124,12 +124,14 @@ def _limit(kind: int, value: int) -> None:
 
 
 def _live_as_long_as_the_service() -> None:
-    """It alone ends this process, by closing the socket or with its own death: what it accepted is to be finished."""
+    """Ignore termination signals: only the service ends this process, by closing the socket or by ending itself,
+    since accepted requests must be finished.
+    """
     for ignored in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         signal.signal(ignored, signal.SIG_IGN)
     ctypes.CDLL(None).prctl(_SIGNAL_AT_PARENTS_DEATH, signal.SIGKILL)
     with suppress(OSError):  # some containers forbid it
-        # Where memory runs out, the system is to end this process and not the service.
+        # When memory runs out, the system should kill this process rather than the service.
         Path("/proc/self/oom_score_adj").write_text("1000")
 
 

@@ -1,1 +1,1 @@
-"""What the service tells those who run it: metrics, log, spans."""
+"""Observability of the service: metrics, log, traces."""

@@ -1,4 +1,4 @@
-"""The service's log: one line a request and one an event, as JSON for machines or as text for people."""
+"""The service's log: one line per request or event, as JSON for machines or as text for people."""
 
 import logging
 import sys
@@ -10,11 +10,11 @@ import orjson
 from app.process_settings import LogFormat
 
 FIELDS = "fields"
-"""Attribute of a record that has named values beside its message."""
+"""Attribute of a log record that holds named values besides its message."""
 
 
 class JsonFormatter(logging.Formatter):
-    """A record as one JSON document; what strangers sent is escaped by that."""
+    """Formats a record as one JSON document, which escapes untrusted input."""
 
     def format(self, record: logging.LogRecord) -> str:
         document: dict[str, Any] = {
@@ -30,7 +30,7 @@ class JsonFormatter(logging.Formatter):
 
 
 class TextFormatter(logging.Formatter):
-    """A record as a line; what strangers sent can not begin another."""
+    """Formats a record as one line of text; untrusted input cannot start another line."""
 
     def format(self, record: logging.LogRecord) -> str:
         fields = "".join(f" {name}={_said(value)}" for name, value in getattr(record, FIELDS, {}).items())
@@ -40,7 +40,7 @@ class TextFormatter(logging.Formatter):
 
 
 def log_config(form: LogFormat, level: str) -> dict[str, Any]:
-    """For ``logging.config.dictConfig``, as uvicorn takes it; to standard error."""
+    """Configuration for ``logging.config.dictConfig``, which uvicorn accepts, too; logs go to standard error."""
     is_text = form is LogFormat.TEXT or (form is LogFormat.AUTO and sys.stderr.isatty())
     logger = {"handlers": ["stderr"], "level": level.upper(), "propagate": False}
     return {
@@ -48,9 +48,9 @@ def log_config(form: LogFormat, level: str) -> dict[str, Any]:
         "disable_existing_loggers": False,
         "formatters": {"line": {"()": TextFormatter if is_text else JsonFormatter}},
         "handlers": {"stderr": {"class": "logging.StreamHandler", "formatter": "line", "stream": "ext://sys.stderr"}},
-        # asyncio and others say little, and should say it in the same form.
+        # asyncio and other libraries log little, and should log it in the same format.
         "root": {"handlers": ["stderr"], "level": "WARNING"},
-        # The last two say why traces can't be sent.
+        # The last two log why traces cannot be sent.
         "loggers": dict.fromkeys(("uvicorn", "app", "fastapi", "opentelemetry"), logger),
     }
 

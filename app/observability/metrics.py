@@ -1,4 +1,4 @@
-"""What the service counts, in Prometheus' terms."""
+"""The service's Prometheus metrics."""
 
 import asyncio
 import os
@@ -23,11 +23,10 @@ _SAMPLING_PERIOD_S = 5.0
 
 
 class Metrics:
-    """The measures of one application; a registry of its own keeps applications in one process apart.
+    """The metrics of one application. Each application in a process has its own registry.
 
-    Where several workers share a port, ``PROMETHEUS_MULTIPROC_DIR`` names the folder through which they share their
-    measures too: each worker's exposition is that of all of them, those that have ended included. Gauges are then the
-    sum over the workers that live.
+    Workers that share a port also share their metrics through the folder ``PROMETHEUS_MULTIPROC_DIR``: each worker's
+    exposition covers all workers, including those that have ended. Gauges are the sum over the running workers.
     """
 
     def __init__(self) -> None:
@@ -40,43 +39,43 @@ class Metrics:
         self.request_seconds = self._histogram(
             "fcn_request_seconds", "Time from a request's header to the end of its response.", _REQUEST_BUCKETS, "route"
         )
-        self.refusals = self._counter("fcn_refusals", "Requests answered with a problem, by its slug.", "reason")
+        self.refusals = self._counter("fcn_refusals", "Requests that got a problem, by its slug.", "reason")
         self.client_disconnects = self._counter(
             "fcn_client_disconnects", "Requests whose client disconnected before the response."
         )
         self.aborted_responses = self._counter("fcn_aborted_responses", "Responses aborted after the first byte.")
-        self.send_timeouts = self._counter("fcn_send_timeouts", "Answers given up because the client did not read on.")
+        self.send_timeouts = self._counter("fcn_send_timeouts", "Responses aborted because the client stopped reading.")
 
         self.pixels = self._counter("fcn_pixels", "Pixels segmented.")
         self.megapixels = self._histogram(
-            "fcn_megapixels", "Sizes of the images segmented, in millions of pixels.", _MEGAPIXEL_BUCKETS
+            "fcn_megapixels", "Sizes of the segmented images in millions of pixels.", _MEGAPIXEL_BUCKETS
         )
         self.stage_seconds = self._histogram(
             "fcn_stage_seconds", "Time of each stage of a segmentation.", _STAGE_BUCKETS, "stage"
         )
-        self.batch_images = self._histogram("fcn_batch_images", "Photographs predicted together.", _BATCH_BUCKETS)
+        self.batch_images = self._histogram("fcn_batch_images", "Small images predicted together.", _BATCH_BUCKETS)
 
-        self.connections = self._gauge("fcn_connections", "Connections open.")
-        self.unfinished = self._gauge("fcn_unfinished_requests", "Requests accepted and not finished.")
-        self.waiting = self._gauge("fcn_waiting_requests", "Requests in work or waiting.", "queue")
-        self.waiting_seconds = self._gauge("fcn_waiting_seconds", "Estimated work of those requests.", "queue")
-        self.memory_reserved = self._gauge(
-            "fcn_memory_reserved_bytes", "Memory that admitted images may take.", "queue"
+        self.connections = self._gauge("fcn_connections", "Open connections.")
+        self.unfinished = self._gauge("fcn_unfinished_requests", "Accepted requests that are not finished.")
+        self.waiting = self._gauge("fcn_waiting_requests", "Requests running or waiting.", "queue")
+        self.waiting_seconds = self._gauge(
+            "fcn_waiting_seconds", "Estimated seconds of work of those requests.", "queue"
         )
-        self.memory_limit = self._gauge("fcn_memory_limit_bytes", "Memory that images may take together.", "queue")
-        self.body_bytes = self._gauge("fcn_body_bytes", "Bodies received and held.")
+        self.memory_reserved = self._gauge("fcn_memory_reserved_bytes", "Memory reserved for admitted images.", "queue")
+        self.memory_limit = self._gauge("fcn_memory_limit_bytes", "Maximum memory for all images together.", "queue")
+        self.body_bytes = self._gauge("fcn_body_bytes", "Memory of the bodies held.")
         self.resident = self._gauge("fcn_resident_bytes", "Resident memory of the workers and their decoders.")
         self.memory_bound = self._gauge("fcn_memory_bound_bytes", "Resident memory that the settings allow them.")
         self.device_memory = self._gauge(
-            "fcn_device_memory_bytes", "Memory of the GPU that is allocated, and reserved by PyTorch.", "kind"
+            "fcn_device_memory_bytes", "GPU memory allocated and reserved by PyTorch.", "kind"
         )
 
         self.info = self._gauge(
-            "fcn_info", "Workers that serve with these weights.", "version", "sha256", "precision", "device"
+            "fcn_info", "Workers that use these weights.", "version", "sha256", "precision", "device"
         )
         self.last_start = Gauge(
             "fcn_last_start_timestamp_seconds",
-            "When the youngest worker was started, in Unix time.",
+            "Unix time at which the youngest worker was started.",
             registry=self.registry,
             multiprocess_mode="max",
         )
@@ -88,9 +87,9 @@ class Metrics:
         self._begin()
 
     def loaded(self, *, sha256: str, precision: str, device: torch.device) -> None:
-        """Tell of the weights that are served from now on."""
+        """Record the weights that are used from now on."""
         if self._loaded is not None:
-            # Series of workers that share a folder can't be removed.
+            # In a shared folder, series cannot be removed.
             self.info.labels(*self._loaded).set(0)
         self._device = device
         self._loaded = (__version__, sha256, precision, str(device))
@@ -106,20 +105,20 @@ class Metrics:
         self.decoder_failures.labels(kind).inc()
 
     def sample(self) -> None:
-        """Measure what is not counted as it happens: memory."""
+        """Measure memory, which no event updates."""
         self.resident.set(resident_bytes())
         if self._device is not None and self._device.type == "cuda":
             self.device_memory.labels("allocated").set(torch.cuda.memory_allocated(self._device))
             self.device_memory.labels("reserved").set(torch.cuda.memory_reserved(self._device))
 
     async def sample_regularly(self) -> None:
-        """Sample for as long as the worker lives, for the expositions of others."""
+        """Sample as long as the worker runs, for the other workers' expositions."""
         while True:
             self.sample()
             await asyncio.sleep(_SAMPLING_PERIOD_S)
 
     def exposition(self) -> bytes:
-        """All measures in Prometheus' text format; of all workers."""
+        """The metrics of all workers in Prometheus' text format."""
         self.sample()
         if self._workers_folder is None:
             return generate_latest(self.registry)
@@ -127,11 +126,11 @@ class Metrics:
         MultiProcessCollector(together, self._workers_folder)  # type: ignore[no-untyped-call]
         try:
             return generate_latest(together)
-        except FileNotFoundError:  # meanwhile a worker that could not start was forgotten
+        except FileNotFoundError:  # the files of a worker that could not start have just been removed
             return generate_latest(together)
 
     def _begin(self) -> None:
-        """Series whose labels are known begin at zero, so that their first increase is seen as one."""
+        """Start series with known labels at zero, so that their first increase is visible as one."""
         for reason in PROBLEMS:
             self.refusals.labels(reason)
         for queue in _QUEUES:
@@ -143,7 +142,7 @@ class Metrics:
             self.decoder_failures.labels(kind)
         self.last_start.set(time.time())
         if self._workers_folder is None:
-            # Threads, open files and the like are one process's: of several, the one that happens to answer.
+            # Threads, open files etc. belong to one process: with several workers, to whichever answers.
             ProcessCollector(registry=self.registry)
 
     def _counter(self, name: str, description: str, *labels: str) -> Counter:

@@ -1,4 +1,4 @@
-"""How much memory this process takes, and those that it has started."""
+"""Resident memory of this process and its children."""
 
 import os
 from contextlib import suppress
@@ -8,7 +8,7 @@ _PROCESSES = Path("/proc")
 
 
 def resident_bytes() -> int:
-    """Resident memory of this process and its children; 0 where the system does not tell, as Linux does."""
+    """Resident memory of this process and its children in bytes; 0 on systems other than Linux."""
     return sum(_resident_bytes(process) for process in ("self", *_children()))
 
 

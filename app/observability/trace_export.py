@@ -1,4 +1,4 @@
-"""Where spans go; needs the extra ``otel``, so nobody may import this who can do without."""
+"""Exports spans. Needs the extra ``otel``, so import this module only to send traces."""
 
 from opentelemetry.exporter.otlp.proto.http.trace_exporter import OTLPSpanExporter
 from opentelemetry.sdk.resources import OTELResourceDetector, Resource
@@ -11,7 +11,7 @@ _SERVICE = {"service.name": "fcn-segmentation", "service.version": __version__}
 
 
 def make_provider() -> TracerProvider:
-    """Sends spans as OpenTelemetry's environment variables say, in batches from a thread of its own."""
+    """Make a provider that sends spans in batches from its own thread; OpenTelemetry's environment variables apply."""
     resource = Resource.create(_SERVICE).merge(OTELResourceDetector().detect())
     provider = TracerProvider(resource=resource, shutdown_on_exit=False)
     provider.add_span_processor(BatchSpanProcessor(OTLPSpanExporter()))

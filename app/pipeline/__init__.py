@@ -1,1 +1,1 @@
-"""From an upload to its response: what is admitted, and what is computed when, by which thread."""
+"""From an upload to its response: which requests are admitted, and which thread computes what, and when."""

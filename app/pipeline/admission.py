@@ -9,15 +9,15 @@ from app.pipeline.request import EncodedResponse, SegmentRequest
 
 
 class Admission:
-    """Holds a slot until the request's work has ended, whether its client has disconnected before or reads on after;
-    and memory until both are over. Belongs to the event loop's thread.
+    """Holds a slot until the request's work has ended, even if the client disconnects earlier or reads on afterwards,
+    and memory until both the work and the response have ended. Use it in the event loop's thread only.
 
     Attributes:
-        body: memory of the request's body, and of a small image's response.
-        image: memory of the image and all that is made of it.
+        body: memory for the request's body, and for a small image's response.
+        image: memory for the image and everything computed from it.
         request: the request, once its body is read.
-        work: the task that segments its image.
-        cost: cost of the request, once its image's header is read.
+        work: the task that segments the image.
+        cost: cost of the request, once the image's header is read.
         progress: share of the rows that are encoded, 0..1.
         response: the response, once it is complete.
     """
@@ -43,20 +43,20 @@ class Admission:
         return 0 if self.cost is None else self.cost.work_pixels - self.done_pixels
 
     def cancel(self) -> None:
-        """Stop the work, after the step or band at hand; that which has ended already stays as it is."""
+        """Stop the work after the current step or band; finished work is not affected."""
         if self.request is not None and self.work is not None and not self.work.done():
             self.request.cancelled.set()
             self.work.cancel()
 
     def end_work(self) -> None:
-        """Nobody works on the request any more."""
+        """Record that the work has ended, and close the request."""
         self._is_working = False
         if self.request is not None:
             self.request.close()
         self._free()
 
     def leave(self) -> None:
-        """Nobody reads the response any more."""
+        """Record that the response is no longer being read."""
         self._is_left = True
         self._free()
 
@@ -65,9 +65,9 @@ class Admission:
             self.body.close()
             if self.image is not None:
                 self.image.close()
-            # An exception knows the frames that it went through, and they the request: only what is forgotten here is
-            # free at once, with the image.
+            # An exception's traceback refers to frames, and those to the request: only dropping the references here
+            # frees the image at once.
             self.request = self.work = self.image = None
             if self.response is not None:
-                # The connection keeps what it knows of a request until its next one.
+                # The connection keeps its references to a request until the next one.
                 self.response = replace(self.response, body=b"")

@@ -9,30 +9,30 @@ from model.networks.fcn import ALIGNMENT, aligned
 from model.tiling import Tiling, TilingLimits, sliding_windows
 
 TYPICAL_IMAGE_SIZE = 384, 512
-"""Height and width of a typical small image, as the network sees it; stands for all until some have come."""
+"""Height and width of a typical small image, aligned for the network; assumed until real requests arrive."""
 
 _OVERHEAD_PIXELS = 1 << 14
-"""Fixed cost of any image, in pixels."""
+"""Fixed cost per image, in pixels."""
 
 _IMAGE_BYTES = 3
-"""Bytes of a decoded pixel."""
+"""Bytes per decoded pixel."""
 
 _MASK_BYTES = 1
 
 _WAITING_BYTES = 20_000
-"""Bytes a pixel of a band's width: the rows that layers keep, in float32 (docs/benchmarks.md)."""
+"""Bytes per pixel of a band's width: the rows that layers keep, in float32 (docs/benchmarks.md)."""
 
 WHOLE_BYTES = 180
-"""Bytes a pixel predicted in one pass: the outputs of layers."""
+"""Bytes per pixel of an image predicted in one pass: the layers' activations."""
 
 _OVERLAP_BYTES = 10
-"""Bytes a pixel predicted in sliding windows: their scores, until they are averaged."""
+"""Bytes per pixel of an image predicted in sliding windows: the windows' scores, until they are averaged."""
 
 
 class Size(StrEnum):
     """Size class of an image.
 
-    ``SMALL``: one short pass predicts it. ``LARGE``: it is predicted band by band.
+    ``SMALL``: predicted in one short pass. ``LARGE``: predicted band by band.
     """
 
     SMALL = "small"
@@ -46,7 +46,7 @@ class Cost:
     Attributes:
         size: size class.
         pixels: pixels of the image.
-        work_pixels: pixels that the network sees, padding and overlaps included, plus the fixed cost of any image.
+        work_pixels: pixels that the network computes, padding and overlaps included, plus the fixed cost per image.
         decode_bytes: memory while the image is decoded.
         work_bytes: memory while it is predicted and encoded.
         response_bytes: upper bound of the memory until the response is sent.
@@ -80,15 +80,15 @@ def estimate_cost(
     Args:
         height: pixels.
         width: pixels.
-        decode_bytes: memory that decoding it takes.
-        output: format that the client asked for.
-        tiling: tiling that the client asked for.
+        decode_bytes: memory needed to decode it.
+        output: requested format.
+        tiling: requested tiling.
         limits: how images are cut.
-        max_pixels: the most that an image may have.
+        max_pixels: maximum pixels per image.
 
     Raises:
-        ProblemError: it has no pixels, or too many.
-        TilingError: it cannot be cut in the way asked for.
+        ProblemError: the image has no pixels, or too many.
+        TilingError: the image cannot be cut in the requested way.
     """
     _require_size(height, width, max_pixels)
     way = limits.choose(height, width, tiling)
@@ -107,8 +107,8 @@ def estimate_cost(
 
 
 def _network_bytes(height: int, width: int, way: Tiling, limits: TilingLimits) -> int:
-    """Bytes in the network; not those of small images and of a band, which are in the memory bound: few are predicted
-    at once.
+    """Bytes that the network needs for a large image, besides the current band's activations: the memory bound
+    already includes those, and those of small images, since few are predicted at once.
     """
     padded_height, padded_width = aligned(height), aligned(width)
     match way:

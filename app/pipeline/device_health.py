@@ -6,26 +6,26 @@ import threading
 _logger = logging.getLogger("app")
 
 _FAILURES = 3
-"""Failures in a row after which the device is given up: one that has failed for good fails every time."""
+"""Consecutive failures after which the device counts as broken: a broken device fails every time."""
 
 
 class DeviceHealth:
-    """Counts a device's failures. May be used from several threads."""
+    """Counts a device's failures. Thread-safe."""
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
         self._in_a_row = 0
         self.failure: str | None = None
-        """Why the device is given up; None while it is not. The process ends then, if that does not change soon."""
+        """Why the device counts as broken; None while it works. The process ends unless the device recovers soon."""
 
     def succeeded(self) -> None:
-        """The device has done what was asked of it."""
+        """Record that the device has completed a computation."""
         with self._lock:
             self._in_a_row = 0
             self.failure = None
 
     def failed(self, error: BaseException) -> None:
-        """The device has not, for a reason that lies neither in the image nor in the size of its memory."""
+        """Record that a computation failed for a reason other than the image or a lack of device memory."""
         with self._lock:
             self._in_a_row += 1
             if self._in_a_row >= _FAILURES:

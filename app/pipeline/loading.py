@@ -1,4 +1,4 @@
-"""The segmenter that the settings ask for."""
+"""Loads the segmenter that the settings describe."""
 
 import json
 import os
@@ -14,13 +14,13 @@ from model.segmenter import Segmenter
 from model.tiling import TilingLimits
 
 _SECONDS_NAME = "precision_seconds.json"
-"""File of the first worker's measurements, in the folder that several workers share."""
+"""Name of the file with the first worker's measurements, in the folder that the workers share."""
 
 
 class Loader:
-    """Loads the weights, again for every reload, with one measurement of precisions: the first.
+    """Loads the weights, at the start and for every reload, but measures the precisions only the first time.
 
-    Workers that share a folder share the measurement, too, so that all of them choose alike.
+    Workers that share a folder also share the measurement, so that all of them choose the same precision.
 
     Args:
         settings: weights, device, precision and limits.
@@ -33,10 +33,10 @@ class Loader:
         self._seconds: Seconds | None = None
 
     def load(self) -> Segmenter:
-        """Its golden image has gone through the network, which warms it up.
+        """Load a segmenter and warm it up with its golden image.
 
         Raises:
-            SegmentationError: weights or device cannot be used.
+            SegmentationError: the weights or the device cannot be used.
         """
         settings = self._settings
         limits = TilingLimits(
@@ -61,11 +61,11 @@ class Loader:
             return None
         try:
             return {Precision(name): float(seconds) for name, seconds in json.loads(self._shared.read_text()).items()}
-        except (OSError, ValueError, AttributeError, TypeError):  # none yet, or nothing of ours: it is measured here
+        except (OSError, ValueError, AttributeError, TypeError):  # no file yet, or not ours: measure here
             return None
 
     def _write(self, seconds: Seconds) -> None:
         if self._shared is not None:
-            # Without it every worker measures for itself.
+            # If writing fails, every worker measures for itself.
             with suppress(OSError), replacing(self._shared) as unfinished:
                 unfinished.write_text(json.dumps(seconds))

@@ -1,4 +1,4 @@
-"""Memory that requests share: reserved before it is used, given back after."""
+"""Memory shared by requests: reserved before use, released after it."""
 
 import asyncio
 from collections import deque
@@ -6,14 +6,14 @@ from contextlib import suppress
 
 
 class MemoryFullError(Exception):
-    """So many bytes are not free now."""
+    """The requested number of bytes is not free now."""
 
 
 class MemoryBudget:
-    """Bytes that requests may hold together. Belongs to the event loop's thread.
+    """Bytes that all requests together may hold. Use it in the event loop's thread only.
 
     Args:
-        limit_bytes: the most that may be reserved at once.
+        limit_bytes: maximum that may be reserved at once.
     """
 
     def __init__(self, limit_bytes: int) -> None:
@@ -22,7 +22,7 @@ class MemoryBudget:
         self._waiting: deque[tuple[int, asyncio.Future[None]]] = deque()
 
     async def reserve(self, size_bytes: int) -> "Reservation":
-        """Wait until so many bytes are free, behind those who asked before, and take them.
+        """Wait, first come first served, until ``size_bytes`` are free, and reserve them.
 
         Args:
             size_bytes: at most ``limit_bytes``.
@@ -44,11 +44,11 @@ class MemoryBudget:
         return Reservation(self, size_bytes)
 
     def has_room(self, size_bytes: int) -> bool:
-        """Whether so many bytes are free, and nobody waits for them."""
+        """Whether ``size_bytes`` are free and no request is waiting for memory."""
         return not self._waiting and self.reserved_bytes + size_bytes <= self.limit_bytes
 
     def empty_reservation(self) -> "Reservation":
-        """A reservation of nothing, to be grown."""
+        """A reservation of zero bytes, to be grown later."""
         return Reservation(self, 0)
 
     def _change(self, by_bytes: int) -> None:
@@ -72,20 +72,20 @@ class Reservation:
         self.size_bytes = size_bytes
 
     def grow(self, by_bytes: int) -> None:
-        """Take more, at once or not at all.
+        """Reserve more bytes without waiting.
 
         Raises:
-            MemoryFullError: it is not free.
+            MemoryFullError: they are not free.
         """
         if self._memory.reserved_bytes + by_bytes > self._memory.limit_bytes:
             raise MemoryFullError
         self.resize(self.size_bytes + by_bytes)
 
     def resize(self, size_bytes: int) -> None:
-        """Say what is in use, even if it is more than was free: later ones wait for it then."""
+        """Set the number of bytes in use, even beyond what is free; later reservations then wait."""
         difference, self.size_bytes = size_bytes - self.size_bytes, size_bytes
         self._memory._change(difference)
 
     def close(self) -> None:
-        """Give all of it back."""
+        """Release all of it."""
         self.resize(0)

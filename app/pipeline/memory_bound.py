@@ -1,4 +1,4 @@
-"""How much memory the service may take at most, as it follows from the settings."""
+"""Upper bound on the service's memory, derived from the settings."""
 
 import logging
 from dataclasses import dataclass, replace
@@ -12,41 +12,41 @@ from model.errors import DeviceError
 from model.tiling import TilingLimits
 
 _SMALL_IMAGES = 32
-"""Largest small images that may be decoded at once."""
+"""Number of small images of the maximum size that may be in memory at once."""
 
 _SMALL_IMAGE_BYTES = 16
-"""Bytes a pixel of a small image, decoding and response included."""
+"""Bytes per pixel of a small image, decoding and response included."""
 
 _BASE_BYTES = 1_100_000_000
-"""Python, PyTorch and its libraries, the network, while it is replaced too, and what the allocator keeps."""
+"""Bytes of Python, PyTorch and its libraries, the network, also during a reload, and what the allocator keeps."""
 
 _CUDA_BYTES = 1_500_000_000
-"""CUDA's context and libraries in host memory: an estimate, never measured."""
+"""Host memory of CUDA's context and libraries in bytes: an estimate, never measured."""
 
 _CUDNN_PLAN_BYTES = 200 * 1024
-"""Host memory of a convolution's plan (PyTorch, pull request 169153)."""
+"""Host memory of a convolution's plan in bytes (PyTorch, pull request 169153)."""
 
 _CUDA_THREADS = 3
-"""Threads that keep plans: those of small images, of large ones and of reload."""
+"""Number of threads that keep plans: for small images, for large images and for reloads."""
 
 _DECODER_BYTES = 40_000_000
 """Resident bytes of an idle decoder process."""
 
 _LEAST_LARGE_BYTES = 1 << 27
-"""Memory without which large images would not be worth admitting: that of one of 11 megapixels."""
+"""Minimum memory in bytes with which admitting large images is worthwhile: that of an 11-megapixel image."""
 
 _logger = logging.getLogger("app")
 
 
 @dataclass(frozen=True, slots=True)
 class MemoryBound:
-    """Bytes of resident memory, at most.
+    """Upper bound on resident memory, in bytes.
 
     Attributes:
         base_bytes: the program and the network.
-        decoder_bytes: decoders that are idle, or read a header.
-        working_bytes: what the network computes: small images at once, and a band of a large one.
-        body_bytes: requests' bodies and unsent responses.
+        decoder_bytes: decoders that are idle or read a header.
+        working_bytes: activations of the small images predicted at once and of a large image's band.
+        body_bytes: request bodies and unsent responses.
         small_bytes: small images.
         large_bytes: large images.
     """
@@ -67,10 +67,10 @@ class MemoryBound:
         Args:
             settings: settings of the service.
             decoders: number of decoder processes.
-            headers: number of headers that are read at once.
-            batch_pixels: pixels of small images predicted together; 0 if they are predicted side by side.
-            cores: cores that they are predicted on, side by side.
-            is_cuda: whether the network computes in a memory of its own.
+            headers: number of headers read at once.
+            batch_pixels: pixels of small images predicted together; 0 if each is predicted on a core of its own.
+            cores: number of those cores.
+            is_cuda: whether the network computes in the memory of a GPU.
 
         Raises:
             DeviceError: the limit is too low for these settings.
@@ -104,16 +104,16 @@ class MemoryBound:
 
     @property
     def total_bytes(self) -> int:
-        """Bodies count twice: their chunks are joined, and responses take what they need even where it is not free."""
+        """Bodies count twice: their chunks are joined, and responses take memory even if it is not free."""
         images = self.small_bytes + self.large_bytes
         return self.base_bytes + self.decoder_bytes + self.working_bytes + 2 * self.body_bytes + images
 
     def within(self, limit_bytes: int, max_upload_bytes: int) -> "MemoryBound":
-        """The bound under a memory limit: large images get less together, then bodies.
+        """Lower the bound to a memory limit: large images and bodies get less.
 
         Args:
             limit_bytes: bytes that the process may take.
-            max_upload_bytes: bytes of the largest body, of which two must still find room.
+            max_upload_bytes: bytes of the largest body; two such bodies must still fit.
 
         Raises:
             DeviceError: the rest alone takes more.
@@ -146,5 +146,5 @@ class MemoryBound:
 
 
 def _cuda_bytes() -> int:
-    """Host memory that computing on a GPU takes."""
+    """Bytes of host memory that computing on a GPU needs."""
     return _CUDA_BYTES + _CUDA_THREADS * max_cudnn_plans() * _CUDNN_PLAN_BYTES

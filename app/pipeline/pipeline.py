@@ -1,4 +1,4 @@
-"""The way of every image: open, decode, predict, encode, each step in a bounded thread."""
+"""The steps of every image: open, decode, predict, encode, each in a thread of a bounded pool."""
 
 from collections.abc import AsyncGenerator
 from concurrent.futures import ThreadPoolExecutor
@@ -19,13 +19,13 @@ from app.pipeline.step import finished
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Workers:
-    """Threads, and the decoders that they use."""
+    """A thread pool, and the decoders that its threads use."""
 
     threads: ThreadPoolExecutor
     decoders: Decoders
 
     def close(self) -> None:
-        """Give up what has not started; threads end with the step that they are in."""
+        """Cancel the steps that have not started; each thread ends after its current step."""
         self.threads.shutdown(wait=False, cancel_futures=True)
         self.decoders.close()
 
@@ -35,8 +35,8 @@ class EncodedBand:
     """Rows of a segmentation.
 
     Attributes:
-        mask: (rows, width), uint8 class indices; without rows after work that made none known.
-        chunk: bytes of the response that are certain with these rows; there may be none.
+        mask: (rows, width), uint8 class indices; zero rows if a step of work completed none.
+        chunk: bytes of the response that these rows complete; may be empty.
     """
 
     mask: NDArray[np.uint8]
@@ -44,17 +44,17 @@ class EncodedBand:
 
 
 class Pipeline:
-    """Segments images; how many at once is for its callers to say. Belongs to one event loop.
+    """Segments images; callers limit how many at once. Belongs to one event loop.
 
-    Small images and large ones have workers of their own: a small one never waits for a large one's decoding or
-    encoding.
+    Small and large images have separate workers, so that a small image never waits until a large one is decoded or
+    encoded.
 
     Args:
         scheduler: decides when each band is predicted.
         headers: workers that read headers.
-        small: workers of small images.
-        large: workers of large images.
-        max_pixels: the most pixels that an image may have.
+        small: workers for small images.
+        large: workers for large images.
+        max_pixels: maximum pixels per image.
     """
 
     def __init__(self, scheduler: Scheduler, headers: Workers, small: Workers, large: Workers, max_pixels: int) -> None:
@@ -64,7 +64,7 @@ class Pipeline:
         self._max_pixels = max_pixels
 
     def start_decoders(self) -> None:
-        """Start the processes that the first small images would wait for.
+        """Start the decoder processes now, so that the first small images need not wait for them.
 
         Raises:
             ProblemError: they cannot be started.
@@ -81,7 +81,7 @@ class Pipeline:
         return await finished(self._headers.threads.submit(request.open, self._headers.decoders, self._max_pixels))
 
     async def bands(self, request: SegmentRequest, size: Size) -> AsyncGenerator[EncodedBand, None]:
-        """Segment an opened image, from top to bottom, a bounded amount of work at a time.
+        """Segment an opened image from top to bottom, in bounded steps.
 
         Raises:
             ProblemError: the image is damaged, or the device failed.
@@ -89,7 +89,7 @@ class Pipeline:
         workers = self._workers[size]
         image, encoder = await finished(workers.threads.submit(request.decode, workers.decoders))
         async with aclosing(self._predicted(request, image, size)) as bands:
-            del image  # or what knows this frame would hold it
+            del image  # or every reference to this frame would keep it alive
             async for band in bands:
                 request.predicted(band)
                 chunk = b""
@@ -98,19 +98,19 @@ class Pipeline:
                 yield EncodedBand(band.mask, chunk)
 
     async def trim(self, request: SegmentRequest) -> None:
-        """Free a large image, and return its memory to the operating system; not in the event loop's thread, for it
-        takes tens of milliseconds.
+        """Free a large image and return its memory to the operating system. Runs in a worker thread, since it takes
+        tens of milliseconds.
         """
 
         def trim() -> None:
             request.forget_pixels()
             trim_heap()
 
-        with suppress(RuntimeError):  # it is closed: the process ends
+        with suppress(RuntimeError):  # the pool is closed: the process is ending
             await finished(self._workers[Size.LARGE].threads.submit(trim))
 
     def close(self) -> None:
-        """Give up what has not started; threads end with the step or band they are in."""
+        """Cancel the work that has not started; each thread ends after its current step or band."""
         self.scheduler.close()
         for workers in {self._headers, *self._workers.values()}:
             workers.close()

@@ -1,4 +1,4 @@
-"""The weights file, read again while the service serves."""
+"""Reloads the weights file while the service handles requests."""
 
 import asyncio
 import threading
@@ -16,9 +16,9 @@ class Reloader:
     """Loads one segmenter at a time.
 
     Args:
-        load: makes a segmenter of the weights file as it is now; raises SegmentationError.
+        load: loads a segmenter from the current weights file; raises SegmentationError.
         scheduler: predicts the golden image.
-        keep_thread: whether the loading thread stays: cuDNN does not free a thread's plans with the thread.
+        keep_thread: whether to keep the loading thread: cuDNN does not free a thread's plans when the thread ends.
     """
 
     def __init__(self, load: Callable[[], Segmenter], scheduler: Scheduler, *, keep_thread: bool) -> None:
@@ -29,13 +29,13 @@ class Reloader:
         self._thread: ThreadPoolExecutor | None = None
 
     async def load(self) -> Segmenter:
-        """A segmenter that is warmed up.
+        """Load a segmenter and warm it up.
 
         Raises:
             SegmentationError: the file cannot be used.
         """
         async with self._lock:
-            # One core, so that there is no second team of OpenMP's threads.
+            # One core, to avoid a second OpenMP thread team.
             thread = self._thread or single_core_thread_pool("reload", 1)
             try:
                 segmenter = await finished(thread.submit(self._load))
@@ -51,6 +51,6 @@ class Reloader:
             return segmenter
 
     def close(self) -> None:
-        """Let the thread end."""
+        """End the loading thread."""
         if self._thread is not None:
             self._thread.shutdown(wait=False)

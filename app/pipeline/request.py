@@ -1,4 +1,4 @@
-"""What a client asks for, and how long each stage of it has taken."""
+"""A client's request, and the time that each of its stages has taken."""
 
 import threading
 import time
@@ -30,7 +30,7 @@ class EncodedResponse:
         body: bytes in the output format; empty if they were sent in chunks.
         pixels: pixels of the image.
         stages: seconds spent on each stage, in order.
-        digest: SHA-256 of the weights that made it.
+        digest: SHA-256 of the weights.
     """
 
     body: bytes
@@ -40,12 +40,13 @@ class EncodedResponse:
 
 
 class SegmentRequest:
-    """An image, and what is wanted of it. ``open``, ``decode`` and ``encode`` run in worker threads, in this order.
+    """An image and the parameters of its request. ``open``, ``decode`` and ``encode`` run in worker threads, in this
+    order.
 
     Args:
         image: an image file, or pixels.
         output: the format of the response.
-        segmenter: the request's own, whatever is served when its turn comes.
+        segmenter: the segmenter to use, even if a reload replaces it before the request's turn.
         tiling: how the image is cut.
     """
 
@@ -56,7 +57,7 @@ class SegmentRequest:
         self.segmenter = segmenter
         self.tiling = tiling
         self.cancelled = threading.Event()
-        """Set when the client has disconnected; work stops after the step or band at hand."""
+        """Set when the client has disconnected; work stops after the current step or band."""
         self.pixel_bytes = RAW_PIXEL_BYTES if isinstance(image, RawImage) else FILE_PIXEL_BYTES
         self._received: bytes | RawImage | None = image
         self._image: ImageFile | RawImage | None = None
@@ -67,7 +68,7 @@ class SegmentRequest:
         self._timings = NO_TIME
 
     def open(self, decoders: Decoders, max_pixels: int) -> Cost:
-        """Read the image's header, and estimate the cost of all the rest.
+        """Read the image's header, and estimate the cost of the request.
 
         Raises:
             ProblemError, TilingError: the image cannot be segmented.
@@ -84,7 +85,10 @@ class SegmentRequest:
         return cost
 
     def decode(self, decoders: Decoders) -> tuple[NDArray[np.uint8], Encoder]:
-        """The image, (height, width, 3) uint8 RGB, and an encoder of its segmentation.
+        """Decode the image.
+
+        Returns:
+            The image, (height, width, 3) uint8 RGB, and an encoder for its segmentation.
 
         Raises:
             ProblemError: the image is damaged.
@@ -99,7 +103,7 @@ class SegmentRequest:
         return image, encoder
 
     def encode(self, encoder: Encoder, rows: Rows) -> bytes:
-        """The bytes of the response that are certain with the next rows."""
+        """Encode the next rows, and return the bytes of the response that they complete."""
         self.raise_if_cancelled()
         started = time.perf_counter()
         chunk = encoder.write(rows)
@@ -107,11 +111,11 @@ class SegmentRequest:
         return chunk
 
     def predicted(self, rows: Rows) -> None:
-        """Add the time that rows took."""
+        """Add the time spent on predicting rows."""
         self._timings += rows.timings
 
     def response(self, body: bytes, pixels: int) -> EncodedResponse:
-        """The response, when the last band is encoded."""
+        """The complete response; call after the last band is encoded."""
         stages = {
             "decode": self._decode_s,
             "preprocess": self._timings.preprocess_s,
@@ -124,11 +128,11 @@ class SegmentRequest:
         return EncodedResponse(body, pixels, {"queue": max(0.0, waited_s), **stages}, digest)
 
     def forget_pixels(self) -> None:
-        """Free the decoded image, if nobody else knows it."""
+        """Drop the reference to the decoded image."""
         self._pixels = None
 
     def close(self) -> None:
-        """Free the image; after the last step."""
+        """Free the image; call after the last step."""
         self._received = self._pixels = None
         if self._image is not None:
             self._image.close()

@@ -1,4 +1,4 @@
-"""Decides what the device computes next, of all requests."""
+"""Decides which request's work the device computes next."""
 
 import asyncio
 import logging
@@ -30,18 +30,18 @@ from model.tiling import Tiling
 _logger = logging.getLogger("app")
 
 _MAX_BATCH_IMAGES = 32
-"""Maximum number of small images in one pass."""
+"""Maximum number of small images in one forward pass."""
 
 _Result = TypeVar("_Result")
 
 
-class Cancelled(Exception):  # noqa: N818 (no error: nobody waits for the result any more)
-    """Work was left out because nobody waits for it."""
+class Cancelled(Exception):  # noqa: N818 (not an error: the client has disconnected)
+    """Work was skipped because its client has disconnected."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class _SmallImage:
-    """An image that waits to be predicted in one pass."""
+    """An image that waits to be predicted in one forward pass."""
 
     segmenter: Segmenter
     image: NDArray[np.uint8]
@@ -54,11 +54,11 @@ class _SmallImage:
         return aligned(self.image.shape[0]), aligned(self.image.shape[1])
 
     def is_like(self, other: "_SmallImage") -> bool:
-        """Whether both can be predicted together."""
+        """Whether both can be predicted in one batch."""
         return (self.segmenter, self.size, self.confidence) == (other.segmenter, other.size, other.confidence)
 
     def is_wanted(self) -> bool:
-        """Whether somebody waits for the result still; from now on it can't be cancelled."""
+        """Whether the result is still awaited; from now on it cannot be cancelled."""
         if not self.result.set_running_or_notify_cancel():
             return False
         if self.cancelled.is_set():
@@ -70,21 +70,22 @@ class _SmallImage:
 class Scheduler:
     """Decides what is computed when, and by which threads.
 
-    Small images, which one pass predicts, are predicted in the order of asking: one with all cores if no other is
-    there, else each on a core of its own, side by side, which does more in the same time. On a GPU those of one size
-    that wait are predicted together. Large images are predicted a band at a time, in turn, but for their first rows,
-    which they make one after another: round robin would delay every first row. Their thread has a low priority, so
-    that small images hardly notice them, and gets what is left and no less than a quarter.
+    Small images are predicted in one forward pass each, first come first served. A single one uses all cores; several
+    run in parallel, each on one core, which gives a higher throughput. On a GPU, waiting small images of the same size
+    form a batch. Large images are predicted band by band, round robin, except for their first rows, which are
+    predicted one image after another, since round robin would delay every first row. The thread of large images has a
+    low priority, so that it hardly slows down small images: it gets the remaining processor time, but at least a
+    quarter.
 
     Args:
-        all_cores: one thread, that predicts with all cores: the one that has loaded and warmed up the segmenter, for
-            OpenMP slows down as soon as two threads have helpers of their own.
-        metrics: counts.
-        batch_pixels: maximum pixels of small images predicted together; 0 if they are predicted side by side.
-        cores: number of CPU cores on which small images are predicted side by side.
-        keep_threads: whether the thread of large images stays when there are none: cuDNN keeps its plans per thread,
+        all_cores: single-thread executor that predicts with all cores. Its thread must have loaded and warmed up the
+            segmenter, since OpenMP slows down as soon as two threads have thread teams of their own.
+        metrics: metrics to update.
+        batch_pixels: maximum pixels of a batch of small images; 0 if each is predicted on a core of its own.
+        cores: number of CPU cores for small images predicted in parallel.
+        keep_threads: whether to keep the thread of large images when there are none: cuDNN keeps its plans per thread,
             and does not free them when a thread ends.
-        large_images: thread that predicts large images; without it they have one of a low priority.
+        large_images: executor for large images; None creates a low-priority thread.
     """
 
     def __init__(
@@ -123,18 +124,18 @@ class Scheduler:
         """Predict a small image when its turn has come.
 
         Args:
-            segmenter: predicts.
+            segmenter: the request's segmenter.
             image: (height, width, 3), uint8 RGB.
-            cancelled: set when nobody waits for it any more; the future then ends with ``Cancelled``, and work on it
-                stops between two layers.
-            confidence: also give the winning classes' probabilities.
+            cancelled: set when the client has disconnected; work then stops between two layers, and the future raises
+                ``Cancelled``.
+            confidence: also compute the winning classes' probabilities.
 
         Returns:
-            The prediction, or a ProblemError if the device failed.
+            A future of the prediction; it raises ProblemError if the device failed.
         """
         small = _SmallImage(segmenter, image, confidence, cancelled)
         with self._lock:
-            # Those that nobody waits for any more would be left out in their turn; their pixels are not to wait for it.
+            # Cancelled images would be skipped at their turn anyway; dropping them now frees their pixels.
             self._waiting = deque(other for other in self._waiting if not other.result.cancelled())
             self._waiting.append(small)
             self._start()
@@ -149,11 +150,11 @@ class Scheduler:
         *,
         confidence: bool = False,
     ) -> AsyncGenerator[Band, None]:
-        """Predict an image band by band; waits for a turn for each.
+        """Predict an image band by band; each band waits for its turn.
 
         Raises:
-            TilingError: it cannot be predicted that way.
-            Cancelled: nobody waited for it when its turn came.
+            TilingError: the image cannot be cut in the requested way.
+            Cancelled: the client had disconnected when a band's turn came.
             ProblemError: the device failed.
         """
         bands = segmenter.bands(image, tiling=tiling, confidence=confidence)
@@ -174,7 +175,7 @@ class Scheduler:
                     yield band
 
     def close(self) -> None:
-        """Give up what has not started."""
+        """Cancel the work that has not started."""
         with self._lock:
             self._is_open = False
             self._start()
@@ -184,7 +185,9 @@ class Scheduler:
 
     @contextmanager
     def _slow_thread(self) -> Iterator[ThreadPoolExecutor]:
-        """The thread of large images. It is there while there are any: see ``all_cores`` and ``keep_threads``."""
+        """The thread of large images. It lives only while there are any, because of OpenMP and cuDNN: see ``all_cores``
+        and ``keep_threads``.
+        """
         with self._lock:
             if self._slow is None:
                 self._slow = thread_pool("slow", 1, low_priority=True)
@@ -200,7 +203,7 @@ class Scheduler:
                     self._slow = None
 
     def _start(self) -> None:
-        """Start what there are cores for."""
+        """Start waiting images on free cores."""
         while self._waiting and not self._is_open:
             self._waiting.popleft().result.cancel()
         while self._waiting and self._busy_cores < self._core_count:
@@ -213,7 +216,7 @@ class Scheduler:
             threads.submit(self._predict, batch, cores)
 
     def _take_batch(self) -> list[_SmallImage]:
-        """The small image that has waited longest, and on a GPU others like it; none if nobody waits for it."""
+        """The small image that has waited longest, plus similar ones on a GPU; cancelled ones are left out."""
         first = self._waiting.popleft()
         height, width = first.size
         alike = [other for other in self._waiting if other.is_like(first)]
@@ -235,7 +238,7 @@ class Scheduler:
                 small.result.set_result(outcome)
 
     def _outcomes(self, batch: Sequence[_SmallImage]) -> list[Segmentation | BaseException]:
-        """Of one pass if the device has memory for it, else of halves."""
+        """Results of one forward pass, or of two half batches if the device is out of memory."""
         first = batch[0]
         images = [small.image for small in batch]
 
@@ -256,7 +259,7 @@ class Scheduler:
         return [*self._outcomes(batch[:half]), *self._outcomes(batch[half:])]
 
     def _on_device(self, compute: Callable[[], _Result]) -> _Result:
-        """What the device computes; its failures are counted and become problems, faults of images pass."""
+        """Run ``compute``. Device failures are counted and become problems; the image's errors are raised unchanged."""
         try:
             result = compute()
         except (Cancelled, SegmentationError):
@@ -266,7 +269,7 @@ class Scheduler:
         else:
             self.health.succeeded()
             return result
-        # Outside of the handler, where the failed pass is no longer referred to, its memory can be given back.
+        # Outside the handler nothing refers to the failed pass any more, so that its memory can be freed.
         torch.cuda.empty_cache()
         raise problem
 
@@ -287,12 +290,12 @@ class Scheduler:
 
 
 def _batch_size(waiting: int, most: int) -> int:
-    """The greatest power of two in both, at least 1: cuDNN plans, and keeps its plan, for every size of a batch."""
+    """The largest power of two within both limits, at least 1: cuDNN makes and keeps a plan for every batch size."""
     return 1 << (max(1, min(waiting, most, _MAX_BATCH_IMAGES)).bit_length() - 1)
 
 
 def _drop_tracebacks(error: BaseException | None) -> None:
-    """Of an error and of those it came from: their frames hold the failed pass's activations."""
+    """Drop the tracebacks of an error and of its causes: their frames hold the failed pass's activations."""
     while error is not None:
         error.__traceback__ = None
         error = error.__cause__ or error.__context__

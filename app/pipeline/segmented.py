@@ -1,4 +1,4 @@
-"""A response that can be sent, complete or while it is being made."""
+"""A response to be sent, either complete or while it is still being computed."""
 
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
@@ -7,20 +7,20 @@ from typing import Self
 from app.pipeline.request import EncodedResponse
 
 _SLICE_BYTES = 1 << 16
-"""Bytes of a complete response that are sent at a time: the rest is not copied before the client has read them."""
+"""Maximum bytes per chunk of a complete response: the rest is not copied before the client has read the chunk."""
 
 
-class ResponseAborted(Exception):  # noqa: N818 (no error to report: the client has its status already)
-    """A response ends early: its first chunks were sent when computing the others failed."""
+class ResponseAborted(Exception):  # noqa: N818 (not reported as an error: the client has its status already)
+    """The response ends early: computing the rest failed after its first chunks were sent."""
 
 
 @dataclass(frozen=True, slots=True)
 class Segmented:
-    """A response.
+    """A response, complete or streamed.
 
     Attributes:
-        chunks: its body.
-        complete: all of it, and how it was made; None while it is still being made.
+        chunks: the body.
+        complete: the whole response and its timings; None while it is still being computed.
     """
 
     chunks: AsyncIterator[bytes]
@@ -28,7 +28,7 @@ class Segmented:
 
     @classmethod
     def of(cls, complete: EncodedResponse) -> Self:
-        """A response that is complete."""
+        """Wrap a complete response."""
         return cls(_slices(complete.body), complete)
 
 

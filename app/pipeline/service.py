@@ -1,4 +1,4 @@
-"""Admits requests, has them segmented while their clients wait, and ends in order."""
+"""Admits requests, segments their images while clients wait, and shuts down gracefully."""
 
 import asyncio
 import logging
@@ -35,19 +35,19 @@ _LARGE_AT_ONCE = 8
 _HEADERS_AT_ONCE = 2
 
 _CUDA_BATCH_PIXELS = 1 << 23
-"""Default pixels of a batch on a GPU: some forty small images."""
+"""Default pixels per batch on a GPU: some forty small images."""
 
 
 class Service:
-    """One segmenter and the requests that want it. All methods run in the event loop's thread.
+    """One segmenter and its requests. All methods run in the event loop's thread.
 
     Args:
         settings: settings of the service.
-        segmenter: the segmenter that serves until a reload.
-        all_cores: the thread that has loaded it.
+        segmenter: the segmenter to use until a reload.
+        all_cores: single-thread executor that loaded the segmenter.
         metrics: metrics of this process.
-        load: makes a segmenter of the weights file as it is now; raises SegmentationError.
-        seconds_per_pixel: seconds that the segmenter takes for a pixel, as measured at the start.
+        load: loads a segmenter from the current weights file; raises SegmentationError.
+        seconds_per_pixel: the segmenter's seconds per pixel, measured at the start.
     """
 
     def __init__(
@@ -94,11 +94,11 @@ class Service:
 
     @property
     def failure(self) -> str | None:
-        """Why the process should be ended; None while it works."""
+        """Why the process should end; None while the device works."""
         return self._pipeline.scheduler.health.failure
 
     def start_decoders(self) -> None:
-        """Start the processes that the first small images would wait for.
+        """Start the decoder processes now, so that the first small images need not wait for them.
 
         Raises:
             ProblemError: they cannot be started.
@@ -107,11 +107,11 @@ class Service:
 
     @contextmanager
     def admit(self, announced_bytes: int = 0, pixel_bytes: float = FILE_PIXEL_BYTES) -> Iterator[Admission]:
-        """Admit a request, from its header to the end of its response; leaving cancels what is not finished.
+        """Admit a request, from its header to the end of its response; leaving the context cancels unfinished work.
 
         Args:
-            announced_bytes: Content-Length; 0 without one.
-            pixel_bytes: upper bound of the body's bytes per pixel of a small image.
+            announced_bytes: Content-Length; 0 if there is none.
+            pixel_bytes: upper bound on the body's bytes per pixel of a small image.
 
         Raises:
             ProblemError: the service is draining, or the queue is full.
@@ -133,15 +133,15 @@ class Service:
             self._update_metrics()
 
     def reserve(self, admission: Admission, more_bytes: int) -> None:
-        """Reserve memory for a part of a request's body, which has arrived.
+        """Reserve memory for a chunk of a request's body that has arrived.
 
         Raises:
-            ProblemError: there is none.
+            ProblemError: the memory is not free.
         """
         try:
             admission.body.grow(more_bytes)
         except MemoryFullError as error:
-            detail = f"the bodies that are held have {self._bodies.limit_bytes} bytes, and no more are allowed"
+            detail = f"all bodies held together may have at most {self._bodies.limit_bytes} bytes"
             raise refusal(detail, self._queues[Size.SMALL].wait_s) from error
         self._metrics.body_bytes.set(self._bodies.reserved_bytes)
 
@@ -149,12 +149,12 @@ class Service:
         """Segment an image.
 
         Args:
-            request: the image, and what is wanted of it.
+            request: the image and its parameters.
             admission: the request's admission.
-            gone: ends when the client has disconnected.
+            gone: task that ends when the client disconnects.
 
         Returns:
-            The response, complete or as soon as its first chunk is known; or None if the client went first.
+            The response, complete or as soon as its first chunk is known; None if the client disconnected first.
 
         Raises:
             ProblemError, TilingError: the image cannot be segmented, or not in time.
@@ -162,7 +162,7 @@ class Service:
         queue = self._likely_queue(admission.body.size_bytes, request.pixel_bytes)
         queue.require_room()
         expected = ExitStack()
-        expected.enter_context(queue.expecting())  # at once: a task begins later, and others come before
+        expected.enter_context(queue.expecting())  # now: the task starts later, after others
         chunks: asyncio.Queue[bytes | None] = asyncio.Queue()
         admission.request = request
         admission.work = work = asyncio.create_task(self._work(request, admission, expected, chunks))
@@ -183,16 +183,16 @@ class Service:
             raise ProblemError(DEADLINE, f"the response was not ready within {deadline_s:g} s")
         finally:
             first.cancel()
-            del work  # or an exception would know this frame, and it the exception, until they are collected
+            del work  # or an exception and this frame would refer to each other until they are garbage-collected
 
     async def reload(self) -> str:
-        """Serve the weights file as it is now. Requests that are in work, or wait, are answered with the old weights.
+        """Load the current weights file and use it. Running and waiting requests keep the old weights.
 
         Returns:
             The SHA-256 of the file.
 
         Raises:
-            SegmentationError: it cannot be used; the old weights serve on.
+            SegmentationError: the file cannot be used; the service keeps the old weights.
         """
         try:
             self.segmenter = await self._reloader.load()
@@ -204,7 +204,7 @@ class Service:
         return self.segmenter.checkpoint.digest
 
     async def drain(self) -> None:
-        """Take nothing new; wait until everything accepted is finished, at most ``drain_timeout_s``."""
+        """Refuse new requests, and wait until the accepted ones are finished, at most ``drain_timeout_s``."""
         self.draining = True
         try:
             async with asyncio.timeout(self._settings.drain_timeout_s):
@@ -213,7 +213,7 @@ class Service:
             pass
 
     def close(self) -> None:
-        """Give up what has not started; threads end with the step or band they are in."""
+        """Cancel the work that has not started; each thread ends after its current step or band."""
         self._reloader.close()
         self._pipeline.close()
 
@@ -254,7 +254,7 @@ class Service:
     async def _encoded(
         self, request: SegmentRequest, admission: Admission, cost: Cost, chunks: "asyncio.Queue[bytes | None]"
     ) -> EncodedResponse:
-        """The response. Its chunks are queued, and not asked for: a slow reader must not hold the image's memory."""
+        """Compute the response. Chunks are queued without waiting: a slow client must not hold the image's memory."""
         is_streamed = cost.size is Size.LARGE and request.output.is_streamed
         body, pixels = b"", 0
         async with aclosing(self._pipeline.bands(request, cost.size)) as bands:
@@ -264,7 +264,7 @@ class Service:
                 if band.chunk and is_streamed:
                     chunks.put_nowait(band.chunk)
                 elif band.chunk:
-                    body = band.chunk  # that of the last rows; those before have none
+                    body = band.chunk  # only the last rows have a chunk
         admission.progress = 1.0
         return request.response(body, pixels)
 
@@ -276,7 +276,7 @@ class Service:
         chunks: "asyncio.Queue[bytes | None]",
         gone: "asyncio.Task[None]",
     ) -> AsyncIterator[bytes]:
-        """The deadline is for each chunk: how long all of them take is for the client to say, by the image's size."""
+        """Yield the chunks. The deadline applies to each of them: the client's image decides how long all take."""
         gone.add_done_callback(lambda _: chunks.put_nowait(None))
         while chunk is not None:
             yield chunk
@@ -299,7 +299,7 @@ class Service:
             raise ResponseAborted(f"its next chunk was not ready within {self._settings.deadline_s:g} s") from error
 
     def _likely_queue(self, size_bytes: int, pixel_bytes: float) -> RequestQueue:
-        """Where a body of this size will wait; its image's header, read later, tells for sure."""
+        """The queue that a body of this size will probably enter; the image's header, read later, decides."""
         is_likely_large = size_bytes > self._settings.small_image_pixels * pixel_bytes
         return self._queues[Size.LARGE if is_likely_large else Size.SMALL]
 
@@ -318,7 +318,7 @@ class Service:
     ) -> None:
         expected.close()
         chunks.put_nowait(None)
-        # Nobody may be left to hear of a failure, and asyncio would complain of that.
+        # Retrieve the exception, or asyncio would log it if nobody else does.
         _ = work.cancelled() or work.exception()
         self._end_work(admission)
 

@@ -1,4 +1,4 @@
-"""Steps of a request's work, each in a thread of a pool."""
+"""Awaiting the steps of a request's work, each of which runs in a thread of a pool."""
 
 import asyncio
 from concurrent.futures import Future
@@ -8,19 +8,19 @@ _Result = TypeVar("_Result")
 
 
 async def finished(step: "Future[_Result]") -> _Result:
-    """The result of a step.
+    """Wait for a step, and return its result.
 
-    When the caller is cancelled, a step that has not started is left out; one that has is waited for: a thread cannot
-    be stopped, takes part of the machine while it works, and holds the image.
+    If the caller is cancelled, a step that has not started is cancelled, too. A running step is waited for: a thread
+    cannot be stopped, and until it ends, it uses the machine and holds the image.
     """
     waiter = asyncio.wrap_future(step)
     try:
-        await asyncio.wait([waiter])  # which leaves the step alone when it is cancelled
+        await asyncio.wait([waiter])  # unlike `await waiter`, does not cancel the step
         return waiter.result()
     except asyncio.CancelledError:
         if not step.cancel():
             await asyncio.wait([waiter])
-            _ = waiter.cancelled() or waiter.exception()  # nobody hears of it
+            _ = waiter.cancelled() or waiter.exception()  # or asyncio would log it
         raise
     finally:
-        del step, waiter  # or an exception would know this frame, and it the exception, until they are collected
+        del step, waiter  # or an exception and this frame would refer to each other until collected

@@ -1,21 +1,21 @@
-"""Throughput, estimated from the work that has ended."""
+"""Throughput, estimated from finished work."""
 
 import time
 from collections.abc import Callable
 
 _REMEMBERED = 0.9
-"""Weight of all earlier work when a request ends."""
+"""Factor on the weight of all earlier work when a request ends."""
 
 _FIRST_PIXELS = 1 << 20
 """Weight of the first estimate, in pixels."""
 
 
 class ThroughputEstimate:
-    """Seconds that a pixel takes while there is work, whatever is done side by side.
+    """Seconds per pixel while there is work, with however many requests run in parallel.
 
     Args:
         seconds_per_pixel: the first estimate.
-        clock: monotonic seconds.
+        clock: monotonic clock in seconds.
     """
 
     def __init__(self, seconds_per_pixel: float, clock: Callable[[], float] = time.monotonic) -> None:
@@ -30,13 +30,13 @@ class ThroughputEstimate:
         return self._seconds / self._pixels
 
     def begin(self) -> None:
-        """A request has begun."""
+        """Record that a request has begun."""
         if self._in_work == 0:
             self._since = self._clock()
         self._in_work += 1
 
     def end(self, pixels: int) -> None:
-        """A request has ended.
+        """Record that a request has ended.
 
         Args:
             pixels: pixels of work done; 0 if it was cancelled.

@@ -1,1 +1,1 @@
-"""The processes that serve, and their connections."""
+"""The server processes and their connections."""

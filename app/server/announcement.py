@@ -1,4 +1,4 @@
-"""The line that tells where the service is."""
+"""The line that announces the service's address."""
 
 import logging
 import socket
@@ -11,7 +11,7 @@ _logger = logging.getLogger("app")
 
 
 def announce(listener: socket.socket) -> None:
-    """Tell that the service is ready: on a terminal with an address for the browser, elsewhere in the log."""
+    """Announce that the service is ready: on a terminal with an address for the browser, otherwise in the log."""
     host, port = listener.getsockname()[:2]
     if not sys.stdout.isatty():
         _logger.info("Ready on %s", _url(host, port))

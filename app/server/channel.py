@@ -1,4 +1,4 @@
-"""The channel from a worker to its supervisor: a socket whose end tells the worker that the supervisor has ended."""
+"""The channel from a worker to its supervisor: a socket that closes when the supervisor ends."""
 
 import asyncio
 import os
@@ -11,8 +11,8 @@ from enum import Enum
 class Message(Enum):
     """One-byte messages from a worker to its supervisor.
 
-    ``READY``: it serves. ``HEARTBEAT``: its event loop turns. ``RELOADED``: it has read weights and keys again, and the
-    other workers should do so too.
+    ``READY``: the worker accepts requests. ``HEARTBEAT``: its event loop is running. ``RELOADED``: it has reloaded
+    weights and keys, and the other workers should do so, too.
     """
 
     READY = b"r"
@@ -24,7 +24,7 @@ class WorkerChannel:
     """The worker's end of the channel.
 
     Args:
-        descriptor: descriptor of the socket, which this object owns from now on.
+        descriptor: descriptor of the socket; this object takes ownership.
 
     Attributes:
         has_ended: whether the supervisor is known to have ended.
@@ -42,7 +42,7 @@ class WorkerChannel:
             self._socket.send(message.value)
 
     def on_end(self, callback: Callable[[], None]) -> None:
-        """Have the running event loop call ``callback`` once, when the supervisor has ended."""
+        """Call ``callback`` once, from the running event loop, when the supervisor has ended."""
         loop = asyncio.get_running_loop()
 
         def end() -> None:

@@ -8,32 +8,32 @@ from pathlib import Path
 from prometheus_client.multiprocess import mark_process_dead
 
 _IN_MEMORY = "/dev/shm"
-"""Preferred parent, for metrics change with every request; where it is missing or full, temporary files are as good."""
+"""Preferred parent directory, since metrics change with every request; the fallback is the temporary directory."""
 
 _NEEDED_BYTES = 16 << 20
-"""Free bytes that a parent must have."""
+"""Free bytes that the parent directory must have."""
 
 
 class NoMetricsDirectoryError(Exception):
-    """No directory for the metrics can be written."""
+    """No directory for the metrics is writable."""
 
 
 class MultiprocessMetricsDirectory:
     """A new directory for the files that prometheus_client writes in each worker.
 
     Raises:
-        NoMetricsDirectoryError: nothing can be written where it could be.
+        NoMetricsDirectoryError: none of the possible parent directories is writable.
     """
 
     def __init__(self) -> None:
         self.path = _new_folder()
 
     def mark_dead(self, process_id: int, *, has_served: bool) -> None:
-        """A worker has ended: its counters stay, its gauges go.
+        """Keep the counters of a worker that has ended, and remove its gauges.
 
         Args:
             process_id: process ID of the worker.
-            has_served: whether it has counted anything.
+            has_served: whether the worker became ready; if not, its counters are removed, too.
         """
         with suppress(OSError):
             mark_process_dead(process_id, str(self.path))  # type: ignore[no-untyped-call]
@@ -64,6 +64,6 @@ def _new_folder() -> Path:
 
 
 def _require_room(folder: Path) -> None:
-    """Raises OSError if files can't be written; a worker would end without a word when it runs out of room."""
+    """Raise OSError if there is too little space; a worker that runs out of space would end without a message."""
     with tempfile.TemporaryFile(dir=folder) as file:
         file.write(bytes(_NEEDED_BYTES))

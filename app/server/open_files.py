@@ -1,25 +1,25 @@
-"""How many files and connections this process may open."""
+"""Limits on the files and connections that this process may open."""
 
 import resource
 from contextlib import suppress
 
 _RESERVED = 128
-"""Descriptors kept for files, decoders and the like: connections must not use all of them."""
+"""Descriptors reserved for files, decoders etc., which connections may not use."""
 
 _LEAST = 8
-"""Connections that are always allowed."""
+"""Minimum number of allowed connections."""
 
 
 def raise_open_files_limit() -> None:
-    """Take as many descriptors as the administrator allows; the usual soft limit is made for programs with few."""
+    """Raise the soft limit on descriptors to the hard limit; the usual soft limit suits programs that need few."""
     _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
-    # Some systems allow no more than a limit of their own, which they do not tell.
+    # Some systems have a lower limit of their own, which they do not report.
     with suppress(ValueError, OSError):
         resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
 
 
 def allowed_connections(wanted: int) -> int:
-    """How many connections may be open at once: as many as are wanted, or as the process has descriptors for."""
+    """Maximum number of open connections: ``wanted``, or fewer if the process has too few descriptors."""
     allowed, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
     if allowed == resource.RLIM_INFINITY:
         return wanted

@@ -1,4 +1,4 @@
-"""HTTP connections within bounds: of number, of time, of size and of what is sent ahead."""
+"""HTTP connections with limits on their number, on times and sizes, and on pipelined requests."""
 
 import asyncio
 import fcntl
@@ -31,26 +31,26 @@ _logger = logging.getLogger("app")
 MAX_HEADER_BYTES = 1 << 16
 MAX_HEADERS = 256
 MAX_AHEAD = 64
-"""Requests that may be sent on a connection ahead of the answers to those before."""
+"""Maximum number of pipelined requests per connection: those sent before the previous responses."""
 
 _REFUSED_AT_ONCE = 64
-"""Connections above the limit that get a problem document; more are closed without one."""
+"""Number of connections above the limit that get a problem document; more are closed without one."""
 
 _PROGRESS_BYTES = 1 << 14
-"""Bytes of a response that a client has to read within the time; fewer would hold the response's memory for hours."""
+"""Bytes that a client must read within the send timeout; fewer would hold the response's memory for hours."""
 
 _LINGER_S = 2.0
-"""Seconds that a client has to read why it was refused: if the connection were closed while it sends it might not."""
+"""Seconds that a refused client has to read why: if the connection closed while it sends, it might never see it."""
 
 _UPGRADE_HEADERS = (b"connection", b"upgrade", b"http2-settings")
 
 
 class HttpProtocol(HttpToolsProtocol):
-    """A connection that ends in order when its client asks too much of it.
+    """A connection that closes gracefully when its client exceeds a limit.
 
-    uvicorn and its parser bound neither the number of connections, nor the time and the size of a request's header,
-    trailers and the like included, nor the requests sent ahead, nor the time for which a response stays unread. A
-    client that exceeds a bound gets a problem document after the responses that are due, and is disconnected.
+    uvicorn and its parser limit neither the number of connections, nor the time and size of a request's header
+    (including trailers etc.), nor the number of pipelined requests, nor the time for which a response stays unread. A
+    client that exceeds a limit gets the outstanding responses, then a problem document, and is disconnected.
     """
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
@@ -76,12 +76,12 @@ class HttpProtocol(HttpToolsProtocol):
         if len(self.connections) > most + _REFUSED_AT_ONCE:
             transport.abort()
         elif len(self.connections) > most:
-            detail = f"{most} connections are open, and no more may be; try again in 1 s"
+            detail = f"{most} connections are open, the maximum; try again in 1 s"
             self._refuse(ProblemError(TOO_MANY_CONNECTIONS, detail, retry_after_s=1))
 
     def connection_lost(self, exc: Exception | None) -> None:
         self._metrics.connections.dec()
-        # uvicorn tells the request sent last, which need not be the one that is being answered.
+        # uvicorn notifies the request sent last, which need not be the one that is being answered.
         _disconnect(self._answering)
         super().connection_lost(exc)
 
@@ -92,7 +92,7 @@ class HttpProtocol(HttpToolsProtocol):
         try:
             self._parse(data)
         except httptools.HttpParserError as error:
-            # What callbacks raise is the context of what the parser raises.
+            # An exception raised by a callback is the context of the parser's exception.
             cause = error.__context__
             self._refuse(cause if isinstance(cause, ProblemError) else ProblemError(REQUEST_MALFORMED, str(error)))
             return
@@ -107,7 +107,7 @@ class HttpProtocol(HttpToolsProtocol):
         self._header_since = self.loop.time()
 
     def on_header(self, name: bytes, value: bytes) -> None:
-        if self._in_header:  # trailers, which nobody reads, are headers to the parser
+        if self._in_header:  # the parser also reports trailers, which are ignored
             super().on_header(name, value)
 
     def on_headers_complete(self) -> None:
@@ -119,7 +119,7 @@ class HttpProtocol(HttpToolsProtocol):
                 REQUEST_HEADER_FIELDS_TOO_LARGE, f"there are {len(self.headers)} headers; {MAX_HEADERS} are allowed"
             )
         if len(self.pipeline) >= MAX_AHEAD:
-            raise ProblemError(REQUEST_MALFORMED, f"more than {MAX_AHEAD} requests are sent ahead of their answers")
+            raise ProblemError(REQUEST_MALFORMED, f"more than {MAX_AHEAD} requests are pipelined")
         self._in_header = False
         self._has_parsed = True
         self._header_since = None
@@ -147,7 +147,7 @@ class HttpProtocol(HttpToolsProtocol):
             self._send_refusal()
 
     def enforce_time_limits(self) -> None:
-        """End the connection if its client takes too long to send a header or to read a response. Called often."""
+        """Close the connection if its client takes too long to send a header or to read a response. Call this often."""
         now = self.loop.time()
         if self._refused_since is not None and now - self._refused_since > _LINGER_S:
             self.transport.close()
@@ -161,11 +161,11 @@ class HttpProtocol(HttpToolsProtocol):
             self.transport.abort()
 
     def _count_unread(self) -> int:
-        """Bytes of answers that the client has not read; 0 if they are so few that the system has taken them all."""
+        """Unread bytes of responses; 0 if they are so few that all of them are in the system's send buffer."""
         unsent_bytes = self.transport.get_write_buffer_size()
         if unsent_bytes == 0:
             return 0
-        # The system has megabytes for each connection, and asks for more only when a good part of them is read.
+        # The system buffers megabytes per connection, and takes more only when the client has read a good part.
         queued_bytes = bytearray(4)
         with suppress(OSError):
             fcntl.ioctl(self.transport.get_extra_info("socket").fileno(), termios.TIOCOUTQ, queued_bytes)
@@ -181,12 +181,12 @@ class HttpProtocol(HttpToolsProtocol):
             return
         except httptools.HttpParserUpgrade as upgrade:
             rest = data[upgrade.args[0] :]
-        self._parse_without_upgrade(rest)  # outside, where what it raises has a cause of its own
+        self._parse_without_upgrade(rest)  # outside the handler, whose exception would be its context
 
     def _parse_without_upgrade(self, rest: bytes) -> None:
-        """Read a request to go on in another protocol, h2c mostly, as one that does not ask for that: a server may.
+        """Parse a request for a protocol upgrade, usually to h2c, again without the upgrade, which a server may ignore.
 
-        The parser has left out its body.
+        The parser has skipped the body.
         """
         method = self.parser.get_method()
         if method == b"CONNECT":
@@ -214,13 +214,13 @@ class HttpProtocol(HttpToolsProtocol):
             self.transport.close()
 
     def _refuse(self, error: ProblemError) -> None:
-        """Take nothing more from the client; answer so, and close, when the answers that are due have been given."""
+        """Read nothing more from the client; after the outstanding responses, send the problem and close."""
         request_id = uuid.uuid4().hex
         self._refusal = ProblemResponse.of(error, {"X-Request-ID": request_id, "Connection": "close"})
         self._metrics.refusals.labels(error.problem.slug).inc()
         _logger.info("connection refused", extra={FIELDS: {"id": request_id, "problem": error.problem.slug}})
         if self._in_body and self.cycle is self._answering:
-            if self.cycle.response_started:  # ahead of the body
+            if self.cycle.response_started:  # before the body was complete
                 self.transport.close()
             _disconnect(self.cycle)
             self._send_refusal()
@@ -231,7 +231,7 @@ class HttpProtocol(HttpToolsProtocol):
             self._send_refusal()
 
     def _drop_last(self) -> None:
-        """The request whose body does not come to its end, before its turn to be answered has come."""
+        """Drop the last pipelined request: its body will not be completed, and it has not been started."""
         assert self._answering is not None
         self.pipeline.popleft()
         self.cycle = self.pipeline[0][0] if self.pipeline else self._answering
@@ -247,10 +247,10 @@ class HttpProtocol(HttpToolsProtocol):
 
 
 def _with_path(target: bytes) -> bytes:
-    """A request's target, with the path that an absolute one may leave out.
+    """Add the path, which an absolute request target may omit.
 
     Raises:
-        ProblemError: it is none.
+        ProblemError: the target is invalid.
     """
     try:
         url = httptools.parse_url(target)
@@ -266,7 +266,7 @@ def _too_large(size_bytes: int) -> ProblemError:
 
 
 def _disconnect(cycle: RequestResponseCycle | None) -> None:
-    """Let the application see that the client has gone."""
+    """Tell the application that the client has disconnected."""
     if cycle is not None and not cycle.response_complete:
         cycle.disconnected = True
         cycle.message_event.set()

@@ -1,4 +1,4 @@
-"""Runs the application under uvicorn, and ends it in order."""
+"""Runs the application under uvicorn, and shuts it down gracefully."""
 
 import asyncio
 import logging
@@ -36,27 +36,28 @@ _DEVICE_FAILED = 1
 """Exit codes."""
 
 _GIVEN_UP_S = 10.0
-"""Seconds that a failed device has to work again."""
+"""Seconds within which a failed device must recover."""
 
 _LAST_BAND_S = 10.0
-"""Seconds that the band at hand may take when all else has ended."""
+"""Seconds that the current band may take after everything else has ended."""
 
 _HEARTBEAT_INTERVAL_S = 0.5
-"""Seconds between two heartbeats, and between two sweeps of the connections."""
+"""Seconds between heartbeats, and between sweeps of the connections."""
 
 _logger = logging.getLogger("app")
 
 
 class Server(uvicorn.Server):
-    """On SIGTERM keeps listening while accepted requests are finished: ``/readyz`` and new requests answer 503.
+    """A server that keeps listening on SIGTERM until accepted requests are finished: ``/readyz`` and new requests get
+    503.
 
-    SIGINT does the same, and ends it at once the second time; SIGTERM does not, for some senders repeat it. An ordered
-    end has exit code 0. SIGHUP reloads weights and keys.
+    SIGINT does the same, but a second one ends the server at once. A second SIGTERM does not, since some senders repeat
+    it. The exit code of a graceful end is 0. SIGHUP reloads weights and keys.
 
     Args:
         config: uvicorn's configuration.
         app: the application.
-        channel: channel to the supervisor, if there is one; its end ends the server.
+        channel: channel to the supervisor, if any; when the supervisor ends, the server ends, too.
     """
 
     def __init__(self, config: uvicorn.Config, app: FastAPI, channel: WorkerChannel | None = None) -> None:
@@ -90,7 +91,7 @@ class Server(uvicorn.Server):
                 announce(self.servers[0].sockets[0])
 
     async def _has_loaded(self) -> bool:
-        """Wait for the weights; requests that come meanwhile are told to come again."""
+        """Wait for the weights; until then, requests get 503 with Retry-After."""
         try:
             await self._state.loading
         except (KeysError, SegmentationError, ProblemError) as error:
@@ -109,7 +110,7 @@ class Server(uvicorn.Server):
             end_within(_LAST_BAND_S, self.exit_code)  # tasks wait for their threads
 
     async def _watch(self) -> None:
-        """To the very end: that of uvicorn's main loop is not that of its connections."""
+        """Watch connections and device until the process ends: connections outlive uvicorn's main loop."""
         while True:
             for connection in tuple(self.server_state.connections):
                 assert isinstance(connection, HttpProtocol)
@@ -120,7 +121,9 @@ class Server(uvicorn.Server):
             await asyncio.sleep(_HEARTBEAT_INTERVAL_S)
 
     def _end_if_failed(self) -> None:
-        """Make room for a new process: not everything that starts one looks at probes, and they may reach another."""
+        """End the process so that it is replaced: not every orchestrator uses probes, and a probe may reach another
+        worker.
+        """
         service = self._state.service
         if service is None or service.failure is None:
             self._failed_since = None
@@ -141,7 +144,7 @@ class Server(uvicorn.Server):
         self.should_exit = True
 
     def _end(self) -> None:
-        """Finish what is accepted, and free the port at once: another supervisor may be waiting for it."""
+        """Finish accepted requests, but free the port at once: another supervisor may be waiting for it."""
         self.should_exit = True
 
 
@@ -150,8 +153,8 @@ def serve(settings: Settings, listener: socket.socket | None = None, channel: Wo
 
     Args:
         settings: settings of the service.
-        listener: the socket to take connections from, with other workers; without it one is made.
-        channel: channel to the supervisor of the workers.
+        listener: listening socket shared with other workers; None opens one.
+        channel: channel to the workers' supervisor; None without a supervisor.
     """
     raise_open_files_limit()
     limit_arenas()
@@ -164,7 +167,7 @@ def serve(settings: Settings, listener: socket.socket | None = None, channel: Wo
             sys.exit(_CANNOT_START)
         threads = settings.threads or usable_cores()
         settings = settings.model_copy(update={"threads": max(1, threads // settings.workers)})
-    # Of several workers one that is not ready leaves requests to the others.
+    # With several workers, one that is not ready leaves requests to the others.
     if channel is None:
         app = create_app(settings, load_in_background=True)
     else:
@@ -176,12 +179,12 @@ def serve(settings: Settings, listener: socket.socket | None = None, channel: Wo
         http=HttpProtocol,
         ws="none",
         log_config=log_config(settings.log_format, settings.log_level),
-        access_log=False,  # the application tells more
+        access_log=False,  # the application's own log has more
         lifespan="on",
         server_header=False,
         proxy_headers=bool(settings.trusted_proxies),
         forwarded_allow_ips=settings.trusted_proxies,
-        timeout_graceful_shutdown=math.ceil(settings.drain_timeout_s),  # for answers that are still being sent
+        timeout_graceful_shutdown=math.ceil(settings.drain_timeout_s),  # for responses that are still being sent
     )
     server = Server(config, app, channel)
     server.run(None if listener is None else [listener])
@@ -191,7 +194,7 @@ def serve(settings: Settings, listener: socket.socket | None = None, channel: Wo
 
 
 def end_within(seconds: float, exit_code: int) -> None:
-    """End the process when its threads have ended, and no later: Python waits for the step that each is in."""
+    """End the process after ``seconds`` at the latest, since Python waits for each thread's current step."""
     end = threading.Timer(seconds, os._exit, (exit_code,))
     end.daemon = True
     end.start()

@@ -1,4 +1,4 @@
-"""Standard input, output and error: a service must not depend on anybody who reads them."""
+"""Standard input, output and error: the service must work even if nobody reads them."""
 
 import os
 import sys
@@ -7,20 +7,20 @@ from contextlib import contextmanager, suppress
 
 
 def say(line: str) -> None:
-    """Print a line to standard output, whether somebody reads it or not."""
-    # Not by print: what cannot be written stays in its buffer, and spoils the exit code.
+    """Print a line to standard output; ignore errors if nobody reads it."""
+    # Not with print: unwritable text would stay in its buffer, and spoil the exit code.
     with suppress(OSError):
         os.write(1, f"{line}\n".encode())
 
 
 @contextmanager
 def standard_streams() -> Iterator[None]:
-    """For all of a process's life: descriptors 0 to 2 are open, and that nobody reads them is no failure in the end."""
+    """Keep descriptors 0 to 2 open while the process runs, and ignore at its end that nobody reads them."""
     for descriptor in range(3):
         try:
             os.fstat(descriptor)
         except OSError:
-            # It takes the lowest free number, which a connection would get otherwise, and with it what is printed.
+            # Opens the lowest free descriptor, which a connection would get otherwise, together with printed text.
             os.open(os.devnull, os.O_RDWR)
     sys.stdout = sys.stdout or open(1, "w", closefd=False)  # noqa: SIM115 (a descriptor has no path)
     sys.stderr = sys.stderr or open(2, "w", closefd=False)  # noqa: SIM115

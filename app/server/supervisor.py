@@ -1,6 +1,6 @@
-"""Several workers on one port: starts them, replaces those that die, and ends them in order.
+"""Supervises several workers on one port: starts them, replaces those that die, and ends them gracefully.
 
-Each is a fresh interpreter; the supervisor itself loads no weights and answers no request.
+Each worker is a fresh interpreter; the supervisor itself loads no weights and answers no requests.
 """
 
 import asyncio
@@ -25,11 +25,11 @@ from app.server.metrics_directory import MultiprocessMetricsDirectory, NoMetrics
 from app.server.open_files import raise_open_files_limit
 
 _CANNOT_START = 3
-"""Exit code of a service that cannot start; uvicorn's, too."""
+"""Exit code of a service that cannot start; the same as uvicorn's."""
 
 _BACKLOG = 2048
 _STEADY_S = 10.0
-"""Seconds after which a worker that dies is replaced at once; one that dies earlier may well do so again."""
+"""Age in seconds from which a dead worker is replaced at once; one that dies earlier is likely to do so again."""
 
 _SHORTEST_PAUSE_S = 0.5
 _LONGEST_PAUSE_S = 30.0
@@ -37,7 +37,7 @@ _HEARTBEAT_TIMEOUT_S = 60.0
 """Seconds without a heartbeat after which a worker is killed."""
 
 _HEARTBEAT_GRACE_S = 5.0
-"""Further seconds for a heartbeat after that: supervisor and workers may all have been stopped for a while."""
+"""Additional seconds for a heartbeat after that: the supervisor may have been suspended along with the workers."""
 
 _START_TIMEOUT_S = 300.0
 """Seconds after which a worker that is not ready is killed."""
@@ -46,7 +46,7 @@ _logger = logging.getLogger("app")
 
 
 class Worker:
-    """One process that serves, as its supervisor sees it."""
+    """The supervisor's view of one worker process."""
 
     def __init__(
         self, process: asyncio.subprocess.Process, reader: asyncio.StreamReader, writer: asyncio.StreamWriter
@@ -59,10 +59,10 @@ class Worker:
 
     @classmethod
     async def start(cls, module: str, listener: socket.socket, environment: dict[str, str]) -> Self:
-        """Start a process that runs ``module``, and takes connections from ``listener``.
+        """Start a process that runs ``module`` and accepts connections from ``listener``.
 
         Raises:
-            OSError: there is no room for one.
+            OSError: the system lacks the resources for a process.
         """
         ours, theirs = socket.socketpair()
         with theirs:
@@ -75,7 +75,7 @@ class Worker:
                     *map(str, descriptors),
                     pass_fds=descriptors,
                     env=environment,
-                    process_group=0,  # what is typed at the terminal is for the supervisor
+                    process_group=0,  # the terminal's signals are for the supervisor
                 )
             except OSError:
                 ours.close()
@@ -87,10 +87,10 @@ class Worker:
         return self._process.pid
 
     async def run(self, on_message: Callable[[Self, Message], None]) -> int:
-        """Its exit code, when it has ended.
+        """Wait until the worker has ended, and return its exit code.
 
         Args:
-            on_message: called with each message of the worker.
+            on_message: called with the worker and each of its messages.
         """
         listening = asyncio.create_task(self._listen(on_message))
         try:
@@ -100,14 +100,14 @@ class Worker:
             self._writer.close()
 
     def reload(self) -> None:
-        """Have it read weights and keys again, as soon as it serves."""
+        """Make the worker reload weights and keys, as soon as it is ready."""
         if self.is_ready:
             self._signal(signal.SIGHUP)
         else:
             self._must_reload = True
 
     def end(self) -> None:
-        """Have it finish what it has accepted, and end."""
+        """Make the worker finish its accepted requests, and end."""
         self._signal(signal.SIGTERM)
 
     def kill(self) -> None:
@@ -129,7 +129,7 @@ class Worker:
             with suppress(TimeoutError):
                 async with asyncio.timeout(seconds):
                     return await self._reader.read(1)
-        _logger.error("worker %d has been silent for %g s, and is ended", self.process_id, timeout_s)
+        _logger.error("worker %d has been silent for %g s, and is killed", self.process_id, timeout_s)
         self.kill()
         return await self._reader.read(1)
 
@@ -141,18 +141,18 @@ class Worker:
 def _signal_name(number: int) -> str:
     try:
         return signal.Signals(number).name
-    except ValueError:  # most real-time signals have none
+    except ValueError:  # most real-time signals have no name
         return f"signal {number}"
 
 
 class Supervisor:
-    """Keeps a number of workers.
+    """Keeps a fixed number of workers running.
 
-    SIGTERM and SIGINT end them in order; a second SIGINT, and so an impatient person, ends them at once. SIGHUP is for
-    each of them.
+    SIGTERM and SIGINT end them gracefully; a second SIGINT, say from an impatient user, kills them. SIGHUP is
+    forwarded to all workers.
 
     Args:
-        listener: the socket that workers take connections from.
+        listener: the socket from which workers accept connections.
         folder: the directory of their metrics.
         count: number of workers.
         module: the module that they run.
@@ -170,13 +170,17 @@ class Supervisor:
         self._exit_code = 0
 
     async def run(self) -> int:
-        """The exit code of the service: 0 after an ordered end; that of a worker that could not start at first."""
+        """Run until a signal.
+
+        Returns:
+            Exit code of the service: 0 after a graceful end, or that of a worker that could not start at first.
+        """
         loop = asyncio.get_running_loop()
         loop.add_signal_handler(signal.SIGHUP, self._reload)
         for number in (signal.SIGTERM, signal.SIGINT):
             loop.add_signal_handler(number, self._end, number)
         started = [asyncio.Event() for _ in range(self._count)]
-        # The first goes ahead: if weights or settings are bad that is said once.
+        # Start one worker first, so that bad weights or settings are reported only once.
         keepers = [asyncio.create_task(self._keep_worker(started[0]))]
         await started[0].wait()
         keepers += [asyncio.create_task(self._keep_worker(event)) for event in started[1:]]
@@ -188,7 +192,7 @@ class Supervisor:
         return self._exit_code
 
     async def _keep_worker(self, started: asyncio.Event) -> None:
-        """Keep one worker, and replace it when it dies; sets ``started`` when the first is ready or can't be."""
+        """Keep one worker running, and replace it when it dies; set ``started`` once it is ready or cannot start."""
         pause_s = 0.0
         while not self._ending.is_set():
             began = time.monotonic()
@@ -219,7 +223,7 @@ class Supervisor:
     def _ended(self, code: int, *, was_ready: bool, is_first: bool) -> None:
         if self._ending.is_set():
             if was_ready and code != 0:
-                self._exit_code = 1  # what it had accepted is lost
+                self._exit_code = 1  # accepted requests are lost
         elif is_first:
             self._exit_code = code if code > 0 else _CANNOT_START
             self._end(signal.SIGTERM)
@@ -246,7 +250,7 @@ class Supervisor:
 
 
 def supervise(settings: ProcessSettings, module: str = "app.server.worker") -> int:
-    """Serve with several workers, which run ``module``, until a signal; the exit code."""
+    """Serve with several workers, which run ``module``, until a signal; returns the exit code."""
     logging.config.dictConfig(log_config(settings.log_format, settings.log_level))
     raise_open_files_limit()
     family = socket.AF_INET6 if ":" in settings.host else socket.AF_INET

@@ -1,6 +1,6 @@
-"""``python -m app.server.worker LISTENER CHANNEL``: one of several processes that serve, started by their supervisor.
+"""``python -m app.server.worker LISTENER CHANNEL``: one of several worker processes, started by their supervisor.
 
-The arguments are descriptors: of the socket to take connections from, and of the channel to the supervisor.
+The arguments are descriptors: of the listening socket, and of the channel to the supervisor.
 """
 
 import os
@@ -23,7 +23,7 @@ def main() -> None:
         channel = WorkerChannel(descriptor)
         serve(read_settings(Settings), socket.socket(fileno=listener), channel)
         if channel.has_ended:
-            # Nobody else is left to do it.
+            # The supervisor is gone and cannot do it.
             shutil.rmtree(os.environ[WORKERS_FOLDER], ignore_errors=True)
 
 

@@ -19,11 +19,11 @@ def told(**variables: str) -> list[str]:
     ],
 )
 def test_a_misspelt_name_is_told_with_the_nearest_that_is_known(name: str, meant: str) -> None:
-    assert told(**{name: "1"}) == [f"{name} is no setting; did you mean {meant}?"]
+    assert told(**{name: "1"}) == [f"{name} is not a setting; did you mean {meant}?"]
 
 
 def test_an_unknown_name_is_told() -> None:
-    assert told(FCN_XYZZY="") == ["FCN_XYZZY is no setting"]
+    assert told(FCN_XYZZY="") == ["FCN_XYZZY is not a setting"]
 
 
 def test_all_settings_and_what_others_read_are_known() -> None:

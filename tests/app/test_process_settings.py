@@ -93,7 +93,7 @@ def test_a_name_that_is_no_setting_is_told_and_harms_nobody(
 ) -> None:
     monkeypatch.setenv("FCN_MAX_PIXEL", "1000")
     assert read_settings(Settings) == Settings()
-    assert capsys.readouterr().err == "warning: FCN_MAX_PIXEL is no setting; did you mean FCN_MAX_PIXELS?\n"
+    assert capsys.readouterr().err == "warning: FCN_MAX_PIXEL is not a setting; did you mean FCN_MAX_PIXELS?\n"
 
 
 def test_paths_are_read_as_they_are(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -155,7 +155,7 @@ def test_errors_are_the_services_sentences(client: Any, server: ServerProcess, c
     status, said = _refusal(lambda: client.infer(MODEL, both))
     assert (status, "inputs" in said) == ("422", True)
     status, said = _refusal(lambda: client.infer("other", [_image(cat)]))
-    assert (status, said) == ("404", "there is no model 'other'; there is segmentation")
+    assert (status, said) == ("404", "there is no model 'other'; the only one is segmentation")
     status, said = _refusal(lambda: client.infer(MODEL, [_image(cat)], parameters={"tilling": "whole"}))
     assert (status, "tilling" in said) == ("422", True)
     assert _refusal(lambda: client.infer(MODEL, [_image(cat)], "1"))[0] == "404"

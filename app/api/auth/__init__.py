@@ -1,1 +1,1 @@
-"""Who may do what."""
+"""Authentication, authorization and rate limiting."""

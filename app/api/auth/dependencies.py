@@ -1,4 +1,4 @@
-"""Who may do what: API keys and the rate limit, as dependencies of routes."""
+"""API keys and the rate limit as dependencies of routes."""
 
 import math
 from typing import Annotated, Any
@@ -15,26 +15,26 @@ KEY_HEADER = "X-API-Key"
 
 _ADDRESS_LENGTH = 64
 
-# No query parameter: it would be in the logs of everything on the way.
+# Not as a query parameter, which would appear in the logs of all proxies on the way.
 _BEARER = HTTPBearer(scheme_name="bearer", description="An API key as a bearer token.", auto_error=False)
 _HEADER = APIKeyHeader(name=KEY_HEADER, scheme_name="header", description="An API key.", auto_error=False)
 
 
 def require(scope: KeyScope) -> Any:
-    """The dependency of a route that a key with this scope opens; looked at before the body is read.
+    """The dependency of a route that requires a key with this scope; checked before the body is read.
 
-    The name of the key is in ``request.state.client`` then.
+    It stores the key's name in ``request.state.client``.
     """
     return Security(_authorize, scopes=[scope.value])
 
 
 def limit_rate() -> Any:
-    """The dependency of a route whose clients have a rate limit; comes after the one that knows them by their keys."""
+    """The dependency of a route with a rate limit; must follow ``require``, which identifies clients by their keys."""
     return Depends(_limit_rate)
 
 
 def needs_key(scope: str, settings: Settings) -> bool:
-    """Whether routes of this scope ask for an API key with these settings."""
+    """Whether routes of this scope require an API key with these settings."""
     match KeyScope(scope):
         case KeyScope.SEGMENT:
             return settings.api_keys_file is not None
@@ -58,10 +58,10 @@ async def _authorize(
 def _check(request: Request, presented: str | None, scope: KeyScope) -> None:
     keys = state_of(request.app).keys
     if keys is None:
-        raise ProblemError(FORBIDDEN, "without API keys nobody may; FCN_API_KEYS_FILE names the file that holds them")
+        raise ProblemError(FORBIDDEN, "no API keys are configured; FCN_API_KEYS_FILE names their file")
     key = keys.find(presented) if presented else None
     if key is None:
-        detail = f"send an API key that is known here, as Authorization: Bearer KEY or as {KEY_HEADER}: KEY"
+        detail = f"send a valid API key, as Authorization: Bearer KEY or as {KEY_HEADER}: KEY"
         raise ProblemError(UNAUTHORIZED, detail, {"WWW-Authenticate": "Bearer"})
     request.state.client = key.name
     if scope not in key.scopes:
@@ -72,9 +72,9 @@ async def _limit_rate(request: Request) -> None:
     limit = state_of(request.app).rate_limit
     if limit is None:
         return
-    # What a proxy forwards may be anything.
+    # A proxy may forward any text as the address.
     address = request.client.host[:_ADDRESS_LENGTH] if request.client else "unknown"
     wait_s = math.ceil(limit.take(getattr(request.state, "client", address)))
     if wait_s:
-        detail = f"this client sends more requests than it may; try again in {wait_s} s"
+        detail = f"this client exceeds its rate limit; try again in {wait_s} s"
         raise ProblemError(RATE_LIMITED, detail, retry_after_s=wait_s)

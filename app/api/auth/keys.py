@@ -1,8 +1,8 @@
 """API keys: ``python -m app.api.auth.keys NAME`` makes one, and its line for the file ``FCN_API_KEYS_FILE``.
 
-The file has a line ``NAME SHA256HEX [SCOPE,SCOPE]`` for each key; ``#`` begins a comment. It holds no key, only hashes,
-and plain SHA-256 is enough for them: a key is 256 random bits, which nobody finds by trying, so there is nothing that
-the slow, salted hash of a password would protect; and a hash that costs nothing keeps wrong keys cheap to refuse.
+The file has a line ``NAME SHA256HEX [SCOPE,SCOPE]`` per key; ``#`` begins a comment. It holds only hashes, and plain
+SHA-256 is enough: a key is 256 random bits, which cannot be guessed, so that a slow, salted password hash would protect
+nothing; and a fast hash keeps it cheap to refuse wrong keys.
 """
 
 import argparse
@@ -22,11 +22,11 @@ _DIGEST = re.compile(r"[0-9A-Fa-f]{64}")
 
 
 class KeysError(Exception):
-    """A file of keys is missing or malformed."""
+    """The file of keys is missing or malformed."""
 
 
 class KeyScope(StrEnum):
-    """What a key opens."""
+    """The routes that a key gives access to."""
 
     SEGMENT = "segment"
     METRICS = "metrics"
@@ -38,9 +38,9 @@ class Key:
     """One line of the file.
 
     Attributes:
-        name: whose it is, for the log; several keys may share it, as an old and a new one do for a while.
+        name: the owner's name, for the log; several keys may share it, e.g. an old and a new one during rotation.
         digest: SHA-256 of the key.
-        scopes: what it opens.
+        scopes: the key's scopes.
     """
 
     name: str
@@ -49,7 +49,7 @@ class Key:
 
 
 class Keys:
-    """The keys of a file; none, so that nothing is open, until ``reload`` has read it."""
+    """The keys of a file. Until ``reload`` has read it, there are none, and every request is refused."""
 
     def __init__(self, path: Path) -> None:
         self._path = path
@@ -62,19 +62,19 @@ class Keys:
         """Read the file again.
 
         Raises:
-            KeysError: it is missing or malformed; the keys stay what they were.
+            KeysError: the file is missing or malformed; the keys are unchanged.
         """
         self.replace(self.read())
 
     def replace(self, keys: tuple[Key, ...]) -> None:
-        """From now on these are the keys."""
+        """Replace all keys."""
         self._keys = keys
 
     def read(self) -> tuple[Key, ...]:
-        """The keys that are in the file now.
+        """Read the keys that are in the file now.
 
         Raises:
-            KeysError: it is missing or malformed.
+            KeysError: the file is missing or malformed.
         """
         try:
             text = self._path.read_text()
@@ -87,9 +87,9 @@ class Keys:
             raise KeysError(f"the keys in {self._path} cannot be used: {error}") from error
 
     def find(self, presented: str) -> Key | None:
-        """The key that a client presents, as the value of a header; None if it is unknown.
+        """The key with the value that a client has sent in a header; None if it is unknown.
 
-        Takes the same time whichever it is: hashes are compared, in constant time each, and always all of them.
+        The time does not depend on which key it is: every hash is compared, each in constant time.
         """
         if len(presented) > _MAX_KEY_LENGTH:
             return None
@@ -102,10 +102,10 @@ class Keys:
 
 
 def parse_keys(text: str) -> tuple[Key, ...]:
-    """The keys of a file's text.
+    """Parse the text of a file of keys.
 
     Raises:
-        KeysError: a line is malformed, two lines are for the same key, or there is none.
+        KeysError: a line is malformed, two lines have the same key, or there are no keys.
     """
     keys: dict[bytes, Key] = {}
     for number, line in enumerate(text.splitlines(), start=1):
@@ -117,7 +117,7 @@ def parse_keys(text: str) -> tuple[Key, ...]:
         except KeysError as error:
             raise KeysError(f"line {number}: {error}") from error
         if key.digest in keys:
-            raise KeysError(f"line {number}: the key of {key.name} is that of {keys[key.digest].name}, further up")
+            raise KeysError(f"line {number}: {key.name} has the same key as {keys[key.digest].name}, further up")
         keys[key.digest] = key
     if not keys:
         raise KeysError("there are none")
@@ -125,10 +125,12 @@ def parse_keys(text: str) -> tuple[Key, ...]:
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
-    """Make a key: it goes to standard error, for its owner, and its line for the file to standard output."""
+    """Make a key: print the key to standard error, for its owner, and its line for the file to standard output."""
     parser = argparse.ArgumentParser(prog="python -m app.api.auth.keys", description=main.__doc__)
-    parser.add_argument("name", help="whose key it is: letters, digits, dot, dash, underscore")
-    parser.add_argument("--scopes", default=KeyScope.SEGMENT.value, help=f"{', '.join(KeyScope)}; with commas between")
+    parser.add_argument("name", help="name of the key's owner: letters, digits, dot, dash, underscore")
+    parser.add_argument(
+        "--scopes", default=KeyScope.SEGMENT.value, help=f"comma-separated scopes: {', '.join(KeyScope)}"
+    )
     options = parser.parse_args(arguments)
     key = secrets.token_urlsafe(32)
     line = f"{options.name} {_digest(key).hex()} {options.scopes}"
@@ -136,12 +138,12 @@ def main(arguments: Sequence[str] | None = None) -> None:
         parse_keys(line)
     except KeysError as error:
         parser.error(str(error).removeprefix("line 1: "))
-    print(f"The key, which is shown this once: {key}", file=sys.stderr)
+    print(f"The key, which is shown only once: {key}", file=sys.stderr)
     print(line)
 
 
 def _parse_key(words: list[str]) -> Key:
-    """Raises KeysError, which never tells a word that may be a key."""
+    """Parse a line. The message of a KeysError never contains a word that may be a key."""
     if len(words) not in (2, 3):
         raise KeysError("a key has a name, a hash and, with commas but no spaces between, scopes")
     name, digest = words[:2]
@@ -156,7 +158,7 @@ def _parse_key(words: list[str]) -> Key:
 
 
 def _digest(key: str) -> bytes:
-    # A header's value, which Starlette gives as latin-1.
+    # Starlette decodes header values as latin-1.
     return hashlib.sha256(key.encode("latin-1")).digest()
 
 

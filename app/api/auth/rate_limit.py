@@ -1,4 +1,4 @@
-"""Rate limit: a token bucket for each client."""
+"""Rate limit: a token bucket per client."""
 
 import time
 from collections import OrderedDict
@@ -10,23 +10,24 @@ _MAX_BUCKETS = 10_000
 
 @dataclass(frozen=True, slots=True)
 class _Bucket:
-    """What was left of the tokens, and when (s, monotonic)."""
+    """The remaining tokens, and the time of that count (s, monotonic)."""
 
     tokens: float
     at: float
 
 
 class RateLimit:
-    """So many requests a second for each client, after so many at once.
+    """Limits each client to a number of requests per second, after a burst.
 
-    A full bucket is that of a client never heard of, and is forgotten. If there are too many others, that of the client
-    heard of least lately is forgotten: who has that many addresses has no limit anyway, and memory stays bounded.
+    A full bucket equals that of an unknown client, and is dropped. If there are too many other buckets, the least
+    recently used one is dropped, so that memory stays bounded: a client with that many addresses evades the limit
+    anyway.
 
     Args:
-        per_s: tokens that a bucket gains a second; a request takes one.
+        per_s: tokens that a bucket gains per second; a request takes one.
         burst: tokens of a full bucket.
-        max_buckets: clients remembered.
-        clock: seconds; never goes back.
+        max_buckets: maximum number of clients remembered.
+        clock: monotonic clock in seconds.
     """
 
     def __init__(
@@ -49,7 +50,7 @@ class RateLimit:
         """Take a token from a client's bucket.
 
         Returns:
-            0; or, if there is none, seconds until there is one.
+            0 if there was a token, otherwise the seconds until there is one.
         """
         now = self._clock()
         self._forget_full(now)

@@ -1,1 +1,1 @@
-"""What surrounds every request."""
+"""Middleware around every request."""

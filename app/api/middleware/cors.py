@@ -1,4 +1,4 @@
-"""What pages elsewhere may do."""
+"""Cross-origin requests."""
 
 import uuid
 
@@ -11,7 +11,7 @@ from app.problems import INVALID_REQUEST
 
 
 class Cors(CORSMiddleware):
-    """Starlette's, with refusals as problem documents, and an ID as every answer has one."""
+    """Starlette's CORS middleware, with problem documents for refusals and an ``X-Request-ID`` like every response."""
 
     def preflight_response(self, request_headers: Headers) -> Response:
         response = super().preflight_response(request_headers)

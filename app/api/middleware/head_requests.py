@@ -1,11 +1,11 @@
-"""HEAD is answered wherever GET is."""
+"""Supports HEAD wherever GET is supported."""
 
 from starlette.datastructures import MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 
 class HeadMiddleware:
-    """Answers HEAD as GET, without the body: what FastAPI leaves out, and load balancers and monitors ask."""
+    """Handles HEAD like GET, without the body. FastAPI does not, but load balancers and monitors use it."""
 
     def __init__(self, app: ASGIApp) -> None:
         self._app = app
@@ -20,7 +20,7 @@ class HeadMiddleware:
             if message["type"] == "http.response.start":
                 _allow_head(MutableHeaders(scope=message))
             if is_head:
-                # The routes have been chosen; the server, and whoever logs, are to know what was asked.
+                # Routing is done; the server and the log need the original method.
                 scope["method"] = "HEAD"
                 if message["type"] == "http.response.body":
                     message = {**message, "body": b""}

@@ -1,4 +1,4 @@
-"""Each request's ID, metrics and log line, and a response even if the service itself is at fault."""
+"""Gives each request an ID, metrics and a log line, and a response even if the service itself fails."""
 
 import asyncio
 import logging
@@ -28,9 +28,9 @@ _SAFE_ID = re.compile(r"[A-Za-z0-9._-]{1,128}")
 
 
 class ObservationMiddleware:
-    """Gives each request an ``X-Request-ID`` (the client's, if it sent a harmless one), counts it and logs it.
+    """Gives each request an ``X-Request-ID`` (the client's, if it sent a safe one), counts it and logs it.
 
-    An exception that nothing else caught is logged with that ID and answered by a problem document.
+    An uncaught exception is logged with that ID, and the response is a problem document.
     """
 
     def __init__(self, app: ASGIApp, metrics: Metrics) -> None:
@@ -47,17 +47,17 @@ class ObservationMiddleware:
         except ClientDisconnect:
             self._metrics.client_disconnects.inc()
         except ResponseAborted as reason:
-            _logger.warning("request %s: the answer was broken off: %s", request.id, reason)
+            _logger.warning("request %s: the response was aborted: %s", request.id, reason)
         except asyncio.CancelledError:
             if request.status is not None:
                 raise
-            # The shutdown takes no longer; uvicorn itself would answer 500.
-            late = ProblemResponse(DRAINING, "the service ends, and the answer was not ready in time", _LAST)
+            # The shutdown waits no longer; uvicorn itself would respond with 500.
+            late = ProblemResponse(DRAINING, "the response was not ready before the shutdown", _LAST)
             await late(scope, request.receive, request.send)
         except Exception:
             _logger.exception("request %s failed", request.id)
             if request.status is None:
-                response = ProblemResponse(INTERNAL, f"the service failed; request {request.id} in its log says how")
+                response = ProblemResponse(INTERNAL, f"the service failed; see request {request.id} in its log")
                 await response(scope, request.receive, request.send)
         self._count(request)
         level = logging.INFO if request.is_logged else logging.DEBUG
@@ -72,7 +72,7 @@ class ObservationMiddleware:
 
 
 class _ObservedRequest:
-    """One request, and what passes in and out."""
+    """One request, and the bytes received and sent."""
 
     def __init__(self, scope: Scope, receive: Receive, send: Send) -> None:
         headers = Headers(scope=scope)
@@ -106,7 +106,7 @@ class _ObservedRequest:
 
     @property
     def method(self) -> str:
-        """Methods are the client's to invent, series are ours to keep."""
+        """The HTTP method, or ``other``: clients can invent methods, and each would add a series."""
         method: str = self._scope["method"]
         return method if method in HTTPMethod.__members__ else "other"
 

@@ -1,12 +1,12 @@
-"""Requests for ranges, which get the whole file."""
+"""Ignores range requests: they get the whole file."""
 
 from starlette.datastructures import MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 
 class NoRangeRequestsMiddleware:
-    """Hides the header Range, as a server may (RFC 9110, 14.2): no file here is large, and what Starlette answers to
-    ranges that it cannot read is no problem document.
+    """Removes the header Range, as a server may (RFC 9110, 14.2): no file here is large, and Starlette's response to
+    invalid ranges is not a problem document.
     """
 
     def __init__(self, app: ASGIApp) -> None:
@@ -23,6 +23,6 @@ class NoRangeRequestsMiddleware:
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
-        # In the scope itself, in which those around this one find the route.
+        # Change the scope itself, where outer middleware finds the route.
         scope["headers"] = [(name, value) for name, value in scope["headers"] if name != b"range"]
         await self._app(scope, receive, send_whole)

@@ -1,11 +1,11 @@
-"""Redirects hold below whatever scheme, host and path a proxy puts in front."""
+"""Makes redirects work behind a proxy with any scheme, host and path prefix."""
 
 from starlette.datastructures import URL, MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 
 class RelativeRedirectsMiddleware:
-    """Makes relative what Starlette answers to a path with a slash too many or too few, with the address it knows."""
+    """Makes Starlette's redirects relative: they correct trailing slashes, but use the address that Starlette knows."""
 
     def __init__(self, app: ASGIApp) -> None:
         self._app = app
@@ -21,7 +21,7 @@ class RelativeRedirectsMiddleware:
 
 
 def _relative(location: str, asked: str) -> str:
-    """The location as seen from the path that was asked for."""
+    """The location relative to the requested path."""
     target = URL(location)
     name = target.path.rstrip("/").rpartition("/")[2]
     slashes = len(asked) - len(asked.rstrip("/"))

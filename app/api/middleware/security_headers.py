@@ -1,4 +1,4 @@
-"""Headers that tell browsers how little answers may do."""
+"""Headers that restrict what browsers allow responses to do."""
 
 import base64
 import hashlib
@@ -14,7 +14,7 @@ _OWN = f"{_NOTHING}; script-src 'self'; connect-src 'self'"
 _POLICIES = {
     "/": f"{_OWN}; style-src 'self'; img-src 'self' data:",
     "/docs": f"{_OWN}; style-src 'self'; img-src 'self' blob: data:",
-    # ReDoc makes its styles as it goes, and searches in a worker that it makes as well.
+    # ReDoc creates its styles, and the worker for its search, at run time.
     "/redoc": f"{_OWN}; style-src 'self' 'unsafe-inline'; img-src 'self' data:; worker-src blob:",
 }
 
@@ -22,14 +22,14 @@ _HEADERS = {
     "X-Content-Type-Options": "nosniff",
     "Referrer-Policy": "no-referrer",
     "X-Frame-Options": "DENY",
-    "Cross-Origin-Resource-Policy": "same-origin",  # CORS has its own say
+    "Cross-Origin-Resource-Policy": "same-origin",  # CORS allows exceptions
 }
 
 _INLINE_SCRIPT = re.compile(rb"<script>(.*?)</script>", re.DOTALL)
 
 
 class SecurityHeadersMiddleware:
-    """Adds the headers to every answer; pages get the least content security policy that they work with."""
+    """Adds the headers to every response; pages get the strictest content security policy with which they work."""
 
     def __init__(self, app: ASGIApp) -> None:
         self._app = app
@@ -45,7 +45,7 @@ class SecurityHeadersMiddleware:
             if message["type"] == "http.response.start":
                 headers = MutableHeaders(scope=message)
                 headers.update(_HEADERS)
-                # By the route, which is the same whatever path the service is under.
+                # By the route, which does not depend on the service's path prefix.
                 route = getattr(scope.get("route"), "path", "")
                 headers[_POLICY] = _POLICIES.get(route, _NOTHING)
                 if route == "/docs":
@@ -62,6 +62,6 @@ class SecurityHeadersMiddleware:
 
 
 def _with_inline_scripts(policy: str, page: bytes) -> str:
-    """A policy under which the scripts that stand in a page run."""
+    """A policy that allows a page's inline scripts."""
     hashes = [base64.b64encode(hashlib.sha256(script).digest()).decode() for script in _INLINE_SCRIPT.findall(page)]
     return policy.replace("script-src 'self'", " ".join(["script-src 'self'", *(f"'sha256-{it}'" for it in hashes)]))

@@ -1,4 +1,4 @@
-"""Errors of the start as one sentence."""
+"""Reports startup errors in one sentence."""
 
 import sys
 
@@ -9,14 +9,14 @@ from model.errors import SegmentationError
 
 
 class StartupErrorMiddleware:
-    """Replaces the traceback of a failed start by one sentence if a file or a setting is at fault and not the code."""
+    """Replaces the traceback of a failed start by one sentence if a file or a setting is at fault, not the code."""
 
     def __init__(self, app: ASGIApp) -> None:
         self._app = app
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         async def brief_send(message: Message) -> None:
-            # Sent from within the handler of the exception, whose traceback it would otherwise carry.
+            # Starlette sends this from within the exception's handler, with the traceback.
             failure = sys.exception()
             if message["type"] == "lifespan.startup.failed" and isinstance(failure, (SegmentationError, KeysError)):
                 message = {**message, "message": str(failure)}

@@ -1,7 +1,7 @@
-"""OpenTelemetry traces: a request's span is FastAPI's; those of its stages, and where they all go, are ours.
+"""OpenTelemetry traces: FastAPI makes each request's span; this module adds the stages' spans and exports all of them.
 
 Spans are sent, by OTLP over HTTP, if the extra ``otel`` is installed and OpenTelemetry's standard environment
-variables ask for it. Without, nothing is imported for them and nothing recorded.
+variables enable it. Otherwise nothing is imported for them, and nothing is recorded.
 """
 
 import logging
@@ -20,8 +20,8 @@ from app.api.health import PROBES
 from app.pipeline.request import EncodedResponse
 
 TELEMETRY = TelemetryConfig(
-    auto_configure=False,  # it would wait half a minute and more, at the end, for a collector that does not answer
-    metrics=False,  # Prometheus has them
+    auto_configure=False,  # at shutdown, it would wait half a minute or more for a collector that does not respond
+    metrics=False,  # exported to Prometheus instead
     logs=False,
     operation_spans=False,
     exclude=lambda scope: scope["path"] in PROBES,
@@ -37,9 +37,9 @@ _propagator = TraceContextTextMapPropagator()
 
 @contextmanager
 def sending_spans() -> Iterator[None]:
-    """Inside, spans are sent if the environment asks for it; on leaving, those that wait, for a few seconds at most.
+    """Send spans inside the context if the environment enables it; on exit, flush them for a few seconds at most.
 
-    A provider that was set up around the application (``opentelemetry-instrument``) is left alone.
+    A provider that is already set up (``opentelemetry-instrument``) is left alone.
     """
     if not (_is_asked_for() and isinstance(trace.get_tracer_provider(), trace.ProxyTracerProvider)):
         yield
@@ -59,14 +59,14 @@ def sending_spans() -> Iterator[None]:
 
 
 def trace_id(headers: Mapping[str, str]) -> str | None:
-    """Of the trace that the request at hand belongs to: recorded here, or else by the caller (``traceparent``)."""
+    """ID of the current request's trace, recorded here or by the caller (``traceparent``); None if there is none."""
     own = trace.get_current_span().get_span_context()
     context = own if own.is_valid else trace.get_current_span(_propagator.extract(headers)).get_span_context()
     return trace.format_trace_id(context.trace_id) if context.is_valid else None
 
 
 def trace_response(response: EncodedResponse, request_id: str) -> None:
-    """Add to the request's span what came of it, and a span for each stage, one after the other up to now."""
+    """Add the outcome to the request's span, and one span per stage, back to back and ending now."""
     span = trace.get_current_span()
     if not span.is_recording():
         return

@@ -1,1 +1,1 @@
-"""The Open Inference Protocol, version 2: the same service, in the form that clients of inference servers speak."""
+"""The Open Inference Protocol, version 2: the same service for clients of inference servers."""

@@ -1,4 +1,4 @@
-"""A request's body: JSON, bytes after it, all of it compressed or not."""
+"""Reads a request's body: JSON, optionally followed by bytes, optionally compressed."""
 
 import asyncio
 import re
@@ -14,16 +14,16 @@ from app.problems import BODY_MALFORMED, BODY_TOO_LARGE, UNSUPPORTED_FORMAT, Pro
 LENGTH_HEADER = "Inference-Header-Content-Length"
 
 MAX_JSON_BYTES = 4 << 20
-"""Python's lock is held while JSON is read; what has more data than that is to be sent as bytes."""
+"""Maximum bytes of JSON, since parsing it holds the GIL; more data must be sent as bytes."""
 
 _MAX_HEADER_BYTES = 1 << 16
 """Maximum bytes of the JSON in front of a tensor."""
 
 _LENGTH_BYTES = 4
-"""Bytes of the length in front of a file that is sent as bytes."""
+"""Size in bytes of the length in front of a file that is sent as bytes."""
 
 _PIECE_BYTES = 1 << 20
-"""Inflated at a time; then others have their turn."""
+"""Bytes inflated at a time before the event loop runs other tasks."""
 
 _WINDOW_BITS = {"gzip": 16 + zlib.MAX_WBITS, "x-gzip": 16 + zlib.MAX_WBITS, "deflate": zlib.MAX_WBITS}
 
@@ -32,7 +32,7 @@ Reserve = Callable[[int], None]
 
 @dataclass(frozen=True, slots=True)
 class Body:
-    """A body in its two parts."""
+    """A body, split into its JSON and the bytes after it."""
 
     text: bytes
     binary: memoryview
@@ -42,12 +42,12 @@ async def read_body(request: Request, limits: UploadLimits, reserve: Reserve) ->
     """Read a request's body.
 
     Args:
-        request: whose body has not been read.
-        limits: of an image's bytes, and of time.
-        reserve: called with the bytes of each part; raises ProblemError if there is no memory for them.
+        request: a request whose body has not been read.
+        limits: limits on the image's bytes, and on time.
+        reserve: called with the size of each chunk; raises ProblemError if there is no memory for it.
 
     Raises:
-        ProblemError: the body is too large, too slow, compressed in a way that is not read, or not as its head says.
+        ProblemError: the body is too large or too slow, has an unsupported compression, or does not match its headers.
     """
     max_bytes = limits.max_bytes + _MAX_HEADER_BYTES
     async with upload_timeout(limits):
@@ -76,7 +76,7 @@ def _split(data: bytes, announced: str | None) -> Body:
 
 def _length(announced: str) -> int:
     if not re.fullmatch("[0-9]{1,18}", announced):
-        raise ProblemError(BODY_MALFORMED, f"{LENGTH_HEADER} is no number of bytes: {announced[:100]}")
+        raise ProblemError(BODY_MALFORMED, f"{LENGTH_HEADER} is not a number of bytes: {announced[:100]}")
     return int(announced)
 
 
@@ -84,7 +84,7 @@ def _window_bits(encoding: str) -> int:
     if encoding not in _WINDOW_BITS:
         raise ProblemError(
             UNSUPPORTED_FORMAT,
-            f"Content-Encoding {encoding[:100]} is not read; send gzip, deflate, or the body as it is",
+            f"Content-Encoding {encoding[:100]} is not supported; send gzip, deflate, or an uncompressed body",
             {"Accept-Encoding": "gzip, deflate"},
         )
     return _WINDOW_BITS[encoding]
@@ -93,7 +93,7 @@ def _window_bits(encoding: str) -> int:
 async def _inflated(
     chunks: AsyncIterator[bytes], window_bits: int, max_bytes: int, reserve: Reserve
 ) -> AsyncIterator[bytes]:
-    """The contents of compressed chunks, a piece at a time; no more than may come uncompressed."""
+    """Inflate chunks piece by piece; the limit on uncompressed bodies applies to the result."""
     inflater = zlib.decompressobj(window_bits)
     inflated_bytes = 0
     async for chunk in chunks:
@@ -120,10 +120,10 @@ def _pieces(inflater: "zlib._Decompress", chunk: bytes) -> Iterator[bytes]:
             raise _damaged(f"cannot be read: {error}") from error
         yield piece
         rest = inflater.unconsumed_tail or inflater.unused_data
-        # What is full may have more behind it, even if all that came is read.
+        # After a full piece, the inflater may hold more, even if it has consumed all input.
         is_whole = not rest and len(piece) < _PIECE_BYTES
 
 
 def _damaged(how: str) -> ProblemError:
-    # Nobody reads what is left of the body.
+    # The rest of the body is not read.
     return ProblemError(BODY_MALFORMED, f"the compressed body {how}", is_last=True)

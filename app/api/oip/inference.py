@@ -1,4 +1,4 @@
-"""What a request asks for: from JSON, and the bytes after it, to an image and the outputs wanted."""
+"""Parses a request: from JSON, and the bytes after it, to an image and the requested outputs."""
 
 import gc
 import struct
@@ -18,7 +18,7 @@ from app.problems import BODY_MALFORMED, INVALID_REQUEST, ProblemError
 from model.tiling import Tiling
 
 _LENGTH = struct.Struct("<I")
-"""Length in front of each element of a BYTES tensor."""
+"""Format of the length in front of each element of a BYTES tensor."""
 
 _CHANNELS = 3
 
@@ -26,20 +26,21 @@ _DETAIL_CHARACTERS = 500
 _FAULTS_TOLD = 3
 
 _CHARACTER_BYTES = 4
-"""Bytes of a character in Python's widest strings."""
+"""Bytes per character in Python's widest strings."""
 
 _VALUE_BYTES = 64
 _MARKS = (b",", b":", b"[", b"{", b'"')
-"""A value has one of these, and an empty list two; the smallest objects are as large as what counts for each."""
+"""Every JSON value has at least one of these marks, an empty list two; ``_VALUE_BYTES`` is the size of the smallest
+Python objects."""
 
 
 @dataclass(frozen=True, slots=True)
 class Inference:
-    """A request, understood.
+    """A parsed request.
 
     Attributes:
         image: an image file, or pixels.
-        tensors: the outputs wanted.
+        tensors: the requested outputs.
         tiling: how the image is cut.
     """
 
@@ -49,19 +50,19 @@ class Inference:
 
 
 def parsing_bytes(text: bytes) -> int:
-    """Of memory that reading JSON takes at most, as its characters and its values are held."""
+    """Upper bound on the bytes of memory for parsing JSON: its characters and its values."""
     return _CHARACTER_BYTES * len(text) + _VALUE_BYTES * sum(text.count(mark) for mark in _MARKS)
 
 
 def parse(text: bytes, binary: memoryview) -> Inference:
-    """Read a request.
+    """Parse a request.
 
     Args:
-        text: its JSON.
+        text: JSON of the request.
         binary: the bytes after it.
 
     Raises:
-        ProblemError: it is malformed, or asks for what there is not.
+        ProblemError: the request is malformed or invalid.
     """
     request = _validated(text)
     wanted = request.inputs[0]
@@ -73,7 +74,7 @@ def _validated(text: bytes) -> InferenceRequest:
     try:
         document = _loaded(text)
     except ValueError as error:
-        raise ProblemError(BODY_MALFORMED, f"the body is no JSON: {error}") from error
+        raise ProblemError(BODY_MALFORMED, f"the body is not valid JSON: {error}") from error
     try:
         return InferenceRequest.model_validate(document)
     except ValidationError as error:
@@ -83,7 +84,9 @@ def _validated(text: bytes) -> InferenceRequest:
 
 
 def _loaded(text: bytes) -> Any:
-    """Python's lock is held meanwhile; looking for garbage among so many new objects would take ten times as long."""
+    """Parse JSON without garbage collection, which among so many new objects would make it, and the time for which it
+    holds the GIL, ten times as long.
+    """
     was_looking = gc.isenabled()
     gc.disable()
     try:
@@ -104,14 +107,14 @@ def _image_file(wanted: ImageInput, binary: memoryview) -> bytes:
     if element is not None:
         is_whole = len(element) >= _LENGTH.size
         if not is_whole or _LENGTH.unpack_from(element)[0] != len(element) - _LENGTH.size:
-            raise _invalid(wanted, f"its {len(element)} bytes are not the length of one element, in 4 bytes, and it")
+            raise _invalid(wanted, f"its {len(element)} bytes are not one element, preceded by its length in 4 bytes")
         return bytes(element[_LENGTH.size :])
     assert wanted.data is not None
     try:
-        # In lines of 76, as MIME has them, or not.
+        # With or without MIME's lines of 76 characters.
         return b64decode("".join(wanted.data[0].split()), validate=True)
     except ValueError as error:
-        raise _invalid(wanted, "its data is no file in base64; or send it as binary data") from error
+        raise _invalid(wanted, "its data is not a file in base64; it may also be sent as binary data") from error
 
 
 def _raw_image(wanted: PixelsInput, binary: memoryview) -> RawImage:
@@ -127,7 +130,7 @@ def _raw_image(wanted: PixelsInput, binary: memoryview) -> RawImage:
 
 
 def _binary(wanted: ImageInput | PixelsInput, binary: memoryview) -> memoryview | None:
-    """The bytes of an input; None if JSON has its data."""
+    """The bytes of an input; None if the JSON contains its data."""
     size_bytes = wanted.parameters.binary_data_size
     if (size_bytes is None) == (wanted.data is None):
         raise _invalid(wanted, "it needs either data or the parameter binary_data_size, which Triton's clients set")
@@ -138,7 +141,7 @@ def _binary(wanted: ImageInput | PixelsInput, binary: memoryview) -> memoryview 
 
 
 def _row_major(wanted: PixelsInput, data: Any, shape: Sequence[int]) -> bytes:
-    """A tensor's values, flat or nested as its shape is."""
+    """Bytes of a tensor's values, which may be flat or nested by its shape."""
     if not isinstance(data, list):
         raise _not_nested(wanted)
     if len(shape) > 1 and len(data) == shape[0] and isinstance(data[0], list):
@@ -151,7 +154,7 @@ def _row_major(wanted: PixelsInput, data: Any, shape: Sequence[int]) -> bytes:
             return bytes(data)
     except ValueError:
         pass
-    raise _invalid(wanted, "its data holds something else than integers of 0..255")
+    raise _invalid(wanted, "its data holds something other than integers of 0..255")
 
 
 def _not_nested(wanted: PixelsInput) -> ProblemError:

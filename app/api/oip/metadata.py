@@ -1,4 +1,4 @@
-"""What the protocol tells of the model."""
+"""The protocol's descriptions of the model."""
 
 from app.api.oip.schemas import (
     MODEL,
@@ -24,14 +24,14 @@ _CONFIGURED_TYPES = {"BYTES": "TYPE_STRING", "UINT8": "TYPE_UINT8"}
 
 
 def model_metadata(version: str) -> ModelMetadata:
-    """Inputs, outputs and the version that serves."""
+    """The model's inputs, outputs and current version."""
     return ModelMetadata(
         name=MODEL, versions=[version], platform=_PLATFORM, inputs=list(_INPUTS), outputs=list(_OUTPUTS)
     )
 
 
 def model_configuration() -> ModelConfiguration:
-    """The same in Triton's words."""
+    """The same as a Triton model configuration."""
     return ModelConfiguration(
         name=MODEL,
         platform=_PLATFORM,
@@ -42,7 +42,7 @@ def model_configuration() -> ModelConfiguration:
 
 
 def index(version: str) -> list[IndexEntry]:
-    """All models: the one."""
+    """All models: there is only one."""
     return [IndexEntry(name=MODEL, version=version, state="READY", reason="")]
 
 

@@ -41,13 +41,13 @@ from app.problems import NOT_FOUND, Problem, ProblemError
 from model.segmenter import Segmenter
 
 _SHORT_BYTES = 1 << 16
-"""Bytes of JSON that are parsed in the event loop; longer JSON is parsed in a thread."""
+"""Maximum bytes of JSON that are parsed in the event loop; longer JSON is parsed in a thread."""
 
 router = APIRouter(prefix=PREFIX, tags=["open inference protocol"])
 
 
 def _errors(*kinds: Problem) -> dict[int | str, dict[str, Any]]:
-    """The ``responses`` of a route that may end in these problems, told in the protocol's form."""
+    """The ``responses`` of a route that may raise these problems, as errors of the protocol."""
     return {
         status: {
             "model": InferenceError,
@@ -61,15 +61,17 @@ def _errors(*kinds: Problem) -> dict[int | str, dict[str, Any]]:
 
 
 async def _require_model(
-    model: Annotated[str, Path(description="There is one.", examples=[MODEL], json_schema_extra={"enum": [MODEL]})],
+    model: Annotated[
+        str, Path(description="Name of the only model.", examples=[MODEL], json_schema_extra={"enum": [MODEL]})
+    ],
 ) -> None:
     if model != MODEL:
-        raise ProblemError(NOT_FOUND, f"there is no model {model[:100]!r}; there is {MODEL}")
+        raise ProblemError(NOT_FOUND, f"there is no model {model[:100]!r}; the only one is {MODEL}")
 
 
 def _check_version(asked: str, segmenter: Segmenter) -> None:
     if asked != (served := version_of(segmenter.checkpoint.digest)):
-        raise ProblemError(NOT_FOUND, f"there is no version {asked[:100]!r} of {MODEL}; {served} serves")
+        raise ProblemError(NOT_FOUND, f"there is no version {asked[:100]!r} of {MODEL}; the current one is {served}")
 
 
 async def _require_version(service: ServiceDependency, version: str) -> None:
@@ -90,14 +92,14 @@ _TOLD_OF_MODEL = _errors(*_NO_KEY, problems.NOT_FOUND, problems.INVALID_REQUEST,
 
 @router.get("/health/live", summary="Is the process alive?", responses=_errors(problems.DEVICE_FAILED))
 async def live(request: Request) -> ServerLive:
-    """As `/livez`."""
+    """Like `/livez`."""
     require_live(state_of(request.app).service)
     return ServerLive(live=True)
 
 
-@router.get("/health/ready", summary="Does it take requests?", responses=_errors(*_NOT_READY))
+@router.get("/health/ready", summary="Is the service ready?", responses=_errors(*_NOT_READY))
 async def ready(service: ServiceDependency) -> ServerReady:
-    """As `/readyz`."""
+    """Like `/readyz`."""
     require_ready(service)
     return ServerReady(ready=True)
 
@@ -107,19 +109,19 @@ async def ready(service: ServiceDependency) -> ServerReady:
 )
 @router.get(
     f"{_PATH}/ready",
-    summary="Does the model take requests?",
+    summary="Is the model ready?",
     dependencies=[_ONE_MODEL],
     responses=_errors(problems.NOT_FOUND, problems.INVALID_REQUEST, *_NOT_READY),
 )
 async def model_ready(service: ServiceDependency) -> ModelReady:
-    """As `/readyz`."""
+    """Like `/readyz`."""
     require_ready(service)
     return ModelReady(name=MODEL, ready=True)
 
 
 @router.get("", summary="The server", dependencies=[_KEY], responses=_errors(*_NO_KEY))
 async def server() -> ServerMetadata:
-    """Its name, its version, and the extensions of the protocol that it speaks."""
+    """The server's name, version, and supported extensions of the protocol."""
     return ServerMetadata(
         name="fcn-segmentation", version=__version__, extensions=["binary_tensor_data", "model_configuration"]
     )
@@ -128,7 +130,7 @@ async def server() -> ServerMetadata:
 @router.get(_VERSION_PATH, dependencies=[_KEY, _ONE_MODEL, _ONE_VERSION], include_in_schema=False, name="version")
 @router.get(_PATH, summary="The model's tensors", dependencies=[_KEY, _ONE_MODEL], responses=_TOLD_OF_MODEL)
 async def model(service: ServiceDependency) -> ModelMetadata:
-    """Inputs, one of which is to be sent, outputs, and the version that serves."""
+    """The model's inputs (a request has exactly one), outputs, and current version."""
     return metadata.model_metadata(_served(service))
 
 
@@ -139,10 +141,13 @@ async def model(service: ServiceDependency) -> ModelMetadata:
     name="version_configuration",
 )
 @router.get(
-    f"{_PATH}/config", summary="The model, in Triton's words", dependencies=[_KEY, _ONE_MODEL], responses=_TOLD_OF_MODEL
+    f"{_PATH}/config",
+    summary="The model's Triton configuration",
+    dependencies=[_KEY, _ONE_MODEL],
+    responses=_TOLD_OF_MODEL,
 )
 async def configuration() -> ModelConfiguration:
-    """Triton's model configuration, as much of it as has a meaning here."""
+    """The part of Triton's model configuration that applies here."""
     return metadata.model_configuration()
 
 
@@ -150,18 +155,18 @@ async def configuration() -> ModelConfiguration:
     "/repository/index", summary="All models", dependencies=[_KEY], responses=_errors(*_NO_KEY, problems.NOT_READY)
 )
 async def repository_index(service: ServiceDependency) -> list[IndexEntry]:
-    """The one that there is. New weights are loaded by `/admin/reload`, not by this protocol."""
+    """The only model. To load new weights, use `/admin/reload`, not this protocol."""
     return metadata.index(_served(service))
 
 
 _RESPONSES: dict[int | str, dict[str, Any]] = {
     200: {
-        "description": "The outputs asked for.",
+        "description": "The requested outputs.",
         "model": InferenceResponse,
         "headers": {
             **HEADERS,
             LENGTH_HEADER: {
-                "description": "Bytes of the JSON, if outputs follow it as bytes.",
+                "description": "Length of the JSON in bytes, if outputs follow it as bytes.",
                 "schema": {"type": "string"},
             },
         },
@@ -172,7 +177,7 @@ _RESPONSES: dict[int | str, dict[str, Any]] = {
 
 _REQUEST_BODY = {
     "required": True,
-    "description": "The image, and the outputs wanted.",
+    "description": "The image and the requested outputs.",
     "content": {
         "application/json": {
             "schema": {"$ref": f"#/components/schemas/{InferenceRequest.__name__}"},
@@ -201,14 +206,15 @@ _REQUEST_BODY = {
     openapi_extra={"requestBody": _REQUEST_BODY},
 )
 async def infer(request: Request, settings: SettingsDependency, service: ServiceDependency) -> Response:
-    """The class of every pixel of an image of any size, and on request how sure it is, as tensors.
+    """Predict the class of every pixel of an image of any size, and on request its confidence, as tensors.
 
-    With `Inference-Header-Content-Length`, the bytes of the JSON, the input may follow it as bytes (its parameter
-    `binary_data_size` says how many); large ones have to. The body may be compressed, with gzip or deflate.
+    The input may follow the JSON as bytes, and must do so if it is large: send the length of the JSON as
+    `Inference-Header-Content-Length`, and the input's length as its parameter `binary_data_size`. The body may be
+    compressed with gzip or deflate.
 
-    With `/versions/{version}` in front of `/infer` only those weights answer.
+    With `/versions/{version}` in front of `/infer`, other weights than that version's give 404.
     """
-    segmenter = service.segmenter  # whatever serves when the body has come
+    segmenter = service.segmenter  # kept, even if a reload replaces it while the body arrives
     if version := request.path_params.get("version"):
         _check_version(version, segmenter)
     limits = UploadLimits(settings.max_upload_bytes, settings.upload_timeout_s, settings.upload_idle_timeout_s)
@@ -227,7 +233,7 @@ async def infer(request: Request, settings: SettingsDependency, service: Service
 
 
 async def _understood(body: Body, admission: Admission, reserve: Reserve) -> Inference:
-    """What is asked for; the memory that it takes to find out is held meanwhile."""
+    """Parse a body, and hold the memory for that meanwhile."""
     if len(body.text) <= _SHORT_BYTES:
         return parse(body.text, body.binary)
     before = admission.body.size_bytes

@@ -1,4 +1,4 @@
-"""The protocol's documents. Requests are checked by those that describe them."""
+"""The protocol's documents. The models of requests also validate them."""
 
 from typing import Annotated, Any, Literal
 
@@ -8,13 +8,13 @@ from pydantic.json_schema import SkipJsonSchema
 from model.tiling import Tiling
 
 MODEL = "segmentation"
-"""Name of the one model."""
+"""Name of the only model."""
 
 _MAX_PARAMETERS = 16
-"""Maximum parameters of an object in a request: an error message names each unknown one."""
+"""Maximum number of parameters of an object in a request: an error message names each unknown one."""
 
 Absent = SkipJsonSchema[None]
-"""A field that is there, or is not; never null where it is described."""
+"""Type of an absent field: the OpenAPI document describes the field as optional, never as null."""
 
 
 def _few(value: object) -> object:
@@ -31,14 +31,14 @@ def _without_default(schema: dict[str, Any]) -> None:
 
 
 def _or_null(schema: dict[str, Any]) -> None:
-    """What may be left out may be null."""
+    """Allow null for optional fields."""
     properties = schema.get("properties", {})
     for name in properties.keys() - schema.get("required", ()):
         properties[name] = {"anyOf": [properties[name], {"type": "null"}]}
 
 
 def _with_data(schema: dict[str, Any]) -> None:
-    """Bodies that are more than JSON, which need none, are nothing that OpenAPI can describe."""
+    """Require ``data``: OpenAPI cannot describe bodies with bytes after the JSON, which do not need it."""
     schema["required"].append("data")
     _or_null(schema)
 
@@ -47,7 +47,7 @@ Base64File = Annotated[str, Field(json_schema_extra={"format": "byte"})]
 
 
 class _RequestPart(BaseModel):
-    """Null is as good as absent: generated clients write what is not set."""
+    """Part of a request. Null counts as absent, since generated clients send null for unset fields."""
 
     model_config = ConfigDict(frozen=True, strict=True, json_schema_extra=_or_null)
 
@@ -58,31 +58,31 @@ class _RequestPart(BaseModel):
 
 
 class _Parameters(_RequestPart):
-    """What is not known is refused: another server's parameter would be without effect here."""
+    """Parameters. Unknown ones are refused: another server's parameter would have no effect here."""
 
     model_config = ConfigDict(extra="forbid")
 
 
 class InputParameters(_Parameters):
-    """Of an input that follows the JSON: `binary_data_size`, its bytes."""
+    """Parameters of an input: `binary_data_size` is its length in bytes if it follows the JSON."""
 
     binary_data_size: SkipJsonSchema[int | None] = Field(None, ge=0)
 
 
 class OutputParameters(_Parameters):
-    """Of an output."""
+    """Parameters of an output."""
 
-    binary_data: bool | None = Field(None, description="Whether it is to follow the JSON, as bytes.")
+    binary_data: bool | None = Field(None, description="Whether the output should follow the JSON as bytes.")
 
 
 class RequestParameters(_Parameters):
-    """Of a request."""
+    """Parameters of a request."""
 
     tiling: Annotated[Tiling, Field(strict=False)] = Field(
         Tiling.AUTO, description="How the image is cut, as for `POST /segment`."
     )
     binary_data_output: bool = Field(
-        False, description="Whether outputs are to follow the JSON as bytes, where they do not say themselves."
+        False, description="Default of `binary_data`: whether outputs should follow the JSON as bytes."
     )
 
 
@@ -96,7 +96,7 @@ class ImageInput(_RequestPart):
     datatype: Literal["BYTES"]
     parameters: Annotated[InputParameters, _Few] = Field(default_factory=InputParameters)
     data: Annotated[list[Base64File], Field(min_length=1, max_length=1)] | Absent = Field(
-        None, description="The file, in base64.", json_schema_extra=_without_default
+        None, description="The file in base64.", json_schema_extra=_without_default
     )
 
 
@@ -113,14 +113,14 @@ class PixelsInput(_RequestPart):
     parameters: Annotated[InputParameters, _Few] = Field(default_factory=InputParameters)
     data: Annotated[list[Any], Field(min_length=1)] | Absent = Field(
         None,
-        description="Red, green and blue of each pixel, 0..255, row by row from the top; flat, or nested as the shape.",
+        description="Red, green and blue of each pixel, 0..255, row by row from the top; flat, or nested by the shape.",
         json_schema_extra=_without_default,
         examples=[[255, 0, 0, 0, 0, 255]],
     )
 
 
 class RequestedOutput(_RequestPart):
-    """An output that is asked for."""
+    """A requested output."""
 
     name: Literal["mask", "confidence"] = Field(
         description="`mask`: the class of each pixel. `confidence`: 255 times the probability of that class."
@@ -131,20 +131,20 @@ class RequestedOutput(_RequestPart):
 class InferenceRequest(_RequestPart):
     """Body of `POST /v2/models/segmentation/infer`."""
 
-    id: str | None = Field(None, max_length=1024, description="Comes back in the answer.", examples=["42"])
+    id: str | None = Field(None, max_length=1024, description="Returned in the response.", examples=["42"])
     parameters: Annotated[RequestParameters, _Few] = Field(default_factory=RequestParameters)
     inputs: list[Annotated[ImageInput | PixelsInput, Field(discriminator="name")]] = Field(
-        min_length=1, max_length=1, description="One, `image` or `pixels`."
+        min_length=1, max_length=1, description="One input, `image` or `pixels`."
     )
     outputs: list[RequestedOutput] = Field(
-        default_factory=list, max_length=2, description="Those wanted; the mask, if none is named."
+        default_factory=list, max_length=2, description="Requested outputs; by default, the mask."
     )
 
 
 class BinarySize(BaseModel):
-    """Of an output that follows the JSON."""
+    """Parameters of an output that follows the JSON."""
 
-    binary_data_size: int = Field(description="Its bytes.")
+    binary_data_size: int = Field(description="Length of the output in bytes.")
 
 
 class ResponseOutput(BaseModel):
@@ -155,22 +155,22 @@ class ResponseOutput(BaseModel):
     shape: list[int] = Field(description="Height, width.", examples=[[1, 2]])
     data: list[int] | Absent = Field(
         None,
-        description="Row by row from the top, unless it follows the JSON.",
+        description="Values, row by row from the top; absent if the output follows the JSON.",
         json_schema_extra=_without_default,
         examples=[[0, 8]],
     )
     parameters: BinarySize | Absent = Field(
-        None, description="If it follows the JSON.", json_schema_extra=_without_default
+        None, description="Present if the output follows the JSON.", json_schema_extra=_without_default
     )
 
 
 class InferenceResponse(BaseModel):
-    """Response of `POST /v2/models/segmentation/infer`; outputs may follow it as bytes, in its order."""
+    """Response of `POST /v2/models/segmentation/infer`; outputs may follow it as bytes, in the same order."""
 
     model_name: str = Field(examples=[MODEL])
-    model_version: str = Field(description="Names the weights that made it.", examples=["5f0c6e4b9a7d"])
+    model_version: str = Field(description="Version of the weights that made the outputs.", examples=["5f0c6e4b9a7d"])
     id: str | Absent = Field(
-        None, description="The request's, if it has one.", json_schema_extra=_without_default, examples=["42"]
+        None, description="ID from the request, if it has one.", json_schema_extra=_without_default, examples=["42"]
     )
     outputs: list[ResponseOutput]
 
@@ -195,23 +195,23 @@ class ModelMetadata(BaseModel):
     """Response of `GET /v2/models/segmentation`."""
 
     name: str = Field(examples=[MODEL])
-    versions: list[str] = Field(description="The one that serves: the first digits of its weights' SHA-256.")
+    versions: list[str] = Field(description="The current version: the first digits of the weights' SHA-256.")
     platform: str = Field(examples=["pytorch_safetensors"])
-    inputs: list[TensorMetadata] = Field(description="One of them is to be sent.")
+    inputs: list[TensorMetadata] = Field(description="Inputs; a request has exactly one.")
     outputs: list[TensorMetadata]
 
 
 class TensorConfiguration(BaseModel):
-    """An input or output of the model, as Triton's configurations have it."""
+    """An input or output of the model in Triton's model configuration."""
 
     name: str = Field(examples=["pixels"])
     data_type: str = Field(examples=["TYPE_UINT8"])
     dims: list[int] = Field(description="-1 where any size will do.", examples=[[-1, -1, 3]])
-    optional: bool = Field(description="Of inputs one is to be sent; of outputs those come that are asked for.")
+    optional: bool = Field(description="A request has one of the inputs; the response has the requested outputs.")
 
 
 class ModelConfiguration(BaseModel):
-    """Response of `GET /v2/models/segmentation/config`: of Triton's what there is here."""
+    """Response of `GET /v2/models/segmentation/config`: the part of Triton's document that applies here."""
 
     name: str = Field(examples=[MODEL])
     platform: str = Field(examples=["pytorch_safetensors"])
@@ -221,7 +221,7 @@ class ModelConfiguration(BaseModel):
 
 
 class IndexEntry(BaseModel):
-    """A model, in the answer of `POST /v2/repository/index`."""
+    """A model in the response of `POST /v2/repository/index`."""
 
     name: str = Field(examples=[MODEL])
     version: str
@@ -249,6 +249,6 @@ class ModelReady(BaseModel):
 
 
 class InferenceError(BaseModel):
-    """What every error under `/v2` is answered with."""
+    """Body of every error under `/v2`."""
 
-    error: str = Field(description="What is wrong, in a sentence.")
+    error: str = Field(description="What is wrong, in one sentence.")

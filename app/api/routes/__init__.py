@@ -1,1 +1,1 @@
-"""The service's routes, one group a file."""
+"""The service's routes, one group per file."""

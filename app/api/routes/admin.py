@@ -1,4 +1,4 @@
-"""For those who run the service, with a key of the scope ``admin``."""
+"""``/admin``: administration, with a key of the scope ``admin``."""
 
 from fastapi import APIRouter, Request
 
@@ -16,7 +16,7 @@ router = APIRouter(tags=["operations"], dependencies=[require(KeyScope.ADMIN)])
 
 @router.post(
     "/admin/reload",
-    summary="New weights and keys without a gap",
+    summary="Reload weights and keys without downtime",
     responses=problem_responses(
         problems.UNAUTHORIZED,
         problems.FORBIDDEN,
@@ -26,9 +26,9 @@ router = APIRouter(tags=["operations"], dependencies=[require(KeyScope.ADMIN)])
     ),
 )
 async def reload_weights_and_keys(request: Request) -> ReloadResponse:
-    """Reads the keys again, then loads, checks and warms up the weights, and lets them serve; SIGHUP does the same.
+    """Reload the keys, then load, check and warm up the weights, and use both; SIGHUP does the same.
 
-    Requests in work finish on the old weights. What cannot be used is refused, and what was there serves on.
+    Accepted requests finish with the old weights. If weights or keys cannot be used, the service keeps the old ones.
     """
     try:
         reloaded = await reload(request.app)

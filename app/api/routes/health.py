@@ -17,15 +17,15 @@ _NOT_READY = problem_responses(problems.NOT_READY, problems.DRAINING, problems.D
 
 @router.get("/livez", summary="Is the process alive?", responses=_DEAD)
 async def livez(request: Request) -> HealthResponse:
-    """Answers as long as the event loop turns, whatever is in work; not if the device has failed for good.
+    """Live: the event loop is running, however busy the service is, and the device has not failed for good.
 
-    Then the process is to be started again.
+    Otherwise, restart the process.
     """
     require_live(state_of(request.app).service)
     return HealthResponse(status="live")
 
 
-@router.get("/readyz", summary="Does it take requests?", responses=_NOT_READY)
+@router.get("/readyz", summary="Is the service ready?", responses=_NOT_READY)
 @router.get("/health", summary="Alias of /readyz", responses=_NOT_READY)
 async def readyz(service: ServiceDependency) -> HealthResponse:
     """Ready: the weights are loaded, checked and warmed up, the device works, and the service is not shutting down."""

@@ -23,5 +23,5 @@ router = APIRouter(tags=["operations"])
     dependencies=[require(KeyScope.METRICS)],
 )
 async def metrics(metrics: MetricsDependency) -> Response:
-    """Counters, gauges and histograms of requests, stages, queues and memory; of all worker processes."""
+    """Counters, gauges and histograms of requests, stages, queues and memory, over all worker processes."""
     return Response(metrics.exposition(), media_type=CONTENT_TYPE_LATEST)

@@ -1,4 +1,4 @@
-"""What is served: ``/classes``, ``/model`` and the descriptions of problems."""
+"""Descriptions: ``/classes``, ``/model`` and ``/problems``."""
 
 from typing import Annotated
 
@@ -21,13 +21,13 @@ _KEY = [require(KeyScope.SEGMENT)]
 
 @router.get("/classes", summary="Classes and their colours", responses=_PROBLEMS, dependencies=_KEY)
 async def classes(service: ServiceDependency) -> ClassesResponse:
-    """Index, name and colour of each class, and of void (255), which label pictures have and predictions have not."""
+    """Index, name and colour of each class, and of void (255), which occurs in labels but not in predictions."""
     return classes_response(service.segmenter.checkpoint.labels)
 
 
 @router.get("/model", summary="The network in use", responses=_PROBLEMS, dependencies=_KEY)
 async def model(service: ServiceDependency, settings: SettingsDependency) -> ModelResponse:
-    """The loaded checkpoint, where it comes from and how good it is, and what inputs may be."""
+    """The loaded checkpoint, its origin and scores, and the limits on inputs."""
     return model_response(service.segmenter, settings)
 
 
@@ -39,7 +39,7 @@ async def model(service: ServiceDependency, settings: SettingsDependency) -> Mod
 async def problem(
     slug: Annotated[str, Path(description="The last part of a problem's `type`.", examples=["not-an-image"])],
 ) -> ProblemKindResponse:
-    """What the `type` of a problem document means."""
+    """The meaning of a problem document's `type`."""
     kind = PROBLEMS.get(slug)
     if kind is None:
         raise ProblemError(problems.NOT_FOUND, f"there is no problem {slug[:100]!r}; there are {', '.join(PROBLEMS)}")

@@ -1,4 +1,4 @@
-"""``GET /``: the page for people."""
+"""``GET /``: the web page."""
 
 from pathlib import Path
 from typing import Any
@@ -10,14 +10,14 @@ from starlette.responses import Response
 
 _STATIC = Path(__file__).parent.parent / "static"
 
-# Or a browser would take some modules of the page from before an upgrade, and some from after it.
+# Otherwise a browser could mix modules of the page from before and after an upgrade.
 _ASK_AGAIN = {"Cache-Control": "no-cache"}
 
 router = APIRouter(include_in_schema=False)
 
 
 class PageFiles(StaticFiles):
-    """What the page is made of."""
+    """The page's static files."""
 
     def __init__(self) -> None:
         super().__init__(directory=_STATIC)
@@ -30,5 +30,5 @@ class PageFiles(StaticFiles):
 
 @router.get("/")
 async def page() -> FileResponse:
-    """Sends an image and shows its mask."""
+    """The page, which sends an image and shows its mask."""
     return FileResponse(_STATIC / "index.html", media_type="text/html", headers=_ASK_AGAIN)

@@ -1,4 +1,4 @@
-"""``GET /docs`` and ``/redoc``: the HTTP reference, without a file from elsewhere."""
+"""``GET /docs`` and ``/redoc``: the HTTP reference, without files from other servers."""
 
 from fastapi import APIRouter, Request
 from fastapi.openapi.docs import get_redoc_html, get_swagger_ui_html
@@ -7,7 +7,7 @@ from starlette.responses import HTMLResponse
 
 FILES_PATH = "/static-offline-docs"
 
-# Relative, so that they are found below whatever path a proxy puts in front.
+# Relative, so that they work behind a proxy with any path prefix.
 _FILES = FILES_PATH.removeprefix("/")
 _DOCUMENT = "openapi.json"
 _ICON = f"{_FILES}/favicon.png"
@@ -16,7 +16,7 @@ router = APIRouter(include_in_schema=False)
 
 
 class ReferenceFiles(StaticFiles):
-    """What the pages are made of."""
+    """The pages' static files."""
 
     def __init__(self) -> None:
         super().__init__(packages=[("fastapi_offline", "static")])
@@ -24,7 +24,7 @@ class ReferenceFiles(StaticFiles):
 
 @router.get("/docs")
 async def swagger(request: Request) -> HTMLResponse:
-    """To try requests."""
+    """Swagger UI, to try requests."""
     return get_swagger_ui_html(
         openapi_url=_DOCUMENT,
         title=f"{request.app.title} - Swagger UI",
@@ -36,7 +36,7 @@ async def swagger(request: Request) -> HTMLResponse:
 
 @router.get("/redoc")
 async def redoc(request: Request) -> HTMLResponse:
-    """To read."""
+    """ReDoc, to read."""
     return get_redoc_html(
         openapi_url=_DOCUMENT,
         title=f"{request.app.title} - ReDoc",

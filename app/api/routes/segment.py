@@ -29,7 +29,7 @@ _IMAGE_TYPES = ("image/jpeg", "image/png", "image/webp", "image/avif", "image/he
 
 _REQUEST_BODY = {
     "required": True,
-    "description": "The image: a form with a file, and parameters as fields beside it, or the bytes themselves.",
+    "description": "The image: either a form with the file, and optionally parameters as fields, or the file's bytes.",
     "content": {
         "multipart/form-data": {
             "schema": {
@@ -85,14 +85,14 @@ async def segment(
     settings: SettingsDependency,
     service: ServiceDependency,
 ) -> Response:
-    """The class of every pixel of an image of any size, as a PNG in the classes' colours or as JSON.
+    """Predict the class of every pixel of an image of any size, as a PNG in the classes' colours or as JSON.
 
-    EXIF orientation is applied; transparency is composited on white; of animations the first frame is taken.
+    EXIF orientation is applied; transparency is composited on white; the first frame of an animation is used.
 
-    Parameters may be fields of the form as well; those of the query beat them.
+    Parameters may also be fields of the form; those in the query override them.
 
-    A large image's PNG is sent while it is being made. If that fails on the way the connection is closed before the
-    end of the body, and the file lacks its last chunk, `IEND`.
+    A large image's PNG is streamed. If an error occurs meanwhile, the connection is closed before the end of the body,
+    and the file lacks its last chunk, `IEND`.
     """
     _require_single(request.query_params)
     limits = UploadLimits(settings.max_upload_bytes, settings.upload_timeout_s, settings.upload_idle_timeout_s)
@@ -110,7 +110,7 @@ async def segment(
 
 
 def _require_single(parameters: QueryParams) -> None:
-    """Refuse a parameter that is given twice: which one is meant?"""
+    """Refuse a repeated parameter, which is ambiguous."""
     names = [name for name, _ in parameters.multi_items()]
     repeated = next((name for name in names if names.count(name) > 1), None)
     if repeated is not None:
@@ -118,10 +118,10 @@ def _require_single(parameters: QueryParams) -> None:
 
 
 def _with_fields(query: SegmentQuery, fields: Mapping[str, str]) -> SegmentQuery:
-    """The parameters of a query, and those of a form that it leaves out.
+    """Merge the parameters of a query and of a form; the query's take precedence.
 
     Raises:
-        RequestValidationError: a field is no parameter, or its value is none.
+        RequestValidationError: a field is not a parameter, or its value is invalid.
     """
     if not fields:
         return query

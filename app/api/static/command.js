@@ -1,13 +1,13 @@
-// The curl command that does what the page does.
+// The curl command that is equivalent to the page's request.
 
-/** Stands for the key, which is never shown. */
+/** Placeholder for the key, which is never shown. */
 export const KEY_PLACEHOLDER = "$FCN_API_KEY";
 
 const ENDINGS = { png: "-mask.png", json: ".json", overlay: "-overlay.png" };
 
 /**
- * @param {string} fileName of the image
- * @param {string} address that it is posted to
+ * @param {string} fileName name of the image file
+ * @param {string} address URL to which it is posted
  * @param {"png" | "json" | "overlay"} answer
  * @param {boolean} needsKey
  */
@@ -18,7 +18,7 @@ export function curlCommand(fileName, address, answer, needsKey) {
   return lines.join(" \\\n  ");
 }
 
-/** A file's name without its ending. */
+/** A file name without its extension. */
 export function stem(fileName) {
   return fileName.replace(/(?<=.)\.[^.]*$/, "");
 }

@@ -1,6 +1,6 @@
-// Points at the picture with the keyboard, and moves it.
+// Keyboard control: points at the picture, and moves and zooms it.
 
-const STEP = 12; // pixels of the screen, at least one of the picture
+const STEP = 12; // screen pixels, but at least one pixel of the picture
 const ZOOM = 1.4;
 
 const ARROWS = { ArrowLeft: [-1, 0], ArrowRight: [1, 0], ArrowUp: [0, -1], ArrowDown: [0, 1] };
@@ -13,10 +13,10 @@ export class Crosshair {
   #pixel = null;
 
   /**
-   * @param {HTMLElement} element shows where it is
-   * @param {HTMLElement} stage has the keyboard's focus
+   * @param {HTMLElement} element shows the position
+   * @param {HTMLElement} stage receives the keyboard focus
    * @param {import("./viewport.js").Viewport} viewport
-   * @param {(point: {x: number, y: number} | null) => void} point is told where on the stage it points
+   * @param {(point: {x: number, y: number} | null) => void} point called with the crosshair's place on the stage
    */
   constructor(element, stage, viewport, point) {
     this.#element = element;
@@ -33,13 +33,13 @@ export class Crosshair {
     this.#element.hidden = true;
   }
 
-  /** Back to the middle of another picture. */
+  /** Return to the middle, for another picture. */
   reset() {
     this.#pixel = null;
     if (!this.#element.hidden) this.#show();
   }
 
-  /** Follow the picture, which lies elsewhere now. */
+  /** Follow the picture after it has moved. */
   place() {
     if (this.#element.hidden) return;
     const { x, y } = this.#viewport.toStage(this.#pixel);
@@ -59,7 +59,7 @@ export class Crosshair {
     event.preventDefault();
   }
 
-  /** Whether the key means something here. */
+  /** Handle a key; returns whether it has a meaning here. */
   #act({ key, shiftKey }) {
     const viewport = this.#viewport;
     const around = () => (this.#element.hidden ? viewport.center : viewport.toStage(this.#pixel));

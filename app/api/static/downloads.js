@@ -1,6 +1,6 @@
-// Gives files to the person.
+// Saves files, and copies text to the clipboard.
 
-const KEPT_MS = 60_000; // for browsers that ask first where to put a file
+const KEPT_MS = 60_000; // for browsers that first ask where to save a file
 
 /** Saves bytes as a file. */
 export function save(blob, name) {
@@ -9,12 +9,12 @@ export function save(blob, name) {
   setTimeout(() => URL.revokeObjectURL(link.href), KEPT_MS);
 }
 
-/** Puts a text on the clipboard. */
+/** Copies text to the clipboard. */
 export async function copy(text) {
   try {
     await navigator.clipboard.writeText(text);
   } catch {
-    copyBySelection(text); // pages without TLS have no clipboard otherwise
+    copyBySelection(text); // pages without TLS cannot use the clipboard API
   }
 }
 

@@ -1,4 +1,4 @@
-// Wheel, mouse, pen and fingers on the stage.
+// Handles wheel, mouse, pen and touch on the stage.
 
 const PIXELS_OF_A_LINE = 16;
 const LEAST_MOVE = 3; // pixels; less is a click
@@ -13,7 +13,7 @@ export class Gestures {
   /**
    * @param {HTMLElement} stage
    * @param {import("./viewport.js").Viewport} viewport
-   * @param {(point: {x: number, y: number} | null) => void} point is told where on the stage somebody points
+   * @param {(point: {x: number, y: number} | null) => void} point called with the pointer's place on the stage
    */
   constructor(stage, viewport, point) {
     this.#stage = stage;
@@ -74,7 +74,7 @@ export class Gestures {
     return { x: event.clientX - left, y: event.clientY - top };
   }
 
-  /** Distance of two fingers; 0 for another number of them. */
+  /** Distance between two fingers; 0 unless there are two. */
   #spread() {
     if (this.#pointers.size !== 2) return 0;
     const [one, other] = this.#pointers.values();

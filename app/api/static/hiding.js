@@ -1,4 +1,4 @@
-/** Hides an element; the keyboard's focus, if it is in there, goes to the page's content instead of its beginning. */
+/** Hides an element; if it has the keyboard focus, that moves to the main content instead of the page's beginning. */
 export function hide(element) {
   if (element.contains(document.activeElement)) document.getElementById("main").focus({ preventScroll: true });
   element.hidden = true;

@@ -1,9 +1,9 @@
-// The ways in which an image gets into the page.
+// Takes images that are chosen, pasted, dropped or picked from the samples.
 
 /**
  * @param {{inputs: HTMLInputElement[], samples: HTMLElement, veil: HTMLElement}} parts
- * @param {(image: File) => void} onImage is given each image
- * @param {(error: Error) => void} onFailure is told that a sample could not be fetched
+ * @param {(image: File) => void} onImage called with each image
+ * @param {(error: Error) => void} onFailure called if a sample could not be fetched
  */
 export function takeImages({ inputs, samples, veil }, onImage, onFailure) {
   for (const input of inputs) takeChosen(input, onImage);

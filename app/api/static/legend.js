@@ -10,8 +10,8 @@ export class Legend {
   /**
    * @param {HTMLUListElement} list
    * @param {HTMLButtonElement} all shows all classes, or hides them
-   * @param {(indices: Set<number>) => void} onVisible is told which classes are on
-   * @param {(index: number | null) => void} onSeek is told which class is looked for
+   * @param {(indices: Set<number>) => void} onVisible called with the indices of the visible classes
+   * @param {(index: number | null) => void} onSeek called with the index of the class to highlight
    */
   constructor(list, all, onVisible, onSeek) {
     this.#list = list;
@@ -22,7 +22,7 @@ export class Legend {
     all.addEventListener("click", () => this.#setAll());
   }
 
-  /** Show the classes of an answer, the largest first; background starts switched off, as in the service's overlays. */
+  /** Show the classes of a result, the largest first; background is hidden at first, as in the service's overlays. */
   show(classes) {
     this.#entries.clear();
     const ordered = classes.toSorted((one, other) => other.pixels - one.pixels);
@@ -31,12 +31,12 @@ export class Legend {
     this.#tellAll();
   }
 
-  /** Indices of the classes that are on. */
+  /** Indices of the visible classes. */
   get visible() {
     return new Set([...this.#entries].filter(([, { box }]) => box.checked).map(([index]) => index));
   }
 
-  /** Mark the class that is pointed at in the picture; null for none. */
+  /** Mark the class under the pointer; null for none. */
   mark(index) {
     for (const [own, { item }] of this.#entries) item.classList.toggle("is-under", own === index);
   }
@@ -82,7 +82,7 @@ export function swatch(color) {
   return square;
 }
 
-/** A share of 0..1 as people write it. */
+/** A share of 0..1 as a percentage. */
 export function percent(fraction) {
   return fraction < 0.001 ? "< 0.1 %" : `${(100 * fraction).toFixed(1)} %`;
 }

@@ -17,7 +17,7 @@ export class Mask {
   }
 
   /**
-   * Reads a PNG of one byte a pixel whose rows are as they are, or less the row above.
+   * Reads a PNG of one byte per pixel whose rows are unfiltered, or differences from the row above.
    *
    * @param {Uint8Array} png
    */
@@ -36,10 +36,10 @@ export class Mask {
   }
 
   /**
-   * Paints it over the whole of a canvas, which may be smaller.
+   * Paints the mask over the whole canvas, which may be smaller.
    *
    * @param {HTMLCanvasElement} canvas
-   * @param {Uint32Array} colors RGBA of each index, in the machine's order of bytes
+   * @param {Uint32Array} colors RGBA of each index, in the machine's byte order
    */
   paint(canvas, colors) {
     const context = canvas.getContext("2d");
@@ -63,12 +63,12 @@ export class Mask {
   }
 }
 
-/** Undoes the filters of a PNG's rows, which come in parts of any length. */
+/** Reverses the filters of a PNG's rows, which arrive in chunks of any length. */
 class RowReader {
   #width;
   #indices;
   #filled = 0;
-  #left = 0; // of the row at hand
+  #left = 0; // bytes left of the current row
   #filter = NO_FILTER;
 
   constructor(width, height) {

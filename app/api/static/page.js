@@ -1,4 +1,4 @@
-// Puts the page together: takes an image, has it segmented, shows what came of it.
+// Connects the parts of the page: takes an image, sends it to the service, shows the result.
 
 import { curlCommand, stem } from "./command.js";
 import { copy, save } from "./downloads.js";
@@ -17,7 +17,7 @@ const byId = (id) => document.getElementById(id);
 const views = byId("views");
 const workspace = byId("workspace");
 
-/** The latest image and what is known of it; `retry` does the last request again. */
+/** The latest image and its results; `retry` repeats the last request. */
 const now = { image: null, answer: null, png: null, blob: null, work: null, retry: () => {} };
 
 const notice = new ProblemNotice(byId("problem"), () => now.retry());
@@ -34,7 +34,7 @@ const legend = new Legend(
   (index) => viewer.seek(index),
 );
 
-/** Sends a request and has its reply used; what was in work before is given up. */
+/** Sends a request and passes its reply to `use`; aborts the previous request. */
 async function ask(image, query, retry, use) {
   now.work?.abort();
   const work = (now.work = new AbortController());
@@ -88,7 +88,7 @@ async function show({ blob, stages, totalMs }, picture, signal) {
   bitmap?.close();
   showTiming(byId("timing"), stages);
   byId("total").textContent = duration(totalMs);
-  showCommand(); // it may need a key, as is known now
+  showCommand(); // whether it needs a key is known now
   say(`${summary(answer)} ${answer.width} × ${answer.height} pixels in ${duration(totalMs)}.`);
   showKnown();
 }
@@ -96,7 +96,7 @@ async function show({ blob, stages, totalMs }, picture, signal) {
 function fail(error) {
   if (error.name === "AbortError") return tellCancelled();
   const problem =
-    error instanceof ServiceProblem ? error : new ServiceProblem("The answer cannot be shown", error.message);
+    error instanceof ServiceProblem ? error : new ServiceProblem("The result cannot be shown", error.message);
   hide(byId("state"));
   if (!now.answer) workspace.hidden = !viewer.hasPhotograph;
   byId("shell").hidden = workspace.hidden && problem.slug !== "tiling-impossible";
@@ -105,7 +105,7 @@ function fail(error) {
 }
 
 function tellCancelled() {
-  say("Cancelled; the service stops its work on it.");
+  say("Cancelled; the service stops working on the image.");
   byId("resume").hidden = false;
   if (document.activeElement === byId("cancel")) byId("resume").focus();
 }
@@ -130,7 +130,7 @@ function tellNote({ width, height }, bitmap) {
   const notes = [];
   const size = shownSize(width, height);
   if (size.width < width) {
-    notes.push(`Shown at ${size.width} × ${size.height} pixels, for the browser’s sake; files have all of them.`);
+    notes.push(`Shown at ${size.width} × ${size.height} pixels, to spare the browser; downloads have the full size.`);
   }
   if (!bitmap) notes.push("This browser cannot show photographs of this format; the mask is complete.");
   byId("note").textContent = notes.join(" ");
@@ -143,7 +143,7 @@ function nameClass(index, pixel) {
   const name = byId("under-name");
   byId("under-place").textContent = pixel ? `column ${pixel.x}, row ${pixel.y}` : "";
   const text = found?.name ?? "Point at the picture";
-  if (name.textContent === text) return; // or screen readers would say it again
+  if (name.textContent === text) return; // or screen readers would repeat it
   name.replaceChildren(...(found ? [swatch(found.color)] : []), text);
 }
 
@@ -159,7 +159,7 @@ function tiling() {
   return value === "auto" ? {} : { tiling: value };
 }
 
-/** One request brings the classes and the mask. */
+/** A query whose response has both the classes and the mask. */
 function pageQuery() {
   return { format: "json", mask: "png", ...tiling() };
 }
@@ -186,7 +186,7 @@ function tellCopied() {
 
 async function saveOverlay() {
   const name = `${stem(now.image.name)}-overlay.png`;
-  // What the browser cannot show whole, the service makes.
+  // If the browser cannot show the whole image, the service makes the overlay.
   if (viewer.hasPhotograph && viewer.isWhole) return save(await viewer.overlay(), name);
   const said = byId("status").textContent;
   await ask(now.image, overlayQuery(), saveOverlay, ({ blob }) => {
@@ -202,7 +202,7 @@ async function showKnown() {
   const classes = await knownClasses(byId("key").value).catch(() => null);
   if (!classes) return;
   isKnown = true;
-  byId("known-title").textContent = `The ${classes.length} classes that the network tells apart`;
+  byId("known-title").textContent = `The ${classes.length} classes that the network knows`;
   byId("known-classes").replaceChildren(
     ...classes.map(({ name, color }) => {
       const entry = document.createElement("li");

@@ -1,21 +1,21 @@
 // The image as the browser shows it.
 
-// Canvases of more are refused by some browsers, and eat the memory of phones.
+// Some browsers refuse larger canvases, and phones run out of memory.
 const MAX_SHOWN_PIXELS = 16_000_000;
 const MAX_SHOWN_SIDE = 8192;
 
-/** The picture in a file; null for formats that the service reads and the browser does not (TIFF, HEIC). */
+/** Decodes an image file; null for formats that the service reads but the browser does not (TIFF, HEIC). */
 export function decode(file) {
   return createImageBitmap(file).catch(() => null);
 }
 
-/** The size in which an image of some size is shown: its own, or a smaller one. */
+/** The size at which an image is shown: its own, or a smaller one. */
 export function shownSize(width, height) {
   const scale = Math.min(1, MAX_SHOWN_SIDE / Math.max(width, height), Math.sqrt(MAX_SHOWN_PIXELS / (width * height)));
   return { width: Math.max(1, Math.floor(width * scale)), height: Math.max(1, Math.floor(height * scale)) };
 }
 
-/** Draws a picture over the whole of a canvas, on white as the service does; without one the canvas stays clear. */
+/** Draws a picture over the whole canvas, on white like the service; without a picture the canvas stays clear. */
 export function draw(canvas, bitmap, size) {
   Object.assign(canvas, size);
   if (!bitmap) return;

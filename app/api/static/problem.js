@@ -1,51 +1,51 @@
-// What can go wrong, in sentences.
+// Describes problems, and what to do about them.
 
 import { hide } from "./hiding.js";
 
-const AGAIN = "Try it again in a moment.";
-const SMALLER = "Make the image smaller, or cut it in parts.";
-const TELL = "Try it again. If it happens again, tell whoever runs the service the ID of this request.";
+const AGAIN = "Try again in a moment.";
+const SMALLER = "Make the image smaller, or cut it into parts.";
+const TELL = "Try again. If the problem persists, tell the service’s operator the ID of this request.";
 
 const ADVICE = {
   "not-an-image": "Choose a file that is a JPEG, PNG, WebP, BMP, TIFF, GIF, AVIF or HEIC image.",
-  "image-damaged": "Get the file from where it came from again; this copy is incomplete.",
+  "image-damaged": "Get the file from its source again; this copy is incomplete.",
   "unsupported-format": "Save the image as a JPEG or PNG, and send that.",
-  unauthorized: "Enter an API key below. Whoever runs the service hands them out.",
-  forbidden: "Enter a key that may segment images.",
-  "body-too-large": "Save the image as a JPEG, or smaller.",
+  unauthorized: "Enter an API key below. The service’s operator issues keys.",
+  forbidden: "Enter a key with permission to segment images.",
+  "body-too-large": "Save the image as a JPEG, or make it smaller.",
   "too-many-pixels": SMALLER,
   "too-costly": SMALLER,
   "tiling-impossible": "Choose the tiling “auto”, which suits every image.",
-  "upload-timeout": "Try it again on a faster connection, or with a smaller file.",
-  "queue-full": "Many images are waiting. Try it again when some are done.",
+  "upload-timeout": "Try again on a faster connection, or with a smaller file.",
+  "queue-full": "Many images are waiting. Try again when some are done.",
   "rate-limited": "Wait a little before the next image.",
-  "not-ready": "The service is starting. Try it again in a moment.",
-  draining: "The service is being restarted. Try it again in a moment.",
+  "not-ready": "The service is starting. Try again in a moment.",
+  draining: "The service is being restarted. Try again in a moment.",
   "too-many-connections": AGAIN,
   "out-of-memory": AGAIN,
   "decoder-unavailable": AGAIN,
   "device-failed": TELL,
   internal: TELL,
-  deadline: "Try it again later, or with a smaller image.",
+  deadline: "Try again later, or with a smaller image.",
 };
 
-/** An answer of the service that is no result. */
+/** An error response of the service, or no response. */
 export class ServiceProblem extends Error {
   /**
    * @param {string} title
    * @param {string} detail
    * @param {object} about
-   * @param {string} [about.slug] of its kind; see /problems/{slug}
-   * @param {number} [about.status] of HTTP, 0 for no answer
-   * @param {number} [about.waitS] seconds after which it may be asked again
-   * @param {string} [about.requestId] finds the request in the log
+   * @param {string} [about.slug] slug of the kind of problem; see /problems/{slug}
+   * @param {number} [about.status] HTTP status; 0 for no response
+   * @param {number} [about.waitS] seconds after which to retry
+   * @param {string} [about.requestId] ID of the request in the log
    */
   constructor(title, detail, { slug = "", status = 0, waitS = 0, requestId = "" } = {}) {
     super(title);
     Object.assign(this, { title, detail: sentence(detail), slug, status, waitS, requestId });
   }
 
-  /** Of a finished XMLHttpRequest whose response is a Blob. */
+  /** Makes a problem from a finished XMLHttpRequest whose response is a Blob. */
   static async of(request) {
     const { status } = request;
     const about = {
@@ -57,18 +57,18 @@ export class ServiceProblem extends Error {
       const { type, title, detail } = JSON.parse(await request.response.text());
       return new ServiceProblem(title, detail, { ...about, slug: type.split("/").pop() });
     } catch {
-      // Not the service speaks, but something on the way to it.
-      return new ServiceProblem("An answer that is not understood", `The status of the answer is ${status}`, about);
+      // The response is not the service's, but e.g. a proxy's.
+      return new ServiceProblem("Unexpected response", `The status of the response is ${status}`, about);
     }
   }
 
   static unreachable() {
-    return new ServiceProblem("No answer", "The service cannot be reached, or the connection broke off");
+    return new ServiceProblem("No response", "The service cannot be reached, or the connection was lost");
   }
 
-  /** What to do, in a sentence. */
+  /** What to do, in one sentence or two. */
   get advice() {
-    return ADVICE[this.slug] ?? (this.status === 0 ? "See whether the service runs, then try it again." : TELL);
+    return ADVICE[this.slug] ?? (this.status === 0 ? "Check that the service is running, then try again." : TELL);
   }
 
   /** Whether the same request may succeed later. */
@@ -90,7 +90,7 @@ export class ProblemNotice {
 
   /**
    * @param {HTMLElement} element
-   * @param {() => void} retry does again what failed
+   * @param {() => void} retry repeats the failed request
    */
   constructor(element, retry) {
     this.#element = element;

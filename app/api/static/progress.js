@@ -1,4 +1,4 @@
-// What is going on, and for how long.
+// Shows the current step and the elapsed time.
 
 import { hide } from "./hiding.js";
 
@@ -24,12 +24,12 @@ export class Progress {
     this.#tick();
   }
 
-  /** So much of the image has been sent, 0..1. */
+  /** Show the share of the image that has been sent, 0..1. */
   sent(share) {
     const { bar, say } = this.#parts;
     bar.value = share;
     if (share < 1) return;
-    bar.removeAttribute("value"); // how long the network takes, nobody knows
+    bar.removeAttribute("value"); // the time that the network will take is unknown
     say("Segmenting …");
   }
 

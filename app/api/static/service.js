@@ -1,4 +1,4 @@
-// Asks the service over HTTP. Addresses are relative: the page may be under any path.
+// Sends requests to the service. Addresses are relative, since the page may be under any path.
 
 import { ServiceProblem } from "./problem.js";
 
@@ -8,16 +8,16 @@ import { ServiceProblem } from "./problem.js";
  * @param {File} image
  * @param {Record<string, string>} query parameters of the route
  * @param {string} key API key, or "" for none
- * @param {AbortSignal} signal aborts the request, which the service then gives up
- * @param {(share: number) => void} onUpload is told how much of the body has been sent, 0..1
- * @returns {Promise<{blob: Blob, stages: {name: string, ms: number}[], totalMs: number}>} stages in their order
- * @throws {ServiceProblem} the service refuses, or cannot be reached
+ * @param {AbortSignal} signal aborts the request, which the service then cancels
+ * @param {(share: number) => void} onUpload called with the share of the body that has been sent, 0..1
+ * @returns {Promise<{blob: Blob, stages: {name: string, ms: number}[], totalMs: number}>} stages in order
+ * @throws {ServiceProblem} the service responds with an error, or cannot be reached
  * @throws {DOMException} AbortError
  */
 export function segment(image, query, key, signal, onUpload) {
   return new Promise((resolve, reject) => {
     signal.throwIfAborted();
-    const request = new XMLHttpRequest(); // fetch does not tell how much of a body it has sent
+    const request = new XMLHttpRequest(); // fetch does not report upload progress
     const started = performance.now();
     request.open("POST", segmentAddress(query));
     request.responseType = "blob";
@@ -39,12 +39,12 @@ export function segment(image, query, key, signal, onUpload) {
   });
 }
 
-/** The address that an image is posted to, as a whole. */
+/** The absolute URL to which an image is posted. */
 export function segmentAddress(query) {
   return new URL(`segment?${new URLSearchParams(query)}`, document.baseURI).href;
 }
 
-/** The classes that the network tells apart, without void; null where a key is needed first. */
+/** The network's classes, without void; null if a key is needed first. */
 export async function knownClasses(key) {
   const response = await fetch("classes", { headers: key ? { "X-API-Key": key } : {} });
   if (!response.ok) return null;
@@ -52,7 +52,7 @@ export async function knownClasses(key) {
   return classes.filter(({ index }) => index !== 255);
 }
 
-/** The service's stages, and what is left of the time for the way to it and back. */
+/** The service's stages, and the rest of the time as the transfer. */
 function allStages(header, totalMs) {
   const served = [...(header ?? "").matchAll(/([\w-]+);dur=([\d.]+)/g)].map(([, name, ms]) => ({ name, ms: +ms }));
   const servedMs = served.reduce((sum, { ms }) => sum + ms, 0);

@@ -1,4 +1,4 @@
-// Where the time went.
+// Shows the time spent on each stage.
 
 const NAMES = {
   queue: "Waiting",
@@ -21,7 +21,7 @@ export function showTiming(body, stages) {
   body.replaceChildren(...stages.map(({ name, ms }) => row(NAMES[name] ?? name, ms, most)));
 }
 
-/** A time as people write it. */
+/** A duration with its unit. */
 export function duration(ms) {
   if (ms < 10) return `${ms.toFixed(1)} ms`;
   return ms < 1000 ? `${Math.round(ms)} ms` : `${(ms / 1000).toFixed(ms < 10_000 ? 2 : 1)} s`;

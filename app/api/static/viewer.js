@@ -1,12 +1,12 @@
-// The picture on its stage: photograph, mask, or the one over the other.
+// The picture on its stage: photograph, mask, or the mask over the photograph.
 
 import { Crosshair } from "./crosshair.js";
 import { Gestures } from "./gestures.js";
 import { draw, shownSize } from "./photograph.js";
 import { Viewport } from "./viewport.js";
 
-const DIMMED = 40; // alpha, 0..255, of the classes beside the one that is looked for
-const PIXELS_ARE_SEEN_FROM = 2; // pixels of the screen for one of the picture
+const DIMMED = 40; // alpha, 0..255, of the classes other than the highlighted one
+const PIXELS_ARE_SEEN_FROM = 2; // screen pixels per pixel of the picture
 
 export class Viewer {
   #parts;
@@ -23,9 +23,9 @@ export class Viewer {
   /**
    * @param {{stage: HTMLElement, stack: HTMLElement, photo: HTMLCanvasElement, mask: HTMLCanvasElement,
    *   crosshair: HTMLElement}} parts
-   * @param {(index: number | null, pixel: {x: number, y: number} | null) => void} onClass is told which class is
-   *   pointed at
-   * @param {(scale: number) => void} onZoom is told how many pixels of the screen one of the picture takes
+   * @param {(index: number | null, pixel: {x: number, y: number} | null) => void} onClass called with the class and
+   *   pixel under the pointer
+   * @param {(scale: number) => void} onZoom called with the number of screen pixels per pixel of the picture
    */
   constructor(parts, onClass, onZoom) {
     this.#parts = parts;
@@ -43,7 +43,7 @@ export class Viewer {
     return this.#parts.stage.dataset.photograph === "yes";
   }
 
-  /** Whether each pixel of the picture is one on the canvas. */
+  /** Whether the canvas shows the picture at its full size. */
   get isWhole() {
     return this.#mask !== null && this.#parts.mask.width === this.#mask.width && this.#parts.mask.height === this.#mask.height;
   }
@@ -61,8 +61,8 @@ export class Viewer {
    *
    * @param {ImageBitmap | null} bitmap
    * @param {import("./mask.js").Mask} mask
-   * @param {{index: number, color: number[]}[]} classes that are in it
-   * @param {Set<number>} visible indices of those that are painted
+   * @param {{index: number, color: number[]}[]} classes the classes found
+   * @param {Set<number>} visible indices of the visible classes
    */
   showMask(bitmap, mask, classes, visible) {
     Object.assign(this.#parts.mask, shownSize(mask.width, mask.height));
@@ -110,7 +110,7 @@ export class Viewer {
     this.#viewport.fit();
   }
 
-  /** A PNG of the photograph under the classes that are painted, as opaque as they are. */
+  /** A PNG of the photograph under the visible classes, with the current opacity. */
   overlay() {
     const { photo, mask } = this.#parts;
     const canvas = Object.assign(document.createElement("canvas"), { width: photo.width, height: photo.height });

@@ -1,4 +1,4 @@
-// Where on the stage the picture lies, and how large.
+// The position and scale of the picture on the stage.
 
 const MAX_SCALE = 40;
 
@@ -9,7 +9,7 @@ export class Viewport {
 
   /**
    * @param {HTMLElement} stage
-   * @param {() => void} moved is called when the picture lies elsewhere, or is of another size
+   * @param {() => void} moved called when the picture's position or size changes
    */
   constructor(stage, moved) {
     this.#stage = stage;
@@ -18,7 +18,7 @@ export class Viewport {
     new ResizeObserver(() => (this.#isFitted ? this.fit() : this.moveBy(0, 0))).observe(stage);
   }
 
-  /** Whether the picture is larger than in its first size. */
+  /** Whether the picture is larger than its fitted size. */
   get isZoomed() {
     return this.scale > this.#fitScale * 1.001;
   }
@@ -27,21 +27,21 @@ export class Viewport {
     return { x: this.#stage.clientWidth / 2, y: this.#stage.clientHeight / 2 };
   }
 
-  /** Take a picture of another size, in its own pixels. */
+  /** Set the picture's size in its own pixels. */
   resize(width, height) {
     if (width === this.width && height === this.height) return;
     Object.assign(this, { width, height });
     this.fit();
   }
 
-  /** Show all of it. */
+  /** Fit the whole picture into the stage. */
   fit() {
     this.scale = this.#fitScale;
     this.moveBy(0, 0);
     this.#isFitted = true;
   }
 
-  /** Zoom; a point of the stage stays where it is. */
+  /** Zoom around a fixed point of the stage. */
   zoomBy(factor, point = this.center) {
     const least = Math.min(1, this.#fitScale);
     const scale = Math.min(Math.max(this.scale * factor, least), Math.max(MAX_SCALE, this.#fitScale));
@@ -51,7 +51,7 @@ export class Viewport {
     this.moveBy(0, 0);
   }
 
-  /** Move by pixels of the screen; no edge leaves the stage's edge. */
+  /** Move by screen pixels; the picture's edges stay at or beyond the stage's. */
   moveBy(x, y) {
     this.#isFitted = false;
     this.x = held(this.x + x, this.width * this.scale, this.#stage.clientWidth);
@@ -59,7 +59,7 @@ export class Viewport {
     this.#moved();
   }
 
-  /** Move until a pixel of the picture can be seen. */
+  /** Move until a pixel of the picture is visible. */
   reveal({ x, y }) {
     const point = this.toStage({ x, y });
     const margin = 24;
@@ -67,12 +67,12 @@ export class Viewport {
     this.moveBy(lacking(point.x, margin, clientWidth - margin), lacking(point.y, margin, clientHeight - margin));
   }
 
-  /** The point of the stage at which the middle of a pixel lies. */
+  /** The centre of a pixel as a point of the stage. */
   toStage({ x, y }) {
     return { x: this.x + (x + 0.5) * this.scale, y: this.y + (y + 0.5) * this.scale };
   }
 
-  /** The pixel at a point of the stage; null beside the picture. */
+  /** The pixel at a point of the stage; null outside the picture. */
   toPixel(point) {
     const x = Math.floor((point.x - this.x) / this.scale);
     const y = Math.floor((point.y - this.y) / this.scale);

@@ -155,7 +155,7 @@ def test_a_field_that_is_no_parameter_or_has_no_such_value_is_named(client: Test
 
 def test_a_form_without_an_image_says_what_it_has(client: TestClient) -> None:
     response = client.post("/segment", content=form((IMAGE.replace(b"image", b"file", 1), png())), headers=FORM)
-    assert require_problem(response, problems.INVALID_REQUEST)["detail"].endswith("image is missing; there are file")
+    assert require_problem(response, problems.INVALID_REQUEST)["detail"].endswith("image is missing; the form has file")
 
 
 def test_two_images_are_one_too_many(client: TestClient) -> None:
@@ -196,7 +196,7 @@ def test_many_fields_are_refused_by_name_and_too_many_by_number(client: TestClie
         (b"--Boundary (1)\r\n--Boundary (1)--", "head of a part"),
         (form((b"X: " + b"x" * 5000, b"")), "head of a part"),
         (form((b"Content-Disposition: form-data", b"")), "no name"),
-        (form((IMAGE, b"x")).replace(b"--\r\n", b"x\r\n"), "behind the boundary"),
+        (form((IMAGE, b"x")).replace(b"--\r\n", b"x\r\n"), "after the boundary"),
     ],
 )
 def test_what_is_wrong_with_a_form_is_said(body: bytes, fault: str) -> None:

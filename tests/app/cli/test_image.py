@@ -150,7 +150,7 @@ def test_what_lies_there_and_is_no_answer_is_neither_replaced_nor_counted(
     result = run(*arguments, cwd=folder)
     assert result.returncode == 1
     (failure,) = report_of(result)["failed"]
-    assert "masks/cat.png is there and is no answer to it" in failure["reason"]
+    assert "masks/cat.png exists and is not its result" in failure["reason"]
     assert foreign.read_bytes() == before
     assert run(*arguments, "--overwrite", cwd=folder).returncode == 0
     assert mask_of(foreign).shape == (300, 451)
@@ -161,7 +161,7 @@ def test_an_answer_of_other_weights_is_not_counted(folder: Path) -> None:
     (folder / "masks/cat.png").write_bytes(an_answer())
     result = run("image", "photos/cat.jpg", "-o", "masks", "--table", "shares.csv", "--json", cwd=folder)
     (failure,) = report_of(result)["failed"]
-    assert "masks/cat.png is there and was not made with these weights" in failure["reason"]
+    assert "masks/cat.png exists and was not made with these weights" in failure["reason"]
 
 
 def test_a_second_picture_on_standard_input_is_not_taken_for_done(folder: Path) -> None:
@@ -169,7 +169,7 @@ def test_a_second_picture_on_standard_input_is_not_taken_for_done(folder: Path) 
     (folder / "out/stdin.png").write_bytes(an_answer())
     plan = make_plan([Path("-")], folder / "out", "png", is_recursive=False).looked_up()
     assert plan.tasks == []
-    assert "stdin.png is there and is no answer to it" in plan.failures[0].reason
+    assert "stdin.png exists and is not its result" in plan.failures[0].reason
 
 
 def test_no_answer_takes_the_place_of_another_image(folder: Path) -> None:
@@ -207,7 +207,7 @@ def test_after_an_end_in_the_middle_the_same_command_goes_on(folder: Path, large
     assert set(TARGETS.values()) == {path for path in files_below(folder / "masks") if not path.endswith(".part")}
     if number == signal.SIGINT:
         assert process.returncode == 130
-        assert b"interrupted: 1 of 5 are left; the same command goes on with them" in errors
+        assert b"interrupted: 1 of 5 are left; the same command continues with them" in errors
         assert unfinished(folder / "masks/inner/zebra.png") == []
     else:
         assert process.returncode == -signal.SIGKILL
@@ -300,9 +300,9 @@ def test_a_parquet_table_holds_what_the_masks_hold(folder: Path) -> None:
     [
         (["photos"], "Missing option"),
         (["photos", "-o", "photos"], "would lie among the images"),
-        (["photos", "-o", "-"], "answer of one image"),
-        (["photos/cat.png", "-o", "photos"], "take the place of the image"),
-        (["photos/cat.jpg", "-o", "mask.png", "--format", "json"], "no name for --format json"),
+        (["photos", "-o", "-"], "result of one image"),
+        (["photos/cat.png", "-o", "photos"], "overwrite the image"),
+        (["photos/cat.jpg", "-o", "mask.png", "--format", "json"], "does not fit --format json"),
         (["photos", "-o", "photos/cat.jpg"], "is a file"),
         (["photos", "-o", "masks", "--table", "shares.xlsx"], ".csv or .parquet"),
         (["photos/cat.jpg", "-o", "-", "--json"], "standard output is either"),
@@ -326,7 +326,7 @@ def test_wrong_usage_is_said_and_nothing_is_written(folder: Path, arguments: lis
     [
         (["--weights", "nowhere.safetensors"], "there is no weights file nowhere.safetensors"),
         (["--device", "abacus"], "device 'abacus' cannot be used"),
-        (["--url", "http://127.0.0.1:9"], "there is no service"),
+        (["--url", "http://127.0.0.1:9"], "the service does not respond"),
     ],
 )
 def test_what_cannot_start_ends_with_code_3_and_a_sentence(folder: Path, arguments: list[str], complaint: str) -> None:

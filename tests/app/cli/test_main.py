@@ -29,7 +29,7 @@ def test_the_help_of_each_command_tells_the_exit_codes() -> None:
         result = CliRunner().invoke(cli, [*arguments, "--help"])
         assert result.exit_code == 0
         text = " ".join(result.output.split())
-        assert "0 all is done, 1 some files failed, 2 wrong usage, 3 cannot start" in text
+        assert "0 success, 1 some files failed, 2 wrong usage, 3 cannot start" in text
         assert arguments or all(command in text for command in COMMANDS)
 
 

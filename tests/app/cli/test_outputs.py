@@ -66,7 +66,7 @@ def test_what_is_left_out_for_its_name_is_told(tmp_path: Path) -> None:
     found = search([tmp_path], None, is_recursive=True)
     assert found.left_out == [tmp_path / "a.xml", tmp_path / "inner/notes"]
     report = Report([str(tmp_path / "a.jpg")], left_out=[str(file) for file in found.left_out])
-    assert f"which are not those of images: 2 ({tmp_path}/a.xml, {tmp_path}/inner/notes)" in report.summary()
+    assert f"names are not those of images: 2 ({tmp_path}/a.xml, {tmp_path}/inner/notes)" in report.summary()
     assert json.loads(report.document())["left_out"] == [f"{tmp_path}/a.xml", f"{tmp_path}/inner/notes"]
     assert "4 (a, b, c, ...)" in Report([], left_out=["a", "b", "c", "d"]).summary()
 

@@ -74,7 +74,7 @@ def test_a_key_is_needed_where_one_is_and_a_service_that_goes_ends_the_run_with_
     server = start_server(api_keys_file=keys)
     refused = run("classes", "--url", server.url, cwd=folder)
     assert refused.returncode == 3
-    assert b"error: the service refuses: " in refused.stderr
+    assert b"error: the service refused the request: " in refused.stderr
     assert run("classes", "--url", server.url, cwd=folder, FCN_KEY="camera-key").returncode == 0
 
     (folder / "photos/broken.jpg").unlink()
@@ -86,8 +86,8 @@ def test_a_key_is_needed_where_one_is_and_a_service_that_goes_ends_the_run_with_
     output, errors = process.communicate(timeout=120)
     report = json.loads(output)
     assert process.returncode == 3
-    assert "the service answers no more" in report["error"]
+    assert "the service no longer responds" in report["error"]
     assert report["remaining"] == 1
     assert len(report["done"]) == 4
-    assert b"1 of 5 are left; the same command goes on with them" in errors
+    assert b"1 of 5 are left; the same command continues with them" in errors
     assert not list((folder / "out").rglob("*.part"))

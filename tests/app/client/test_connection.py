@@ -60,7 +60,7 @@ def test_a_proxy_that_is_not_there_is_named_without_its_password(monkeypatch: py
     monkeypatch.setenv("ALL_PROXY", f"{scheme}://me:secret@127.0.0.1:9")
     with Client(ELSEWHERE, retries=0) as client, pytest.raises(ServiceConnectionError) as failure:
         client.model()
-    assert str(failure.value).endswith("(by the proxy 127.0.0.1:9, which the environment names)")
+    assert str(failure.value).endswith("(through the proxy 127.0.0.1:9, which the environment names)")
     assert "secret" not in str(failure.value)
 
 

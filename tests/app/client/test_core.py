@@ -52,7 +52,7 @@ def test_weights_that_are_replaced_before_the_names_are_known_make_another_mask(
         _core().segment(b"image", None), [*replaced, _mask("b"), _json(_CLASSES), _json({"sha256": "b"})]
     )
     assert found.checkpoint == "b"
-    with pytest.raises(UnexpectedResponseError, match="not the same from one request to the next"):
+    with pytest.raises(UnexpectedResponseError, match="change from one request to the next"):
         _run(_core().segment(b"image", None), replaced * 3)
 
 
@@ -113,7 +113,7 @@ def test_a_deadline_bounds_every_limit() -> None:
     with pytest.raises(ServiceTimeoutError, match="total_s = 10 s"):
         deadline.require()
     assert Deadline(float("inf")).bound(float("inf")) is None
-    with pytest.raises(ValueError, match="write_s is to be more than 0, not 0"):
+    with pytest.raises(ValueError, match="write_s must be more than 0, not 0"):
         Timeouts(write_s=0)
 
 

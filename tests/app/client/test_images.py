@@ -111,7 +111,7 @@ def test_bytes_of_every_kind_are_a_file() -> None:
 
 @pytest.mark.parametrize(
     ("file", "reason"),
-    [(StringIO("text"), "gives str, not bytes"), (Upload("text"), "gives str"), (AsyncUpload(), "to be awaited")],
+    [(StringIO("text"), "returns str, not bytes"), (Upload("text"), "returns str"), (AsyncUpload(), "must be awaited")],
 )
 def test_what_gives_no_bytes_is_refused(file: Any, reason: str) -> None:
     with pytest.raises(TypeError, match=reason):
@@ -137,13 +137,13 @@ def test_pictures_of_every_mode_look_here_as_they_look_in_the_service(mode: str)
     [np.zeros((4, 4, 3)), np.zeros((4, 4, 4), dtype=np.uint8), np.zeros(4, dtype=np.uint8), np.zeros((0, 4), np.uint8)],
 )
 def test_arrays_that_are_no_images_are_refused(array: Any) -> None:
-    with pytest.raises(ValueError, match="is no image"):
+    with pytest.raises(ValueError, match="is not an image"):
         encode(array)
 
 
 def test_what_is_no_image_at_all_is_refused() -> None:
     wrong: Any = 7
-    with pytest.raises(TypeError, match="int is no image"):
+    with pytest.raises(TypeError, match="int is not an image"):
         encode(wrong)
     with pytest.raises(ValueError, match="of a format that Pillow does not read here"):
         decode(b"neither")

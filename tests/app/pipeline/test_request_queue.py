@@ -60,7 +60,7 @@ def test_what_cannot_be_done_in_time_is_refused_at_once() -> None:
         late = _refusal(queue, _cost(3))
         assert late.problem is DEADLINE
         assert late.retry_after_s == 8
-        assert "about 3 s, after 8 s of work that wait; 10 s are allowed" in late.detail
+        assert "about 3 s, after 8 s of waiting work; 10 s are allowed" in late.detail
         stack.enter_context(queue.enter(_admission(), _cost(2)))
 
 

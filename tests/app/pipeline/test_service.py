@@ -201,7 +201,7 @@ def test_bodies_share_the_memory_that_there_is_for_them() -> None:
     async def ask() -> None:
         with service.admit() as one, service.admit() as other:
             service.reserve(one, 600)
-            with pytest.raises(ProblemError, match="1000 bytes, and no more are allowed; try again in 1 s") as refused:
+            with pytest.raises(ProblemError, match="at most 1000 bytes; try again in 1 s") as refused:
                 service.reserve(other, 401)
             assert refused.value.problem is QUEUE_FULL
             service.reserve(other, 400)
@@ -265,7 +265,7 @@ def test_an_image_that_would_be_late_is_refused_at_once() -> None:
     service = _service(seconds_per_pixel=1e-3, deadline_s=5)
 
     async def ask() -> None:
-        with pytest.raises(ProblemError, match=r"would take about \d+ s, after 0 s of work that wait; 5 s") as refused:
+        with pytest.raises(ProblemError, match=r"would take about \d+ s, after 0 s of waiting work; 5 s") as refused:
             await _mask(service, _request(Tiling.AUTO))
         assert refused.value.problem is DEADLINE
 

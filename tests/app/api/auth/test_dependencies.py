@@ -160,7 +160,7 @@ def test_a_bad_file_of_keys_ends_the_start_in_a_sentence(tmp_path: Path) -> None
 def test_protection_without_keys_ends_the_start_in_a_sentence() -> None:
     code, said = refused_start(protect_metrics=True)
     assert code != 0
-    assert "FCN_PROTECT_METRICS=True: needs keys, in a file that FCN_API_KEYS_FILE names" in said
+    assert "FCN_PROTECT_METRICS=True: requires API keys, in the file that FCN_API_KEYS_FILE names" in said
     assert "Traceback" not in said
 
 
@@ -172,7 +172,7 @@ def test_origins_come_with_commas_between(monkeypatch: pytest.MonkeyPatch) -> No
 @pytest.mark.parametrize("origins", ["https://a.example/", "https://a.example, b.example", "https://a.example?"])
 def test_what_is_no_origin_is_refused(monkeypatch: pytest.MonkeyPatch, origins: str) -> None:
     monkeypatch.setenv("FCN_CORS_ORIGINS", origins)
-    with pytest.raises(ValidationError, match="is no origin"):
+    with pytest.raises(ValidationError, match="is not an origin"):
         Settings()
 
 

@@ -132,7 +132,7 @@ def test_other_compressions_are_refused(client: TestClient) -> None:
 def test_a_length_that_is_none_is_malformed(client: TestClient, cat: bytes, length: str) -> None:
     headers = {"Inference-Header-Content-Length": length.encode("latin-1")}
     response = client.post(INFER, content=b"{}", headers=headers)  # type: ignore[arg-type]
-    assert "no number of bytes" in require_error(response, 400)
+    assert "not a number of bytes" in require_error(response, 400)
 
 
 @pytest.mark.parametrize("shift", [-2, -1, 1, 2, 10**6])

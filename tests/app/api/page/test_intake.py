@@ -81,7 +81,7 @@ def test_a_photograph_is_taken(browser: Browser, server: ServerProcess, cat_file
 
 @pytest.mark.slow
 def test_the_page_says_which_classes_there_are(page: Page) -> None:
-    page.get_by_text("The 21 classes that the network tells apart").wait_for()
+    page.get_by_text("The 21 classes that the network knows").wait_for()
     expect(page.locator("#known-classes li")).to_have_count(21)
     expect(page.locator("#known-classes")).to_contain_text("tvmonitor")
 

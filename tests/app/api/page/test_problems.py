@@ -90,7 +90,7 @@ def test_a_service_that_is_gone_is_told_of(
         open_image(page, cat_file)
         server.end()
         page.set_input_files("#file", cat_file)
-        expect(page.get_by_role("alert")).to_contain_text("No answer", timeout=WORK_MS)
+        expect(page.get_by_role("alert")).to_contain_text("No response", timeout=WORK_MS)
         expect(page.get_by_role("button", name="Try again")).to_be_enabled()
 
 
@@ -98,7 +98,7 @@ def test_a_service_that_is_gone_is_told_of(
 def test_what_a_proxy_says_is_no_riddle(page: Page, cat_file: Path) -> None:
     page.route("**/segment?*", lambda route: route.fulfill(status=502, body="<html>Bad gateway</html>"))
     page.set_input_files("#file", cat_file)
-    expect(page.get_by_role("alert")).to_contain_text("The status of the answer is 502.", timeout=WORK_MS)
+    expect(page.get_by_role("alert")).to_contain_text("The status of the response is 502.", timeout=WORK_MS)
     page.unroute("**/segment?*")
     page.get_by_role("button", name="Try again").click()
     expect_size(page, cat_file)
