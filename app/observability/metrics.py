@@ -81,7 +81,9 @@ class Metrics:
         )
         self.reloads = self._counter("fcn_reloads", "Reloads of the weights.", "result")
         self.decoder_failures = self._counter("fcn_decoder_failures", "Decoders that had to be replaced.", "kind")
-        self.out_of_memory = self._counter("fcn_out_of_memory", "Batches halved because the device was out of memory.")
+        self.out_of_memory = self._counter(
+            "fcn_out_of_memory", "Predictions for which the device was out of memory; batches are halved."
+        )
         self.device_failures = self._counter("fcn_device_failures", "Failures of the device other than memory.")
 
         self._begin()

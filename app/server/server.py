@@ -25,15 +25,12 @@ from app.observability.logs import log_config
 from app.problems import ProblemError
 from app.server.announcement import announce
 from app.server.channel import Message, WorkerChannel
+from app.server.exit_codes import CANNOT_START, DEVICE_FAILED
 from app.server.open_files import raise_open_files_limit
 from app.server.protocol import HttpProtocol
 from app.settings import Settings
 from model.cores import require_threads, usable_cores
 from model.errors import DeviceError, SegmentationError
-
-_CANNOT_START = 3
-_DEVICE_FAILED = 1
-"""Exit codes."""
 
 _GIVEN_UP_S = 10.0
 """Seconds within which a failed device must recover."""
@@ -96,7 +93,7 @@ class Server(uvicorn.Server):
             await self._state.loading
         except (KeysError, SegmentationError, ProblemError) as error:
             _logger.error("cannot start: %s", error)
-            self.exit_code = _CANNOT_START
+            self.exit_code = CANNOT_START
             return False
         return True
 
@@ -130,7 +127,7 @@ class Server(uvicorn.Server):
         elif self._failed_since is None:
             self._failed_since = time.monotonic()
         elif time.monotonic() - self._failed_since > _GIVEN_UP_S:
-            self.exit_code = _DEVICE_FAILED
+            self.exit_code = DEVICE_FAILED
             self.should_exit = True
 
     def _start_drain(self) -> None:
@@ -164,7 +161,7 @@ def serve(settings: Settings, listener: socket.socket | None = None, channel: Wo
         except DeviceError as error:
             logging.config.dictConfig(log_config(settings.log_format, settings.log_level))
             _logger.error("cannot start: %s", error)
-            sys.exit(_CANNOT_START)
+            sys.exit(CANNOT_START)
         threads = settings.threads or usable_cores()
         settings = settings.model_copy(update={"threads": max(1, threads // settings.workers)})
     # With several workers, one that is not ready leaves requests to the others.

@@ -21,11 +21,9 @@ from app.observability.logs import log_config
 from app.process_settings import ProcessSettings
 from app.server.announcement import announce
 from app.server.channel import Message
+from app.server.exit_codes import CANNOT_START
 from app.server.metrics_directory import MultiprocessMetricsDirectory, NoMetricsDirectoryError
 from app.server.open_files import raise_open_files_limit
-
-_CANNOT_START = 3
-"""Exit code of a service that cannot start; the same as uvicorn's."""
 
 _BACKLOG = 2048
 _STEADY_S = 10.0
@@ -208,7 +206,7 @@ class Supervisor:
             worker = await Worker.start(self._module, self._listener, self._environment)
         except OSError as error:
             _logger.error("a worker cannot be started: %s", error)
-            self._ended(_CANNOT_START, was_ready=False, is_first=not started.is_set())
+            self._ended(CANNOT_START, was_ready=False, is_first=not started.is_set())
             return
         self._workers.add(worker)
         if self._ending.is_set():
@@ -225,7 +223,7 @@ class Supervisor:
             if was_ready and code != 0:
                 self._exit_code = 1  # accepted requests are lost
         elif is_first:
-            self._exit_code = code if code > 0 else _CANNOT_START
+            self._exit_code = code if code > 0 else CANNOT_START
             self._end(signal.SIGTERM)
 
     def _on_message(self, started: asyncio.Event, worker: Worker, message: Message) -> None:
@@ -258,13 +256,13 @@ def supervise(settings: ProcessSettings, module: str = "app.server.worker") -> i
         listener = socket.create_server((settings.host, settings.port), family=family, backlog=_BACKLOG)
     except OSError as error:
         _logger.error("cannot listen on %s, port %d: %s", settings.host, settings.port, error.strerror)
-        return _CANNOT_START
+        return CANNOT_START
     with listener:
         try:
             folder = MultiprocessMetricsDirectory()
         except NoMetricsDirectoryError as error:
             _logger.error("%s", error)
-            return _CANNOT_START
+            return CANNOT_START
         try:
             return asyncio.run(Supervisor(listener, folder, settings.workers, module).run())
         finally:
