@@ -1,7 +1,7 @@
 """3x3 convolutions of stride 1 with a quarter of the multiplications (winograd.c).
 
-PyTorch has no such kernel for channels_last, and those of the engines that have one are not to be had layer by layer.
-Where the package was installed without a C compiler there is none here either.
+PyTorch has no such kernel for channels_last, and the engines that have one do not offer it for single layers. If the
+package was installed without a C compiler, the kernel is missing.
 """
 
 import ctypes
@@ -15,7 +15,7 @@ from torch import Tensor
 _logger = logging.getLogger(__name__)
 
 _POINTS = 36
-"""Points at which a tile is multiplied."""
+"""Elements of a transformed tile."""
 
 _SIZES = (
     *("batch", "rows", "columns", "in_channels", "out_channels", "out_rows", "padding_above"),
@@ -25,14 +25,14 @@ _POINTERS = ("input", "weight", "bias", "addend", "output")
 
 
 class _Convolution(ctypes.Structure):
-    """What winograd.c calls so."""
+    """The structure of the same name in winograd.c."""
 
     _fields_ = [(name, ctypes.c_void_p) for name in _POINTERS] + [(name, ctypes.c_ssize_t) for name in _SIZES]
 
 
 @cache
 def library() -> ctypes.CDLL | None:
-    """The kernels for this CPU's instruction set; None if there are none."""
+    """Load the kernels for this CPU's instruction set; None if there are none."""
     capability = torch.backends.cpu.get_cpu_capability()
     name = {"AVX512": "winograd_avx512", "AVX2": "winograd_avx2"}.get(capability, "winograd_generic")
     spec = find_spec(f"model.kernels.{name}")
@@ -54,12 +54,12 @@ def library() -> ctypes.CDLL | None:
 
 
 def channel_multiple(kernels: ctypes.CDLL) -> int:
-    """What numbers of channels have to be multiples of."""
+    """Return the number of which input and output channels must be a multiple."""
     return int(kernels.winograd_channels())
 
 
 def transform_weight(kernels: ctypes.CDLL, weight: Tensor) -> Tensor:
-    """A weight as ``convolve`` wants it: (out channels, in channels, 3, 3) float32 -> four times as many numbers."""
+    """Transform a weight, (out channels, in channels, 3, 3) float32, for ``convolve``; it grows by a factor of four."""
     weight = weight.contiguous()
     out_channels, in_channels = weight.shape[:2]
     panel = channel_multiple(kernels)
@@ -80,7 +80,7 @@ def convolve(
     out_rows: int,
     is_transposed: bool = False,
 ) -> Tensor:
-    """Convolution, sum and ReLU, on as many threads as PyTorch takes; a zero column is beyond either side.
+    """Compute convolution, sum and ReLU on PyTorch's number of threads, padded by a column of zeros on each side.
 
     Args:
         kernels: ``library()``.
@@ -89,15 +89,15 @@ def convolve(
         bias: (out channels,) float32.
         addend: (batch, out channels, out_rows, columns) float32; None if nothing is added.
         relu: whether negative outputs become 0.
-        padding_above: rows of zeros above those of x; below them there are as many as are needed.
+        padding_above: rows of zeros above those of x; as many rows of zeros as needed are added below.
         out_rows: rows of the output.
-        is_transposed: whether kernels are taken with rows for columns.
+        is_transposed: whether to use the kernels with rows and columns exchanged.
 
     Returns:
         (batch, out channels, out_rows, columns) float32, channels_last.
 
     Raises:
-        MemoryError: there is none for the transforms.
+        MemoryError: there is too little memory for the transforms.
     """
     assert x.dtype == weight.dtype == bias.dtype == torch.float32
     x = _channels_last(x)
@@ -125,7 +125,7 @@ def convolve(
         relu=relu,
         is_transposed=is_transposed,
     )
-    # Other threads run meanwhile: ctypes lets go of the interpreter.
+    # Other threads run meanwhile: ctypes releases the GIL.
     if kernels.winograd_convolve(ctypes.byref(convolution), torch.get_num_threads(), _parallel()) != 0:
         raise MemoryError("there is no memory for the transforms of a convolution")
     return y
@@ -133,12 +133,14 @@ def convolve(
 
 @cache
 def _parallel() -> ctypes.c_void_p | None:
-    """What runs a function on PyTorch's own threads: they wait for work awake, and would be in the way of others."""
+    """Entry point that runs a function on PyTorch's OpenMP threads: they spin while idle and would slow down a second
+    pool of threads.
+    """
     function = getattr(ctypes.CDLL(None), "GOMP_parallel", None)
     return None if function is None else ctypes.cast(function, ctypes.c_void_p)
 
 
 def _channels_last(x: Tensor) -> Tensor:
-    """The tensor with its channels side by side, and its columns; rows and images may be apart, as slices are."""
+    """Return the tensor with dense channels and columns; gaps between rows and images may remain, as in slices."""
     is_dense = x.stride(1) == 1 and x.stride(3) == x.shape[1]
     return x if is_dense else x.clone(memory_format=torch.channels_last)

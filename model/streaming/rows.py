@@ -1,4 +1,4 @@
-"""Receptive fields by rows: the rows of its input that an operation needs for some rows of its output."""
+"""Receptive fields by rows: the input rows that an operation needs for some rows of its output."""
 
 from abc import ABC, abstractmethod
 from dataclasses import dataclass
@@ -8,12 +8,12 @@ from torch import Tensor
 
 @dataclass(frozen=True, slots=True)
 class Rows:
-    """Some of the rows of a value.
+    """Some rows of a value.
 
     Attributes:
         start: number of the first row.
         tensor: (batch, channels, rows, width).
-        total: how many rows the whole value has.
+        total: number of rows of the whole value.
     """
 
     start: int
@@ -30,20 +30,20 @@ class Geometry(ABC):
 
     @abstractmethod
     def total(self, rows: int) -> int:
-        """Rows of the output of an input of so many rows."""
+        """Return the number of output rows for an input with ``rows`` rows."""
 
     @abstractmethod
     def ready(self, rows: int) -> int:
-        """How many outputs depend on none but the first ``rows`` rows of an input that goes on."""
+        """Return the number of output rows that depend only on the first ``rows`` rows of a longer input."""
 
     @abstractmethod
     def needed(self, wanted: range) -> range:
-        """The input rows that some outputs depend on; may reach beyond the input's first and last."""
+        """Return the input rows that some output rows depend on; may extend beyond the input's first and last row."""
 
 
 @dataclass(frozen=True, slots=True)
 class Window(Geometry):
-    """A window that moves over the input: convolutions and pooling; of size 1, whatever works pixel by pixel."""
+    """A sliding window, as of convolution and pooling; of size 1, for pixelwise operations."""
 
     size: int = 1
     stride: int = 1
@@ -60,7 +60,7 @@ class Window(Geometry):
         return range(start, (wanted.stop - 1) * self.stride - self.padding + self.size)
 
     def followed_by(self, other: "Window") -> "Window":
-        """The window of another operation's output on this one's input."""
+        """Return the combined window of this operation and another that reads its output."""
         return Window(
             (other.size - 1) * self.stride + self.size,
             self.stride * other.stride,
@@ -70,7 +70,7 @@ class Window(Geometry):
 
 @dataclass(frozen=True, slots=True)
 class Enlargement(Geometry):
-    """Bilinear interpolation or transposed convolution by an even factor: a row lies between two rows of the input."""
+    """Bilinear interpolation or transposed convolution by an even factor: an output row lies between two input rows."""
 
     factor: int
 
