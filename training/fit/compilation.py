@@ -11,10 +11,10 @@ _COMPILERS = ("cc", "gcc", "clang")
 
 
 def require_compilation() -> None:
-    """Refuse a run that is to be compiled where nothing can be, as in the container images.
+    """Require that programs can be compiled and run here, which they cannot in the container images.
 
     Raises:
-        ConfigError: there is no C compiler, or what it makes cannot be run from the folder for temporary files.
+        ConfigError: there is no C compiler, or the folder for temporary files does not allow programs to run.
     """
     compilers = [os.environ["CC"]] if "CC" in os.environ else _COMPILERS
     if not any(shutil.which(compiler) for compiler in compilers):

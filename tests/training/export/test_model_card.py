@@ -92,7 +92,7 @@ def test_a_card_without_evaluations_tells_of_no_classes_and_no_measuring(checkpo
     assert "<!-- classes -->" not in card
     assert "confusion matrix" not in card
     assert "Weak" not in card
-    assert card.count("Not told.") == 3
+    assert card.count("Not specified.") == 3
 
 
 def test_chosen_classes_are_named(checkpoint: Checkpoint, tmp_path: Path) -> None:
