@@ -11,7 +11,7 @@ from model.precision import Precision
 _MIN_CUDA_CAPABILITY_FOR_BFLOAT16 = (8, 0)
 """Lowest compute capability of GPUs that multiply bfloat16; older ones emulate it."""
 
-_INTEGERS_NEED = "it takes a CPU with VNNI"
+_INTEGERS_NEED = "it needs a CPU with VNNI"
 
 
 def available_precisions(device: torch.device) -> tuple[Precision, ...]:
@@ -30,19 +30,17 @@ def require_precision(precision: Precision, device: torch.device) -> None:
     if rejection is not None:
         *others, last = available_precisions(device)
         available = f"{', '.join(others)} and {last}" if others else last
-        raise DeviceError(
-            f"device '{device}' does not compute in {precision}: {rejection}; it has {available}, set one of these"
-        )
+        raise DeviceError(f"device '{device}' does not support {precision}: {rejection}; supported: {available}")
 
 
 def _rejection(precision: Precision, device: torch.device) -> str | None:
-    """What a precision needs and the device lacks; None if nothing is missing."""
+    """Explain what the device lacks for a precision; None if nothing."""
     match precision:
         case Precision.BFLOAT16 if device.type == "cuda":
             return _cuda_obstacle_to_bfloat16(device)
         case Precision.BFLOAT16:
             is_missing = device.type != "cpu" or not _onednn_has_bfloat16()
-            return "it takes a CPU with avx512_bf16 or AMX, or a GPU of compute capability 8.0" if is_missing else None
+            return "it needs a CPU with avx512_bf16 or AMX, or a GPU of compute capability 8.0" if is_missing else None
         case Precision.INT8:
             is_missing = device.type != "cpu" or not _onednn_multiplies_integers_exactly()
             return _INTEGERS_NEED if is_missing else None
@@ -55,7 +53,7 @@ def _cuda_obstacle_to_bfloat16(device: torch.device) -> str | None:
     if capability >= _MIN_CUDA_CAPABILITY_FOR_BFLOAT16:
         return None
     needed, present = (".".join(map(str, version)) for version in (_MIN_CUDA_CAPABILITY_FOR_BFLOAT16, capability))
-    return f"it takes a GPU of compute capability {needed}, and {torch.cuda.get_device_name(device)} has {present}"
+    return f"it needs a GPU of compute capability {needed}, but {torch.cuda.get_device_name(device)} has {present}"
 
 
 @cache

@@ -198,7 +198,7 @@ def _fitting_network(weights: Mapping[str, Tensor], config: NetworkConfig) -> FC
         elif name not in expected:
             fault = f"{name} is not part of it"
         elif found[name] != expected[name]:
-            fault = f"{name} is {found[name]}, and must be {expected[name]}"
+            fault = f"{name} is {found[name]}, but must be {expected[name]}"
         else:
             continue
         raise CheckpointError(f"the weights do not fit the network {described}: {fault}")

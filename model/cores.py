@@ -40,6 +40,6 @@ def require_threads(threads: int, setting: str) -> None:
     quota = cpu_quota()
     if quota is not None and threads > (most := math.ceil(quota)):
         raise DeviceError(
-            f"{setting} is {threads}, and the CPU quota allows {quota:g} cores: set {most} or fewer, or 0 for as "
+            f"{setting} is {threads}, but the CPU quota allows {quota:g} cores: set {most} or fewer, or 0 for as "
             "many as there are"
         )

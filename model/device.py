@@ -91,7 +91,7 @@ def _is_cuda_usable() -> bool:
     if not is_usable and any(_DEVICE_FILES.glob("nvidia[0-9]*")):
         reasons = [str(warning.message).splitlines()[0] for warning in caught]
         reason = reasons[0] if reasons else f"PyTorch {torch.__version__} does not find CUDA"
-        _logger.warning("there is an NVIDIA GPU, and it is not used: %s", reason)
+        _logger.warning("there is an NVIDIA GPU, but it is not used: %s", reason)
     return is_usable
 
 

@@ -66,7 +66,7 @@ class Labels:
         _require_unique("colours, the void colour included,", (*self.colors, self.void_color))
         for color in (*self.colors, self.void_color):
             if len(color) != 3 or not all(0 <= channel <= 255 for channel in color):
-                raise LabelsError(f"{color} is not a colour: three numbers of 0..255 are")
+                raise LabelsError(f"{color} is not a colour: it must be three numbers in 0..255")
 
     def __len__(self) -> int:
         return len(self.names)

@@ -32,4 +32,4 @@ class Precision(StrEnum):
             case Precision.FLOAT32 | Precision.INT8:
                 return torch.float32
             case Precision.AUTO:
-                raise ValueError("auto is no type; load_fastest chooses one")
+                raise ValueError("auto is not a data type; load_fastest chooses one")

@@ -85,7 +85,7 @@ def explain(candidates: Candidates, seconds: Mapping[Precision, float]) -> str:
 
 def _rejection(precision: Precision, checkpoint: Checkpoint, device: torch.device, tolerance: float) -> str | None:
     if precision not in available_precisions(device):
-        return f"device '{device}' does not compute in it"
+        return f"device '{device}' does not support it"
     if precision is Precision.INT8 and not checkpoint.activation_ranges:
         return "the checkpoint has no ranges for it"
     scores = checkpoint.summary.precision_scores

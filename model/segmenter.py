@@ -168,7 +168,7 @@ class Segmenter:
             _require_image(image)
         sizes = {(aligned(image.shape[0]), aligned(image.shape[1])) for image in images}
         if len(sizes) != 1:
-            raise ImageError(f"images of one size are predicted together, not of {sorted(sizes)}")
+            raise ImageError(f"images predicted together must have one size, not {sorted(sizes)}")
         ((height, width),) = sizes
         stream = Stream(self._program, height, interrupt)
         postprocessor = self._postprocessor(height, argmax_and_confidence if confidence else argmax)
@@ -288,7 +288,7 @@ class Segmenter:
         """Feed images to the stream; return the seconds that it took."""
         started = time.perf_counter()
         pixels = to_device(np.stack(rows), self.device, pinned=self._options.pinned_copies)
-        # A view of (batch, height, width, 3) as (batch, 3, height, width) is channels_last as it stands.
+        # A view of (batch, height, width, 3) as (batch, 3, height, width) is channels_last, without a copy.
         stream.feed(self.checkpoint.preprocessing(pixels.permute(0, 3, 1, 2), self._dtype))
         return self._now() - started
 
@@ -334,7 +334,7 @@ class Segmenter:
 
 def _require_image(image: NDArray[np.uint8]) -> None:
     if image.dtype != np.uint8 or image.ndim != 3 or image.shape[2] != 3 or image.size == 0:
-        raise ImageError(f"an image is (height, width, 3) uint8, not {image.shape} {image.dtype}")
+        raise ImageError(f"an image must be (height, width, 3) uint8, not {image.shape} {image.dtype}")
 
 
 @torch.inference_mode()

@@ -21,6 +21,6 @@ def require_whole(picture: Image.Image, data: bytes) -> None:
         return
     width, width_divisor, height, height_divisor = struct.unpack(">4I", values)
     if (width, height) != (picture.width * width_divisor, picture.height * height_divisor):
-        detail = f"the AVIF image is to be shown in part (clean aperture, {width}/{width_divisor} x "
-        detail += f"{height}/{height_divisor} of its {picture.width} x {picture.height} pixels), which is not read"
+        detail = f"the AVIF image is cropped by its metadata (clean aperture, {width}/{width_divisor} x "
+        detail += f"{height}/{height_divisor} of its {picture.width} x {picture.height} pixels), which is not supported"
         raise UnsupportedImageError(detail)

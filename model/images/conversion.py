@@ -95,7 +95,7 @@ def _rgb(strip: Image.Image) -> NDArray[np.uint8]:
     try:
         return np.asarray(strip.convert("RGB"))
     except ValueError as error:
-        detail = f"images with pixels of mode {strip.mode} are not read"
+        detail = f"images with pixels of mode {strip.mode} are not supported"
         raise UnsupportedImageError(detail) from error
 
 

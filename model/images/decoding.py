@@ -86,7 +86,7 @@ def _decode(picture: Image.Image, file: BinaryIO, allocate: Allocate) -> NDArray
     if picture.format == "HEIF" and picture.size != announced:
         (width, height), (announced_width, announced_height) = picture.size, announced
         raise ImageDamagedError(
-            f"the HEIF image has {width} x {height} pixels, and says that it has {announced_width} x {announced_height}"
+            f"the HEIF image has {width} x {height} pixels, but declares {announced_width} x {announced_height}"
         )
     image, stored = _allocate_upright(picture.height, picture.width, orientation_of(picture), allocate)
     write_rgb(picture, stored, mode)

@@ -105,7 +105,7 @@ def _header_of_samples(layout: TiffLayout) -> Header:
     if is_on_its_side(layout.orientation):
         height, width = width, height
     if min(height, width) < 1:
-        raise ImageDamagedError(f"the TIFF file says that it has {width} x {height} pixels")
+        raise ImageDamagedError(f"the TIFF file declares {width} x {height} pixels")
     extra_bytes = 3 * layout.samples * layout.sample_bytes + _CONVERSION_BYTES
     return Header("TIFF", "RGBA", height, width, extra_bytes=extra_bytes)
 

@@ -68,9 +68,9 @@ def require_readable(data: bytes) -> None:
     elif frame.process in _HIERARCHICAL:
         name = "a hierarchical JPEG"
     elif frame.bits not in (0, 8):
-        name = f"a JPEG of {frame.bits} bits a sample"
+        name = f"a JPEG of {frame.bits} bits per sample"
     if name:
-        raise UnsupportedImageError(f"the file is {name}; JPEG is read with 8 bits a sample, baseline and progressive")
+        raise UnsupportedImageError(f"the file is {name}; supported are baseline and progressive, 8 bits per sample")
 
 
 def load_whole(data: bytes) -> Image.Image:

@@ -62,7 +62,7 @@ def open_picture(file: BinaryIO) -> Image.Image:
     if start[4:8] == b"ftyp" or start[8:11] == b"CR\x02" or start[12:16] == b"CgBI":
         unread = name_of(start)
         if unread is not None:
-            raise UnsupportedImageError(f"the file is {unread}; readable are {', '.join(FORMATS)}")
+            raise UnsupportedImageError(f"the file is {unread}; supported are {', '.join(FORMATS)}")
     try:
         picture = Image.open(file, formats=FORMATS)
     except UnidentifiedImageError as error:
@@ -70,7 +70,7 @@ def open_picture(file: BinaryIO) -> Image.Image:
         raise _unidentified(file.read()) from error
     except Exception as error:
         if str(error).startswith("Unsupported"):
-            raise UnsupportedImageError(f"the file has a layout that is not read: {error}") from error
+            raise UnsupportedImageError(f"the file has an unsupported layout: {error}") from error
         raise damaged("the image's header cannot be read", error) from error
     if picture.format == "AVIF":
         file.seek(0)
@@ -92,7 +92,7 @@ def _unidentified(data: bytes) -> ImageFileError:
         return NotAnImageError("the image is empty: 0 bytes")
     unread = name_of(data)
     if unread is not None:
-        return UnsupportedImageError(f"the file is {unread}; readable are {', '.join(FORMATS)}")
+        return UnsupportedImageError(f"the file is {unread}; supported are {', '.join(FORMATS)}")
     for name in FORMATS:
         plugin, accepts = Image.OPEN[name]
         if accepts is None or not _accepts(accepts(data[:16])):
@@ -101,14 +101,14 @@ def _unidentified(data: bytes) -> ImageFileError:
             plugin(BytesIO(data), "")
         except Exception as error:  # decoders raise all kinds of exceptions
             return _refused_by_plugin(name, data, error)
-    return NotAnImageError(f"the file's {len(data)} bytes are no image; readable are {', '.join(FORMATS)}")
+    return NotAnImageError(f"the file's {len(data)} bytes are no image; supported are {', '.join(FORMATS)}")
 
 
 def _refused_by_plugin(name: str, data: bytes, error: Exception) -> ImageFileError:
     is_about_layout = "mode" in str(error) or "compression" in str(error)
     if is_about_layout and isinstance(error, (SyntaxError, ValueError, KeyError)):
         layout = read_layout(BytesIO(data)) or error
-        return UnsupportedImageError(f"the file is a {name} file with a pixel layout that is not read: {layout}")
+        return UnsupportedImageError(f"the file is a {name} file with an unsupported pixel layout: {layout}")
     return ImageDamagedError(f"the file starts like a {name} file, but its header is damaged: {error}")
 
 

@@ -97,7 +97,7 @@ class TiffLayout:
         try:
             return tuple(int(one) for one in (value if isinstance(value, tuple) else (value,)))
         except (TypeError, ValueError) as error:
-            raise ImageDamagedError(f"the TIFF file's tag {tag} is {value!r}, which is no number") from error
+            raise ImageDamagedError(f"the TIFF file's tag {tag} is {value!r}, which is not a number") from error
 
     @property
     def width(self) -> int:
@@ -175,7 +175,7 @@ class TiffLayout:
         alpha = ", premultiplied by alpha" if self.photometric in _COLORS and self.alpha == 1 else ""
         kind = _FORMATS.get(self.sample_format, f"format {self.sample_format}")
         return (
-            f"{self.samples} samples a pixel of {bits} bits ({kind}, {photometric}{planes}{alpha}), "
+            f"{self.samples} samples per pixel of {bits} bits ({kind}, {photometric}{planes}{alpha}), "
             f"compression {compression}"
         )
 
@@ -241,7 +241,7 @@ class TiffLayout:
             raise self._unsupported()
 
     def _unsupported(self) -> UnsupportedImageError:
-        return UnsupportedImageError(f"the file is a TIFF file with a pixel layout that is not read: {self}")
+        return UnsupportedImageError(f"the file is a TIFF file with an unsupported pixel layout: {self}")
 
 
 def read_layout(file: BinaryIO) -> TiffLayout | None:

@@ -62,10 +62,10 @@ def _read_samples(file: BinaryIO, layout: TiffLayout) -> Samples:
     corners = [(y, x) for y in range(0, height, rows) for x in range(0, width, columns)]
     places = [(plane, *corner) for plane in range(planes) for corner in corners]
     if len(offsets) < len(places):
-        raise ImageDamagedError(f"the TIFF file has {len(offsets)} parts of {len(places)}")
+        raise ImageDamagedError(f"the TIFF file has {len(offsets)} of {len(places)} parts")
     if len(lengths) < len(places):
         if layout.compression != 1:
-            raise ImageDamagedError(f"the TIFF file tells the lengths of {len(lengths)} parts of {len(places)}")
+            raise ImageDamagedError(f"the TIFF file gives the lengths of {len(lengths)} of {len(places)} parts")
         lengths = (1 << 40,) * len(places)
     samples = np.empty((height, width, count), dtype=_dtype(layout))
     for (plane, y, x), offset, length in zip(places, offsets, lengths, strict=False):

@@ -37,15 +37,15 @@ def library() -> ctypes.CDLL | None:
     name = {"AVX512": "winograd_avx512", "AVX2": "winograd_avx2"}.get(capability, "winograd_generic")
     spec = find_spec(f"model.kernels.{name}")
     if spec is None or spec.origin is None:
-        _logger.warning("installed without a C compiler, so that float32 takes twice as long; install again with one")
+        _logger.warning("installed without a C compiler, so float32 takes twice as long; reinstall with one")
         return None
     if _parallel() is None:
-        _logger.warning("this PyTorch has no threads of OpenMP to compute on, so that float32 takes twice as long")
+        _logger.warning("this PyTorch has no OpenMP threads to compute on, so float32 takes twice as long")
         return None
     kernels = ctypes.CDLL(spec.origin)
     size = getattr(kernels, "winograd_convolution_size", None)
     if size is None or size() != ctypes.sizeof(_Convolution):
-        _logger.warning("the kernels are of another version, so that float32 takes twice as long; install again")
+        _logger.warning("the kernels are of another version, so float32 takes twice as long; reinstall")
         return None
     sizes, pointers = [ctypes.c_ssize_t] * 2, [ctypes.c_void_p] * 2
     kernels.winograd_transform_weight.argtypes = [*pointers, *sizes]
@@ -54,7 +54,7 @@ def library() -> ctypes.CDLL | None:
 
 
 def channel_multiple(kernels: ctypes.CDLL) -> int:
-    """Return the number of which input and output channels must be a multiple."""
+    """Return the divisor of the numbers of input and output channels."""
     return int(kernels.winograd_channels())
 
 
@@ -127,7 +127,7 @@ def convolve(
     )
     # Other threads run meanwhile: ctypes releases the GIL.
     if kernels.winograd_convolve(ctypes.byref(convolution), torch.get_num_threads(), _parallel()) != 0:
-        raise MemoryError("there is no memory for the transforms of a convolution")
+        raise MemoryError("there is too little memory for the transforms of a convolution")
     return y
 
 

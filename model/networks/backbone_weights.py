@@ -50,6 +50,6 @@ def _load(backbone: ResNet, weights: dict[str, Tensor], source: str) -> None:
     for name in sorted(needed):
         if weights[name].shape != own[name].shape:
             raise NetworkError(
-                f"{source}: {name} has shape {tuple(weights[name].shape)}, the backbone wants {tuple(own[name].shape)}"
+                f"{source}: {name} has shape {tuple(weights[name].shape)}, the backbone needs {tuple(own[name].shape)}"
             )
     backbone.load_state_dict({name: weights[name].float() for name in needed}, strict=False)

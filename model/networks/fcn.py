@@ -9,7 +9,7 @@ from model.networks.resnet import Blocks, Features, ResNet
 from model.upsampling import BilinearUpsampling, LearnedUpsampling, Upsampling
 
 ALIGNMENT = 32
-"""Number of pixels of which an input's sides are multiples: the backbone's last stage is at 1/32."""
+"""Divisor of the sides of a network's input, in pixels: the backbone's last stage is at 1/32."""
 
 
 def aligned(pixels: int) -> int:

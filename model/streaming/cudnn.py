@@ -15,7 +15,7 @@ _GROUPS = 1
 
 @dataclass(frozen=True, slots=True)
 class CudnnConvolution(Convolution):
-    """A convolution that ends with a ReLU."""
+    """A convolution whose kernel includes the ReLU."""
 
     def convolve(self, x: Tensor, padding: tuple[int, int], addend: Tensor | None) -> Tensor:
         stride = [self.window.stride] * 2

@@ -25,7 +25,7 @@ class Operation(ABC):
 
     @property
     def row_multiple(self) -> int:
-        """Number of which the count of computed rows must be a multiple, unless they include the last row."""
+        """Divisor of the number of rows computed at once, unless they include the last row."""
         return 1
 
     @abstractmethod

@@ -134,7 +134,7 @@ class _Translation:
         operation = self.steps[number - 1].operation
         readers = sum(number in step.inputs for step in self.steps)
         if not isinstance(operation, Convolution) or operation.relu or readers:
-            raise NotImplementedError(f"what follows {operation} can not be made part of it")
+            raise NotImplementedError(f"what follows {operation} cannot be fused into it")
         return operation
 
     def _append(self, operation: Operation, *inputs: int) -> int:

@@ -329,7 +329,7 @@ def test_a_file_that_names_a_network_of_absurd_width_is_refused_before_it_is_all
     allocated: list[int] = []
     empty = torch.empty
     monkeypatch.setattr(torch, "empty", lambda *size, **options: _recorded(empty(*size, **options), allocated))
-    with pytest.raises(CheckpointError, match=r"of width 1024: backbone\.\S+ is \(4, .*\), and must be \(1024,"):
+    with pytest.raises(CheckpointError, match=r"of width 1024: backbone\.\S+ is \(4, .*\), but must be \(1024,"):
         Segmenter.load(file, "cpu")
     assert sum(allocated) < 1 << 20
 

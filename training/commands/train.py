@@ -163,7 +163,7 @@ def _require_shared_memory(config: TrainConfig) -> None:
     free_bytes = shutil.disk_usage(_SHARED_MEMORY).free
     if needed_bytes > free_bytes:
         raise ConfigError(
-            f"data.workers={config.data.workers} takes up to {needed_bytes / 1e6:.0f} MB of shared memory, and "
+            f"data.workers={config.data.workers} takes up to {needed_bytes / 1e6:.0f} MB of shared memory, but "
             f"{_SHARED_MEMORY} has {free_bytes / 1e6:.0f} MB: set data.workers=0, or give a container more (--shm-size)"
         )
 

@@ -113,7 +113,7 @@ class VocDataset:
             return files[0]
         missing = f"{path.with_name(path.name + default)} is missing"
         if there:
-            raise DatasetError(f"{missing}; {' and '.join(file.name for file in there)} is no such file by its suffix")
+            raise DatasetError(f"{missing}; found only {' and '.join(file.name for file in there)}")
         raise DatasetError(missing + ("; a line of a list is one name" if len(name.split()) > 1 else ""))
 
     def _files(self, folder: Path) -> Mapping[str, Sequence[Path]]:

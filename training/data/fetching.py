@@ -55,7 +55,7 @@ def fetch(root: Path, parts: Sequence[Part], *, keep_archives: bool = False) -> 
         for part in missing:
             _add(root, part, keep_archives)
     except OSError as error:
-        raise FetchError(f"{root} cannot be filled: {error}") from error
+        raise FetchError(f"{root} cannot be written: {error}") from error
     return bool(missing)
 
 

@@ -54,7 +54,7 @@ def _require_pixels(inspections: Sequence[Inspection], labels: Labels, config: D
     if absent and (config.labels is not None or is_only_one) and not config.allow_empty_classes:
         raise DatasetError(
             f"no mask has a pixel of class {', '.join(absent)} (255 is void, not a class); "
-            "--allow-empty-classes trains all the same"
+            "--allow-empty-classes trains anyway"
         )
 
 

@@ -46,7 +46,7 @@ def write_card(path: Path, checkpoint: Checkpoint, sheets: Sequence[ScoreSheet])
     try:
         path.write_text(with_tables(card, tables))
     except ValueError as error:
-        raise ExportError(f"{path} is there already, and {error}") from error
+        raise ExportError(f"{path} exists already, but {error}") from error
 
 
 def with_tables(card: str, tables: Mapping[str, str]) -> str:

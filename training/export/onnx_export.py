@@ -171,7 +171,7 @@ def _compare(file: Path, network: PhotographNetwork, checkpoint: Checkpoint) -> 
             pixels += expected[:, 0].size
             differing += int((found.argmax(axis=1) != expected.argmax(axis=1)).sum())
     except Exception as error:  # onnxruntime's errors have no common base class
-        raise ExportError(f"what was exported does not run in onnxruntime as it should: {error}") from error
+        raise ExportError(f"the exported file does not run correctly in onnxruntime: {error}") from error
     return Equality(difference, largest, pixels, differing)
 
 

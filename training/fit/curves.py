@@ -8,7 +8,7 @@ from matplotlib.figure import Figure
 
 _PANELS = (
     ("loss", ("loss", "distillation", "auxiliary")),
-    ("of pixels and classes", ("accuracy", "val_accuracy", "val_miou")),
+    ("accuracy and mIoU", ("accuracy", "val_accuracy", "val_miou")),
     ("learning rate", ("learning_rate",)),
 )
 

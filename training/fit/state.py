@@ -52,8 +52,8 @@ class RunState:
         changed = differences(self.config, config)
         if changed:
             raise ResumeError(
-                f"the run that is to be resumed has other settings: {', '.join(changed)}; "
-                "give it its own, or start another in another folder"
+                f"the run to resume has other settings: {', '.join(changed)}; "
+                "resume it with its own settings, or start a new run in another folder"
             )
 
 
