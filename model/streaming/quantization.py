@@ -1,4 +1,4 @@
-"""A program in 8-bit integers: oneDNN's convolutions of uint8 by int8, of which CPUs with VNNI multiply four at a time.
+"""A program in 8-bit integers: oneDNN's convolutions of uint8 by int8, four products at a time on CPUs with VNNI.
 
 Inputs of convolutions are uint8, over their measured range (``calibration``), also while they wait in a stream: a
 quarter of float32's memory. Values that are max-pooled to such an input are uint8 too; all others stay float32.

@@ -312,7 +312,7 @@ def test_an_unusable_golden_sample_is_refused(file: Path) -> None:
 def test_weights_that_do_not_fit_the_network_are_refused() -> None:
     checkpoint = random_checkpoint()
     wrong_shape = {**checkpoint.weights, "classifier.weight": torch.zeros(4, 3, 1, 1)}
-    with pytest.raises(CheckpointError, match=r"fcn32s of width 4: classifier\.weight is \(4, 3, 1, 1\), and"):
+    with pytest.raises(CheckpointError, match=r"fcn32s of width 4: classifier\.weight is \(4, 3, 1, 1\), but"):
         replace(checkpoint, weights=wrong_shape).build()
     missing = {name: weight for name, weight in checkpoint.weights.items() if name != "classifier.bias"}
     with pytest.raises(CheckpointError, match=r"classifier\.bias is missing"):
