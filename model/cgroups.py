@@ -6,7 +6,7 @@ _ROOT = Path("/sys/fs/cgroup")
 _OWN = Path("/proc/self/cgroup")
 
 _UNLIMITED_BYTES = 1 << 60
-"""Memory limit in bytes from which on it means no limit: version 1 writes the largest number of pages in a word."""
+"""Limit in bytes from which on memory is unlimited: version 1 writes the largest number of pages that fits a word."""
 
 
 def cpu_quota() -> float | None:

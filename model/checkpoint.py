@@ -119,7 +119,7 @@ class Checkpoint:
             CheckpointError: the weights do not fit the network.
         """
         network = _fitting_network(self.weights, self.config)
-        # Copied, because the network may be trained; assigned, because initializing weights first would take longer.
+        # Copied, because the network may be trained; assigned, because initialising weights first would take longer.
         copies = {name: weight.clone(memory_format=torch.contiguous_format) for name, weight in self.weights.items()}
         network.load_state_dict(copies, assign=True)
         return network.eval().requires_grad_(False)

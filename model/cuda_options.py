@@ -1,4 +1,4 @@
-"""GPU optimizations that stay off until they have been measured on a GPU."""
+"""GPU optimisations that stay off until they have been measured on a GPU."""
 
 from dataclasses import dataclass
 
@@ -11,7 +11,7 @@ class CudaOptions:
         fused_convolutions: whether cuDNN computes a convolution and the following sum and ReLU in one kernel.
         band_factor: factor on the pixels of a band, and on the logits computed at once.
         pinned_copies: whether pixels are copied to the GPU and back through page-locked memory, with a single
-            synchronization.
+            synchronisation.
     """
 
     fused_convolutions: bool = False

@@ -53,7 +53,7 @@ class ImageDamagedError(ImageFileError):
 
 
 class UnsupportedImageError(ImageFileError):
-    """The file has a known format or a pixel layout that is not supported."""
+    """The file's format is known but not supported, or its pixel layout is not."""
 
 
 class ImageMemoryError(ImageFileError):

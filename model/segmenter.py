@@ -44,7 +44,7 @@ class Segmenter:
         device: ``cpu``, ``cuda``, ``cuda:1``, ... or ``auto``: CUDA if available.
         limits: tile sizes and limits.
         precision: data type to compute scores in, not ``auto``; upsampling is done in float32 or better.
-        cuda_options: GPU optimizations.
+        cuda_options: GPU optimisations.
 
     Attributes:
         precision_reason: human-readable reason for the choice of precision.

@@ -28,7 +28,7 @@ def to_host(parts: Iterable[Tensor], *, pinned: bool) -> list[NDArray[Any]]:
 
     Args:
         parts: tensors on a device.
-        pinned: whether to copy through page-locked memory, with a single synchronization.
+        pinned: whether to copy through page-locked memory, with a single synchronisation.
     """
     if not pinned:
         return [part.cpu().numpy() for part in parts]

@@ -131,7 +131,7 @@ class StartConfig:
     checkpoint: Path | None = Field(
         default=None,
         description="checkpoint to start from instead: its network and its preprocessing are kept. If its classes are "
-        "the run's, the layers that score classes are kept too; otherwise they are initialized anew",
+        "the run's, the layers that score classes are kept too; otherwise they are initialised anew",
     )
     keep_network: bool = Field(
         default=True,

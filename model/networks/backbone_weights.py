@@ -15,7 +15,7 @@ def load_backbone_file(backbone: ResNet, path: Path) -> None:
     """Load a safetensors file that names its tensors as torchvision's ResNets do.
 
     Blocks and dense layers that the backbone lacks are ignored: a ResNet with three blocks in its last stage can
-    initialize one with two.
+    initialise one with two.
 
     Raises:
         NetworkError: the file cannot be read, lacks a tensor, or has one of another shape.

@@ -14,7 +14,7 @@ VOC2012_VAL_IMAGES = 1449
 """Number of names in VOC 2012's ``ImageSets/Segmentation/val.txt``.
 
 Source: http://host.robots.ox.ac.uk/pascal/VOC/voc2012/dbstats.html, statistics of the segmentation image sets. Only the
-number is stored here, so a partial list is recognized only by its length and the form of its names.
+number is stored here, so a partial list is recognised only by its length and the form of its names.
 """
 
 _VOC_NAME = re.compile(r"20(?:07|08|09|10|11)_\d{6}")

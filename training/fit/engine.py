@@ -129,7 +129,7 @@ class Trainer:
         if processes.count > 1:
             if config.run.sync_batch_norm and device.type == "cuda":
                 self._scorer = nn.SyncBatchNorm.convert_sync_batchnorm(self._scorer)  # type: ignore[no-untyped-call]
-            # Without synchronization, each process keeps its own batch-norm statistics; the main process's are saved.
+            # Without synchronisation, each process keeps its own batch-norm statistics; the main process's are saved.
             self._scorer = DistributedDataParallel(self._scorer, broadcast_buffers=False)
         self._criterion = Criterion(
             config.loss,

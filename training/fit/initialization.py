@@ -1,4 +1,4 @@
-"""Initialization of the network to train."""
+"""Initialisation of the network to train."""
 
 from dataclasses import replace
 from pathlib import Path
