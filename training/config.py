@@ -97,7 +97,7 @@ class DataConfig:
     balance_by: Balance = Field(
         default=Balance.IMAGES,
         description="measure of rarity: ``images`` samples an image in inverse proportion to the number of images with "
-        "its rarest class; ``pixels`` in proportion to the sum of its pixels' inverse class frequencies",
+        "its rarest class; ``pixels`` in proportion to the mean of its pixels' inverse class frequencies",
     )
     max_class_share: float = Field(
         default=1.0,
