@@ -1,1 +1,1 @@
-"""The network, and how an image of any size is predicted. Knows tensors, images and files; nothing of HTTP."""
+"""The network, and prediction for images of any size. Handles tensors, images and files, not HTTP."""

@@ -1,4 +1,4 @@
-"""What the control groups of this process, versions 1 and 2, allow it: those of a container, a service or a job."""
+"""CPU and memory limits of this process's control groups (versions 1 and 2), set by a container, a service or a job."""
 
 from pathlib import Path
 
@@ -6,17 +6,17 @@ _ROOT = Path("/sys/fs/cgroup")
 _OWN = Path("/proc/self/cgroup")
 
 _UNLIMITED_BYTES = 1 << 60
-"""Memory limits from here on are none: version 1 writes the largest number of pages that fits a word."""
+"""Limit in bytes from which on memory is unlimited: version 1 writes the largest number of pages that fits a word."""
 
 
 def cpu_quota() -> float | None:
-    """Cores' worth of time that the tightest of the process's groups allows; None without a quota."""
+    """Return the smallest CPU quota of the process's groups, in cores; None without a quota."""
     quotas = [quota for folder in _folders("cpu") for quota in (_quota_of_v2(folder), _quota_of_v1(folder)) if quota]
     return min(quotas, default=None)
 
 
 def memory_limit() -> int | None:
-    """Bytes of memory that the tightest of the process's groups allows; None without a limit."""
+    """Return the smallest memory limit of the process's groups, in bytes; None without a limit."""
     names = ("memory.max", "memory.limit_in_bytes")
     words = [word for folder in _folders("memory") for name in names for word in _words(folder / name)]
     limits = [int(word) for word in words if word.isdigit() and int(word) < _UNLIMITED_BYTES]
@@ -24,7 +24,7 @@ def memory_limit() -> int | None:
 
 
 def _folders(controller: str) -> list[Path]:
-    """The process's groups of a controller and those above them, whose limits hold for it too."""
+    """Folders of the process's groups of a controller, and of their ancestors, whose limits apply too."""
     try:
         lines = _OWN.read_text().splitlines()
     except OSError:  # not Linux
@@ -35,7 +35,7 @@ def _folders(controller: str) -> list[Path]:
         if controllers and controller not in controllers.split(","):
             continue
         for root in (_ROOT / controllers, _ROOT / controller, _ROOT):
-            # In a container the path may be the host's, and its own group is then the root that it sees.
+            # In a container the path may be the host's; the container's own group is then the root that it sees.
             own = root / path.lstrip("/")
             folders.update(dict.fromkeys([folder for folder in (own, *own.parents) if folder.is_relative_to(root)]))
     return list(folders)
@@ -59,7 +59,7 @@ def _words(file: Path) -> list[str]:
 
 
 def _ratio(quota: str, period: str) -> float | None:
-    """None for ``max`` (version 2) and -1 (version 1), which mean that there is no quota."""
+    """Quota in cores; None for ``max`` (version 2) and -1 (version 1), which mean no quota."""
     if not quota.isdigit() or not period.isdigit() or int(quota) == 0 or int(period) == 0:
         return None
     return int(quota) / int(period)

@@ -1,7 +1,7 @@
-"""The contract between training and serving: one safetensors file that holds all that a prediction needs.
+"""The contract between training and serving: one safetensors file that holds everything a prediction needs.
 
-Tensors: the weights as ``storage_dtype`` names and rounds them, ``golden.image`` and ``golden.mask``. Header: one JSON
-document, ``fcn_checkpoint``. No pickle is ever read.
+Tensors: the weights, named and rounded according to ``storage_dtype``, ``golden.image`` and ``golden.mask``. Header:
+one JSON document, ``fcn_checkpoint``. No pickle is ever read.
 """
 
 import hashlib
@@ -30,12 +30,12 @@ from model.weight_compression import StorageDtype, compress_weights, decompress_
 
 _HEADER_KEY = "fcn_checkpoint"
 _VERSIONS = {StorageDtype.FLOAT16: 1, StorageDtype.INT8: 2}
-"""Format of a file: a program that knows no int8 must refuse it, not read it wrong."""
+"""Format version by storage type: a program that does not know int8 must refuse the file, not misread it."""
 
 
 @dataclass(frozen=True, slots=True)
 class Golden:
-    """An image and the mask that the weights give for it: shows that a file still means what it meant when written.
+    """An image and the mask that the weights predict for it, to verify that a file still predicts what it did.
 
     Attributes:
         image: (height, width, 3), uint8 RGB.
@@ -48,16 +48,16 @@ class Golden:
 
 @dataclass(frozen=True, slots=True)
 class Summary:
-    """Where weights come from and how good they are; for people and for ``GET /model``.
+    """Origin and scores of the weights, for readers and for ``GET /model``.
 
     Attributes:
         name: name of the weights.
         trained_on: data sets, in words.
         training: settings of the run, as JSON values.
-        scores: name of a measure -> its value in 0..1.
-        licenses: terms of the data and of the weights they start from.
-        precision_scores: precision -> list of images -> mIoU in 0..1, over chosen classes where some were chosen; what
-            ``auto`` chooses by.
+        scores: name of a metric -> its value in 0..1.
+        licenses: terms of the data and of the initial weights.
+        precision_scores: precision -> list of images -> mIoU in 0..1, over the chosen classes if any were chosen;
+            ``auto`` chooses the precision by these.
     """
 
     name: str = "unnamed"
@@ -88,14 +88,14 @@ class Checkpoint:
         weights: the network's state dictionary.
         preprocessing: normalisation of uint8 images.
         summary: origin and scores.
-        golden: an image and the mask it must give.
-        digest: SHA-256 of the file it was read from, hexadecimal; empty if it was not.
-        storage_dtype: what the weights are rounded to when saved.
-        activation_ranges: minimum and maximum of each activation of the network, for int8; none if they were
-            not measured. Programs that know no int8 pass them over.
+        golden: an image and the mask that must be predicted for it.
+        digest: SHA-256 of the file it was read from, hexadecimal; empty if it was not read from one.
+        storage_dtype: data type that the weights are rounded to when saved.
+        activation_ranges: minimum and maximum of each activation of the network, for int8; empty if they were
+            not measured. Programs that do not know int8 ignore them.
 
     Raises:
-        CheckpointError: the number of labels is not the number of the network's outputs.
+        CheckpointError: the number of labels differs from the number of the network's outputs.
     """
 
     config: NetworkConfig
@@ -113,23 +113,23 @@ class Checkpoint:
             raise CheckpointError(f"{len(self.labels)} labels for a network of {self.config.num_classes} classes")
 
     def build(self) -> FCN:
-        """The network with these weights, float32, in evaluation mode.
+        """Build the network with these weights, float32, in evaluation mode.
 
         Raises:
             CheckpointError: the weights do not fit the network.
         """
         network = _fitting_network(self.weights, self.config)
-        # Copies, for the network may be trained; assigned, for making random weights to copy them over takes longer.
+        # Copied, because the network may be trained; assigned, because initialising weights first would take longer.
         copies = {name: weight.clone(memory_format=torch.contiguous_format) for name, weight in self.weights.items()}
         network.load_state_dict(copies, assign=True)
         return network.eval().requires_grad_(False)
 
     def compressed(self) -> "Checkpoint":
-        """The same with weights as they are once saved and loaded, rounding and all."""
+        """Return the checkpoint with its weights rounded as saving and loading would round them."""
         return replace(self, weights=decompress_weights(compress_weights(self.weights, self.storage_dtype)))
 
     def save(self, path: Path) -> None:
-        """Write the file, weights compacted, in one step: a reader sees the old file or the whole new one."""
+        """Write the file, weights compressed, atomically: a reader sees the old file or the whole new one."""
         version = _VERSIONS[self.storage_dtype]
         header = _Header(self.config, self.labels, self.preprocessing, self.summary, self.activation_ranges, version)
         stored = compress_weights(self.weights, self.storage_dtype)
@@ -154,7 +154,7 @@ class Checkpoint:
         except OSError as error:
             raise CheckpointError(f"weights file {path} cannot be read: {error.strerror}") from error
         try:
-            # Not from the file itself, which would be mapped: who writes over a mapped file ends the process.
+            # Not from the file itself, which would be mapped: overwriting a mapped file kills the process.
             tensors = load_tensors(content)
         except (SafetensorError, KeyError) as error:
             raise CheckpointError(f"weights file {path} is damaged or is no safetensors file: {error}") from error
@@ -184,7 +184,9 @@ class Checkpoint:
 
 
 def _fitting_network(weights: Mapping[str, Tensor], config: NetworkConfig) -> FCN:
-    """The network without memory, whose names and shapes are compared: a file may name one that no memory holds."""
+    """Build the network on the meta device and compare names and shapes: the file may describe one that does not fit
+    into memory.
+    """
     with torch.device("meta"):
         network = build_network(config)
     expected = {name: tuple(tensor.shape) for name, tensor in network.state_dict().items()}
@@ -196,7 +198,7 @@ def _fitting_network(weights: Mapping[str, Tensor], config: NetworkConfig) -> FC
         elif name not in expected:
             fault = f"{name} is not part of it"
         elif found[name] != expected[name]:
-            fault = f"{name} is {found[name]}, and must be {expected[name]}"
+            fault = f"{name} is {found[name]}, but must be {expected[name]}"
         else:
             continue
         raise CheckpointError(f"the weights do not fit the network {described}: {fault}")
@@ -204,7 +206,7 @@ def _fitting_network(weights: Mapping[str, Tensor], config: NetworkConfig) -> FC
 
 
 def _metadata(content: bytes) -> dict[str, str]:
-    """Metadata of a safetensors file, which has been parsed."""
+    """Metadata of a safetensors file that has been parsed before."""
     header_bytes = int.from_bytes(content[:8], "little")
     metadata: dict[str, str] = json.loads(content[8 : 8 + header_bytes]).get("__metadata__") or {}
     return metadata

@@ -1,4 +1,4 @@
-"""How many cores this process may use: those of the machine, less what affinity and a container's quota leave out."""
+"""The number of cores this process may use, given its CPU affinity and its container's quota."""
 
 import math
 import os
@@ -10,29 +10,29 @@ from model.errors import DeviceError
 
 
 def usable_cores() -> int:
-    """The least of the machine's cores, those of the process's affinity, and the whole cores of its CPU quota."""
+    """Return the minimum of the machine's cores, those in the process's affinity, and its CPU quota rounded down."""
     affinity = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
     quota = cpu_quota()
     return max(1, min(os.cpu_count() or 1, affinity, affinity if quota is None else int(quota)))
 
 
 def set_threads(threads: int, setting: str) -> None:
-    """Let PyTorch compute in so many threads, or for 0 in as many as there are cores to use.
+    """Set PyTorch's number of threads; 0 means one per usable core.
 
     Args:
-        threads: number of threads to set.
-        setting: the name under which they are, for the message.
+        threads: number of threads.
+        setting: name of the setting, for the error message.
 
     Raises:
-        DeviceError: more are set than the CPU quota gives time for: they would stop one another many times a second.
+        DeviceError: there are more threads than the CPU quota has cores: they would be throttled many times a second.
     """
     require_threads(threads, setting)
-    # PyTorch's own number heeds OMP_NUM_THREADS, and knows nothing of quotas.
+    # PyTorch's default respects OMP_NUM_THREADS, but not quotas.
     torch.set_num_threads(threads or min(torch.get_num_threads(), usable_cores()))
 
 
 def require_threads(threads: int, setting: str) -> None:
-    """Refuse more threads than the CPU quota has cores, a fraction of one counting as one.
+    """Require that there are no more threads than the CPU quota has cores, rounded up.
 
     Raises:
         DeviceError: there are more.
@@ -40,6 +40,6 @@ def require_threads(threads: int, setting: str) -> None:
     quota = cpu_quota()
     if quota is not None and threads > (most := math.ceil(quota)):
         raise DeviceError(
-            f"{setting} is {threads}, and the CPU quota allows {quota:g} cores: set {most} or fewer, or 0 for as "
+            f"{setting} is {threads}, but the CPU quota allows {quota:g} cores: set {most} or fewer, or 0 for as "
             "many as there are"
         )

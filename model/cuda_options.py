@@ -1,16 +1,17 @@
-"""Ways to compute on a GPU that are off until one has been there to measure them."""
+"""GPU optimisations that stay off until they have been measured on a GPU."""
 
 from dataclasses import dataclass
 
 
 @dataclass(frozen=True, slots=True)
 class CudaOptions:
-    """What `python -m benchmarks.gpu --first-hour` measures, each on and off. On a CPU they change nothing.
+    """Options that `python -m benchmarks.gpu --first-hour` measures, each on and off. They have no effect on a CPU.
 
     Attributes:
-        fused_convolutions: whether cuDNN computes a convolution, the sum and the ReLU after it in one kernel.
+        fused_convolutions: whether cuDNN computes a convolution and the following sum and ReLU in one kernel.
         band_factor: factor on the pixels of a band, and on the logits computed at once.
-        pinned_copies: whether pixels go to the GPU and back through page-locked memory, with one wait for all.
+        pinned_copies: whether pixels are copied to the GPU and back through page-locked memory, with a single
+            synchronisation.
     """
 
     fused_convolutions: bool = False

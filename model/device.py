@@ -1,4 +1,4 @@
-"""The device to compute on, and the meaning of its errors."""
+"""The choice of the device to compute on, and the interpretation of its errors."""
 
 import logging
 import os
@@ -14,10 +14,10 @@ from model.errors import DeviceError
 _logger = logging.getLogger(__name__)
 
 _CUDNN_PLANS_VARIABLE = "TORCH_CUDNN_V8_API_LRU_CACHE_LIMIT"
-"""Environment variable of PyTorch: how many plans cuDNN keeps for each thread."""
+"""PyTorch's environment variable for the number of plans that cuDNN caches per thread."""
 
 _MAX_CUDNN_PLANS = 1000
-"""Plans that are kept where the variable is not set; PyTorch's 10,000 take up to 2 GiB of host memory a thread."""
+"""Plans cached per thread if the variable is not set; PyTorch's 10,000 take up to 2 GiB of host memory per thread."""
 
 _DEVICE_FILES = Path("/dev")
 
@@ -28,17 +28,19 @@ _OUT_OF_MEMORY_MESSAGES = (
     "ALLOCATION_FAILED",
     "can't allocate memory",
 )
-"""Parts of messages of RuntimeErrors; PyTorch has an exception class only for what its own CUDA allocator lacks."""
+"""Substrings of RuntimeErrors that report a lack of memory; PyTorch has an exception class only for its own CUDA
+allocator.
+"""
 
 
 def choose_device(name: str) -> torch.device:
-    """The device of a name: ``cpu``, ``cuda``, ``cuda:1``, ... or ``auto``, which is CUDA where it can be used.
+    """Return the named device: ``cpu``, ``cuda``, ``cuda:1``, ... or ``auto``, which is CUDA if usable, else the CPU.
 
-    Bounds the memory that cuDNN's plans take, unless the environment does. Logs a warning where ``auto`` takes the CPU
-    although there is an NVIDIA GPU.
+    Limits the memory of cuDNN's plans, unless the environment does. Logs a warning if ``auto`` selects the CPU although
+    there is an NVIDIA GPU.
 
     Raises:
-        DeviceError: the device is unknown to torch, absent, or computes nothing.
+        DeviceError: the device is unknown to torch, absent, or fails to compute.
     """
     if name == "auto":
         name = "cuda" if _is_cuda_usable() else "cpu"
@@ -54,13 +56,13 @@ def choose_device(name: str) -> torch.device:
 
 
 def max_cudnn_plans() -> int:
-    """Greatest number of convolution plans that cuDNN keeps for each thread that computes on a GPU."""
+    """Return the maximum number of convolution plans that cuDNN caches for each thread that computes on a GPU."""
     value = os.environ.get(_CUDNN_PLANS_VARIABLE, "")
     return int(value) if value.isdigit() else _MAX_CUDNN_PLANS
 
 
 def is_out_of_memory(error: BaseException) -> bool:
-    """Whether an error of PyTorch or of the libraries under it says that the device has no memory left."""
+    """Whether an error of PyTorch or of the libraries below it reports that the device is out of memory."""
     if isinstance(error, (torch.OutOfMemoryError, MemoryError)):
         return True
     return isinstance(error, RuntimeError) and any(message in str(error) for message in _OUT_OF_MEMORY_MESSAGES)
@@ -68,9 +70,9 @@ def is_out_of_memory(error: BaseException) -> bool:
 
 @contextmanager
 def device_errors(device: torch.device) -> Iterator[None]:
-    """Raise DeviceError for what a device fails in, while a network is put on it.
+    """Turn errors of the device into DeviceError, while a network is moved to it.
 
-    Errors of a CPU other than a lack of memory are faults of ours, and pass.
+    On a CPU, errors other than a lack of memory are bugs in this package and propagate unchanged.
     """
     try:
         yield
@@ -82,14 +84,14 @@ def device_errors(device: torch.device) -> Iterator[None]:
 
 
 def _is_cuda_usable() -> bool:
-    """Whether PyTorch finds CUDA; warns if it does not, and there is a GPU."""
+    """Whether PyTorch finds CUDA; logs a warning if it does not although there is a GPU."""
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always")
         is_usable = torch.cuda.is_available()
     if not is_usable and any(_DEVICE_FILES.glob("nvidia[0-9]*")):
         reasons = [str(warning.message).splitlines()[0] for warning in caught]
         reason = reasons[0] if reasons else f"PyTorch {torch.__version__} does not find CUDA"
-        _logger.warning("there is an NVIDIA GPU, and it is not used: %s", reason)
+        _logger.warning("there is an NVIDIA GPU, but it is not used: %s", reason)
     return is_usable
 
 
@@ -99,7 +101,7 @@ def _first_line(error: BaseException) -> str:
 
 
 def _require_known_architecture(device: torch.device) -> None:
-    """Refuse a GPU that is older than all that this PyTorch was compiled for: it would fail at the first kernel."""
+    """Refuse a GPU older than any that this PyTorch was compiled for: it would fail at the first kernel."""
     if device.type != "cuda":
         return
     compiled = [name.removeprefix("sm_") for name in torch.cuda.get_arch_list() if name.startswith("sm_")]

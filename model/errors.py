@@ -3,21 +3,21 @@
 SegmentationError
 ├── LabelsError          a class table that cannot be used, or colours outside it
 ├── NetworkError         a network that cannot be built, or weights that do not fit it
-├── CheckpointError      a weights file that is missing, damaged, foreign or gives another mask than it promises
-├── DeviceError          a device that torch cannot use here, or not in the precision asked for
+├── CheckpointError      a weights file that is missing, damaged, foreign or fails its golden sample
+├── DeviceError          a device that torch cannot use here, or not in the requested precision
 ├── ImageError           an array that is not an image
 ├── ImageFileError       a file that cannot be read as an image
-│   ├── NotAnImageError        bytes of no image format
-│   ├── ImageDamagedError      an image file that is cut off or corrupt
-│   ├── UnsupportedImageError  a format or pixel layout that is not read
+│   ├── NotAnImageError        bytes that are in no image format
+│   ├── ImageDamagedError      an image file that is truncated or corrupt
+│   ├── UnsupportedImageError  an unsupported format or pixel layout
 │   └── ImageMemoryError       too little memory to decode it
-└── TilingError          sizes of parts, or a way to cut, that cannot be used for this image
+└── TilingError          tile sizes, or a tiling, that cannot be used for this image
 """
 
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from pydantic import ValidationError  # the processes that decode images do without it
+    from pydantic import ValidationError  # not imported by the processes that decode images
 
 
 class SegmentationError(Exception):
@@ -33,7 +33,7 @@ class NetworkError(SegmentationError, ValueError):
 
 
 class CheckpointError(SegmentationError):
-    """A weights file is missing, damaged, not ours, or gives another mask than it promises."""
+    """A weights file is missing, damaged, foreign, or predicts another mask for its golden image than it stores."""
 
 
 class ImageError(SegmentationError, ValueError):
@@ -45,15 +45,15 @@ class ImageFileError(SegmentationError):
 
 
 class NotAnImageError(ImageFileError):
-    """The bytes are empty, or of no image format that is read."""
+    """The bytes are empty, or in no supported image format."""
 
 
 class ImageDamagedError(ImageFileError):
-    """The file starts like an image and is cut off or corrupt."""
+    """The file starts like an image but is truncated or corrupt."""
 
 
 class UnsupportedImageError(ImageFileError):
-    """The file is of a known format, or its pixels of a layout, that is not read."""
+    """The file's format is known but not supported, or its pixel layout is not."""
 
 
 class ImageMemoryError(ImageFileError):
@@ -61,14 +61,14 @@ class ImageMemoryError(ImageFileError):
 
 
 class TilingError(SegmentationError, ValueError):
-    """Sizes of parts, or a way to cut, cannot be used for this image."""
+    """Tile sizes, or a tiling, cannot be used for this image."""
 
 
 class DeviceError(SegmentationError):
-    """The device asked for is unknown to torch, absent, or not able to compute in the precision asked for."""
+    """The requested device is unknown to torch, absent, or does not support the requested precision."""
 
 
 def first_fault(error: "ValidationError") -> str:
-    """Where in a document the first fault is, and what it is."""
+    """Return the location and the message of the first validation error."""
     fault = error.errors()[0]
     return f"{'.'.join(str(part) for part in fault['loc'])}: {fault['msg']}"

@@ -1,4 +1,4 @@
-"""Loads a checkpoint in the precision that is the fastest here of those whose masks agree."""
+"""Loads a checkpoint in the fastest precision on this machine whose masks agree with float32."""
 
 import time
 from collections.abc import Callable, Iterator, Mapping
@@ -17,10 +17,10 @@ from model.segmenter import Segmenter
 from model.tiling import TilingLimits
 
 _HEIGHT, _WIDTH = 384, 512
-"""Largest part of the golden image that is predicted to measure: a usual small photograph."""
+"""Maximum size in pixels of the golden image's crop that is timed: a typical small image."""
 
 Seconds = Mapping[Precision, float]
-"""Seconds a photograph by precision, on this machine."""
+"""Seconds per image by precision, on this machine."""
 
 
 def load_fastest(
@@ -30,17 +30,17 @@ def load_fastest(
     tolerance: float = DEFAULT_TOLERANCE,
     seconds: Seconds | None = None,
 ) -> tuple[Segmenter, Seconds]:
-    """Read a checkpoint, and check its golden image, as ``Segmenter.load`` does; choose the precision.
+    """Read a checkpoint and verify its golden image, as ``Segmenter.load`` does, in the fastest precision.
 
     Args:
         path: checkpoint file.
-        device: ``cpu``, ``cuda``, ``cuda:1``, ... or ``auto``: CUDA where there is some.
-        limits: how images are cut.
-        tolerance: greatest loss of mIoU against float32.
-        seconds: earlier measurement; the choice is then among its precisions, and nothing is measured.
+        device: ``cpu``, ``cuda``, ``cuda:1``, ... or ``auto``: CUDA if available.
+        limits: tile sizes and limits.
+        tolerance: maximum loss of mIoU against float32.
+        seconds: earlier measurements; only precisions among them are considered, and nothing is measured.
 
     Returns:
-        The segmenter and what was measured: nothing if there was no choice.
+        The segmenter and the measurements; empty if there was no choice.
 
     Raises:
         CheckpointError: the file cannot be used.
@@ -77,9 +77,9 @@ def _load(
 
 
 def _measure_all(load: Callable[[Precision], Segmenter], candidates: Candidates) -> tuple[Segmenter, Seconds]:
-    """The fastest of the candidates that give the golden mask here; float32 has to give it.
+    """Load the fastest of the candidates that predict the golden mask here; float32 has to predict it.
 
-    No more than two are in memory.
+    At most two segmenters are in memory at once.
     """
     best = load(Precision.FLOAT32)
     if len(candidates.precisions) == 1:
@@ -98,12 +98,12 @@ def _measure_all(load: Callable[[Precision], Segmenter], candidates: Candidates)
         del segmenter  # before the next is loaded
     best.precision_reason = explain(candidates, seconds)
     if best.device.type == "cuda":
-        torch.cuda.empty_cache()  # what the others took
+        torch.cuda.empty_cache()  # memory of the others
     return best, seconds
 
 
 def _measure(segmenter: Segmenter) -> float:
-    """Seconds a photograph; on a CPU those that one thread runs, whatever else the machine does meanwhile."""
+    """Seconds per image; on a CPU the CPU time of one thread, which does not depend on other load."""
     golden = segmenter.checkpoint.golden
     assert golden is not None
     predict = partial(segmenter.segment, golden.image[:_HEIGHT, :_WIDTH])

@@ -1,4 +1,4 @@
-"""Files that are written whole or not at all."""
+"""Atomic writes: a file is written completely or not at all."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -6,16 +6,16 @@ from pathlib import Path
 from uuid import uuid4
 
 _NAME_CHARACTERS = 40
-"""Maximum characters kept of a file's name, which may be as long as the file system allows."""
+"""Maximum characters kept of a file's name, which may already be as long as the file system allows."""
 
 
 @contextmanager
 def replacing(path: Path) -> Iterator[Path]:
-    """A file to write that takes the place of ``path`` at the end of the block, in one step.
+    """Yield the path of a temporary file that atomically replaces ``path`` at the end of the block.
 
-    A reader sees the old file or the whole new one, also after a kill at any moment. If the block raises, what it
-    wrote is removed and ``path`` stays as it was. The file has a name that nobody else has or takes, another run for
-    the same path neither.
+    A reader sees the old file or the whole new one, even if the process is killed at any moment. If the block raises,
+    the temporary file is removed and ``path`` stays unchanged. The temporary name is unique, even among concurrent
+    runs for the same path.
     """
     unfinished = path.with_name(f".{path.name[:_NAME_CHARACTERS]}.{uuid4().hex}.part")
     try:

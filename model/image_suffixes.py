@@ -1,4 +1,4 @@
-"""Endings of the names of image files that ``model.images`` reads, without the imports that reading takes."""
+"""File name suffixes of the images that ``model.images`` reads, without the imports that decoding needs."""
 
 IMAGE_SUFFIXES = frozenset(
     {
@@ -6,4 +6,4 @@ IMAGE_SUFFIXES = frozenset(
         *(".tif", ".tiff", ".gif", ".avif", ".avifs", ".heic", ".heics", ".heif", ".heifs", ".hif"),
     }
 )
-"""Suffixes in lower case. Only names are guessed by it; what a file says it is decides how it is read."""
+"""Suffixes in lower case. They only serve to find image files by name; decoding goes by a file's content."""

@@ -1,4 +1,4 @@
-"""Class tables: names and colours of the classes, and the way between colours and class indices.
+"""Class tables: names and colours of the classes, and conversion between colours and class indices.
 
 Source of the VOC table and its colour rule: Pascal VOC 2012 devkit, ``VOClabelcolormap.m``.
 """
@@ -24,7 +24,7 @@ _NUM_COLORS = 256**3
 
 
 def voc_color(index: int) -> Color:
-    """Colour of a class index in VOC's colour map.
+    """Return the colour of a class index in VOC's colour map.
 
     The bits of the index are dealt out in turn to red, green and blue, most significant colour bit first.
 
@@ -42,11 +42,11 @@ def voc_color(index: int) -> Color:
 
 @dataclass(frozen=True)
 class Labels:
-    """The classes a network tells apart, in the order of its output channels.
+    """The classes that a network distinguishes, in the order of its output channels.
 
     Attributes:
-        names: one name a class, all different; 1 to 255 of them.
-        colors: one (red, green, blue) in 0..255 a class, all different, none of them ``void_color``.
+        names: one name per class, all different; 1 to 255 of them.
+        colors: one (red, green, blue) in 0..255 per class, all different, none of them ``void_color``.
         void_color: colour of ``IGNORE_INDEX`` in label pictures.
 
     Raises:
@@ -66,19 +66,19 @@ class Labels:
         _require_unique("colours, the void colour included,", (*self.colors, self.void_color))
         for color in (*self.colors, self.void_color):
             if len(color) != 3 or not all(0 <= channel <= 255 for channel in color):
-                raise LabelsError(f"{color} is not a colour: three numbers of 0..255 are")
+                raise LabelsError(f"{color} is not a colour: it must be three numbers in 0..255")
 
     def __len__(self) -> int:
         return len(self.names)
 
     @property
     def background_index(self) -> int | None:
-        """Index of the class named ``background``, or None where there is none."""
+        """Index of the class named ``background``; None if there is none."""
         return self.names.index("background") if "background" in self.names else None
 
     @cached_property
     def palette(self) -> NDArray[np.uint8]:
-        """Colour of each index, shape (256, 3), uint8 RGB; VOC's own colours between the last class and void."""
+        """Colour of each index, (256, 3), uint8 RGB; VOC's own colours between the last class and void."""
         palette = np.array([voc_color(index) for index in range(256)], dtype=np.uint8)
         palette[: len(self)] = self.colors
         palette[IGNORE_INDEX] = self.void_color
@@ -86,24 +86,25 @@ class Labels:
 
     @cached_property
     def _index_of_color(self) -> NDArray[np.int16]:
-        """Class index of each of the 256^3 colours, -1 where the colour belongs to no class."""
+        """Class index of each of the 256^3 colours; -1 for colours of no class."""
         table = np.full(_NUM_COLORS, -1, dtype=np.int16)
         table[_color_codes(np.array(self.colors, dtype=np.uint8))] = np.arange(len(self))
         table[_color_codes(np.array(self.void_color, dtype=np.uint8))] = IGNORE_INDEX
         return table
 
     def indices(self, colormap: NDArray[np.uint8], *, unmapped_as_void: bool = False) -> NDArray[np.uint8]:
-        """Class index of each pixel of a label picture.
+        """Return the class index of each pixel of a label picture.
 
         Args:
             colormap: (height, width, 3), uint8 RGB.
-            unmapped_as_void: give colours that are not in the table ``IGNORE_INDEX`` instead of raising.
+            unmapped_as_void: map colours that are not in the table to ``IGNORE_INDEX`` instead of raising.
 
         Returns:
             (height, width), uint8: 0..K-1, or 255 for void.
 
         Raises:
-            LabelsError: a colour is not in the table; the message names one, where it is and how many there are.
+            LabelsError: a colour is not in the table; the message gives the first one, its position and the number of
+                such pixels.
         """
         if colormap.dtype != np.uint8 or colormap.ndim != 3 or colormap.shape[2] != 3:
             raise LabelsError(f"a label picture is (height, width, 3) uint8, not {colormap.shape} {colormap.dtype}")
@@ -118,7 +119,7 @@ class Labels:
         return np.where(unmapped, IGNORE_INDEX, indices).astype(np.uint8)
 
     def colormap(self, mask: NDArray[np.uint8]) -> NDArray[np.uint8]:
-        """Label picture of a mask: (height, width) uint8 class indices -> (height, width, 3) uint8 RGB.
+        """Return the label picture of a mask: (height, width) uint8 class indices -> (height, width, 3) uint8 RGB.
 
         Raises:
             LabelsError: an index is neither a class nor void.
@@ -132,7 +133,7 @@ class Labels:
 
 
 def _color_codes(colors: NDArray[np.uint8]) -> NDArray[np.int32]:
-    """One number in 0..256^3-1 a colour: (..., 3) uint8 -> (...) int32."""
+    """One number in 0..256^3-1 per colour: (..., 3) uint8 -> (...) int32."""
     wide = colors.astype(np.int32)
     return (wide[..., 0] << 16) | (wide[..., 1] << 8) | wide[..., 2]
 

@@ -1,4 +1,4 @@
-"""From scores to what is wanted of each pixel, in bands of rows: a mask needs no logits of the whole image at once."""
+"""From scores to each pixel's result, in bands of rows: a mask never needs the whole image's logits at once."""
 
 from collections.abc import Callable, Iterator
 from functools import partial
@@ -18,23 +18,23 @@ LogitsTransform = Callable[[Tensor], Tensor]
 
 
 def argmax(logits: Tensor) -> Tensor:
-    """The winning class: (batch, 1, height, width) uint8."""
+    """Return the winning class: (batch, 1, height, width) uint8."""
     return logits.argmax(dim=1, keepdim=True).to(torch.uint8)
 
 
 def argmax_and_confidence(logits: Tensor) -> Tensor:
-    """The winning class and 255 times its probability: (batch, 2, height, width) uint8."""
+    """Return the winning class and 255 times its probability: (batch, 2, height, width) uint8."""
     confidence = logits.softmax(dim=1).amax(dim=1, keepdim=True).mul_(255).round_().to(torch.uint8)
     return torch.cat([argmax(logits), confidence], dim=1)
 
 
 def probabilities(logits: Tensor) -> Tensor:
-    """The probability of each class: (batch, K, height, width), 0..1."""
+    """Return the probability of each class: (batch, K, height, width), 0..1."""
     return logits.softmax(dim=1)
 
 
 class Postprocessor:
-    """Takes the scores of images' rows, from top to bottom, and gives a function of their logits.
+    """Takes rows of scores, from top to bottom, and yields a function of their logits.
 
     Args:
         upsampling: upsampling from scores to logits.
@@ -53,7 +53,7 @@ class Postprocessor:
         transposed: bool = False,
         band_factor: int = 1,
     ) -> None:
-        # No logits are made where their argmax can be computed without them.
+        # Logits are not computed if their argmax can be found without them.
         self._makes_logits = transform is not argmax or not isinstance(upsampling, BilinearUpsampling)
         if self._makes_logits:
             enlarge = partial(_transformed, upsampling, transform)
@@ -65,7 +65,7 @@ class Postprocessor:
         self._max_band_numbers = _MAX_BAND_NUMBERS * band_factor
 
     def push(self, scores: Tensor) -> Iterator[Tensor]:
-        """Take the next rows of scores, (batch, K, rows, width); give bands of what can be told by now."""
+        """Take the next rows of scores, (batch, K, rows, width), and yield bands of the pixels they complete."""
         batch, num_classes, _, width = scores.shape
         numbers = batch * width * self._pixels_a_cell * (num_classes if self._makes_logits else 1)
         for part in torch.split(scores, max(1, self._max_band_numbers // numbers), dim=2):

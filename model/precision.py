@@ -1,4 +1,4 @@
-"""Types to predict in."""
+"""Data types to predict in."""
 
 from enum import StrEnum
 
@@ -6,12 +6,13 @@ import torch
 
 
 class Precision(StrEnum):
-    """``auto`` stands for the fastest on this machine whose masks agree with those of float32 (``model.fastest``).
+    """Precision of the network's arithmetic.
 
-    ``float32`` is what scores are measured in. ``bfloat16`` halves the time on processors and GPUs that know it (of
-    CPUs those with avx512_bf16 or AMX), and lets a pixel in some thousands change sides where two classes are close.
-    ``int8`` takes two fifths of it on CPUs with VNNI, of a checkpoint whose ranges were measured, and moves four
-    pixels in a thousand. ``float64`` is what the others are compared with.
+    ``auto`` is the fastest on this machine whose masks agree with those of float32 (``model.fastest``). Checkpoints are
+    scored in ``float32``. ``bfloat16`` halves the time on processors and GPUs that support it (CPUs with avx512_bf16 or
+    AMX) and changes the class of one pixel in some thousands, where two classes are close. ``int8`` takes two fifths of
+    the time on CPUs with VNNI, needs a checkpoint whose activation ranges were measured, and changes four pixels in a
+    thousand. ``float64`` is the reference for the others.
     """
 
     AUTO = "auto"
@@ -22,7 +23,7 @@ class Precision(StrEnum):
 
     @property
     def dtype(self) -> torch.dtype:
-        """The floating-point type; with ``int8``, that of what stays floating-point."""
+        """The floating-point type; for ``int8``, the type of the values that are not quantized."""
         match self:
             case Precision.FLOAT64:
                 return torch.float64
@@ -31,4 +32,4 @@ class Precision(StrEnum):
             case Precision.FLOAT32 | Precision.INT8:
                 return torch.float32
             case Precision.AUTO:
-                raise ValueError("auto is no type; load_fastest chooses one")
+                raise ValueError("auto is not a data type; load_fastest chooses one")

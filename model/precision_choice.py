@@ -1,4 +1,4 @@
-"""The choice of ``auto``: the fastest precision whose masks agree, by the checkpoint's scores and by measurement."""
+"""How ``auto`` chooses the fastest precision whose masks agree: by the checkpoint's scores and by measurement."""
 
 import time
 from collections.abc import Callable, Mapping
@@ -11,15 +11,16 @@ from model.checkpoint import Checkpoint
 from model.precision import Precision
 
 DEFAULT_TOLERANCE = 0.005
-"""Greatest loss of mIoU against float32 at which masks are said to agree."""
+"""Maximum loss of mIoU against float32 at which masks count as agreeing."""
 
 _ORDER = (Precision.FLOAT32, Precision.BFLOAT16, Precision.INT8)
-"""From the most exact: a later precision is taken only if it is clearly faster."""
+"""Precisions from the most exact: a later one is chosen only if it is clearly faster."""
 
 _MAX_RATIO = 0.9
-"""Seconds of a precision to those of the one before it: nearer to 1, like machines would choose by chance."""
+"""Maximum ratio of a precision's seconds to those of the chosen one before it; closer to 1, noise would decide."""
 
 _ROUNDS = 3
+"""Predictions timed per precision."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,26 +28,26 @@ class Candidates:
     """The precisions to choose from.
 
     Attributes:
-        precisions: those that the device has and the checkpoint scores well in; float32 first.
-        rejections: reason for which each other precision is none of them.
+        precisions: precisions that the device supports and the checkpoint scores well in; float32 first.
+        rejections: for each other precision, the reason why it is not a candidate.
     """
 
     precisions: tuple[Precision, ...]
     rejections: Mapping[Precision, str]
 
     def reject(self, precision: Precision, reason: str) -> "Candidates":
-        """The candidates without ``precision``."""
+        """Return the candidates without ``precision``."""
         others = tuple(other for other in self.precisions if other is not precision)
         return Candidates(others, {**self.rejections, precision: reason})
 
 
 def find_candidates(checkpoint: Checkpoint, device: torch.device, tolerance: float = DEFAULT_TOLERANCE) -> Candidates:
-    """The precisions that a device has and a checkpoint scores well in.
+    """Find the precisions that a device supports and a checkpoint scores well in.
 
     Args:
-        checkpoint: a checkpoint; without scores by precision only float32 is left.
+        checkpoint: a checkpoint; without scores by precision, float32 is the only candidate.
         device: the device to compute on.
-        tolerance: greatest loss of mIoU against float32, on each list of images.
+        tolerance: maximum loss of mIoU against float32, on each list of images.
     """
     rejections: dict[Precision, str] = {}
     for precision in _ORDER[1:]:
@@ -57,7 +58,7 @@ def find_candidates(checkpoint: Checkpoint, device: torch.device, tolerance: flo
 
 
 def fastest(seconds: Mapping[Precision, float]) -> Precision:
-    """The precision to take, by the seconds that each takes for the same photograph; float32 if there are none."""
+    """Choose a precision, given the seconds that each takes for the same image; float32 if there are none."""
     chosen = Precision.FLOAT32
     for precision in _ORDER:
         if precision in seconds and seconds[precision] < _MAX_RATIO * seconds[chosen]:
@@ -66,7 +67,7 @@ def fastest(seconds: Mapping[Precision, float]) -> Precision:
 
 
 def measure(predict: Callable[[], object], clock: Callable[[], float] = time.perf_counter) -> float:
-    """The least seconds of a few predictions."""
+    """Return the minimum duration of a few predictions, in seconds."""
     seconds = []
     for _ in range(_ROUNDS):
         started = clock()
@@ -76,7 +77,7 @@ def measure(predict: Callable[[], object], clock: Callable[[], float] = time.per
 
 
 def explain(candidates: Candidates, seconds: Mapping[Precision, float]) -> str:
-    """Why a precision was taken: what was measured, and why it was not measured in the others."""
+    """Explain the choice: the measured times, and why each other precision was rejected."""
     times = ", ".join(f"{precision} {seconds[precision] * 1e3:.0f} ms" for precision in _ORDER if precision in seconds)
     measured = [f"measured on a photograph: {times}"] if times else []
     return "; ".join([*measured, *(f"no {precision}: {why}" for precision, why in candidates.rejections.items())])
@@ -84,7 +85,7 @@ def explain(candidates: Candidates, seconds: Mapping[Precision, float]) -> str:
 
 def _rejection(precision: Precision, checkpoint: Checkpoint, device: torch.device, tolerance: float) -> str | None:
     if precision not in available_precisions(device):
-        return f"device '{device}' does not compute in it"
+        return f"device '{device}' does not support it"
     if precision is Precision.INT8 and not checkpoint.activation_ranges:
         return "the checkpoint has no ranges for it"
     scores = checkpoint.summary.precision_scores
@@ -93,5 +94,5 @@ def _rejection(precision: Precision, checkpoint: Checkpoint, device: torch.devic
         return "the checkpoint was not scored in it"
     losses = {name: reference[name] - found[name] for name in reference}
     name = max(losses, key=lambda name: losses[name])
-    # Half a unit of the last digit of a score, for the differences of decimal fractions are not exact.
+    # Plus half a unit of a score's last digit, because differences of decimal fractions are not exact.
     return None if losses[name] <= tolerance + 5e-7 else f"it loses {losses[name]:.4f} mIoU on {name}"

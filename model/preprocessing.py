@@ -23,7 +23,7 @@ class Preprocessing:
     std: tuple[float, float, float] = (0.229, 0.224, 0.225)
 
     def __post_init__(self) -> None:
-        """Raises ValueError if the numbers are none of images that are scaled to 0..1."""
+        """Raise ValueError if the numbers cannot be those of images scaled to 0..1."""
         if not all(0 <= mean <= 1 for mean in self.mean) or not all(0 < std < math.inf for std in self.std):
             raise ValueError(f"means are 0 to 1, and standard deviations above 0: {self.mean}, {self.std}")
 
@@ -52,13 +52,13 @@ class Preprocessing:
 
     @property
     def bounds(self) -> tuple[float, float]:
-        """The least and the greatest number that a pixel can become."""
+        """Minimum and maximum of a normalised pixel."""
         channels = [*zip(self.mean, self.std, strict=True)]
         return min(-mean / std for mean, std in channels), max((1 - mean) / std for mean, std in channels)
 
     @property
     def mean_color(self) -> tuple[int, int, int]:
-        """The uint8 colour nearest to the mean, which becomes 0: what padding looks like before normalisation."""
+        """The uint8 colour nearest to the mean, which normalisation maps to 0: the colour of padding."""
         red, green, blue = (round(channel * 255) for channel in self.mean)
         return red, green, blue
 

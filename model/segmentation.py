@@ -15,7 +15,6 @@ class ClassShare:
     """One class found in an image.
 
     Attributes:
-        index, name, color: index, name and colour of the class.
         pixels: number of its pixels, at least 1.
         fraction: its share of the image, 0..1.
     """
@@ -48,12 +47,12 @@ NO_TIME = Timings(0.0, 0.0, 0.0)
 
 @dataclass(frozen=True, slots=True)
 class Band:
-    """The next rows of a prediction, and what they took.
+    """The next rows of a prediction, and the time they took.
 
     Attributes:
-        pixels: (channels, rows, width): uint8 class indices and, if asked for, 255 times the winning class's
-            probability; or each class's probability. There may be no rows: the first are told when the network has
-            seen what lies far below them.
+        pixels: (channels, rows, width): uint8 class indices and, if requested, 255 times the winning class's
+            probability; or each class's probability. There may be no rows: the first ones depend on pixels far below
+            them.
         timings: time of the work since the last band.
     """
 
@@ -76,11 +75,11 @@ class Band:
 
     @property
     def confidence(self) -> NDArray[np.uint8] | None:
-        """(rows, width), uint8: 255 times the winning class's probability; None unless asked for, or without rows."""
+        """(rows, width), uint8: 255 times the winning class's probability; None unless requested, or without rows."""
         return self.pixels[1] if len(self.pixels) > 1 else None
 
     def cropped(self, rows: int, width: int) -> "Band":
-        """What of the band lies within so many rows and columns."""
+        """Return the band's first ``rows`` rows and ``width`` columns."""
         return Band(self.pixels[:, :rows, :width], self.timings)
 
 
@@ -90,9 +89,9 @@ class Segmentation:
 
     Attributes:
         mask: (height, width), uint8 class indices.
-        labels: what the indices mean.
+        labels: the class table of the indices.
         timings: time of the prediction.
-        confidence: (height, width), uint8: 255 times the winning class's probability; None unless asked for.
+        confidence: (height, width), uint8: 255 times the winning class's probability; None unless requested.
     """
 
     mask: NDArray[np.uint8]
@@ -109,9 +108,9 @@ class Segmentation:
         return int(self.mask.shape[1])
 
     def classes(self) -> list[ClassShare]:
-        """The classes found, by index."""
+        """Return the classes found, ordered by index."""
         counts = np.zeros(len(self.labels), dtype=np.int64)
-        for row in self.mask:  # of the whole mask at once, bincount would make a copy eight times as large
+        for row in self.mask:  # for the whole mask at once, bincount would make a copy eight times as large
             counts += np.bincount(row, minlength=len(self.labels))
         return [
             ClassShare(index, self.labels.names[index], self.labels.colors[index], pixels, pixels / self.mask.size)
@@ -121,19 +120,19 @@ class Segmentation:
 
 
 def collect(bands: Iterable[Band], size: tuple[int, int], labels: Labels, *, confidence: bool) -> Segmentation:
-    """The segmentation of an image of ``size`` (height, width) whose bands these are, from top to bottom.
+    """Join the bands of an image to its segmentation.
 
     Args:
-        bands: all of them.
-        size: height and width.
-        labels: what the indices mean.
-        confidence: whether the bands have it.
+        bands: all bands of the image, from top to bottom.
+        size: (height, width) of the image.
+        labels: the class table of the indices.
+        confidence: whether the bands have the confidence.
     """
     mask = np.empty(size, dtype=np.uint8)
     confidences = np.empty(size, dtype=np.uint8) if confidence else None
     timings, top = NO_TIME, 0
     for band in bands:
-        if band.mask.shape == size and band.mask.flags.c_contiguous:  # a large one's copy would be as much again
+        if band.mask.shape == size and band.mask.flags.c_contiguous:  # copying a large mask would double its memory
             return Segmentation(band.mask, labels, timings + band.timings, band.confidence)
         rows = slice(top, top + len(band.mask))
         mask[rows] = band.mask

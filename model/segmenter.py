@@ -1,4 +1,4 @@
-"""Segments images: the one object that serving, scoring and scripts use."""
+"""The segmenter: the one object with which serving, scoring and scripts segment images."""
 
 import time
 from collections.abc import Callable, Iterator, Sequence
@@ -27,30 +27,30 @@ from model.tiling import ScoreMap, Tiling, TilingLimits, mean_logits, sliding_wi
 from model.transfer import to_device, to_host
 
 DEFAULT_WEIGHTS = Path(__file__).parent / "weights" / "voc.safetensors"
-"""The checkpoint that ships."""
+"""Path of the checkpoint shipped with the package."""
 
 _MAX_GOLDEN_DIFFERENCE = 0.005
-"""Largest share of golden pixels that may differ: devices round differently where two classes are close."""
+"""Maximum share of golden pixels that may differ: devices round differently where two classes are close."""
 
 _MAX_INT8_GOLDEN_DIFFERENCE = 0.02
-"""Largest share with int8, which moved 0.4% of the pixels of 30 photographs, and 1.3% of those of one."""
+"""Maximum share with int8, which changed 0.4% of the pixels of 30 photographs, and 1.3% of the pixels of one."""
 
 
 class Segmenter:
-    """A network ready to segment. Keeps nothing between calls; may be called from several threads at once.
+    """A network ready to segment. Stateless between calls and thread-safe.
 
     Args:
-        checkpoint: weights and all that belongs to them.
-        device: ``cpu``, ``cuda``, ``cuda:1``, ... or ``auto``: CUDA where there is some.
-        limits: how images are cut.
-        precision: type to compute scores in, and so not ``auto``; what follows them is at least float32.
-        cuda_options: ways to compute on a GPU.
+        checkpoint: the weights and their metadata.
+        device: ``cpu``, ``cuda``, ``cuda:1``, ... or ``auto``: CUDA if available.
+        limits: tile sizes and limits.
+        precision: data type to compute scores in, not ``auto``; upsampling is done in float32 or better.
+        cuda_options: GPU optimisations.
 
     Attributes:
-        precision_reason: why it is this precision, for people.
+        precision_reason: human-readable reason for the choice of precision.
 
     Raises:
-        CheckpointError: the weights do not fit the network, or have no ranges for int8.
+        CheckpointError: the weights do not fit the network, or lack the activation ranges for int8.
         DeviceError: the device cannot be used, or not in this precision.
     """
 
@@ -69,7 +69,7 @@ class Segmenter:
         self.precision = precision
         self.precision_reason = "as set"
         self._dtype = precision.dtype
-        # Interpolated in half precision, scores would make steps that can be seen.
+        # Interpolating scores in half precision would make visible steps.
         self._upsampling_dtype = torch.promote_types(self._dtype, torch.float32)
         require_precision(precision, self.device)
         if precision is Precision.INT8 and not checkpoint.activation_ranges:
@@ -87,10 +87,10 @@ class Segmenter:
         limits: TilingLimits = TilingLimits(),  # noqa: B008 (frozen)
         precision: Precision = Precision.FLOAT32,
     ) -> "Segmenter":
-        """Read a checkpoint and check that it gives the mask it promises for its golden image.
+        """Read a checkpoint and verify that it predicts the golden mask for its golden image.
 
         Raises:
-            CheckpointError: the file is missing, damaged, foreign, gives another mask than it promises, or has no
+            CheckpointError: the file is missing, damaged, foreign, predicts another mask, or lacks the activation
                 ranges for int8.
             DeviceError: the device cannot be used, or not in this precision.
         """
@@ -99,10 +99,10 @@ class Segmenter:
         return segmenter
 
     def require_golden_mask(self, path: Path) -> None:
-        """Check that the checkpoint, which was read from ``path``, gives the mask that it promises.
+        """Verify that the checkpoint, read from ``path``, predicts its golden mask.
 
         Raises:
-            CheckpointError: it gives another, or promises none.
+            CheckpointError: it predicts another mask, or has no golden sample.
             DeviceError: the device failed, or has too little memory.
         """
         golden = self.checkpoint.golden
@@ -124,11 +124,11 @@ class Segmenter:
         Args:
             image: (height, width, 3), uint8 RGB, at least 1 x 1.
             tiling: how the image is cut.
-            confidence: also give the winning classes' probabilities.
+            confidence: whether to return the winning classes' probabilities too.
 
         Raises:
             ImageError: the array is no such image.
-            TilingError: the image is too large to be predicted that way.
+            TilingError: the image is too large for this tiling.
         """
         bands = self.bands(image, tiling=tiling, confidence=confidence)
         return collect(bands, image.shape[:2], self.checkpoint.labels, confidence=confidence)
@@ -136,13 +136,13 @@ class Segmenter:
     def bands(
         self, image: NDArray[np.uint8], *, tiling: Tiling = Tiling.AUTO, confidence: bool = False
     ) -> Iterator[Band]:
-        """Predict from top to bottom, a bounded amount of work at a time: what ``segment`` does, to be followed.
+        """Predict as ``segment`` does, but band by band from top to bottom, a bounded amount of work at a time.
 
-        Whoever asks for the next band decides when, and in which thread, the device works.
+        The device works only while the caller waits for the next band, in the caller's thread.
 
         Raises:
             ImageError: the array is no image.
-            TilingError: the image is too large to be predicted that way.
+            TilingError: the image is too large for this tiling.
         """
         return self._bands(image, tiling, argmax_and_confidence if confidence else argmax)
 
@@ -153,13 +153,13 @@ class Segmenter:
         confidence: bool = False,
         interrupt: Callable[[], None] | None = None,
     ) -> list[Segmentation]:
-        """Predict several images in one pass: a GPU takes little more time for them than for one.
+        """Predict several images in one forward pass: a GPU takes little longer for them than for one.
 
         Args:
             images: at least one, (height, width, 3) uint8 RGB; of the same size once their sides are rounded up to
                 multiples of 32.
-            confidence: also give the winning classes' probabilities.
-            interrupt: is called before each of the network's layers; what it raises ends the work there.
+            confidence: whether to return the winning classes' probabilities too.
+            interrupt: function called before each of the network's layers; it stops the work by raising.
 
         Raises:
             ImageError: an array is no such image, or the sizes differ.
@@ -168,7 +168,7 @@ class Segmenter:
             _require_image(image)
         sizes = {(aligned(image.shape[0]), aligned(image.shape[1])) for image in images}
         if len(sizes) != 1:
-            raise ImageError(f"images of one size are predicted together, not of {sorted(sizes)}")
+            raise ImageError(f"images predicted together must have one size, not {sorted(sizes)}")
         ((height, width),) = sizes
         stream = Stream(self._program, height, interrupt)
         postprocessor = self._postprocessor(height, argmax_and_confidence if confidence else argmax)
@@ -178,20 +178,20 @@ class Segmenter:
         return [Segmentation(band.mask, self.checkpoint.labels, band.timings, band.confidence) for band in cropped]
 
     def probabilities(self, image: NDArray[np.uint8], *, tiling: Tiling = Tiling.AUTO) -> NDArray[np.float32]:
-        """Predict how probable each class is at every pixel: what predictions are averaged with.
+        """Predict each class's probability at every pixel, as needed to average predictions.
 
-        Takes 4 K bytes a pixel, so 84 MB a megapixel with VOC's 21 classes; ``segment`` needs 1 byte a pixel.
+        Takes 4 K bytes per pixel, so 84 MB per megapixel with VOC's 21 classes; ``segment`` needs 1 byte per pixel.
 
         Args:
             image: (height, width, 3), uint8 RGB, at least 1 x 1.
             tiling: how the image is cut.
 
         Returns:
-            (K, height, width) float32, 0..1; the classes of a pixel add up to 1.
+            (K, height, width) float32, 0..1; the probabilities of a pixel add up to 1.
 
         Raises:
             ImageError: the array is no such image.
-            TilingError: the image is too large to be predicted that way.
+            TilingError: the image is too large for this tiling.
         """
         rows = [band.pixels for band in self._bands(image, tiling, probabilities) if band.rows]
         return np.concatenate(rows, axis=1, dtype=np.float32, casting="same_kind")
@@ -226,7 +226,7 @@ class Segmenter:
                 yield cropped
 
     def _streamed_transposed(self, image: NDArray[np.uint8], transform: LogitsTransform) -> Iterator[Band]:
-        """By bands of columns; the rows are told when all is done."""
+        """Predict in bands of columns; the rows are yielded after the last one."""
         height, width = image.shape[:2]
         whole: NDArray[Any] | None = None
         left = 0
@@ -258,7 +258,7 @@ class Segmenter:
     def _push(
         self, rows: Sequence[NDArray[np.uint8]], stream: Stream, postprocessor: Postprocessor
     ) -> Iterator[list[Band]]:
-        """Take the next rows of each image, as ``_scores`` does, and give the next band of each."""
+        """Take the next rows of each image, as ``_scores`` does, and yield the next band of each."""
         for scores, forward_timings in self._scores(rows, stream):
             started = time.perf_counter()
             pixels = None if scores is None else self._postprocess(scores, postprocessor)
@@ -272,8 +272,8 @@ class Segmenter:
         """Take the next rows of each image, (rows, width, 3) uint8 RGB, both sides multiples of 32.
 
         Yields:
-            After each bounded amount of work, the scores that it made known, (batch, K, rows / stride, width / stride),
-            or None, and its time.
+            After each bounded amount of work, the new scores, (batch, K, rows / stride, width / stride), or None, and
+            the time it took.
         """
         preprocess_s = self._feed(rows, stream)
         while True:
@@ -286,22 +286,22 @@ class Segmenter:
 
     @torch.inference_mode()
     def _feed(self, rows: Sequence[NDArray[np.uint8]], stream: Stream) -> float:
-        """Give images to the stream; returns the seconds that it took."""
+        """Feed images to the stream; return the seconds that it took."""
         started = time.perf_counter()
         pixels = to_device(np.stack(rows), self.device, pinned=self._options.pinned_copies)
-        # A view of (batch, height, width, 3) as (batch, 3, height, width) is channels_last as it stands.
+        # A view of (batch, height, width, 3) as (batch, 3, height, width) is channels_last, without a copy.
         stream.feed(self.checkpoint.preprocessing(pixels.permute(0, 3, 1, 2), self._dtype))
         return self._now() - started
 
     @torch.inference_mode()
     def _advance(self, stream: Stream) -> tuple[bool, Tensor | None]:
-        """Do a bounded amount of work; returns whether any was left, and the scores that became known."""
+        """Do a bounded amount of work; return whether there was any, and the new scores."""
         has_advanced = stream.advance()
         scores = stream.take()
         return has_advanced, None if scores is None else scores.to(self._upsampling_dtype)
 
     def _now(self) -> float:
-        """The time, once the device has done what was ordered, so that its work counts where it was."""
+        """Return the time after the device's pending work, so that the work counts for the stage that started it."""
         if self.device.type == "cuda":
             torch.cuda.current_stream(self.device).synchronize()
         return time.perf_counter()
@@ -313,12 +313,12 @@ class Segmenter:
 
     @torch.inference_mode()
     def _postprocess(self, scores: Tensor, postprocessor: Postprocessor) -> NDArray[Any] | None:
-        """(batch, channels, rows, width) of the rows that can be told by now; None if there are none."""
+        """Return the pixels that are complete by now, (batch, channels, rows, width); None if there are none."""
         parts = to_host(postprocessor.push(scores), pinned=self._options.pinned_copies)
         return np.concatenate(parts, axis=2) if parts else None
 
     def _prepared(self, program: Program, twin: Program | None = None) -> Program:
-        """The program in the kernels that compute it fastest; ``twin`` as ``fuse`` has it."""
+        """Return the program with the fastest kernels; ``twin`` as for ``fuse``."""
         if self.precision is Precision.INT8:
             _, *ranges = self.checkpoint.activation_ranges
             program = quantize(program, [self.checkpoint.preprocessing.bounds, *ranges])
@@ -329,18 +329,18 @@ class Segmenter:
 
     @cached_property
     def _transposed_program(self) -> Program:
-        """For images far wider than high: few are, and most processes never need what weights are its own."""
+        """Program for images far wider than high; built on demand, because few are and it has weights of its own."""
         return self._prepared(trace_scores(self._build()).transposed(), self._program)
 
 
 def _require_image(image: NDArray[np.uint8]) -> None:
     if image.dtype != np.uint8 or image.ndim != 3 or image.shape[2] != 3 or image.size == 0:
-        raise ImageError(f"an image is (height, width, 3) uint8, not {image.shape} {image.dtype}")
+        raise ImageError(f"an image must be (height, width, 3) uint8, not {image.shape} {image.dtype}")
 
 
 @torch.inference_mode()
 def _next_band(bands: Iterator[Tensor], transform: LogitsTransform) -> Band | None:
-    """The next of bands of logits, (K, rows, width) each."""
+    """Return the next band; ``bands`` yields logits, (K, rows, width)."""
     started = time.perf_counter()
     logits = next(bands, None)
     if logits is None:

@@ -1,4 +1,4 @@
-"""Copies between main memory and the device."""
+"""Copies between host memory and the device."""
 
 from collections.abc import Iterable
 from typing import Any
@@ -10,12 +10,12 @@ from torch import Tensor
 
 
 def to_device(pixels: NDArray[np.uint8], device: torch.device, *, pinned: bool) -> Tensor:
-    """An array's copy on a device.
+    """Copy a uint8 array to a device.
 
     Args:
-        pixels: uint8.
-        device: the device.
-        pinned: whether it goes through page-locked memory, and nobody waits for it.
+        pixels: array of any shape.
+        device: target device.
+        pinned: whether to copy asynchronously, through page-locked memory.
     """
     tensor = torch.from_numpy(pixels)
     if pinned:
@@ -24,11 +24,11 @@ def to_device(pixels: NDArray[np.uint8], device: torch.device, *, pinned: bool) 
 
 
 def to_host(parts: Iterable[Tensor], *, pinned: bool) -> list[NDArray[Any]]:
-    """Arrays of tensors.
+    """Copy tensors from a device to arrays.
 
     Args:
         parts: tensors on a device.
-        pinned: whether they come through page-locked memory, with one wait for all.
+        pinned: whether to copy through page-locked memory, with a single synchronisation.
     """
     if not pinned:
         return [part.cpu().numpy() for part in parts]

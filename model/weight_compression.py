@@ -1,6 +1,6 @@
-"""Weight compression: how weights lie in a file. Compressing what was read back gives the same file.
+"""Weight compression: how a file stores weights. Compressing decompressed weights again gives the same file.
 
-Tensors: ``network.NAME`` for each weight, and ``scale.NAME`` for each that is stored as int8.
+Tensors: ``network.NAME`` for each weight, and ``scale.NAME`` for each weight stored as int8.
 """
 
 from collections.abc import Mapping
@@ -15,17 +15,17 @@ _NETWORK_PREFIX = "network."
 _SCALE_PREFIX = "scale."
 
 _LARGE_KERNEL = 2**20
-"""Numbers in a kernel that is worth int8: of ResNet-18 those of its last stage, three quarters of everything."""
+"""Minimum size of a kernel stored as int8, in numbers: in ResNet-18 the last stage's, three quarters of all weights."""
 
 _LEVELS = 127
-"""Steps between 0 and a channel's largest weight; -128 stays unused, so that both signs are rounded alike."""
+"""Steps between 0 and a channel's largest weight; -128 stays unused, so that rounding is symmetric."""
 
 
 class StorageDtype(StrEnum):
     """Data types that weights are stored in.
 
-    ``FLOAT16``: kernels to float16 where that loses no range; biases and batch-norm stay float32.
-    ``INT8``: the same, but 3x3 kernels of 2^20 numbers or more to int8 times one float32 scale an output channel.
+    ``FLOAT16``: kernels as float16 unless that overflows; biases and batch-norm stay float32.
+    ``INT8``: the same, but 3x3 kernels of 2^20 numbers or more as int8 times one float32 scale per output channel.
     """
 
     FLOAT16 = "float16"
@@ -33,11 +33,11 @@ class StorageDtype(StrEnum):
 
 
 def compress_weights(weights: Mapping[str, Tensor], storage_dtype: StorageDtype) -> dict[str, Tensor]:
-    """The tensors to store.
+    """Return the tensors to store.
 
     Args:
         weights: name -> float32 weight, or integer counter.
-        storage_dtype: what to round to.
+        storage_dtype: data type to round to.
     """
     tensors: dict[str, Tensor] = {}
     for name, weight in weights.items():
@@ -51,10 +51,10 @@ def compress_weights(weights: Mapping[str, Tensor], storage_dtype: StorageDtype)
 
 
 def decompress_weights(tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
-    """Weights, float32, of a file's tensors; those that are no weights are left out.
+    """Return the float32 weights among a file's tensors; other tensors are ignored.
 
     Raises:
-        CheckpointError: an int8 weight and its scale do not belong together, or one of them is missing.
+        CheckpointError: an int8 weight and its scale do not match, or one of them is missing.
     """
     weights, scales = _below(tensors, _NETWORK_PREFIX), _below(tensors, _SCALE_PREFIX)
     rounded = {name for name, weight in weights.items() if weight.dtype == torch.int8}
@@ -80,13 +80,13 @@ def _is_large_kernel(weight: Tensor) -> bool:
 def _scale(kernel: Tensor) -> Tensor:
     """(out, in, 3, 3) -> (out,) float32: a 127th of each output channel's largest weight.
 
-    A scale below it would clip a few weights to round the others finer: measured, that takes 0.7% off the error.
+    A smaller scale would clip a few weights to round the others more finely: measured, that reduces the error by 0.7%.
     """
     largest = kernel.abs().amax(dim=(1, 2, 3))
-    # bfloat16's 8 bits times a level's 7 fit float32's 24: products are exact, so that rounding them again gives the
-    # same scale and levels. It is off by 1/257 at most, so that the largest weight is still nearest to level 127.
+    # bfloat16's 8 bits times a level's 7 fit float32's 24: products are exact, so rounding them again gives the same
+    # scale and levels. The scale is off by 1/257 at most, so the largest weight is still nearest to level 127.
     scale = (largest / _LEVELS).bfloat16().float()
-    return scale.clamp(min=torch.finfo(torch.float32).tiny)  # a channel of zeros wants any scale but 0
+    return scale.clamp(min=torch.finfo(torch.float32).tiny)  # for a channel of zeros, any scale but 0 will do
 
 
 def _multiply(name: str, levels: Tensor, scale: Tensor) -> Tensor:
@@ -100,7 +100,7 @@ def _multiply(name: str, levels: Tensor, scale: Tensor) -> Tensor:
 
 
 def _halve(weight: Tensor) -> Tensor:
-    # Batch-norm statistics and biases are small in number and large in range; kernels are the reverse.
+    # Batch-norm statistics and biases are few but have a large range; kernels are the reverse.
     if weight.dtype != torch.float32 or weight.ndim < 2:
         return weight
     half = weight.half()

@@ -1,1 +1,1 @@
-"""From a data set in Pascal VOC layout to a checkpoint. ``python -m training --help`` is the way in."""
+"""From a data set in Pascal VOC layout to a checkpoint. Start with ``python -m training --help``."""

@@ -17,7 +17,7 @@ from training.errors import TrainingError
 cli = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False)
 
 _DEVICE_STATUS = 3
-"""Exit code when the device does not do what was asked, as of the service."""
+"""Exit code if the device cannot be used as requested; the service uses the same."""
 
 
 @cli.callback()

@@ -21,28 +21,28 @@ _STRICT = ConfigDict(extra="forbid")
 
 
 class Balance(StrEnum):
-    """What makes a class rare."""
+    """How the rarity of a class is measured."""
 
     IMAGES = "images"
     PIXELS = "pixels"
 
 
 class SmallImages(StrEnum):
-    """What becomes of images smaller than the crop."""
+    """Treatment of images smaller than the crop."""
 
     PAD = "pad"
     DROP = "drop"
 
 
 class OptimizerName(StrEnum):
-    """An optimizer."""
+    """Available optimizers."""
 
     SGD = "sgd"
     ADAMW = "adamw"
 
 
 class LRSchedule(StrEnum):
-    """How the learning rate falls from its greatest value."""
+    """How the learning rate decays from its maximum."""
 
     POLY = "poly"
     COSINE = "cosine"
@@ -51,14 +51,14 @@ class LRSchedule(StrEnum):
 
 @dataclass(frozen=True, slots=True, config=_STRICT)
 class SourceConfig:
-    """A data set that takes part in every batch."""
+    """A data set that contributes to every batch."""
 
-    root: Path = Field(description="its folder, in VOC layout")
-    split: str = Field(default="train", description="its list, without ``.txt``")
-    per_batch: int = Field(default=16, ge=1, description="samples of it in each batch, all processes together")
+    root: Path = Field(description="folder in VOC layout")
+    split: str = Field(default="train", description="name of the list, without ``.txt``")
+    per_batch: int = Field(default=16, ge=1, description="samples per batch, over all processes")
     soft_labels: Path | None = Field(default=None, description="folder of a teacher's soft labels")
     labelled: bool = Field(
-        default=True, description="whether there are masks; without, only the teacher is learned from"
+        default=True, description="whether there are masks; otherwise only the teacher's soft labels are used"
     )
 
     def __post_init__(self) -> None:
@@ -68,49 +68,53 @@ class SourceConfig:
 
 @dataclass(frozen=True, slots=True, config=_STRICT)
 class DataConfig:
-    """What is trained on, and how it is varied."""
+    """Training data and their augmentation."""
 
-    folder: Path = Field(default=Path("data"), description="where relative paths of data sets and soft labels start")
-    sources: tuple[SourceConfig, ...] = Field(default=(), description="the data sets")
+    folder: Path = Field(default=Path("data"), description="base of relative paths of data sets and soft labels")
+    sources: tuple[SourceConfig, ...] = Field(default=(), description="data sets to train on")
     validation: SourceConfig | None = Field(
-        default=None, description="data set scored every ``run.validate_every`` steps; its ``per_batch`` has no meaning"
+        default=None, description="data set scored every ``run.validate_every`` steps; its ``per_batch`` is ignored"
     )
-    labels: Path | None = Field(default=None, description="file of the classes' names and colours; none is Pascal VOC")
-    crop_size: int = Field(default=320, ge=ALIGNMENT, multiple_of=ALIGNMENT, description="side of the square crops")
-    min_scale: float = Field(default=0.5, gt=0, description="least random scale before the crop; 1 is the book's")
-    max_scale: float = Field(default=1.5, gt=0, description="greatest random scale before the crop; 1 is the book's")
-    flip: bool = Field(default=True, description="mirror every other sample")
+    labels: Path | None = Field(
+        default=None, description="file of the classes' names and colours; without one, Pascal VOC's"
+    )
+    crop_size: int = Field(
+        default=320, ge=ALIGNMENT, multiple_of=ALIGNMENT, description="side of the square crops, in pixels"
+    )
+    min_scale: float = Field(default=0.5, gt=0, description="minimum random scale before the crop; the book uses 1")
+    max_scale: float = Field(default=1.5, gt=0, description="maximum random scale before the crop; the book uses 1")
+    flip: bool = Field(default=True, description="mirror half of the samples, at random")
     color_jitter: float = Field(
-        default=0.2, ge=0, le=0.99, description="greatest relative change of brightness, contrast and saturation"
+        default=0.2, ge=0, le=0.99, description="maximum relative change of brightness, contrast and saturation"
     )
     small_images: SmallImages = Field(
         default=SmallImages.PAD,
         description="``pad`` images smaller than the crop with index 255, or ``drop`` them as the book does",
     )
     balance: float = Field(
-        default=0.0, ge=0, le=1, description="0 shows all images equally often, 1 favours rare classes fully"
+        default=0.0, ge=0, le=1, description="0 samples all images equally often, 1 fully favours rare classes"
     )
     balance_by: Balance = Field(
         default=Balance.IMAGES,
-        description="what a class is rare in: ``images`` shows an image in inverse proportion to how many show its "
-        "rarest class; ``pixels`` in proportion to the sum, over its pixels, of the inverse frequency of their classes",
+        description="measure of rarity: ``images`` samples an image in inverse proportion to the number of images with "
+        "its rarest class; ``pixels`` in proportion to the mean of its pixels' inverse class frequencies",
     )
     max_class_share: float = Field(
         default=1.0,
         ge=0.1,
         le=1,
-        description="crops of which one class has more than this share of the known pixels are drawn anew, ten times "
-        "at most; 1 takes every crop",
+        description="crops in which one class has more than this share of the known pixels are redrawn, up to ten "
+        "times; 1 accepts every crop",
     )
     copy_paste: float = Field(
         default=0.0,
         ge=0,
         le=1,
-        description="chance of a crop to have the pixels of a class of another image pasted over it, from images "
-        "chosen with ``balance`` 1 by ``pixels``",
+        description="probability of pasting the pixels of one class of another image over a crop; that image is "
+        "sampled with ``balance`` 1 by ``pixels``",
     )
-    workers: int = Field(default=2, ge=0, le=256, description="processes that load data")
-    allow_empty_classes: bool = Field(default=False, description="train although no mask shows some class")
+    workers: int = Field(default=2, ge=0, le=256, description="number of data loading processes")
+    allow_empty_classes: bool = Field(default=False, description="train even if some class is in no mask")
 
     def __post_init__(self) -> None:
         if self.min_scale > self.max_scale:
@@ -119,20 +123,20 @@ class DataConfig:
 
 @dataclass(frozen=True, slots=True, config=_STRICT)
 class StartConfig:
-    """Which weights training starts from."""
+    """Initial weights."""
 
     backbone: str = Field(
         default="torchvision", description="ImageNet weights: a file, ``torchvision`` to download them, or ``random``"
     )
     checkpoint: Path | None = Field(
         default=None,
-        description="checkpoint to go on from, instead: its network and its preprocessing stand. If its classes are "
-        "the run's, they stand as well; otherwise the layers that score classes start anew",
+        description="checkpoint to start from instead: its network and its preprocessing are kept. If its classes are "
+        "the run's, the layers that score classes are kept too; otherwise they are initialised anew",
     )
     keep_network: bool = Field(
         default=True,
-        description="whether the checkpoint's network stands; else ``network`` is built, and takes over the layers of "
-        "the same name and shape",
+        description="whether to keep the checkpoint's network; otherwise ``network`` is built, and copies the weights "
+        "of layers with the same name and shape",
     )
 
 
@@ -142,55 +146,56 @@ class OptimizerConfig:
 
     name: OptimizerName = Field(default=OptimizerName.SGD, description="``sgd`` (with momentum) or ``adamw``")
     learning_rate: float = Field(
-        default=0.01, gt=0, description="greatest learning rate of the backbone, for a loss that is a mean over pixels"
+        default=0.01, gt=0, description="maximum learning rate of the backbone, for a loss that is a mean over pixels"
     )
-    head_learning_rate: float = Field(default=0.1, gt=0, description="greatest learning rate of everything else")
+    head_learning_rate: float = Field(default=0.1, gt=0, description="maximum learning rate of all other layers")
     stem_learning_rate: float = Field(
         default=0.0,
         ge=0,
-        description="greatest learning rate of the backbone's stem and layer1; 0 is ``learning_rate``",
+        description="maximum learning rate of the backbone's stem and layer1; 0 means ``learning_rate``",
     )
-    momentum: float = Field(default=0.9, ge=0, le=0.9999, description="of SGD")
+    momentum: float = Field(default=0.9, ge=0, le=0.9999, description="momentum of SGD")
     weight_decay: float = Field(
-        default=1e-4, ge=0, le=10, description="of kernels; biases and batch-norm are not decayed"
+        default=1e-4, ge=0, le=10, description="weight decay of kernels; biases and batch-norm are not decayed"
     )
     lr_schedule: LRSchedule = Field(
         default=LRSchedule.POLY, description="``poly`` (power 0.9), ``cosine`` or ``constant``"
     )
-    warmup_steps: int = Field(default=100, ge=0, description="over which the learning rate rises from 0")
-    clip_norm: float = Field(default=0.0, ge=0, description="greatest norm of the gradient; 0 does not clip")
+    warmup_steps: int = Field(default=100, ge=0, description="steps over which the learning rate rises from 0")
+    clip_norm: float = Field(default=0.0, ge=0, description="maximum norm of the gradient; 0 does not clip")
     ema_decay: float = Field(
         default=0.998,
         ge=0,
         le=0.99999,
-        description="of the running average of the weights that is saved; 0 saves the last weights",
+        description="decay of the moving average of the weights, which is saved; 0 saves the last weights",
     )
     frozen_stages: int = Field(
         default=0,
         ge=0,
         le=5,
-        description="backbone stages that keep their weights and statistics: 0 none, 1 the stem, 2 layer1 too, ...",
+        description="number of frozen backbone stages, which keep their weights and statistics: 1 is the stem, 2 adds "
+        "layer1, ...",
     )
     freeze_batch_norm: bool = Field(default=False, description="keep the backbone's batch-norm statistics and weights")
-    freeze_upsampling: bool = Field(default=False, description="keep learned upsampling kernels as they start")
+    freeze_upsampling: bool = Field(default=False, description="keep the initial kernels of learned upsampling")
 
 
 @dataclass(frozen=True, slots=True, config=_STRICT)
 class LossConfig:
-    """What is minimised: cross-entropy of the known pixels, and what is added to it."""
+    """The loss: cross-entropy of the known pixels, plus optional terms."""
 
     pixel_stride: int = Field(
         default=1,
         ge=1,
         le=32,
-        description="use every n-th pixel of each row and column, from a random first one. An unbiased estimate of "
-        "the loss of all pixels (1), at a fraction of its cost. Needs bilinear upsampling",
+        description="use every n-th pixel along rows and columns, from a random first one: an unbiased estimate of the "
+        "loss of all pixels (1), at a fraction of its cost. Needs bilinear upsampling",
     )
     ohem_fraction: float = Field(
         default=1.0,
         ge=0.001,
         le=1,
-        description="share of the known pixels that count, those with the greatest loss (online hard example mining)",
+        description="share of the known pixels that count: those with the highest loss (online hard example mining)",
     )
     distillation: float = Field(
         default=0.0,
@@ -208,37 +213,37 @@ class LossConfig:
 
 @dataclass(frozen=True, slots=True, config=_STRICT)
 class RunConfig:
-    """How long, where, and how often the run tells of itself.
+    """Duration, device, logging and saving.
 
-    A resumed run may change these, but for ``steps``, ``seed`` and ``bfloat16``.
+    A resumed run may change these, except ``steps``, ``seed`` and ``bfloat16``.
     """
 
     steps: int = Field(default=4000, ge=1, description="number of optimizer steps")
-    seed: int = Field(default=0, ge=0, description="of initialisation, order and transforms")
+    seed: int = Field(default=0, ge=0, description="random seed of initialisation, order and transforms")
     device: str = Field(default="auto", description="``auto``, ``cpu``, ``cuda``, ``cuda:1``, ...")
     threads: int = Field(
         default=0,
         ge=0,
-        description="CPU threads of each process; 0 is as many as there are cores, by affinity and CPU quota",
+        description="CPU threads per process; 0 means as many as usable cores, by affinity and CPU quota",
     )
     bfloat16: bool = Field(default=False, description="compute convolutions in bfloat16")
     compile: bool = Field(default=False, description="compile the network with ``torch.compile``")
     sync_batch_norm: bool = Field(
         default=False,
-        description="take batch-norm statistics over the crops of all GPUs: matters with few crops on each",
+        description="compute batch-norm statistics over the crops of all GPUs: matters with few crops per GPU",
     )
-    log_every: int = Field(default=20, ge=1, description="steps between records of the log")
+    log_every: int = Field(default=20, ge=1, description="steps between log records")
     save_every: int = Field(default=250, ge=1, description="steps between checkpoints")
     validate_every: int = Field(default=0, ge=0, description="steps between validations; 0 never validates")
-    max_minutes: float = Field(default=0.0, ge=0, description="stop and save after so long; 0 runs to the end")
-    tensorboard: bool = Field(default=True, description="also write TensorBoard's event files")
+    max_minutes: float = Field(default=0.0, ge=0, description="minutes after which to save and stop; 0 has no limit")
+    tensorboard: bool = Field(default=True, description="also write TensorBoard event files")
 
 
 @dataclass(frozen=True, slots=True, config=_STRICT)
 class TrainConfig:
-    """Everything that decides a training run.
+    """Everything that determines a training run.
 
-    ``network.num_classes`` is set from the labels, or from the checkpoint that is started from.
+    ``network.num_classes`` is set from the labels, or from the initial checkpoint.
     """
 
     network: NetworkConfig = Field(default_factory=lambda: NetworkConfig(Architecture.FCN8S, learned_upsampling=False))
@@ -249,16 +254,16 @@ class TrainConfig:
     run: RunConfig = Field(default_factory=RunConfig)
 
     def document(self) -> dict[str, Any]:
-        """The settings as JSON values."""
+        """Return the settings as JSON values."""
         document: dict[str, Any] = _ADAPTER.dump_python(self, mode="json")
         return document
 
     @classmethod
     def from_document(cls, document: Mapping[str, Any]) -> "TrainConfig":
-        """From nested mappings; what they leave out keeps its default.
+        """Build from nested mappings; missing settings keep their defaults.
 
         Raises:
-            ConfigError: a setting is unknown, of the wrong type or out of its range; the message names all of them.
+            ConfigError: settings are unknown, of the wrong type or out of range; the message names all of them.
         """
         try:
             return _ADAPTER.validate_python(document)
@@ -289,10 +294,10 @@ def load_config(file: Path | None, overrides: Sequence[str] = ()) -> TrainConfig
 
     Args:
         file: TOML or YAML, by its suffix; None starts from the defaults.
-        overrides: ``section.name=value``, the value as TOML writes it or a bare word; later ones win.
+        overrides: ``section.name=value``, with the value in TOML syntax or a bare word; later ones win.
 
     Raises:
-        ConfigError: the file cannot be read, or holds a setting that does not exist or cannot be used.
+        ConfigError: the file cannot be read, or a setting is unknown or invalid.
     """
     document = TrainConfig().document()
     if file is not None:
@@ -345,4 +350,4 @@ def _apply(document: dict[str, Any], override: str) -> None:
 
 
 _PATHS = {"folder", "labels", "checkpoint", "backbone"}
-"""Settings whose values are paths, though they may look like numbers or dates."""
+"""Names of settings whose values are paths, even if they look like numbers or dates."""

@@ -4,9 +4,9 @@ TrainingError
 ├── DatasetError         a data set that cannot be read; names the file
 ├── FetchError           a data set that cannot be downloaded or unpacked
 ├── ConfigError          settings that cannot be used
-├── TeacherError         a network to learn from that cannot be used
-├── ResumeError          a run that cannot be gone on with
-├── ExportError          a file for others cannot be made of a checkpoint, or is not equal to it
+├── TeacherError         a teacher network that cannot be used
+├── ResumeError          a run that cannot be resumed
+├── ExportError          an export of a checkpoint that cannot be made, or differs from the checkpoint
 └── DivergedError        the loss became infinite or not a number
 """
 
@@ -20,24 +20,24 @@ class DatasetError(TrainingError):
 
 
 class FetchError(TrainingError):
-    """A data set cannot be downloaded, is not the one that was asked for, or cannot be unpacked."""
+    """A data set cannot be downloaded, is not the expected one, or cannot be unpacked."""
 
 
 class ConfigError(TrainingError, ValueError):
-    """A setting of a training run is out of its range."""
+    """A setting of a training run is invalid."""
 
 
 class TeacherError(TrainingError):
-    """A network to learn from cannot be read, or is no segmentation network of the classes wanted."""
+    """A teacher network cannot be read, or does not segment the required classes."""
 
 
 class ResumeError(TrainingError):
-    """A folder holds no run, a damaged one, or one of other settings."""
+    """A folder holds no run, a damaged one, or one with other settings."""
 
 
 class ExportError(TrainingError):
-    """A file for others cannot be made of a checkpoint: packages or scores are missing or foreign, or it differs."""
+    """A checkpoint cannot be exported: packages or scores are missing or do not match, or the result differs."""
 
 
 class DivergedError(TrainingError):
-    """The loss became infinite or not a number; names the step and the last checkpoint."""
+    """The loss became infinite or not a number; the message names the step and the last checkpoint."""

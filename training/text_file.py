@@ -1,4 +1,4 @@
-"""Text files as other systems write them."""
+"""Text files in the encodings of different systems."""
 
 from codecs import BOM_UTF16_BE, BOM_UTF16_LE
 from io import TextIOWrapper
@@ -6,7 +6,7 @@ from pathlib import Path
 
 
 def read_text(file: Path) -> str:
-    """A text in UTF-8, or in UTF-16 with a byte order mark, as PowerShell writes it; the mark is no part of it.
+    """Read a text file in UTF-8, or in UTF-16 with a byte order mark as written by PowerShell, without the mark.
 
     Raises:
         OSError: the file cannot be read.

@@ -1,4 +1,4 @@
-"""AVIF files of which only a part is to be shown."""
+"""AVIF files that ask to be cropped when shown."""
 
 import struct
 
@@ -10,10 +10,10 @@ _APERTURE = b"\0\0\0\x28clap"
 
 
 def require_whole(picture: Image.Image, data: bytes) -> None:
-    """Refuse an AVIF whose clean aperture, which Pillow ignores, leaves out a part of it.
+    """Refuse an AVIF file whose clean aperture, which Pillow ignores, crops the image.
 
     Raises:
-        UnsupportedImageError: it does.
+        UnsupportedImageError: the clean aperture is smaller than the image.
     """
     at = data.find(_APERTURE)
     values = data[at + 8 : at + 24]
@@ -21,6 +21,6 @@ def require_whole(picture: Image.Image, data: bytes) -> None:
         return
     width, width_divisor, height, height_divisor = struct.unpack(">4I", values)
     if (width, height) != (picture.width * width_divisor, picture.height * height_divisor):
-        detail = f"the AVIF image is to be shown in part (clean aperture, {width}/{width_divisor} x "
-        detail += f"{height}/{height_divisor} of its {picture.width} x {picture.height} pixels), which is not read"
+        detail = f"the AVIF image is cropped by its metadata (clean aperture, {width}/{width_divisor} x "
+        detail += f"{height}/{height_divisor} of its {picture.width} x {picture.height} pixels), which is not supported"
         raise UnsupportedImageError(detail)

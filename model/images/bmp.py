@@ -1,4 +1,4 @@
-"""BMP files whose pixels are fields of bits, of any masks."""
+"""BMP files whose pixels are bit fields, with any masks."""
 
 import struct
 from dataclasses import dataclass
@@ -16,14 +16,14 @@ _BLOCK_PIXELS = 1 << 16
 
 @dataclass(frozen=True, slots=True)
 class BitFields:
-    """Where a BMP file's pixels are, and what their bits are.
+    """Position and bit layout of a BMP file's pixels.
 
     Attributes:
         height, width: size of the image in pixels.
-        is_bottom_up: whether the first row is the lowest.
-        offset: position of the first row in the file.
-        bits: bits of a pixel, 16 or 32.
-        masks: bit masks of red, green, blue and alpha; an alpha mask of 0 means none.
+        is_bottom_up: whether the first row stored is the lowest.
+        offset: position of the first row in the file, in bytes.
+        bits: bits per pixel, 16 or 32.
+        masks: bit masks of red, green, blue and alpha; an alpha mask of 0 means no alpha.
     """
 
     height: int
@@ -34,7 +34,7 @@ class BitFields:
     masks: tuple[int, int, int, int]
 
     def read_rgb(self, file: BinaryIO) -> NDArray[np.uint8]:
-        """The picture: (height, width, 3), uint8 RGB, on white.
+        """Read the image: (height, width, 3), uint8 RGB, composited on white.
 
         Raises:
             ImageDamagedError: pixels are missing.
@@ -61,10 +61,10 @@ class BitFields:
 
 
 def read_bit_fields(file: BinaryIO) -> BitFields | None:
-    """Read the bit fields of a BMP file; None if the file is none, or its pixels are no fields of bits.
+    """Read the bit fields of a BMP file; None if it is no BMP file, or its pixels are not bit fields.
 
     Raises:
-        ImageDamagedError: its header contradicts itself.
+        ImageDamagedError: its header is inconsistent.
     """
     file.seek(0)
     start = file.read(70)
@@ -85,7 +85,7 @@ def read_bit_fields(file: BinaryIO) -> BitFields | None:
 
 
 def _field(rows: NDArray[np.int64], mask: int) -> NDArray[np.float64]:
-    """0..255 of the bits under a mask."""
+    """Extract the bits under a mask, scaled to 0..255."""
     if not mask:
         return np.zeros(rows.shape)
     lowest = mask & -mask

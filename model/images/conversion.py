@@ -1,4 +1,4 @@
-"""From the pixels of a loaded picture, in any of Pillow's modes, to RGB in sRGB's colours."""
+"""From the pixels of a loaded picture, in any of Pillow's modes, to sRGB."""
 
 from collections.abc import Callable, Iterator
 from functools import partial
@@ -15,16 +15,16 @@ _ALPHA_MODES = ("LA", "La", "PA", "RGBA", "RGBa")
 _SIXTEEN_BIT_MODES = ("I;16", "I;16L", "I;16B", "I;16N")
 
 _STRIP_PIXELS = 1 << 16
-"""Pixels that are converted at a time: they and their result fit into a processor's cache."""
+"""Pixels converted at a time: they and their result fit into a processor's cache."""
 
 
 def write_rgb(picture: Image.Image, image: NDArray[np.uint8], mode: str) -> None:
-    """Convert a loaded picture strip by strip: besides it and the result there is next to nothing in memory.
+    """Convert a loaded picture strip by strip, so that conversion needs hardly any further memory.
 
     Args:
-        picture: the picture.
-        image: (height, width, 3), uint8 RGB, is filled.
-        mode: Pillow's of what its file holds, which an ICC profile is of.
+        picture: loaded picture.
+        image: array to fill, (height, width, 3), uint8 RGB.
+        mode: Pillow's mode of the pixels in the file, to which an ICC profile applies.
     """
     convert = _to_srgb(picture, mode)
     top = 0
@@ -43,12 +43,12 @@ def _strips(picture: Image.Image) -> Iterator[Image.Image]:
 
 
 def rows_of_strip(width: int) -> int:
-    """Rows of a picture of this width that are converted at a time."""
+    """Return the number of rows converted at a time, for pictures of this width."""
     return max(1, _STRIP_PIXELS // width)
 
 
 def _to_srgb(picture: Image.Image, mode: str) -> Callable[[Image.Image], NDArray[np.uint8]]:
-    """As ``_conversion``, with the picture's own colours as sRGB has them."""
+    """As ``_conversion``, with the picture's own colour space converted to sRGB."""
     profile = find_profile(picture.info.get("icc_profile"), mode)
     colors = find_colors(picture)
     if profile is None and colors is None:
@@ -81,7 +81,7 @@ def _to_srgb(picture: Image.Image, mode: str) -> Callable[[Image.Image], NDArray
 
 
 def _conversion(picture: Image.Image) -> Callable[[Image.Image], NDArray[np.uint8]]:
-    """How to make (rows, width, 3) or (rows, width, 1), uint8, of a strip of a picture."""
+    """Return a function from a strip of the picture to (rows, width, 3) or (rows, width, 1), uint8."""
     if picture.mode in _SIXTEEN_BIT_MODES:
         return partial(_grey, full_scale=65535, transparent=picture.info.get("transparency"))
     if picture.mode in ("I", "F"):
@@ -95,7 +95,7 @@ def _rgb(strip: Image.Image) -> NDArray[np.uint8]:
     try:
         return np.asarray(strip.convert("RGB"))
     except ValueError as error:
-        detail = f"images with pixels of mode {strip.mode} are not read"
+        detail = f"images with pixels of mode {strip.mode} are not supported"
         raise UnsupportedImageError(detail) from error
 
 
@@ -106,7 +106,7 @@ def _on_white(strip: Image.Image) -> NDArray[np.uint8]:
 
 
 def _full_scale(picture: Image.Image) -> int:
-    """White of 32-bit samples: 1, 255 or 65535, whichever is the first that no sample exceeds."""
+    """Value of white in 32-bit samples: the first of 1, 255 and 65535 that no sample exceeds."""
     greatest = 0.0
     for strip in _strips(picture):
         samples = np.asarray(strip)
@@ -116,7 +116,7 @@ def _full_scale(picture: Image.Image) -> int:
 
 
 def _grey(strip: Image.Image, full_scale: int, transparent: int | None = None) -> NDArray[np.uint8]:
-    """Samples of 0..full_scale as grey, clipped; transparent ones become white."""
+    """Scale samples of 0..full_scale to grey of 0..255, clipped; transparent ones become white."""
     samples = np.asarray(strip)
     finite = np.nan_to_num(samples.astype(np.float64), nan=0, posinf=0, neginf=0)
     grey = np.clip(np.round(finite * (255 / full_scale)), 0, 255).astype(np.uint8)

@@ -1,7 +1,7 @@
-"""From an image file to its pixels. What the file says it is decides, not the label it came with.
+"""From an image file to its pixels. The file's content determines its format, not its name or media type.
 
-The service and the trainer read images by this file, so that a network sees the same pixels in both. A process that
-only decodes imports it: it has to stay light.
+The service and the trainer both read images with this module, so that a network sees the same pixels in both. The
+decoder processes import it, so it has to stay light.
 """
 
 from collections.abc import Callable
@@ -23,29 +23,29 @@ from model.images.tiff import read_layout
 from model.images.tiff_samples import read_rgb
 
 Allocate = Callable[[int, int], NDArray[np.uint8]]
-"""Function that makes the memory for an image, (height, width, 3), given its height and width."""
+"""Function that allocates an image, (height, width, 3), uint8, given its height and width."""
 
 
 def blank(height: int, width: int) -> NDArray[np.uint8]:
-    """Memory for an image, (height, width, 3)."""
+    """Allocate an image, (height, width, 3)."""
     return np.empty((height, width, 3), dtype=np.uint8)
 
 
 def decode_image(file: BinaryIO, allocate: Allocate = blank) -> NDArray[np.uint8]:
     """Decode an image.
 
-    The first frame, turned as its EXIF orientation says. Transparency is composited on white; 16-bit and 32-bit
-    samples are scaled to 8 bits.
+    Returns the first frame, turned upright by its EXIF orientation. Transparency is composited on white; 16-bit and
+    32-bit samples are scaled to 8 bits.
 
     Args:
         file: image file in one of ``opening.FORMATS``.
-        allocate: makes the memory for the result, given its height and width.
+        allocate: function that allocates the result, given its height and width.
 
     Returns:
         (height, width, 3), uint8 RGB.
 
     Raises:
-        ImageFileError: no image, damaged, of a pixel layout that is not read, or with too little memory for it.
+        ImageFileError: the file is no image, damaged, or of an unsupported pixel layout, or there is too little memory.
     """
     fields = read_bit_fields(file)
     if fields is not None:
@@ -62,7 +62,7 @@ def _decoded(name: str | None, decode: Callable[[], NDArray[np.uint8]]) -> NDArr
         return decode()
     except ImageFileError:
         raise
-    # Decoders of strangers' bytes raise whatever they like; all of it means the same to the sender.
+    # Decoders raise all kinds of exceptions for untrusted bytes; to the client they mean the same.
     except Exception as error:
         raise damaged(f"the {name} image cannot be decoded", error) from error
 
@@ -86,7 +86,7 @@ def _decode(picture: Image.Image, file: BinaryIO, allocate: Allocate) -> NDArray
     if picture.format == "HEIF" and picture.size != announced:
         (width, height), (announced_width, announced_height) = picture.size, announced
         raise ImageDamagedError(
-            f"the HEIF image has {width} x {height} pixels, and says that it has {announced_width} x {announced_height}"
+            f"the HEIF image has {width} x {height} pixels, but declares {announced_width} x {announced_height}"
         )
     image, stored = _allocate_upright(picture.height, picture.width, orientation_of(picture), allocate)
     write_rgb(picture, stored, mode)
@@ -98,7 +98,7 @@ def _decode(picture: Image.Image, file: BinaryIO, allocate: Allocate) -> NDArray
 
 
 def _placed(pixels: NDArray[np.uint8], orientation: int, allocate: Allocate) -> NDArray[np.uint8]:
-    """A picture, turned, in memory that is meant for it."""
+    """Copy a picture, turned upright, to newly allocated memory."""
     height, width = pixels.shape[:2]
     image, stored = _allocate_upright(height, width, orientation, allocate)
     stored[:] = pixels
@@ -108,6 +108,6 @@ def _placed(pixels: NDArray[np.uint8], orientation: int, allocate: Allocate) -> 
 def _allocate_upright(
     height: int, width: int, orientation: object, allocate: Allocate
 ) -> tuple[NDArray[np.uint8], NDArray[np.uint8]]:
-    """Memory for an upright image, and a view of it with rows and columns as the file has them: height x width."""
+    """Allocate an upright image; return it and a view of it with rows and columns as in the file: height x width."""
     image = allocate(width, height) if is_on_its_side(orientation) else allocate(height, width)
     return image, as_stored(image, orientation)

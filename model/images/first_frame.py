@@ -1,4 +1,4 @@
-"""The first frame of a GIF or WebP file, where it is smaller than the screen."""
+"""The first frame of a GIF or WebP file, if it is smaller than the canvas."""
 
 import struct
 from typing import BinaryIO
@@ -8,11 +8,11 @@ from numpy.typing import NDArray
 from PIL import Image, ImageFile
 
 Rectangle = tuple[int, int, int, int]
-"""First column, first row, and the ones after the last."""
+"""First column, first row, column after the last, and row after the last."""
 
 
 def frame_of_screen(picture: Image.Image, file: BinaryIO) -> Rectangle | None:
-    """Where the first frame of a GIF that is not loaded yet, or of a WebP, is on its screen; None of other formats."""
+    """Return the first frame's rectangle on the canvas of a GIF that is not loaded yet or of a WebP; else None."""
     if picture.format == "WEBP":
         return _frame_of_webp(file)
     if picture.format != "GIF" or not isinstance(picture, ImageFile.ImageFile) or not picture.tile:
@@ -21,14 +21,14 @@ def frame_of_screen(picture: Image.Image, file: BinaryIO) -> Rectangle | None:
 
 
 def whiten_around(image: NDArray[np.uint8], frame: Rectangle) -> None:
-    """Make white what no frame covers: browsers show it as transparent, and Pillow in some colour of the file."""
+    """Whiten everything outside the frame: browsers show it as transparent, Pillow in some colour of the file."""
     left, top, right, bottom = frame
     image[:top] = image[bottom:] = 255
     image[:, :left] = image[:, right:] = 255
 
 
 def _frame_of_webp(file: BinaryIO) -> Rectangle | None:
-    """Of an animation, from its first ANMF chunk."""
+    """Rectangle of an animation's first frame, from its first ANMF chunk; None if there is none."""
     file.seek(12)
     while len(head := file.read(8)) == 8:
         length = int.from_bytes(head[4:], "little")

@@ -13,20 +13,21 @@ from model.images.orientation import is_on_its_side, orientation_of
 from model.images.tiff import TiffLayout, read_layout
 
 _CONVERSION_BYTES = 8
-"""Upper bound on the bytes a pixel that conversion takes beside samples and result."""
+"""Upper bound on the bytes per pixel that conversion takes in addition to samples and result."""
 
 
 @dataclass(frozen=True, slots=True)
 class Header:
-    """What an image file says of itself.
+    """Format, size and decoding cost that an image file declares.
 
     Attributes:
         format: one of ``opening.FORMATS``, or MPO.
         mode: Pillow's name of the pixel layout.
-        height, width: upright; a PNG whose orientation follows its pixels says so only when it is decoded.
-        is_costly: whether decoding takes more memory than is usual for the format: a JPEG of several scans is held
-            as coefficients, and samples of more than 8 bits take two bytes.
-        extra_bytes: memory a pixel at the peak of decoding, beyond what is usual for the format.
+        height, width: size of the upright image in pixels; the orientation of a PNG that stores it after its pixels is
+            known only once it is decoded.
+        is_costly: whether decoding takes more memory than usual for the format: a JPEG of several scans is held as
+            coefficients, and samples of more than 8 bits take two bytes.
+        extra_bytes: bytes per pixel at the peak of decoding, in addition to what is usual for the format.
     """
 
     format: str
@@ -46,10 +47,10 @@ def read_header(file: BinaryIO, max_pixels: int) -> Header:
 
     Args:
         file: image file in one of ``opening.FORMATS``.
-        max_pixels: limit above which nothing but the size of an image is read.
+        max_pixels: limit above which only the size of an image is read.
 
     Raises:
-        ImageFileError: not an image, or of a format or pixel layout that is not read.
+        ImageFileError: not an image, or of an unsupported format or pixel layout.
     """
     webp = _webp_header(file)
     if webp is not None and webp.pixels > max_pixels:
@@ -62,7 +63,7 @@ def read_header(file: BinaryIO, max_pixels: int) -> Header:
         return _header_of_samples(layout)
     picture = open_page(file, layout)
     width, height = picture.size
-    # Pillow says the upright size of a TIFF, and the stored one of all others.
+    # Pillow reports the upright size of a TIFF, but the stored size of all others.
     if picture.format != "TIFF" and is_on_its_side(orientation_of(picture)):
         width, height = height, width
     extra_bytes = 2 * _CONVERSION_BYTES if picture.info.get("transparency") and picture.mode == "RGB" else 0
@@ -70,10 +71,10 @@ def read_header(file: BinaryIO, max_pixels: int) -> Header:
 
 
 def read_orientation(file: BinaryIO) -> int:
-    """EXIF orientation, 1 to 8, by which ``decode_image`` turns an image; 1 where there is none.
+    """Read the EXIF orientation, 1 to 8, by which ``decode_image`` turns an image; 1 if there is none.
 
     Raises:
-        ImageFileError: not an image, or of a format or pixel layout that is not read.
+        ImageFileError: not an image, or of an unsupported format or pixel layout.
     """
     layout = read_layout(file)
     orientation = orientation_of(open_picture(file)) if layout is None else layout.orientation
@@ -81,7 +82,7 @@ def read_orientation(file: BinaryIO) -> int:
 
 
 def _webp_header(file: BinaryIO) -> Header | None:
-    """A WebP file's, from its first bytes: the decoder takes the memory for all pixels when it is opened."""
+    """Read a WebP file's header from its first bytes: its decoder allocates memory for all pixels once opened."""
     start = file.read(30)
     file.seek(0)
     if len(start) < 30 or start[:4] != b"RIFF" or start[8:12] != b"WEBP":
@@ -104,7 +105,7 @@ def _header_of_samples(layout: TiffLayout) -> Header:
     if is_on_its_side(layout.orientation):
         height, width = width, height
     if min(height, width) < 1:
-        raise ImageDamagedError(f"the TIFF file says that it has {width} x {height} pixels")
+        raise ImageDamagedError(f"the TIFF file declares {width} x {height} pixels")
     extra_bytes = 3 * layout.samples * layout.sample_bytes + _CONVERSION_BYTES
     return Header("TIFF", "RGBA", height, width, extra_bytes=extra_bytes)
 

@@ -1,4 +1,4 @@
-"""JPEG files: coding processes that are refused, and scans that end before the picture does."""
+"""JPEG files: unsupported coding processes, and scans that end before the picture is complete."""
 
 import re
 from collections.abc import Iterator
@@ -17,23 +17,23 @@ _FRAMES = {*range(0xC0, 0xD0)} - {0xC4, 0xC8, 0xCC}
 _JPEG_LS = 0xF7
 _START, _END, _SCAN = 0xD8, 0xD9, 0xDA
 _MARKER = re.compile(rb"\xff+([^\x00\xff\xd0-\xd7])")
-"""A marker that is neither a byte of a scan nor one between a scan's intervals."""
+"""Pattern of a marker that is neither a stuffed byte of a scan nor a restart marker."""
 
 _LOOKAHEAD = bytes(16)
-"""Bytes that a decoder may take beyond a complete scan: it fills a register, and arithmetic coding leaves out zeros."""
+"""Bytes that a decoder may read beyond a complete scan: it fills a register, and arithmetic coding omits zeros."""
 
 _BEYOND = _LOOKAHEAD + b"".join(bytes(range(1, 250)) + bytes([0xFF, 0xD0 + number]) for number in range(8))
-"""Bytes that change a picture whose last scan is incomplete, whichever interval it ends in."""
+"""Bytes that change a picture whose last scan is incomplete, whichever restart interval it ends in."""
 
 
 @dataclass(frozen=True, slots=True)
 class JpegFrame:
-    """What a JPEG says of its picture before the first scan.
+    """A JPEG's frame header, and whether it has a single scan.
 
     Attributes:
-        process: marker of the coding process, as SOF0; 0 if there is none.
-        bits: of a sample; 0 if there is no frame.
-        has_one_scan: whether the first scan has the whole picture.
+        process: marker of the coding process, such as SOF0; 0 if there is none.
+        bits: bits per sample; 0 if there is no frame.
+        has_one_scan: whether the first scan holds the whole picture.
     """
 
     process: int = 0
@@ -42,7 +42,7 @@ class JpegFrame:
 
 
 def read_frame(data: bytes) -> JpegFrame:
-    """Read the frame of a JPEG file."""
+    """Read the frame header of a JPEG file."""
     process = bits = components = 0
     for marker, _, segment in _segments(data):
         if marker in _FRAMES or marker == _JPEG_LS:
@@ -54,10 +54,10 @@ def read_frame(data: bytes) -> JpegFrame:
 
 
 def require_readable(data: bytes) -> None:
-    """Refuse a JPEG of a process that is not read, by name.
+    """Refuse a JPEG of an unsupported process, naming it.
 
     Raises:
-        UnsupportedImageError: lossless, hierarchical, of more than 8 bits, or JPEG-LS.
+        UnsupportedImageError: it is lossless, hierarchical, of more than 8 bits, or JPEG-LS.
     """
     frame = read_frame(data)
     name = ""
@@ -68,20 +68,20 @@ def require_readable(data: bytes) -> None:
     elif frame.process in _HIERARCHICAL:
         name = "a hierarchical JPEG"
     elif frame.bits not in (0, 8):
-        name = f"a JPEG of {frame.bits} bits a sample"
+        name = f"a JPEG of {frame.bits} bits per sample"
     if name:
-        raise UnsupportedImageError(f"the file is {name}; JPEG is read with 8 bits a sample, baseline and progressive")
+        raise UnsupportedImageError(f"the file is {name}; supported are baseline and progressive, 8 bits per sample")
 
 
 def load_whole(data: bytes) -> Image.Image:
-    """Decode a JPEG whose scans are complete.
+    """Decode a JPEG and verify that its scans are complete.
 
-    A decoder makes blocks of one colour of what is missing, and says nothing. So a picture of one scan is decoded
-    without its end marker: a decoder that wants more than a few bytes in its place finds the file truncated. One of
-    several scans is decoded twice, with more bytes before the end marker: they change it only where some were missing.
+    Decoders silently fill missing parts with blocks of one colour. So a picture of one scan is decoded without its end
+    marker: if the decoder needs more than a few bytes in its place, it reports a truncated file. A picture of several
+    scans is decoded a second time with extra bytes before the end marker: they change it only if some were missing.
 
     Raises:
-        ImageDamagedError: the last scan ends early, though there may be an end marker.
+        ImageDamagedError: the last scan ends early, even if an end marker follows.
     """
     frame = read_frame(data)
     end = next((at for marker, at, _ in _segments(data) if marker == _END), len(data))
@@ -92,7 +92,7 @@ def load_whole(data: bytes) -> Image.Image:
             if "truncated" in str(error) or frame.process == _ARITHMETIC:
                 raise _ends_early() from error
             raise
-    # Two pictures in memory at once would be one too many.
+    # A checksum, so that only one of the two pictures is in memory at a time.
     checksum = _checksum(_loaded(data[:end] + _BEYOND + b"\xff\xd9"))
     picture = _loaded(data[:end] + b"\xff\xd9")
     if _checksum(picture) != checksum:
@@ -110,14 +110,14 @@ def _ends_early() -> ImageDamagedError:
 
 def _loaded(data: bytes) -> Image.Image:
     picture = Image.open(BytesIO(data), formats=["JPEG"])
-    # An arithmetic decoder cannot wait for more.
+    # An arithmetic decoder cannot pause to wait for more bytes.
     picture.decodermaxblock = len(data)
     picture.load()
     return picture
 
 
 def _segments(data: bytes) -> Iterator[tuple[int, int, bytes]]:
-    """Markers up to the end of the first picture, each with its position and what its segment holds."""
+    """Yield markers up to the end of the first picture, each with its position and its segment's content."""
     at = 2
     while found := _MARKER.search(data, at):
         marker, after = found[1][0], found.end()

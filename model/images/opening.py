@@ -1,10 +1,10 @@
-"""Opening an image file with the decoder of its format, or saying why there is none."""
+"""Opening an image file with the decoder of its format, or explaining why there is none."""
 
 import re
 from io import BytesIO
 from typing import BinaryIO
 
-import PIL.WebPImagePlugin  # noqa: F401 (Pillow would load all the formats that it knows to find this one)
+import PIL.WebPImagePlugin  # noqa: F401 (otherwise Pillow would import all its plugins to find this one)
 import pillow_heif
 from PIL import AvifImagePlugin, Image, UnidentifiedImageError, features
 
@@ -25,20 +25,20 @@ FORMATS = (
     *("JPEG", "PNG", "WEBP", "BMP", "TIFF", "GIF", "HEIF"),
     *(("AVIF",) if features.check("avif") else ()),
 )
-"""Pillow's names of the formats read; an MPO, which cameras make, is read as the JPEG it starts with."""
+"""Pillow's names of the supported formats; an MPO, written by some cameras, is read as the JPEG it starts with."""
 
 _THREADS = 4
-"""Threads of decoders that can use several."""
+"""Threads per image in decoders that support multithreading."""
 
 pillow_heif.register_heif_opener(decode_threads=_THREADS, thumbnails=False, depth_images=False, aux_images=False)
 AvifImagePlugin.DEFAULT_MAX_THREADS = _THREADS
-# The size is checked by whoever reads the header; Pillow's own limit is fixed, and would warn below that.
+# Callers check the size after reading the header; Pillow's own limit is fixed, and warns below it.
 Image.MAX_IMAGE_PIXELS = None
 forgive_long_texts()
 
 
 def open_page(file: BinaryIO, layout: TiffLayout | None) -> Image.Image:
-    """A picture; of a TIFF the page that its layout is of."""
+    """Open a picture; for a TIFF, the page that its layout describes."""
     picture = open_picture(file)
     if layout is not None and layout.page:
         try:
@@ -49,10 +49,10 @@ def open_page(file: BinaryIO, layout: TiffLayout | None) -> Image.Image:
 
 
 def open_picture(file: BinaryIO) -> Image.Image:
-    """A file, opened by its format's decoder; no pixel is decoded but by WebP's, which takes the memory for all.
+    """Open a file with its format's decoder, without decoding pixels; WebP's decoder does allocate memory for them all.
 
     Raises:
-        ImageFileError: no image, with a damaged header, or of a format or pixel layout that is not read.
+        ImageFileError: no image, with a damaged header, or of an unsupported format or pixel layout.
     """
     start = file.read(16)
     file.seek(0)
@@ -62,7 +62,7 @@ def open_picture(file: BinaryIO) -> Image.Image:
     if start[4:8] == b"ftyp" or start[8:11] == b"CR\x02" or start[12:16] == b"CgBI":
         unread = name_of(start)
         if unread is not None:
-            raise UnsupportedImageError(f"the file is {unread}; readable are {', '.join(FORMATS)}")
+            raise UnsupportedImageError(f"the file is {unread}; supported are {', '.join(FORMATS)}")
     try:
         picture = Image.open(file, formats=FORMATS)
     except UnidentifiedImageError as error:
@@ -70,7 +70,7 @@ def open_picture(file: BinaryIO) -> Image.Image:
         raise _unidentified(file.read()) from error
     except Exception as error:
         if str(error).startswith("Unsupported"):
-            raise UnsupportedImageError(f"the file has a layout that is not read: {error}") from error
+            raise UnsupportedImageError(f"the file has an unsupported layout: {error}") from error
         raise damaged("the image's header cannot be read", error) from error
     if picture.format == "AVIF":
         file.seek(0)
@@ -79,39 +79,39 @@ def open_picture(file: BinaryIO) -> Image.Image:
 
 
 def damaged(what: str, error: Exception) -> ImageFileError:
-    """What the error of a decoder means: the file is damaged, or the memory too small."""
-    # Libraries tell a failed allocation in words of their own, and Pillow that of libtiff by a number.
+    """Interpret a decoder's error: the file is damaged, or there is too little memory."""
+    # Libraries report a failed allocation in words of their own, and Pillow reports libtiff's by a number.
     if isinstance(error, MemoryError) or re.search("memory|error -9$", str(error), re.IGNORECASE):
         return ImageMemoryError(f"{what} in the memory that an image of its size may take")
     return ImageDamagedError(f"{what}: {error}")
 
 
 def _unidentified(data: bytes) -> ImageFileError:
-    """Why no decoder took the bytes, as precisely as can be said."""
+    """Explain as precisely as possible why no decoder accepted the bytes."""
     if not data:
         return NotAnImageError("the image is empty: 0 bytes")
     unread = name_of(data)
     if unread is not None:
-        return UnsupportedImageError(f"the file is {unread}; readable are {', '.join(FORMATS)}")
+        return UnsupportedImageError(f"the file is {unread}; supported are {', '.join(FORMATS)}")
     for name in FORMATS:
         plugin, accepts = Image.OPEN[name]
         if accepts is None or not _accepts(accepts(data[:16])):
             continue
         try:
             plugin(BytesIO(data), "")
-        except Exception as error:  # decoders raise whatever they like
+        except Exception as error:  # decoders raise all kinds of exceptions
             return _refused_by_plugin(name, data, error)
-    return NotAnImageError(f"the file's {len(data)} bytes are no image; readable are {', '.join(FORMATS)}")
+    return NotAnImageError(f"the file's {len(data)} bytes are no image; supported are {', '.join(FORMATS)}")
 
 
 def _refused_by_plugin(name: str, data: bytes, error: Exception) -> ImageFileError:
     is_about_layout = "mode" in str(error) or "compression" in str(error)
     if is_about_layout and isinstance(error, (SyntaxError, ValueError, KeyError)):
         layout = read_layout(BytesIO(data)) or error
-        return UnsupportedImageError(f"the file is a {name} file with a pixel layout that is not read: {layout}")
+        return UnsupportedImageError(f"the file is a {name} file with an unsupported pixel layout: {layout}")
     return ImageDamagedError(f"the file starts like a {name} file, but its header is damaged: {error}")
 
 
 def _accepts(answer: object) -> bool:
-    # A plugin answers with a sentence if the signature is right and the file is none of its all the same.
+    # A plugin returns a message if the signature matches but it does not support the file.
     return answer is True

@@ -1,4 +1,4 @@
-"""EXIF orientation: which way up an image is."""
+"""EXIF orientation, and turning images upright."""
 
 from collections.abc import Callable, Mapping
 
@@ -8,29 +8,32 @@ from PIL import ExifTags, Image
 
 
 def orientation_of(picture: Image.Image) -> object:
-    """EXIF's, as far as it has been read: 1 to 8, or nonsense; of an AVIF that of its boxes, which Pillow has there."""
+    """Return the EXIF orientation read so far: 1 to 8, or an invalid value.
+
+    For an AVIF it is that of the file's boxes, which Pillow reports as EXIF.
+    """
     if picture.format == "AVIF":
-        picture.info.pop("xmp", None)  # Pillow takes it from there, too
+        picture.info.pop("xmp", None)  # Pillow would also take the orientation from there
     try:
-        # A PNG's own method would decode all of it.
+        # The PNG plugin's own method would decode the whole picture.
         return Image.Image.getexif(picture).get(ExifTags.Base.Orientation, 1)
     except Exception:
-        return 1  # unreadable EXIF spoils no pixel
+        return 1  # the pixels are usable even if the EXIF data are not
 
 
 def is_on_its_side(orientation: object) -> bool:
-    """Whether the rows of the file are columns of the image."""
+    """Whether the rows of the file are columns of the upright image."""
     return orientation in (5, 6, 7, 8)
 
 
 def upright(picture: Image.Image) -> Image.Image:
-    """A loaded picture, turned as its EXIF orientation says; its mode and palette stay."""
+    """Turn a loaded picture upright by its EXIF orientation, keeping mode and palette."""
     method = _TRANSPOSITIONS.get(orientation_of(picture))
     return picture if method is None else picture.transpose(method)
 
 
 def as_stored(image: NDArray[np.uint8], orientation: object) -> NDArray[np.uint8]:
-    """A view of an upright image, (height, width, 3), whose rows and columns are those of the file."""
+    """Return a view of an upright image, (height, width, 3), whose rows and columns are those of the file."""
     turn = _TURNS.get(orientation)
     return image if turn is None else turn(image)
 
@@ -44,7 +47,7 @@ _TURNS: Mapping[object, Callable[[NDArray[np.uint8]], NDArray[np.uint8]]] = {
     7: lambda image: np.rot90(image, 2).transpose(1, 0, 2),
     8: lambda image: np.rot90(image, -1),
 }
-"""By orientation: what turns an upright image's rows and columns into those of the file."""
+"""Function, by orientation, that maps an upright image to the rows and columns of the file."""
 
 _TRANSPOSITIONS: Mapping[object, Image.Transpose] = {
     2: Image.Transpose.FLIP_LEFT_RIGHT,
@@ -55,4 +58,4 @@ _TRANSPOSITIONS: Mapping[object, Image.Transpose] = {
     7: Image.Transpose.TRANSVERSE,
     8: Image.Transpose.ROTATE_90,
 }
-"""By orientation: what turns a file's rows and columns into those of an upright image."""
+"""Transposition, by orientation, that maps the rows and columns of the file to an upright image."""

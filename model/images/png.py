@@ -1,5 +1,5 @@
-"""What Pillow leaves out of PNG files: transparent samples that are not of 8 bits, gamma and primaries, long texts,
-and that rows may be missing.
+"""PNG features that Pillow lacks: transparent samples that are not of 8 bits, gamma and primaries, long texts, and
+detection of missing rows.
 """
 
 import struct
@@ -18,39 +18,39 @@ from model.errors import ImageDamagedError
 
 _SRGB_GAMMA = 1 / 2.2
 _SRGB_PRIMARIES = (0.3127, 0.329, 0.64, 0.33, 0.3, 0.6, 0.15, 0.06)
-"""x and y of white, red, green and blue."""
+"""Chromaticities x and y of white, red, green and blue."""
 
 _XYZ_OF_SRGB = np.array([[0.4124, 0.3576, 0.1805], [0.2126, 0.7152, 0.0722], [0.0193, 0.1192, 0.9505]])
 _NEAR = 0.01
-"""A gamma or a coordinate that is so near to sRGB's is taken for it."""
+"""Maximum difference at which a gamma or chromaticity counts as sRGB's."""
 
 _CHANNELS = {0: 1, 2: 3, 3: 1, 4: 2, 6: 4}
-"""Samples of a pixel, by colour type."""
+"""Samples per pixel, by colour type."""
 
 _INTERLACED = ((0, 0, 8, 8), (0, 4, 8, 8), (4, 0, 8, 4), (0, 2, 4, 4), (2, 0, 4, 2), (0, 1, 2, 2), (1, 0, 2, 1))
-"""Passes of an interlaced picture: the first row and column, and the steps between rows and between columns."""
+"""Passes of an interlaced picture: first row, first column, row step and column step."""
 
 _PROFILE_BYTES = 1 << 24
-"""Maximum bytes of an ICC profile."""
+"""Maximum size of an ICC profile, in bytes."""
 
 _INFLATED_BYTES = 1 << 20
-"""Bytes of pixels that are inflated at a time."""
+"""Bytes of pixels inflated at a time."""
 
 
 @dataclass(frozen=True, slots=True)
 class PngColors:
-    """What a PNG says of its colours' light, by gAMA and cHRM.
+    """Colour space of a PNG, from its chunks gAMA and cHRM.
 
     Attributes:
-        gamma: exponent of a sample, given its light.
-        matrix: (3, 3), to the light of sRGB's primaries; None if they are the file's.
+        gamma: exponent that maps linear light to a sample.
+        matrix: (3, 3), from linear light to that of sRGB's primaries; None if the file has the same primaries.
     """
 
     gamma: float
     matrix: NDArray[np.float64] | None
 
     def to_srgb(self, colors: NDArray[np.uint8] | NDArray[np.uint16]) -> NDArray[np.uint8]:
-        """(..., C), uint8, of samples of 8 or 16 bits; C is 3, or 1 of grey."""
+        """Convert samples of 8 or 16 bits, (..., C), to uint8 sRGB; C is 3, or 1 for grey."""
         light = _light(self.gamma, 1 << 8 * colors.itemsize)
         if self.matrix is None or colors.shape[-1] == 1:
             return _encoded(light)[colors]
@@ -58,7 +58,7 @@ class PngColors:
 
 
 def find_colors(picture: Image.Image) -> PngColors | None:
-    """Find the colours of a PNG without an ICC profile; None if they are sRGB's, or the file does not say."""
+    """Find the colour space of a PNG without an ICC profile; None if it is sRGB or not specified."""
     gamma = picture.info.get("gamma")
     if picture.format != "PNG" or "icc_profile" in picture.info or "srgb" in picture.info or not gamma:
         return None
@@ -69,13 +69,13 @@ def find_colors(picture: Image.Image) -> PngColors | None:
 
 
 def stored_mode(picture: Image.Image) -> str:
-    """Pillow's mode of what a file that is not loaded yet holds: grey with alpha of 16 bits it reads as RGBA."""
+    """Return Pillow's mode of the pixels as stored, before loading: Pillow reads 16-bit grey with alpha as RGBA."""
     is_deep_grey = picture.format == "PNG" and bool(_tiles(picture)) and _raw_mode(picture) == "LA;16B"
     return "LA" if is_deep_grey else picture.mode
 
 
 def transparent_sample(picture: Image.Image) -> int | None:
-    """The grey of 0..255 that is transparent in a PNG of 2 or 4 bits, whose samples Pillow scales and this not."""
+    """Return the transparent grey, 0..255, of a PNG of 2 or 4 bits: Pillow scales the samples, but not this value."""
     value = picture.info.get("transparency")
     if picture.format != "PNG" or picture.mode != "L" or not isinstance(value, int) or not _tiles(picture):
         return None
@@ -84,7 +84,10 @@ def transparent_sample(picture: Image.Image) -> int | None:
 
 
 def transparent_deep_pixels(picture: Image.Image, file: BinaryIO) -> NDArray[np.bool_] | None:
-    """(height, width) of a 16-bit RGB PNG that has a transparent colour: which pixels have all 16 bits of it."""
+    """Return which pixels of a 16-bit RGB PNG equal its transparent colour in all 16 bits: (height, width).
+
+    None for other pictures.
+    """
     color = picture.info.get("transparency")
     if picture.format != "PNG" or picture.mode != "RGB" or not isinstance(color, tuple):
         return None
@@ -104,7 +107,7 @@ def transparent_deep_pixels(picture: Image.Image, file: BinaryIO) -> NDArray[np.
 
 
 def require_all_rows(picture: Image.Image, file: BinaryIO) -> None:
-    """Refuse a decoded PNG whose compressed data ends early: Pillow leaves black what is missing, and says nothing.
+    """Refuse a decoded PNG whose compressed data ends early: Pillow silently leaves the missing part black.
 
     Raises:
         ImageDamagedError: rows are missing.
@@ -128,7 +131,7 @@ def require_all_rows(picture: Image.Image, file: BinaryIO) -> None:
 
 
 def _inflated_bytes(file: BinaryIO) -> int:
-    """How many bytes the IDAT chunks hold."""
+    """Count the bytes that the IDAT chunks inflate to."""
     inflater, total = zlib.decompressobj(), 0
     file.seek(8)
     while len(head := file.read(8)) == 8:
@@ -142,7 +145,7 @@ def _inflated_bytes(file: BinaryIO) -> int:
 
 
 def forgive_long_texts() -> None:
-    """Let PNG files be read whose texts, which are no pixels, are too long to be unpacked, and longer ICC profiles."""
+    """Make Pillow skip texts that are too long for it instead of refusing the PNG, and read longer ICC profiles."""
     stream = PngImagePlugin.PngStream
     texts = {name: _forgiving(getattr(stream, name)) for name in ("chunk_zTXt", "chunk_iTXt", "chunk_tEXt")}
     for name, reader in {**texts, "chunk_iCCP": _read_profile}.items():
@@ -150,7 +153,7 @@ def forgive_long_texts() -> None:
 
 
 def _read_profile(stream: Any, _: int, length: int) -> bytes:
-    """The chunk of an ICC profile, which Pillow reads up to the length of a text; a damaged one is none."""
+    """Read an ICC profile's chunk, which Pillow limits to the length of a text; ignore a damaged profile."""
     data: bytes = ImageFile._safe_read(stream.fp, length)
     compressed = data[data.find(b"\0") + 2 :]
     inflater = zlib.decompressobj()
@@ -195,18 +198,18 @@ def _matrix(chromaticity: object) -> NDArray[np.float64] | None:
     if abs(np.linalg.det(columns)) < 1e-6:
         return None
     to_xyz = columns * np.linalg.solve(columns, white)
-    # White stays white, whatever its colour temperature.
+    # White maps to white, whatever its colour temperature.
     matrix = np.linalg.solve(_XYZ_OF_SRGB, to_xyz)
     return np.asarray(matrix / matrix.sum(axis=1, keepdims=True), dtype=np.float64)
 
 
 @lru_cache(maxsize=4)
 def _light(gamma: float, levels: int) -> NDArray[np.float64]:
-    """Light 0..1 of each sample."""
+    """Table of the linear light, 0..1, of each sample."""
     return np.asarray((np.arange(levels) / (levels - 1)) ** (1 / gamma))
 
 
 def _encoded(light: NDArray[np.float64]) -> NDArray[np.uint8]:
-    """Samples of sRGB, uint8, of light 0..1."""
+    """Encode linear light, 0..1, as uint8 sRGB."""
     curve = np.where(light <= 0.0031308, 12.92 * light, 1.055 * np.maximum(light, 1e-9) ** (1 / 2.4) - 0.055)
     return np.round(curve * 255).astype(np.uint8)

@@ -1,4 +1,4 @@
-"""Colours of a picture's profile become sRGB."""
+"""Conversion from a picture's ICC profile to sRGB."""
 
 from functools import lru_cache
 from io import BytesIO
@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 from PIL import Image, ImageCms
 
 _INVISIBLE = 3
-"""Difference of a colour that a profile may make and still be taken for sRGB, as cameras' profiles of it do."""
+"""Maximum colour difference, in 0..255, at which a profile counts as sRGB; cameras' sRGB profiles differ slightly."""
 
 _SPACES = {"RGB ": "RGB", "GRAY": "L", "CMYK": "CMYK"}
 _MODES = {
@@ -16,14 +16,14 @@ _MODES = {
     "GRAY": ("L", "LA", "La", "1", "I;16"),
     "CMYK": ("CMYK",),
 }
-"""Pillow's modes of the pictures that a profile of each colour space can be of."""
+"""Pillow's modes that a profile applies to, by its colour space."""
 
 
 class Profile:
     """A transformation to sRGB.
 
     Attributes:
-        mode: Pillow's of the pictures that it takes: RGB, L or CMYK.
+        mode: Pillow's mode of its input: RGB, L or CMYK.
     """
 
     def __init__(self, transform: ImageCms.ImageCmsTransform, mode: str) -> None:
@@ -31,15 +31,15 @@ class Profile:
         self.mode = mode
 
     def to_srgb(self, strip: Image.Image) -> NDArray[np.uint8]:
-        """(rows, width, 3), uint8 sRGB, of a strip of mode ``mode``."""
+        """Convert a strip of mode ``mode`` to (rows, width, 3), uint8 sRGB."""
         converted = ImageCms.applyTransform(strip, self._transform)
         return np.asarray(converted)
 
 
 def find_profile(data: object, mode: str) -> Profile | None:
-    """What pictures with this ICC profile, of Pillow's mode, need to become sRGB.
+    """Find the transformation to sRGB for a picture with this ICC profile and Pillow's mode.
 
-    None if there is none, it is damaged, of another kind of picture, or as good as sRGB.
+    None if there is no profile, or it is damaged, for another kind of picture, or practically sRGB.
     """
     if not isinstance(data, bytes) or len(data) < 128:
         return None

@@ -1,4 +1,4 @@
-"""Formats that people send and that are not read here, so that an answer can name them."""
+"""Signatures of unsupported formats that users send, so that an error message can name them."""
 
 _SIGNATURES = {
     b"%PDF": "a PDF document",
@@ -62,7 +62,7 @@ _SIGNATURES = {
     b"UklGR": "an image in base64",
     b"data:": "a data URL",
 }
-"""First bytes of files, and what they are."""
+"""Names of file formats by their first bytes."""
 
 _PLACED = {
     (12, b"CgBI"): "a PNG as apps for iOS pack it (CgBI)",
@@ -74,7 +74,7 @@ _PLACED = {
     (344, b"ni1\0"): "a NIfTI volume",
     (257, b"ustar"): "a tar archive",
 }
-"""Kinds of files by their bytes at an offset."""
+"""Names of file formats by their bytes at an offset."""
 
 _BRANDS = {b"crx ": "a camera's raw file (CR3)", b"jp2 ": "a JPEG 2000 image", b"jpx ": "a JPEG 2000 image"}
 _IMAGE_BRANDS = (b"avif", b"avis", b"mif1", b"msf1", b"heic", b"heix", b"hevc", b"hevx", b"heim", b"heis", b"MiHE")
@@ -84,11 +84,11 @@ _CR2_NAME = "a camera's raw file (CR2)"
 _VIDEO = "a video"
 
 NAMES = frozenset({*_SIGNATURES.values(), *_PLACED.values(), *_BRANDS.values(), _CR2_NAME, _VIDEO})
-"""What a file that is not read may be called."""
+"""All names that ``name_of`` can return."""
 
 
 def name_of(data: bytes) -> str | None:
-    """What a file is that is not read; None if that is unknown."""
+    """Return the name of an unsupported file's format; None if it is unknown."""
     if data[:4] == _CR2[0] and data[8:11] == _CR2[1]:
         return _CR2_NAME
     for (place, mark), name in _PLACED.items():

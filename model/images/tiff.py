@@ -1,4 +1,4 @@
-"""A TIFF's layout, from its tags: what its samples are, and who reads them rightly."""
+"""A TIFF's layout, from its tags: the meaning of its samples, and which reader handles them correctly."""
 
 import warnings
 from collections.abc import Iterator, Mapping
@@ -13,10 +13,10 @@ from model.errors import ImageDamagedError, UnsupportedImageError
 
 _MAGIC = (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")
 _NO_PICTURE = 1 | 4
-"""Bits of the tag NewSubfileType: a reduced picture, and a mask."""
+"""Bits of the tag NewSubfileType for a reduced picture and for a mask."""
 
 _MAX_DIRECTORIES = 64
-"""Maximum number of directories read: the picture is among the first."""
+"""Maximum number of directories read: the main picture is among the first."""
 
 COMPRESSIONS = {
     1: "none",
@@ -68,7 +68,7 @@ PHOTOMETRICS = {
 _FORMATS = {1: "unsigned", 2: "signed", 3: "float", 4: "untyped", 5: "complex integer", 6: "complex"}
 _COLORS = {0: 1, 1: 1, 2: 3, 3: 1, 5: 4, 6: 3}
 _BYTE_COMPRESSIONS = {1, 5, 8, 32773, 32946}
-"""Lossless compressions of bytes, whatever the bytes mean."""
+"""Lossless compressions of bytes, independent of their meaning."""
 _BILEVEL_COMPRESSIONS = {2, 3, 4}
 
 
@@ -77,9 +77,9 @@ class TiffLayout:
     """How the pixels of a TIFF's picture are stored.
 
     Attributes:
-        page: number of its directory in the chain.
+        page: index of its directory in the chain.
         order: byte order, ``<`` or ``>``.
-        tags: tags of the directory, as Pillow reads them.
+        tags: the directory's tags, as Pillow reads them.
     """
 
     page: int
@@ -87,17 +87,17 @@ class TiffLayout:
     tags: Mapping[int, Any]
 
     def number(self, tag: int, default: int) -> int:
-        """A tag's first value."""
+        """Return a tag's first value."""
         values = self.numbers(tag)
         return values[0] if values else default
 
     def numbers(self, tag: int) -> tuple[int, ...]:
-        """A tag's values; none if it is absent."""
+        """Return a tag's values; empty if it is absent."""
         value: Any = self.tags.get(tag, ())
         try:
             return tuple(int(one) for one in (value if isinstance(value, tuple) else (value,)))
         except (TypeError, ValueError) as error:
-            raise ImageDamagedError(f"the TIFF file's tag {tag} is {value!r}, which is no number") from error
+            raise ImageDamagedError(f"the TIFF file's tag {tag} is {value!r}, which is not a number") from error
 
     @property
     def width(self) -> int:
@@ -142,29 +142,29 @@ class TiffLayout:
 
     @property
     def colors(self) -> int:
-        """Samples of a pixel that are colour, as its photometric interpretation has them."""
+        """Colour samples per pixel, by photometric interpretation."""
         return _COLORS[self.photometric]
 
     @property
     def alpha(self) -> int:
-        """Of the first extra sample: 0 none, 1 premultiplied, 2 straight."""
+        """Meaning of the first extra sample: 0 no alpha, 1 premultiplied alpha, 2 straight alpha."""
         extra = self.numbers(338)
         return extra[0] if self.samples > self.colors and extra and extra[0] in (1, 2) else 0
 
     @property
     def subsampling(self) -> tuple[int, int]:
-        """Columns and rows of pixels that share a YCbCr colour."""
+        """Columns and rows of pixels that share their chroma, for YCbCr."""
         values = self.numbers(530)
         return (values[0], values[1]) if len(values) == 2 else (2, 2)
 
     @property
     def has_eight_bit_colors(self) -> bool:
-        """Whether a palette holds 0..255 instead of 0..65535, as some programs write it."""
+        """Whether the palette's range is 0..255 instead of 0..65535, as some programs write it."""
         return self.photometric == 3 and max(self.numbers(320), default=0) < 256
 
     @property
     def sample_bytes(self) -> int:
-        """Of a sample in memory."""
+        """Bytes per sample in memory."""
         return 1 if self.bits <= 8 else 2 if self.bits <= 16 else self.bits // 8
 
     def __str__(self) -> str:
@@ -175,23 +175,23 @@ class TiffLayout:
         alpha = ", premultiplied by alpha" if self.photometric in _COLORS and self.alpha == 1 else ""
         kind = _FORMATS.get(self.sample_format, f"format {self.sample_format}")
         return (
-            f"{self.samples} samples a pixel of {bits} bits ({kind}, {photometric}{planes}{alpha}), "
+            f"{self.samples} samples per pixel of {bits} bits ({kind}, {photometric}{planes}{alpha}), "
             f"compression {compression}"
         )
 
     def is_read_by_pillow(self) -> bool:
-        """Whether Pillow reads it rightly.
+        """Whether Pillow reads this layout correctly.
 
         Raises:
-            UnsupportedImageError: neither Pillow nor ``tiff_samples`` does.
+            UnsupportedImageError: neither Pillow nor ``tiff_samples`` reads it correctly.
         """
         if self.compression in _CAMERA_COMPRESSIONS or self.photometric not in _COLORS:
             raise self._unsupported()
         alike = len(set(self.numbers(258))) <= 1 and len(set(self.numbers(339))) <= 1
         extra = self.samples - self.colors
         is_spectral = extra > 1 and (self.colors == 1 or extra > len(self.numbers(338)))
-        # Readers disagree on what is multiplied where 0 is white (the sample, or the light that it leaves), and where
-        # samples are indices.
+        # Readers disagree on what alpha multiplies if 0 is white (the sample, or the remaining light), and if samples
+        # are indices.
         is_ambiguous = self.photometric in (0, 3, 5) and self.alpha == 1
         if not alike or extra < 0 or is_spectral or is_ambiguous:
             raise self._unsupported()
@@ -211,7 +211,7 @@ class TiffLayout:
         raise self._unsupported()
 
     def _is_usual(self) -> bool:
-        """Whether it is what most writers write: bytes or bits, interleaved."""
+        """Whether the layout is a common one: interleaved samples of 8 bits, or of 1 bit."""
         if self.is_planar or self.sample_format != 1 or self.has_eight_bit_colors or self.number(266, 1) != 1:
             return False
         if self.predictor not in (1, 2) or (self.predictor == 2 and self.bits != 8):
@@ -241,15 +241,15 @@ class TiffLayout:
             raise self._unsupported()
 
     def _unsupported(self) -> UnsupportedImageError:
-        return UnsupportedImageError(f"the file is a TIFF file with a pixel layout that is not read: {self}")
+        return UnsupportedImageError(f"the file is a TIFF file with an unsupported pixel layout: {self}")
 
 
 def read_layout(file: BinaryIO) -> TiffLayout | None:
-    """The layout of a TIFF's first picture that is neither a reduced one nor a mask; None if the file is no TIFF.
+    """Read the layout of a TIFF's first picture that is neither a reduced one nor a mask; None if it is no TIFF.
 
     Raises:
-        ImageDamagedError: its directories cannot be read.
-        UnsupportedImageError: it is a camera's raw file.
+        ImageDamagedError: the directories cannot be read.
+        UnsupportedImageError: the file is a camera's raw file.
     """
     file.seek(0)
     start = file.read(16)
@@ -258,9 +258,9 @@ def read_layout(file: BinaryIO) -> TiffLayout | None:
         return None
     try:
         with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # about tags that are no pixels
+            warnings.simplefilter("ignore")  # about tags that do not concern pixels
             pages = list(_directories(file, start, None))
-    except Exception as error:  # whatever strangers' bytes lead to
+    except Exception as error:  # untrusted bytes can cause any exception
         raise ImageDamagedError(f"the TIFF file's header is damaged: {error}") from error
     finally:
         file.seek(0)
@@ -290,7 +290,7 @@ def _directories(file: BinaryIO, start: bytes, offset: int | None) -> Iterator[M
 
 
 def _values(tags: ImageFileDirectory_v2) -> Mapping[int, Any]:
-    """Pillow reads a value when it is asked for; one that cannot be read is as good as absent."""
+    """Read all tags, which Pillow does lazily; omit those that cannot be read."""
     values = {}
     for tag in tags:
         with suppress(Exception):
@@ -303,7 +303,7 @@ def _refuse_camera_files(file: BinaryIO, start: bytes, layouts: list[TiffLayout]
     below: list[TiffLayout] = []
     for layout in layouts:
         for offset in layout.numbers(330)[:8]:
-            # A damaged directory below tells nothing.
+            # A damaged sub-directory gives no information.
             with suppress(Exception), warnings.catch_warnings():
                 warnings.simplefilter("ignore")
                 below += [TiffLayout(0, first.order, tags) for tags in islice(_directories(file, start, offset), 1)]

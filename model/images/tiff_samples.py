@@ -1,4 +1,4 @@
-"""The samples of a TIFF whose layout Pillow does not read rightly, and the colours that they mean."""
+"""Reading TIFF samples in layouts that Pillow does not read correctly, and converting them to colours."""
 
 import struct
 from collections.abc import Iterator
@@ -15,19 +15,19 @@ from model.images.profile import Profile, find_profile
 from model.images.tiff import TiffLayout
 
 _BLOCK_PIXELS = 1 << 16
-"""Pixels that are converted at a time, to take little memory."""
+"""Pixels converted at a time, to limit memory."""
 
 _REVERSED_BITS = bytes(int(f"{byte:08b}"[::-1], 2) for byte in range(256))
 
 _PROFILE_MODES = {0: "L", 1: "L", 5: "CMYK"}
-"""Pillow's mode of the pictures that the profile of a photometric interpretation is of, where it is not RGB."""
+"""Pillow's mode that an ICC profile applies to, by photometric interpretation, if it is not RGB."""
 
 Samples = NDArray[Any]
-"""(height, width, samples), as the file has them: integers or floats."""
+"""(height, width, samples), integers or floats as in the file."""
 
 
 def read_rgb(file: BinaryIO, layout: TiffLayout) -> NDArray[np.uint8]:
-    """The picture, not yet turned: (height, width, 3), uint8 RGB, on white.
+    """Read the picture as stored, not turned upright: (height, width, 3), uint8 RGB, composited on white.
 
     Raises:
         ImageDamagedError: samples are missing.
@@ -62,10 +62,10 @@ def _read_samples(file: BinaryIO, layout: TiffLayout) -> Samples:
     corners = [(y, x) for y in range(0, height, rows) for x in range(0, width, columns)]
     places = [(plane, *corner) for plane in range(planes) for corner in corners]
     if len(offsets) < len(places):
-        raise ImageDamagedError(f"the TIFF file has {len(offsets)} parts of {len(places)}")
+        raise ImageDamagedError(f"the TIFF file has {len(offsets)} of {len(places)} parts")
     if len(lengths) < len(places):
         if layout.compression != 1:
-            raise ImageDamagedError(f"the TIFF file tells the lengths of {len(lengths)} parts of {len(places)}")
+            raise ImageDamagedError(f"the TIFF file gives the lengths of {len(lengths)} of {len(places)} parts")
         lengths = (1 << 40,) * len(places)
     samples = np.empty((height, width, count), dtype=_dtype(layout))
     for (plane, y, x), offset, length in zip(places, offsets, lengths, strict=False):
@@ -87,7 +87,7 @@ def _dtype(layout: TiffLayout) -> np.dtype[Any]:
 
 
 def _part(data: bytes, layout: TiffLayout, height: int, width: int, count: int) -> Samples:
-    """A strip or a tile: (height, width, count)."""
+    """Decode a strip or a tile: (height, width, count)."""
     if layout.number(266, 1) == 2:
         data = data.translate(_REVERSED_BITS)
     if layout.photometric == 6 and layout.subsampling != (1, 1):
@@ -110,7 +110,7 @@ def _as_integers(stored: Samples) -> Samples:
 
 
 def _decompressed(data: bytes, compression: int, height: int, row_bytes: int) -> NDArray[np.uint8]:
-    """(height, row_bytes): rows of bytes, by libtiff, to which they are a grey picture."""
+    """Decompress rows of bytes, (height, row_bytes), with libtiff, disguised as a grey picture."""
     if compression == 1:
         if len(data) < height * row_bytes:
             raise ImageDamagedError(f"a part of the TIFF file has {len(data)} bytes of {height * row_bytes}")
@@ -125,7 +125,7 @@ def _decompressed(data: bytes, compression: int, height: int, row_bytes: int) ->
 
 
 def _unpacked(rows: NDArray[np.uint8], bits: int, count: int) -> Iterator[Samples]:
-    """Numbers of any size from 1 to 16 bits, the most significant one first."""
+    """Unpack numbers of 1 to 16 bits, most significant bit first."""
     weights = (1 << np.arange(bits - 1, -1, -1)).astype(np.uint16)
     block = max(1, _BLOCK_PIXELS // count)
     for top in range(0, len(rows), block):
@@ -134,7 +134,7 @@ def _unpacked(rows: NDArray[np.uint8], bits: int, count: int) -> Iterator[Sample
 
 
 def _floats_of_differences(rows: NDArray[np.uint8], width: int, count: int) -> Samples:
-    """Predictor 3: differences of bytes, the most significant bytes of a row first."""
+    """Undo predictor 3: differences of bytes, the most significant bytes of a row first."""
     height, row_bytes = rows.shape
     size = row_bytes // (width * count)
     summed = np.cumsum(rows.reshape(height, -1, count), axis=1, dtype=np.uint8)
@@ -143,7 +143,7 @@ def _floats_of_differences(rows: NDArray[np.uint8], width: int, count: int) -> S
 
 
 def _shared_colors(data: bytes, layout: TiffLayout, height: int, width: int) -> Samples:
-    """YCbCr in units of several luminances and the two colours that they share."""
+    """Read subsampled YCbCr: units of several luma samples and the two chroma samples that they share."""
     across, down = layout.subsampling
     high, wide = -(-height // down), -(-width // across)
     size = across * down + 2
@@ -155,7 +155,7 @@ def _shared_colors(data: bytes, layout: TiffLayout, height: int, width: int) -> 
 
 
 def _full_scale(samples: Samples, layout: TiffLayout) -> float:
-    """White. Of 32-bit integers and of floats it is the first usual one that no colour exceeds."""
+    """Value of white; for 32-bit integers and floats, the first of the usual values that no colour sample exceeds."""
     if layout.sample_format == 1 and layout.bits <= 16:
         return float((1 << layout.bits) - 1)
     if layout.sample_format == 2 and layout.bits <= 16:
@@ -171,7 +171,7 @@ def _full_scale(samples: Samples, layout: TiffLayout) -> float:
 def _colors(
     samples: Samples, layout: TiffLayout, full_scale: float, palette: NDArray[np.uint8] | None, profile: Profile | None
 ) -> NDArray[np.float64]:
-    """(rows, width, 3 or 1), 0..255, of samples: sRGB, not premultiplied."""
+    """Convert samples to sRGB, not premultiplied: (rows, width, 3 or 1), 0..255."""
     if palette is not None:
         colors = palette[np.minimum(samples[..., 0], len(palette) - 1)].astype(np.float64)
     else:

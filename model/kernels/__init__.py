@@ -1,1 +1,1 @@
-"""Kernels of our own, in C: compiled when the package is installed, once for each instruction set."""
+"""The package's own kernels, in C: compiled when the package is installed, once per instruction set."""

@@ -1,8 +1,8 @@
 /* 3x3 convolutions of stride 1 by minimal filtering, F(4x4, 3x3): 36 multiplications for 16 outputs instead of 144.
  *
  * Images and outputs are channels_last: (batch, rows, columns, channels), float32. Tiles of 4x4 outputs are counted from
- * the first row and column that are asked for. An output depends on the 6x6 inputs of its tile alone, and is summed over
- * the channels in their order: neither threads nor blocks change a bit of it.
+ * the first requested row and column. An output depends only on the 6x6 inputs of its tile, and is summed over the
+ * channels in order: the result is bitwise independent of threads and blocks.
  *
  * Source: Lavin and Gray 2015 (arXiv:1509.09308), section 4.3. The layout of the microkernel: Goto and van de Geijn 2008.
  */
@@ -15,7 +15,7 @@
 
 #if defined(__AVX512F__)
 #define LANES 16
-#define GROUP 12 /* tiles multiplied at once: two vectors of output channels of each fit into the registers */
+#define GROUP 12 /* tiles multiplied at once: two vectors of output channels per tile fit into the registers */
 #elif defined(__AVX2__)
 #define LANES 8
 #define GROUP 6
@@ -30,44 +30,44 @@ enum {
     STEP = 4,            /* rows and columns of a tile of the output */
     KERNEL = 3,          /* rows and columns of a kernel */
     POINTS = SIDE * SIDE,
-    BLOCK = 24,          /* tiles a thread works on at a time: their transforms fit into its cache */
-    PARTS = 3,           /* pieces of memory that rows may lie in: rows of a ring in two, those below them in another */
+    BLOCK = 24,          /* tiles per work item of a thread: their transforms fit into its cache */
+    PARTS = 3,           /* tensors that hold an input's rows: a ring buffer has up to two, new rows are in a third */
 };
 
 typedef float vec __attribute__((vector_size(LANES * sizeof(float)), aligned(sizeof(float)), may_alias));
 typedef int32_t ivec __attribute__((vector_size(LANES * sizeof(int32_t)), aligned(sizeof(int32_t)), may_alias));
 
-/* Consecutive rows of each image of a batch; (columns, channels) are dense. model/kernels/winograd.py has the same. */
+/* Consecutive rows of each image of a batch, with dense columns and channels. Must match _Rows in winograd.py. */
 typedef struct {
     const float *first;   /* row of the first image */
     ptrdiff_t count;
-    ptrdiff_t image, row; /* floats from one to the next */
+    ptrdiff_t image, row; /* distances from one to the next, in floats */
 } Rows;
 
-/* model/kernels/winograd.py has the same. */
+/* Must match _Convolution in model/kernels/winograd.py. */
 typedef struct {
-    Rows input[PARTS];   /* one below the other, in_channels */
-    Rows addend[PARTS];  /* out_rows in all, out_channels; or nothing */
-    const float *weight; /* as transform_weight lays it out */
+    Rows input[PARTS];   /* in_channels; the rows of each follow those of the one before */
+    Rows addend[PARTS];  /* out_channels, out_rows in total; no rows if nothing is added */
+    const float *weight; /* in the layout of winograd_transform_weight */
     const float *bias;   /* out_channels */
     float *output;       /* dense: batch, out_rows, columns, out_channels */
-    ptrdiff_t batch, rows, columns, in_channels, out_channels; /* rows: of all of the input */
-    ptrdiff_t out_rows;      /* rows of the output that are computed */
-    ptrdiff_t padding_above; /* rows of zeros above the first of the input; below its last there are as many as needed */
+    ptrdiff_t batch, rows, columns, in_channels, out_channels; /* rows: of the input, in total */
+    ptrdiff_t out_rows;      /* rows of the output to compute */
+    ptrdiff_t padding_above; /* rows of zeros above the input; as many as needed are added below */
     ptrdiff_t relu;
-    ptrdiff_t is_transposed; /* whether kernels are taken with rows for columns */
+    ptrdiff_t is_transposed; /* whether to use the kernels with rows and columns exchanged */
 } Convolution;
 
 typedef struct {
     const Convolution *convolution;
     ptrdiff_t tile_rows, tile_columns;
-    ptrdiff_t blocks; /* of tiles */
-    ptrdiff_t splits; /* of the output channels */
-    float *scratch;   /* of all threads */
-    atomic_ptrdiff_t threads, items; /* that have begun */
+    ptrdiff_t blocks; /* number of blocks of tiles */
+    ptrdiff_t splits; /* number of parts that the output channels are split into */
+    float *scratch;   /* memory for the transforms of all threads */
+    atomic_ptrdiff_t threads, items; /* number started so far */
 } Work;
 
-/* Calls a function so many times at once, with its argument, and waits: GOMP_parallel of an OpenMP runtime. */
+/* Calls a function in the given number of threads, and waits: GOMP_parallel of an OpenMP runtime. */
 typedef void (*Parallel)(void (*function)(void *), void *argument, unsigned threads, unsigned flags);
 
 typedef struct {
@@ -140,7 +140,7 @@ static void transform_input_tile(const Convolution *c, Tile tile, float *to, ptr
     }
 }
 
-/* The first tiles of a group by PANEL output channels, summed over the input channels, at one point. */
+/* Multiplies the first tiles of a group by PANEL output channels at one point, summed over the input channels. */
 static inline __attribute__((always_inline)) void multiply_tiles(const float *v, const float *u, float *m, ptrdiff_t channels, const int tiles) {
     vec sums[GROUP][2] = {0};
     for (ptrdiff_t channel = 0; channel < channels; channel += LANES, v += GROUP * LANES)
@@ -149,7 +149,7 @@ static inline __attribute__((always_inline)) void multiply_tiles(const float *v,
             vec first = load(u), second = load(u + LANES);
 #pragma GCC unroll 12
             for (int tile = 0; tile < tiles; tile++) {
-                vec value = v[tile * LANES + lane] - (vec){0}; /* in all lanes */
+                vec value = v[tile * LANES + lane] - (vec){0}; /* broadcast to all lanes */
                 sums[tile][0] += value * first;
                 sums[tile][1] += value * second;
             }
@@ -161,7 +161,7 @@ static inline __attribute__((always_inline)) void multiply_tiles(const float *v,
     }
 }
 
-/* The same, with a number of tiles that is known only now; a few more may be computed. */
+/* The same for a number of tiles known only at run time; a few more may be computed. */
 static void multiply(const float *v, const float *u, float *m, ptrdiff_t channels, ptrdiff_t tiles) {
     if (tiles <= GROUP / 3)
         multiply_tiles(v, u, m, channels, GROUP / 3);
@@ -171,7 +171,7 @@ static void multiply(const float *v, const float *u, float *m, ptrdiff_t channel
         multiply_tiles(v, u, m, channels, GROUP);
 }
 
-/* LANES channels of one tile of the output, with all that is done while they are at hand. */
+/* LANES channels of one output tile, including bias, sum and ReLU. */
 static void transform_output_tile(const Convolution *c, Tile tile, ptrdiff_t channel, const float *m, ptrdiff_t point_stride) {
     vec bias = load(c->bias + channel), rows[STEP][SIDE];
     for (int j = 0; j < SIDE; j++) {
@@ -200,7 +200,7 @@ static Tile find_tile(const Work *work, ptrdiff_t number) {
     return (Tile){row / work->tile_rows, row % work->tile_rows * STEP, number % work->tile_columns * STEP};
 }
 
-/* A block of tiles, and one of the splits of the output channels. */
+/* Computes a block of tiles for one split of the output channels. */
 static void compute_block(const Work *work, ptrdiff_t block, ptrdiff_t split, float *v, float *m) {
     const Convolution *c = work->convolution;
     ptrdiff_t first = block * BLOCK, left = c->batch * work->tile_rows * work->tile_columns - first;
@@ -216,7 +216,7 @@ static void compute_block(const Work *work, ptrdiff_t block, ptrdiff_t split, fl
     ptrdiff_t panels = c->out_channels / PANEL, end = panels * (split + 1) / work->splits;
     for (ptrdiff_t panel = panels * split / work->splits; panel < end; panel++) {
         for (int point = 0; point < POINTS; point++) {
-            /* Transforms of a transposed kernel are those of the kernel, transposed. */
+            /* The transform of a transposed kernel is the transposed transform of the kernel. */
             int place = c->is_transposed ? point % SIDE * SIDE + point / SIDE : point;
             const float *u = c->weight + (panel * POINTS + place) * c->in_channels * PANEL;
             for (ptrdiff_t group = 0; group < groups; group++) {
@@ -243,13 +243,13 @@ static void compute_blocks(void *argument) {
         compute_block(work, item / work->splits, item % work->splits, v, m);
 }
 
-/* By which Python knows kernels of an older version whose structure had other fields. */
+/* Lets Python detect kernels of another version, whose structure has other fields. */
 ptrdiff_t winograd_convolution_size(void) { return sizeof(Convolution); }
 
-/* Channels of input and output have to be multiples of this. */
+/* The numbers of input and output channels must be multiples of this. */
 int winograd_channels(void) { return PANEL; }
 
-/* From (out_channels, in_channels, 3, 3) to (out_channels / PANEL, POINTS, in_channels, PANEL). */
+/* Transforms (out_channels, in_channels, 3, 3) to (out_channels / PANEL, POINTS, in_channels, PANEL). */
 void winograd_transform_weight(const float *weight, float *to, ptrdiff_t out_channels, ptrdiff_t in_channels) {
     for (ptrdiff_t out = 0; out < out_channels; out++)
         for (ptrdiff_t in = 0; in < in_channels; in++, weight += KERNEL * KERNEL) {
@@ -267,7 +267,7 @@ void winograd_transform_weight(const float *weight, float *to, ptrdiff_t out_cha
         }
 }
 
-/* Returns 0, or 1 if memory lacks. */
+/* Returns 0, or 1 if there is too little memory. */
 int winograd_convolve(const Convolution *convolution, ptrdiff_t threads, Parallel parallel) {
     Work work = {
         .convolution = convolution,
@@ -276,7 +276,7 @@ int winograd_convolve(const Convolution *convolution, ptrdiff_t threads, Paralle
     };
     ptrdiff_t panels = convolution->out_channels / PANEL;
     work.blocks = (convolution->batch * work.tile_rows * work.tile_columns + BLOCK - 1) / BLOCK;
-    /* The input is transformed anew for each split, which costs little where there are many channels. */
+    /* The input is transformed again for each split, which costs little if there are many channels. */
     work.splits = work.blocks >= 4 * threads ? 1 : threads < panels ? threads : panels;
     if (threads > work.blocks * work.splits) threads = work.blocks * work.splits;
     work.scratch = malloc(threads * scratch_size(convolution) * sizeof(float));

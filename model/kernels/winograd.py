@@ -1,7 +1,7 @@
 """3x3 convolutions of stride 1 with a quarter of the multiplications (winograd.c).
 
-PyTorch has no such kernel for channels_last, and those of the engines that have one are not to be had layer by layer.
-Where the package was installed without a C compiler there is none here either.
+PyTorch has no such kernel for channels_last, and the engines that have one do not offer it for single layers. If the
+package was installed without a C compiler, the kernel is missing.
 """
 
 import ctypes
@@ -16,10 +16,10 @@ from torch import Tensor
 _logger = logging.getLogger(__name__)
 
 _POINTS = 36
-"""Points at which a tile is multiplied."""
+"""Elements of a transformed tile."""
 
 MAX_PARTS = 3
-"""Tensors that the rows of an input may lie in."""
+"""Maximum number of tensors that hold the rows of an input."""
 
 _POINTERS = ("weight", "bias", "output")
 _SIZES = (
@@ -46,20 +46,20 @@ class _Convolution(ctypes.Structure):
 
 @cache
 def library() -> ctypes.CDLL | None:
-    """The kernels for this CPU's instruction set; None if there are none."""
+    """Load the kernels for this CPU's instruction set; None if there are none."""
     capability = torch.backends.cpu.get_cpu_capability()
     name = {"AVX512": "winograd_avx512", "AVX2": "winograd_avx2"}.get(capability, "winograd_generic")
     spec = find_spec(f"model.kernels.{name}")
     if spec is None or spec.origin is None:
-        _logger.warning("installed without a C compiler, so that float32 takes twice as long; install again with one")
+        _logger.warning("installed without a C compiler, so float32 takes twice as long; reinstall with one")
         return None
     if _parallel() is None:
-        _logger.warning("this PyTorch has no threads of OpenMP to compute on, so that float32 takes twice as long")
+        _logger.warning("this PyTorch has no OpenMP threads to compute on, so float32 takes twice as long")
         return None
     kernels = ctypes.CDLL(spec.origin)
     size = getattr(kernels, "winograd_convolution_size", None)
     if size is None or size() != ctypes.sizeof(_Convolution):
-        _logger.warning("the kernels are of another version, so that float32 takes twice as long; install again")
+        _logger.warning("the kernels are of another version, so float32 takes twice as long; reinstall")
         return None
     sizes, pointers = [ctypes.c_ssize_t] * 2, [ctypes.c_void_p] * 2
     kernels.winograd_transform_weight.argtypes = [*pointers, *sizes]
@@ -68,12 +68,12 @@ def library() -> ctypes.CDLL | None:
 
 
 def channel_multiple(kernels: ctypes.CDLL) -> int:
-    """What numbers of channels have to be multiples of."""
+    """Return the divisor of the numbers of input and output channels."""
     return int(kernels.winograd_channels())
 
 
 def transform_weight(kernels: ctypes.CDLL, weight: Tensor) -> Tensor:
-    """A weight as ``convolve`` wants it: (out channels, in channels, 3, 3) float32 -> four times as many numbers."""
+    """Transform a weight, (out channels, in channels, 3, 3) float32, for ``convolve``; it grows by a factor of four."""
     weight = weight.contiguous()
     out_channels, in_channels = weight.shape[:2]
     panel = channel_multiple(kernels)
@@ -94,24 +94,24 @@ def convolve(
     out_rows: int,
     is_transposed: bool = False,
 ) -> Tensor:
-    """Convolution, sum and ReLU, on as many threads as PyTorch takes; a zero column is beyond either side.
+    """Compute convolution, sum and ReLU on PyTorch's number of threads, padded by a column of zeros on each side.
 
     Args:
         kernels: ``library()``.
-        x: (batch, in channels, rows, columns) float32, in at most ``MAX_PARTS`` tensors, one below the other.
+        x: (batch, in channels, rows, columns) float32, in up to ``MAX_PARTS`` tensors of consecutive rows.
         weight: transformed by ``transform_weight``.
         bias: (out channels,) float32.
-        addend: (batch, out channels, out_rows, columns) float32, in tensors like x; none if nothing is added.
+        addend: (batch, out channels, out_rows, columns) float32, in tensors like x; empty if nothing is added.
         relu: whether negative outputs become 0.
-        padding_above: rows of zeros above those of x; below them there are as many as are needed.
+        padding_above: rows of zeros above those of x; as many rows of zeros as needed are added below.
         out_rows: rows of the output.
-        is_transposed: whether kernels are taken with rows for columns.
+        is_transposed: whether to use the kernels with rows and columns exchanged.
 
     Returns:
         (batch, out channels, out_rows, columns) float32, channels_last.
 
     Raises:
-        MemoryError: there is none for the transforms.
+        MemoryError: there is too little memory for the transforms.
     """
     x = [_channels_last(part) for part in x]
     addend = [_channels_last(part) for part in addend]
@@ -134,15 +134,17 @@ def convolve(
         relu=relu,
         is_transposed=is_transposed,
     )
-    # Other threads run meanwhile: ctypes lets go of the interpreter.
+    # Other threads run meanwhile: ctypes releases the GIL.
     if kernels.winograd_convolve(ctypes.byref(convolution), torch.get_num_threads(), _parallel()) != 0:
-        raise MemoryError("there is no memory for the transforms of a convolution")
+        raise MemoryError("there is too little memory for the transforms of a convolution")
     return y
 
 
 @cache
 def _parallel() -> ctypes.c_void_p | None:
-    """What runs a function on PyTorch's own threads: they wait for work awake, and would be in the way of others."""
+    """Entry point that runs a function on PyTorch's OpenMP threads: they spin while idle and would slow down a second
+    pool of threads.
+    """
     function = getattr(ctypes.CDLL(None), "GOMP_parallel", None)
     return None if function is None else ctypes.cast(function, ctypes.c_void_p)
 
@@ -153,6 +155,6 @@ def _rows(parts: Sequence[Tensor]) -> "ctypes.Array[_Rows]":
 
 
 def _channels_last(x: Tensor) -> Tensor:
-    """The tensor with its channels side by side, and its columns; rows and images may be apart, as slices are."""
+    """Return the tensor with dense channels and columns; gaps between rows and images may remain, as in slices."""
     is_dense = x.stride(1) == 1 and x.stride(3) == x.shape[1]
     return x if is_dense else x.clone(memory_format=torch.channels_last)

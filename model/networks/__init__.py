@@ -1,4 +1,4 @@
-"""Network architectures, one a file: image tensor -> scores at 1/stride -> logits."""
+"""Network architectures, one per file: image tensor -> scores at 1/stride -> logits."""
 
 from model.networks.builder import Architecture, NetworkConfig, build_network
 from model.networks.fcn import FCN

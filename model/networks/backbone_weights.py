@@ -1,4 +1,4 @@
-"""ImageNet weights for the backbone, from a file or from torchvision's own download."""
+"""ImageNet weights for the backbone, from a file or downloaded by torchvision."""
 
 from pathlib import Path
 
@@ -14,8 +14,8 @@ from model.networks.resnet import ResNet
 def load_backbone_file(backbone: ResNet, path: Path) -> None:
     """Load a safetensors file that names its tensors as torchvision's ResNets do.
 
-    Blocks and dense layers that the file has and the backbone has not are left out: a ResNet with three blocks in
-    its last stage fills one with two.
+    Blocks and dense layers that the backbone lacks are ignored: a ResNet with three blocks in its last stage can
+    initialise one with two.
 
     Raises:
         NetworkError: the file cannot be read, lacks a tensor, or has one of another shape.
@@ -31,18 +31,18 @@ def load_backbone_from_torchvision(backbone: ResNet) -> None:
     """Download torchvision's ImageNet ResNet-18 (45 MB, kept in torch's cache) and load it.
 
     Raises:
-        NetworkError: the download failed or is damaged, or the backbone is not a ResNet-18.
+        NetworkError: the download failed or was damaged, or the backbone is not a ResNet-18.
     """
     try:
         weights = ResNet18_Weights.IMAGENET1K_V1.get_state_dict(progress=True, check_hash=True, weights_only=True)
-    except Exception as error:  # torch's unpickler raises whatever a damaged file leads it to
+    except Exception as error:  # torch's unpickler can raise any exception on a damaged file
         raise NetworkError(f"torchvision's ResNet-18 weights cannot be downloaded: {error}") from error
     _load(backbone, dict(weights), "torchvision's ResNet-18")
 
 
 def _load(backbone: ResNet, weights: dict[str, Tensor], source: str) -> None:
     own = backbone.state_dict()
-    # A file without them is complete all the same: they count training steps and nothing reads them here.
+    # A file without these counters of training steps is still complete: nothing reads them here.
     needed = {name for name in own if not name.endswith("num_batches_tracked")}
     missing = sorted(needed - weights.keys())
     if missing:
@@ -50,6 +50,6 @@ def _load(backbone: ResNet, weights: dict[str, Tensor], source: str) -> None:
     for name in sorted(needed):
         if weights[name].shape != own[name].shape:
             raise NetworkError(
-                f"{source}: {name} has shape {tuple(weights[name].shape)}, the backbone wants {tuple(own[name].shape)}"
+                f"{source}: {name} has shape {tuple(weights[name].shape)}, the backbone needs {tuple(own[name].shape)}"
             )
     backbone.load_state_dict({name: weights[name].float() for name in needed}, strict=False)

@@ -1,4 +1,4 @@
-"""One builder from a configuration to a network."""
+"""Builds a network from a configuration."""
 
 from dataclasses import dataclass
 from enum import StrEnum
@@ -15,7 +15,7 @@ from model.networks.resnet import Blocks
 
 
 class Architecture(StrEnum):
-    """The fully convolutional networks there are, by the stride of their score grid."""
+    """The available fully convolutional networks, by the stride of their score grid."""
 
     FCN32S = "fcn32s"
     FCN16S = "fcn16s"
@@ -35,10 +35,10 @@ _TYPES: dict[Architecture, type[FCN]] = {
 
 @dataclass(frozen=True, slots=True)
 class NetworkConfig:
-    """Everything that decides a network's shape. The defaults are the network of the book, ``fcn32s`` on ResNet-18.
+    """Everything that determines a network's shape. The defaults are the book's network, ``fcn32s`` on ResNet-18.
 
     Attributes:
-        architecture: which network.
+        architecture: name of the architecture.
         num_classes: output channels, 1..255.
         blocks: basic blocks of each of the backbone's four stages.
         width: channels of the backbone's first stage.
@@ -64,6 +64,6 @@ class NetworkConfig:
 
 
 def build_network(config: NetworkConfig) -> FCN:
-    """A new network with random weights, in training mode."""
+    """Build a network with random weights, in training mode."""
     network_type = _TYPES[config.architecture]
     return network_type(config.num_classes, config.blocks, config.width, learned_upsampling=config.learned_upsampling)

@@ -1,4 +1,4 @@
-"""What all fully convolutional networks here share: scores on a coarse grid, and their upsampling to pixels."""
+"""Base class of the fully convolutional networks: scores on a coarse grid, and their upsampling to pixels."""
 
 from abc import ABC, abstractmethod
 from typing import ClassVar
@@ -9,30 +9,30 @@ from model.networks.resnet import Blocks, Features, ResNet
 from model.upsampling import BilinearUpsampling, LearnedUpsampling, Upsampling
 
 ALIGNMENT = 32
-"""The sides of a network's input are multiples of this: the backbone's last stage is at 1/32."""
+"""Divisor of the sides of a network's input, in pixels: the backbone's last stage is at 1/32."""
 
 
 def aligned(pixels: int) -> int:
-    """The least multiple of ``ALIGNMENT`` that is not below ``pixels``."""
+    """Round up to a multiple of ``ALIGNMENT``."""
     return -(-pixels // ALIGNMENT) * ALIGNMENT
 
 
 class FCN(nn.Module, ABC):
     """A ResNet backbone, a 1x1 convolution to class scores and a transposed convolution to pixels.
 
-    Sub-classes say how the scores come from the features; everything after them (upsampling, bands, averages) needs
-    only ``stride``, ``scores`` and ``upsampling``.
+    Sub-classes define how the scores are computed from the features; everything after the scores (upsampling, bands,
+    averages) needs only ``stride``, ``scores`` and ``upsampling``.
 
     Args:
         num_classes: channels of the scores.
         blocks: basic blocks of each backbone stage.
         width: channels of the first backbone stage.
-        learned_upsampling: train the kernels of the transposed convolutions, as the book does, instead of keeping
-            them bilinear.
+        learned_upsampling: whether to train the kernels of the transposed convolutions, as the book does, instead of
+            keeping them bilinear.
     """
 
     stride: ClassVar[int]
-    """Side, in pixels, of a score cell."""
+    """Side of a score cell, in pixels."""
 
     def __init__(self, num_classes: int, blocks: Blocks, width: int, *, learned_upsampling: bool) -> None:
         super().__init__()
@@ -47,7 +47,7 @@ class FCN(nn.Module, ABC):
         """Backbone features of images of height x width -> (batch, num_classes, height / stride, width / stride)."""
 
     def scores(self, images: Tensor) -> Tensor:
-        """Class scores of each cell.
+        """Compute the class scores of each cell.
 
         Args:
             images: (batch, 3, height, width), normalised; sides are multiples of 32.
@@ -58,20 +58,20 @@ class FCN(nn.Module, ABC):
         return self.head(self.backbone(images))
 
     def forward(self, images: Tensor) -> Tensor:
-        """Logits of each pixel: (batch, 3, height, width), normalised -> (batch, num_classes, height, width)."""
+        """Compute each pixel's logits: (batch, 3, height, width), normalised -> (batch, num_classes, height, width)."""
         logits: Tensor = self.upsampling(self.scores(images))
         return logits
 
     def class_layers(self) -> set[str]:
-        """Names of the layers, among this module's children, whose outputs are class scores."""
+        """Return the names of this module's children whose outputs are class scores."""
         return {name for name, child in self.named_children() if isinstance(child, nn.Conv2d | Upsampling)}
 
     def upsamplings(self) -> list[Upsampling]:
-        """Every upsampling layer."""
+        """Return all upsampling layers."""
         return [module for module in self.modules() if isinstance(module, Upsampling)]
 
     def _skip(self, channels: int, num_classes: int) -> nn.Conv2d:
-        """1x1 convolution that scores an earlier stage; zero at first, so that training starts from the coarser net.
+        """Make a 1x1 convolution that scores an earlier stage; zero at first, so training starts from the coarser net.
 
         Source: Long, Shelhamer, Darrell 2015, section 4.2.
         """

@@ -1,4 +1,4 @@
-"""FCN-16s: scores of the last stage, refined by those of the stage before."""
+"""FCN-16s: scores of the last stage, refined by scores of the stage before."""
 
 from torch import Tensor
 

@@ -7,7 +7,7 @@ from model.networks.resnet import Features
 
 
 class FCN32s(FCN):
-    """Scores of the last stage alone, upsampled 32 times at once."""
+    """Scores of the last stage alone, upsampled by 32 in one step."""
 
     stride = 32
 

@@ -7,7 +7,9 @@ from model.networks.resnet import Blocks, Features
 
 
 class FCN4sContext(FCN8sContext):
-    """Outlines and small objects need the finest features; zero at first, the skip leaves ``FCN8sContext`` as it is.
+    """FCN-4s for outlines and small objects, which need the finest features.
+
+    The skip is zero at first, so training starts from ``FCN8sContext``.
 
     Source of the skip: Long, Shelhamer, Darrell 2015, section 4.2; of the features that it scores: Chen et al. 2018
     (arXiv:1802.02611), section 3.1.

@@ -1,4 +1,4 @@
-"""FCN-8s: scores of the last stage, refined by those of the two stages before."""
+"""FCN-8s: scores of the last stage, refined by scores of the two stages before."""
 
 from torch import Tensor
 

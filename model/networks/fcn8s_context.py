@@ -1,4 +1,4 @@
-"""FCN-8s whose stages are joined as features instead of as scores, with context pooled around each cell."""
+"""FCN-8s that joins the stages as features instead of scores, with context pooled around each cell."""
 
 from typing import cast
 
@@ -10,16 +10,16 @@ from model.networks.fcn import FCN
 from model.networks.resnet import Blocks, Features
 
 _WINDOWS = (5, 11)
-"""Sides, in cells of layer4, of the windows that context is pooled from."""
+"""Sides of the windows that context is pooled from, in cells of layer4."""
 
 
 class LocalContext(nn.Module):
-    """Means of the features around each cell, beside the features themselves.
+    """Means of the features around each cell, concatenated with the features themselves.
 
-    The windows are of fixed size, so that a cell looks equally far in an image of any size and bands can equal the
-    whole.
+    The windows have a fixed size, so that a cell's receptive field is the same in an image of any size, and predicting
+    in bands gives the same result as predicting the whole image.
 
-    Source: Zhao et al. 2016 (arXiv:1612.01105), section 3.2, with windows around each cell instead of parts of the
+    Source: Zhao et al. 2016 (arXiv:1612.01105), section 3.2, with windows around each cell instead of regions of the
     image.
     """
 
@@ -36,7 +36,7 @@ class LocalContext(nn.Module):
 
 
 class FCN8sContext(FCN):
-    """Source of the way down: Lin et al. 2016 (arXiv:1612.03144), section 3, with 3x3 convolutions after each sum."""
+    """Source of the top-down path: Lin et al. 2016 (arXiv:1612.03144), section 3, with a 3x3 convolution per sum."""
 
     stride = 8
 
@@ -56,19 +56,19 @@ class FCN8sContext(FCN):
         return cast("Tensor", self.classifier(self.join(features)))  # (B, K, H/8, W/8)
 
     def join(self, features: Features) -> Tensor:
-        """Features of the last three stages, joined at 1/8: (batch, 2 * width, height / 8, width / 8)."""
+        """Join the features of the last three stages at 1/8: (batch, 2 * width, height / 8, width / 8)."""
         x = self.lateral_layer4(self.context(features.layer4))  # (B, C, H/32, W/32)
         x = self.smooth_layer3(twice(x) + self.lateral_layer3(features.layer3))  # (B, C, H/16, W/16)
         return cast("Tensor", self.smooth_layer2(twice(x) + self.lateral_layer2(features.layer2)))
 
 
 def twice(x: Tensor) -> Tensor:
-    """Bilinear enlargement by 2; beyond the border, its cells go on."""
+    """Upsample bilinearly by 2; border cells are replicated outwards."""
     return functional.interpolate(x, scale_factor=2, mode="bilinear", align_corners=False)
 
 
 def conv_block(in_channels: int, out_channels: int, kernel_size: int) -> nn.Sequential:
-    """Convolution of odd kernel size that keeps height and width, batch-norm, ReLU."""
+    """Make a block of a convolution of odd kernel size that keeps height and width, batch-norm and ReLU."""
     return nn.Sequential(
         nn.Conv2d(in_channels, out_channels, kernel_size, padding=kernel_size // 2, bias=False),
         nn.BatchNorm2d(out_channels),

@@ -1,6 +1,6 @@
 """ResNet-18 without its pooling and dense layer: image tensor -> feature maps at 1/4, 1/8, 1/16 and 1/32.
 
-Parameter names are torchvision's, so that its ImageNet weights load as they are.
+Parameter names are torchvision's, so that its ImageNet weights load unchanged.
 
 Source: He, Zhang, Ren, Sun 2015 (arXiv:1512.03385), table 1.
 """
@@ -65,7 +65,7 @@ class ResNet(nn.Module):
         self.layer3 = _stage(2 * width, 4 * width, blocks[2], stride=2)
         self.layer4 = _stage(4 * width, 8 * width, blocks[3], stride=2)
         for module in self.modules():
-            # On the meta device there is nothing to fill, and PyTorch would import its compiler to find that out.
+            # On the meta device there is nothing to initialise, and PyTorch would import its compiler to find that out.
             if isinstance(module, nn.Conv2d) and not module.weight.is_meta:
                 nn.init.kaiming_normal_(module.weight, mode="fan_out", nonlinearity="relu")
 

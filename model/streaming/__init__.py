@@ -1,9 +1,9 @@
 """Runs a network over an image from top to bottom, band by band, computing everything once.
 
-A convolution of the whole image needs only a few rows of it at a time: each layer keeps the rows that its next outputs
-depend on and hands on what it has finished. Results equal those of the whole image; memory grows with the image's width
-and not with its height. Tiles, in contrast, compute the pixels around each tile again: the network sees 1,000
-pixels far.
+A convolution of the whole image needs only a few rows at a time: each layer keeps the rows that its next outputs depend
+on and passes on the rows it has finished. Results equal those of the whole image; memory grows with the image's width,
+not with its height. Tiles, in contrast, would compute the pixels around each tile again: the receptive field reaches
+1,000 pixels.
 """
 
 from model.streaming.calibration import measure_ranges

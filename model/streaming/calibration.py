@@ -12,11 +12,11 @@ from model.streaming.rows import Rows
 
 @torch.inference_mode()
 def measure_ranges(program: Program, images: Iterable[Tensor]) -> tuple[Range, ...]:
-    """The least and the greatest number of each value, the image's first; none if there are no images.
+    """Measure the minimum and maximum of each activation, the image first; empty if there are no images.
 
     Args:
         program: floating-point program to measure.
-        images: (batch, 3, height, width) each, as the program reads them.
+        images: inputs of the program, (batch, 3, height, width) each.
     """
     ranges: list[Range] = []
     for image in images:
@@ -26,7 +26,7 @@ def measure_ranges(program: Program, images: Iterable[Tensor]) -> tuple[Range, .
 
 
 def _values(program: Program, image: Tensor) -> list[Tensor]:
-    """All rows of every value of the program, by number."""
+    """Compute every value of the program for an image, by number."""
     totals = program.totals(image.shape[2])
     values = [image]
     for number, step in enumerate(program.steps, start=1):

@@ -1,4 +1,4 @@
-"""Convolutions by cuDNN's fused kernels: the sum and the ReLU after a convolution need none of their own."""
+"""Convolutions with cuDNN's fused kernels, which include the following sum and ReLU."""
 
 from dataclasses import dataclass
 
@@ -15,7 +15,7 @@ _GROUPS = 1
 
 @dataclass(frozen=True, slots=True)
 class CudnnConvolution(Convolution):
-    """A convolution that ends with a ReLU."""
+    """A convolution whose kernel includes the ReLU."""
 
     def convolve(self, x: Tensor, padding: tuple[int, int], addend: Tensor | None) -> Tensor:
         stride = [self.window.stride] * 2
@@ -27,7 +27,7 @@ class CudnnConvolution(Convolution):
 
 
 def fuse_cudnn(program: Program) -> Program:
-    """The program with cuDNN's convolutions where a ReLU follows."""
+    """Replace convolutions followed by a ReLU by cuDNN's fused ones."""
     return Program(tuple(Step(_fused(step.operation), step.inputs) for step in program.steps))
 
 

@@ -1,4 +1,4 @@
-"""The fastest kernels that a CPU has for a program's operations."""
+"""The choice of the fastest CPU kernels for a program's operations."""
 
 import torch
 
@@ -12,14 +12,14 @@ from model.streaming.winograd import WinogradConvolution, winograd_convolution
 
 
 def fuse(program: Program, twin: Program | None = None) -> Program:
-    """The program with convolutions of our own or oneDNN's, where there are some: on CPUs, in float32 and bfloat16.
+    """Replace convolutions by our own kernel or oneDNN's, if available: on CPUs, in float32 and bfloat16.
 
     Args:
-        program: as traced, or quantized.
-        twin: the fused program that this one is the transpose of; our own convolutions share its weights.
+        program: traced or quantized program.
+        twin: fused program of which this one is the transpose; Winograd convolutions share its weights.
     """
     known = () if twin is None else tuple(step.operation for step in twin.steps)
-    # A twin has one step less where strips join its first two, neither of which is our own.
+    # A twin has one step less if its first two were joined to strips; neither of these uses our own kernel.
     twins = (*[None] * (len(program.steps) - len(known)), *known)
     steps = zip(program.steps, twins, strict=True)
     fused = Program(tuple(Step(_fused(step.operation, other), step.inputs) for step, other in steps))

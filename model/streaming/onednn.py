@@ -1,11 +1,11 @@
-"""Convolutions by oneDNN's fused kernels, as TorchInductor calls them: sum and ReLU included.
+"""Convolutions with oneDNN's fused kernels, called as TorchInductor does: sum and ReLU included.
 
-In float32 they equal torch's own convolutions bit for bit. With AVX-512 weights are laid out once: the copy that torch
-makes at every call is much where a band has few rows of many channels.
+In float32 they equal torch's own convolutions bit for bit. With AVX-512, weights are reordered once: torch's copy at
+every call is expensive for bands with few rows of many channels.
 
-For some image sizes a convolution of size 1 wants another layout than for none, in bfloat16 and in integers. oneDNN
-then lays its weight out anew at every call, which takes ten times as long as the convolution. As a product of matrices
-it has one layout for all sizes.
+In bfloat16 and in integers, oneDNN prefers another weight layout for a 1x1 convolution at some image sizes than if the
+size is unknown. It then reorders the weight at every call, which takes ten times as long as the convolution. As a
+matrix product, the convolution has one layout for all sizes.
 """
 
 from collections.abc import Callable
@@ -21,7 +21,7 @@ _DTYPES = (torch.float32, torch.bfloat16)
 
 @dataclass(frozen=True, slots=True)
 class FusedConvolution(Convolution):
-    """A convolution that ends with the sum and the ReLU."""
+    """A convolution whose kernel includes the sum and the ReLU."""
 
     def convolve(self, x: Tensor, padding: tuple[int, int], addend: Tensor | None) -> Tensor:
         stride, relu = [self.window.stride] * 2, "relu" if self.relu else None
@@ -37,7 +37,7 @@ class FusedConvolution(Convolution):
 
 @dataclass(frozen=True, slots=True)
 class PointwiseConvolution(FusedConvolution):
-    """A convolution of size 1 that adds nothing, as a product of matrices."""
+    """A 1x1 convolution without a sum, as a matrix product."""
 
     def convolve(self, x: Tensor, padding: tuple[int, int], addend: Tensor | None) -> Tensor:  # noqa: ARG002 (none)
         activation = "relu" if self.relu else "none"
@@ -49,12 +49,12 @@ class PointwiseConvolution(FusedConvolution):
 
 
 def matrix_product(x: Tensor, stride: int, product: Callable[[Tensor], Tensor]) -> Tensor:
-    """A convolution of size 1.
+    """Compute a 1x1 convolution as a matrix product.
 
     Args:
         x: (batch, channels, rows, width), channels_last.
-        stride: along rows and along columns.
-        product: (pixels, channels) -> (pixels, out channels).
+        stride: stride along rows and along columns.
+        product: function (pixels, channels) -> (pixels, out channels).
 
     Returns:
         (batch, out channels, rows / stride, width / stride), channels_last.
@@ -65,10 +65,10 @@ def matrix_product(x: Tensor, stride: int, product: Callable[[Tensor], Tensor]) 
 
 
 def fused_convolution(convolution: Convolution) -> FusedConvolution | None:
-    """The convolution by oneDNN's kernel; None where it has none for the type."""
+    """Return the convolution with oneDNN's kernel; None if oneDNN has none for its data type."""
     if convolution.weight.dtype not in _DTYPES or not torch.backends.mkldnn.is_available():  # type: ignore[no-untyped-call]
         return None
-    # In float32 sums would be in another order, and all sizes have the same layout.
+    # Not in float32: the order of summation would change, and the layout is the same for all sizes anyway.
     if convolution.weight.dtype == torch.bfloat16 and is_product(convolution):
         weight = torch.ops.mkldnn._reorder_linear_weight(convolution.weight.flatten(1).contiguous())
         return PointwiseConvolution(weight, convolution.bias, convolution.window, convolution.relu)
@@ -77,12 +77,12 @@ def fused_convolution(convolution: Convolution) -> FusedConvolution | None:
 
 
 def is_product(convolution: Convolution) -> bool:
-    """Whether a convolution is a product of matrices and nothing more: of size 1, without padding and sum."""
+    """Whether a convolution is a plain matrix product: of size 1, without padding and sum."""
     return convolution.window.size == 1 and convolution.window.padding == 0 and not convolution.adds
 
 
 def _laid_out(convolution: Convolution) -> Tensor:
-    """The weight as oneDNN likes it for all sizes; without AVX-512 that depends on the size, so it stays as it is."""
+    """Reorder the weight to oneDNN's layout; unchanged without AVX-512, where that depends on the image size."""
     if torch.backends.cpu.get_cpu_capability() != "AVX512":
         return convolution.weight
     stride, padding = [convolution.window.stride] * 2, [convolution.window.padding] * 2

@@ -1,4 +1,4 @@
-"""The operations of networks, each able to compute any rows of its output from the rows they depend on."""
+"""The operations of networks. Each can compute any rows of its output from the input rows they depend on."""
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence
@@ -12,20 +12,20 @@ from torch.nn import functional
 from model.streaming.rows import Enlargement, Geometry, Rows, Window
 
 PIXELWISE = Window()
-"""Window of operations that work pixel by pixel."""
+"""Window of pixelwise operations."""
 
 
 class Operation(ABC):
-    """The operation of a step: its output's rows from its inputs' rows."""
+    """Computes rows of its output from rows of its inputs."""
 
     @property
     @abstractmethod
     def geometries(self) -> tuple[Geometry, ...]:
-        """Geometry of the dependence on each input."""
+        """For each input, how the output's rows depend on its rows."""
 
     @property
     def row_multiple(self) -> int:
-        """What numbers of rows have to be multiples of, but for those that end with the last."""
+        """Divisor of the number of rows computed at once, unless they include the last row."""
         return 1
 
     @abstractmethod
@@ -33,7 +33,7 @@ class Operation(ABC):
         """Compute some rows of the output.
 
         Args:
-            inputs: for each input, the rows that the geometry names and that the input has.
+            inputs: for each input, the rows that its geometry needs, as far as the input has them.
             wanted: rows of the output to compute.
 
         Returns:
@@ -41,20 +41,20 @@ class Operation(ABC):
         """
 
     def transposed(self) -> "Operation":
-        """The operation that gives the transposed output of transposed inputs."""
+        """Return the operation that computes the transposed output from transposed inputs."""
         return self
 
 
 @dataclass(frozen=True, slots=True)
 class Convolution(Operation):
-    """A convolution with all that can be done while its output is at hand.
+    """A convolution, with an optional sum and ReLU fused into it.
 
     Attributes:
         weight: (out channels, in channels, size, size).
         bias: (out channels,).
         window: window along rows and along columns.
         relu: whether negative outputs become 0.
-        adds: whether a second input is added (before the ReLU).
+        adds: whether a second input is added before the ReLU.
     """
 
     weight: Tensor
@@ -72,7 +72,7 @@ class Convolution(Operation):
         return self.convolve(x, (rows_padding, self.window.padding), inputs[1].tensor if self.adds else None)
 
     def convolve(self, x: Tensor, padding: tuple[int, int], addend: Tensor | None) -> Tensor:
-        """Convolution, sum and ReLU; padding is of rows and of columns."""
+        """Compute convolution, sum and ReLU; ``padding`` is (rows, columns)."""
         y = functional.conv2d(x, self.weight, self.bias, self.window.stride, padding)
         if addend is not None:
             y += addend
@@ -101,7 +101,7 @@ class MaxPooling(Operation):
 
 @dataclass(frozen=True, slots=True)
 class AveragePooling(Operation):
-    """Mean of that part of each window which lies within the input; by rows, then by columns."""
+    """Mean of the part of each window that lies within the input; separable, along rows and then along columns."""
 
     window: Window
 
@@ -134,7 +134,7 @@ class Addition(Operation):
 
 @dataclass(frozen=True, slots=True)
 class Concatenation(Operation):
-    """All channels of some inputs.
+    """The channels of several inputs, concatenated.
 
     Attributes:
         count: number of inputs.
@@ -152,12 +152,12 @@ class Concatenation(Operation):
 
 @dataclass(frozen=True, slots=True)
 class Upsample(Operation):
-    """Something that makes ``factor`` rows and columns of one, each depending on its two nearest neighbours alone.
+    """Upsampling by an even factor, where each output row depends only on the two nearest input rows.
 
     Attributes:
-        enlarge: (batch, channels, rows, width) -> (batch, any channels, factor * rows, factor * width). Its output of
-            some rows, but for half a factor at a cut, is its output of the whole.
-        factor: even.
+        enlarge: function (batch, channels, rows, width) -> (batch, any channels, factor * rows, factor * width). For
+            some rows, its output equals its output for the whole input, except ``factor / 2`` rows at a cut.
+        factor: upsampling factor, even.
     """
 
     enlarge: Callable[[Tensor], Tensor]
@@ -180,9 +180,9 @@ def _across(enlarge: Callable[[Tensor], Tensor], x: Tensor) -> Tensor:
 
 
 def padded(rows: Rows, window: Window, wanted: range, value: float) -> tuple[Tensor, int]:
-    """Rows with what a window sees beyond the first and last row, and the padding that is left to the operation.
+    """Pad the rows above the input's first and below its last row; also return the padding left to the operation.
 
-    Where both are the window's own padding (so of a whole image), the operation does it without a copy.
+    If both paddings are equal, as for a whole image, the operation pads by itself, without a copy.
 
     Args:
         rows: rows of the input.

@@ -6,33 +6,33 @@ from model.streaming.schedule import waiting_rows
 from model.streaming.step import Step
 
 _REHEARSAL_ROWS = 2048
-"""Rows of the image that tells how many rows wait: more than any network here sees."""
+"""Rows of the simulated image that determines how many rows wait: more than any network's receptive field."""
 
 
 @dataclass(frozen=True)
 class Program:
-    """Steps in an order in which they can be done; the last one's output is the program's."""
+    """Steps in execution order; the last step's output is the program's."""
 
     steps: tuple[Step, ...]
     _waiting_rows: dict[int, list[int]] = field(default_factory=dict, init=False, repr=False, compare=False)
 
     def total(self, rows: int) -> int:
-        """Rows of the output of an input of so many rows."""
+        """Return the number of output rows for an input with ``rows`` rows."""
         return self.totals(rows)[-1]
 
     def totals(self, rows: int) -> list[int]:
-        """Rows of every value, for an input of so many rows."""
+        """Return the number of rows of every value, for an input with ``rows`` rows."""
         totals = [rows]
         for step in self.steps:
             totals.append(step.operation.geometries[0].total(totals[step.inputs[0]]))
         return totals
 
     def transposed(self) -> "Program":
-        """The program that gives the transposed result of a transposed image."""
+        """Return the program that computes the transposed result from a transposed image."""
         return Program(tuple(Step(step.operation.transposed(), step.inputs) for step in self.steps))
 
     def waiting_rows(self, band_rows: int) -> list[int]:
-        """How many rows of each value wait at most for others in a high image, fed in such bands, but for a few."""
+        """Return roughly how many rows of each value wait at most for others, in a high image fed in such bands."""
         if band_rows not in self._waiting_rows:
             self._waiting_rows[band_rows] = waiting_rows(self.steps, self.totals(_REHEARSAL_ROWS), band_rows)
         return self._waiting_rows[band_rows]

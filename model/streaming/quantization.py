@@ -1,7 +1,7 @@
-"""A program in 8-bit integers: oneDNN's convolutions of uint8 by int8, which CPUs with VNNI multiply four at a time.
+"""A program in 8-bit integers: oneDNN's convolutions of uint8 by int8, four products at a time on CPUs with VNNI.
 
-Inputs of convolutions are uint8, over the range measured for them (``calibration``), also while they wait in a stream:
-a quarter of float32's memory. So is what is max-pooled to such an input; all else stays float32.
+Inputs of convolutions are uint8, over their measured range (``calibration``), also while they wait in a stream: a
+quarter of float32's memory. Values that are max-pooled to such an input are uint8 too; all others stay float32.
 """
 
 from collections.abc import Sequence
@@ -20,7 +20,7 @@ from model.streaming.rows import Geometry, Rows, Window
 from model.streaming.step import Step
 
 Range = tuple[float, float]
-"""Minimum and maximum that an activation was seen to have."""
+"""Measured minimum and maximum of an activation."""
 
 _WEIGHT_LEVELS = 127
 """Steps between 0 and a channel's largest weight."""
@@ -30,14 +30,14 @@ _FLOATS = QuantizationParams(1.0, 0)
 
 
 def quantize(program: Program, ranges: Sequence[Range]) -> Program:
-    """A float32 program on a CPU in integers; a transposed one is made of the transposed program.
+    """Quantize a float32 program on a CPU; for a transposed image, quantize the transposed program.
 
     Args:
-        program: float32 program, as traced.
+        program: traced float32 program.
         ranges: range of each value of the program by its number; number 0 is the image.
 
     Raises:
-        CheckpointError: the ranges are not those of this program.
+        CheckpointError: the ranges do not belong to this program.
     """
     if len(ranges) != len(program.steps) + 1:
         raise CheckpointError(
@@ -58,13 +58,13 @@ class QuantizedConvolution(Operation):
     """A convolution of uint8 by int8, summed in int32.
 
     Attributes:
-        weight: int8, laid out by oneDNN.
-        scales: (out channels,), of the weight.
+        weight: int8, in oneDNN's layout.
+        scales: scale of the weight per output channel, (out channels,).
         bias: (out channels,) float32.
         window: window along rows and along columns.
         relu: whether negative outputs become 0.
-        source: quantization parameters of the input, which is rounded if it is the image and so float32.
-        addend: quantization parameters of what is added before the ReLU; None if nothing is.
+        source: quantization parameters of the input; a float32 input, such as the image, is quantized first.
+        addend: quantization parameters of the value added before the ReLU; None if none is added.
         target: quantization parameters of the output; None for float32.
     """
 
@@ -85,10 +85,10 @@ class QuantizedConvolution(Operation):
         addend: QuantizationParams | None,
         target: QuantizationParams | None,
     ) -> Self:
-        """Round a convolution's weight, each output channel by itself."""
+        """Quantize a convolution's weight, with a scale per output channel."""
         weight, window = convolution.weight, convolution.window
         scales = weight.abs().amax(dim=(1, 2, 3)) / _WEIGHT_LEVELS
-        scales.clamp_(min=torch.finfo(torch.float32).tiny)  # a channel of zeros wants any scale but 0
+        scales.clamp_(min=torch.finfo(torch.float32).tiny)  # for a channel of zeros, any scale but 0 will do
         integers = (weight / scales.view(-1, 1, 1, 1)).round().to(torch.int8)
         packed = cls._laid_out(integers, scales, source, window)
         return cls(packed, scales, convolution.bias, window, convolution.relu, source, addend, target)
@@ -114,7 +114,7 @@ class QuantizedConvolution(Operation):
 
     @staticmethod
     def _laid_out(weight: Tensor, scales: Tensor, source: QuantizationParams, window: Window) -> Tensor:
-        """The int8 weight as oneDNN likes it."""
+        """Reorder the int8 weight to oneDNN's layout."""
         geometry = _geometry(window, window.padding)
         packed: Tensor = torch.ops.onednn.qconv_prepack(
             weight, scales, source.scale, source.zero_point, *geometry, None
@@ -127,7 +127,7 @@ class QuantizedConvolution(Operation):
 
     @property
     def _output(self) -> tuple[float, int, torch.dtype]:
-        """Scale, zero point and type."""
+        """Scale, zero point and data type of the output."""
         if self.target is None:
             return _FLOATS.scale, _FLOATS.zero_point, torch.float32
         return self.target.scale, self.target.zero_point, torch.uint8
@@ -136,12 +136,12 @@ class QuantizedConvolution(Operation):
         return replace(rows, parts=(self.source.quantize(rows.tensor),)) if rows.tensor.is_floating_point() else rows
 
     def _operands(self, x: Tensor) -> tuple[Tensor, float, int, Tensor, Tensor, Tensor]:
-        """Input and weight, each with scale and zero points."""
+        """Return input and weight, each with scale and zero points."""
         weight_zeros = torch.zeros(len(self.scales), dtype=torch.int32)
         return x, self.source.scale, self.source.zero_point, self.weight, self.scales, weight_zeros
 
     def _total(self, addend: Tensor, params: QuantizationParams) -> tuple[Tensor, QuantizationParams]:
-        """A copy of what is added, for the sum takes its place; of the output's type, for oneDNN adds like to like."""
+        """Copy the addend, which the sum overwrites, in the output's data type, because oneDNN requires equal types."""
         if self.target is None:
             return params.dequantize(addend).contiguous(memory_format=torch.channels_last), _FLOATS
         return addend.clone(memory_format=torch.channels_last), params
@@ -149,7 +149,7 @@ class QuantizedConvolution(Operation):
 
 @dataclass(frozen=True, slots=True)
 class QuantizedPointwiseConvolution(QuantizedConvolution):
-    """A convolution of size 1 that adds nothing, as a product of matrices (``onednn`` says why)."""
+    """A 1x1 convolution without a sum, as a matrix product (see ``onednn`` for the reason)."""
 
     @staticmethod
     def _laid_out(weight: Tensor, scales: Tensor, source: QuantizationParams, window: Window) -> Tensor:  # noqa: ARG004
@@ -169,7 +169,7 @@ class QuantizedPointwiseConvolution(QuantizedConvolution):
 
 @dataclass(frozen=True, slots=True)
 class QuantizedMaxPooling(MaxPooling):
-    """The greatest uint8 in each window, which stands for the greatest number."""
+    """The greatest uint8 in each window, which represents the greatest number."""
 
     def __call__(self, inputs: Sequence[Rows], wanted: range) -> Tensor:
         x, rows_padding = padded(inputs[0], self.window, wanted, 0)
@@ -180,7 +180,7 @@ class QuantizedMaxPooling(MaxPooling):
 
 @dataclass(frozen=True, slots=True)
 class DequantizedOperation(Operation):
-    """A floating-point operation some of whose inputs, or whose output, are uint8.
+    """A floating-point operation with a quantized output or some quantized inputs.
 
     Attributes:
         operation: the float32 operation.
@@ -209,7 +209,7 @@ class DequantizedOperation(Operation):
 
 
 def _params(program: Program, ranges: Sequence[Range]) -> list[QuantizationParams | None]:
-    """Quantization parameters of each value of the program by its number; None for those that stay float32."""
+    """Return the quantization parameters of each value of the program by its number; None if it stays float32."""
     integers = {source for step in program.steps if isinstance(step.operation, Convolution) for source in step.inputs}
     params = [
         QuantizationParams.covering(*bounds) if number in integers else None for number, bounds in enumerate(ranges)

@@ -1,5 +1,5 @@
-"""Rows that wait, in memory that is used over and over: what is allocated anew for each band leaves gaps between what
-stays, and a process never has them back.
+"""A ring buffer for waiting rows: allocating new memory for each band would fragment the heap, and the process would
+never return the gaps.
 """
 
 import torch
@@ -7,30 +7,33 @@ from torch import Tensor
 
 
 class RowBuffer:
-    """Consecutive rows; those that are added go below the last, and those that are dropped are the first.
+    """Consecutive rows, added at the bottom and dropped from the top.
 
     Attributes:
         start: number of the first row.
         stop: number of the row after the last.
-        capacity: rows that memory is taken for when the first are added; more if they are not enough.
+        capacity: number of rows to allocate when the first are added; grows if it is not enough.
     """
 
     def __init__(self) -> None:
         self.start = 0
         self.stop = 0
         self.capacity = 0
-        self._memory: Tensor | None = None  # row n lies at n modulo their number
+        self._memory: Tensor | None = None  # row n lies at n modulo the number of rows allocated
 
     def __len__(self) -> int:
         return self.stop - self.start
 
     @property
     def nbytes(self) -> int:
-        """Memory that is held, for the rows that there are and for those to come."""
+        """Bytes of memory allocated, for present and future rows."""
         return 0 if self._memory is None else self._memory.nbytes
 
     def add(self, start: int, rows: Tensor) -> None:
-        """Copy rows, (batch, channels, rows, width), numbered from ``start``; that is ``stop`` if there are any."""
+        """Append a copy of rows, (batch, channels, rows, width), numbered from ``start``.
+
+        ``start`` must equal ``stop`` unless the buffer is empty.
+        """
         if not rows.shape[2]:
             return
         if not len(self):
@@ -40,11 +43,11 @@ class RowBuffer:
         self._write(start, rows)
 
     def drop(self, start: int) -> None:
-        """Forget the rows above this one."""
+        """Drop the rows above row ``start``."""
         self.start = min(max(self.start, start), self.stop)
 
     def slices(self, start: int, stop: int) -> list[Tensor]:
-        """These rows, as they lie: in none, one or two views."""
+        """Return rows ``start`` to ``stop - 1`` as zero, one or two views of the memory."""
         if stop <= start:
             return []
         assert self._memory is not None
@@ -59,7 +62,7 @@ class RowBuffer:
         return parts
 
     def _reserve(self, count: int, like: Tensor) -> None:
-        """Have memory for so many rows."""
+        """Make room for ``count`` rows in all."""
         if self._memory is not None and count <= self._memory.shape[2]:
             return
         kept = self.slices(self.start, self.stop)

@@ -1,4 +1,4 @@
-"""Receptive fields by rows: the rows of its input that an operation needs for some rows of its output."""
+"""Receptive fields by rows: the input rows that an operation needs for some rows of its output."""
 
 from abc import ABC, abstractmethod
 from dataclasses import dataclass
@@ -14,7 +14,7 @@ class Rows:
 
     Attributes:
         start: number of the first row.
-        parts: the rows where they lie, one tensor below the other, (batch, channels, rows, width) each.
+        parts: tensors of consecutive rows, (batch, channels, rows, width) each.
         total: number of rows of the whole value.
     """
 
@@ -28,7 +28,7 @@ class Rows:
 
     @cached_property
     def tensor(self) -> Tensor:
-        """All rows in one tensor, (batch, channels, rows, width); a copy if they lie in several."""
+        """All rows in one tensor, (batch, channels, rows, width); a copy if there are several parts."""
         return self.parts[0] if len(self.parts) == 1 else torch.cat(self.parts, dim=2)
 
 
@@ -37,20 +37,20 @@ class Geometry(ABC):
 
     @abstractmethod
     def total(self, rows: int) -> int:
-        """Rows of the output of an input of so many rows."""
+        """Return the number of output rows for an input with ``rows`` rows."""
 
     @abstractmethod
     def ready(self, rows: int) -> int:
-        """How many outputs depend on none but the first ``rows`` rows of an input that goes on."""
+        """Return the number of output rows that depend only on the first ``rows`` rows of a longer input."""
 
     @abstractmethod
     def needed(self, wanted: range) -> range:
-        """The input rows that some outputs depend on; may reach beyond the input's first and last."""
+        """Return the input rows that some output rows depend on; may extend beyond the input's first and last row."""
 
 
 @dataclass(frozen=True, slots=True)
 class Window(Geometry):
-    """A window that moves over the input: convolutions and pooling; of size 1, whatever works pixel by pixel."""
+    """A sliding window, as of convolution and pooling; of size 1, for pixelwise operations."""
 
     size: int = 1
     stride: int = 1
@@ -67,7 +67,7 @@ class Window(Geometry):
         return range(start, (wanted.stop - 1) * self.stride - self.padding + self.size)
 
     def followed_by(self, other: "Window") -> "Window":
-        """The window of another operation's output on this one's input."""
+        """Return the combined window of this operation and another that reads its output."""
         return Window(
             (other.size - 1) * self.stride + self.size,
             self.stride * other.stride,
@@ -77,7 +77,7 @@ class Window(Geometry):
 
 @dataclass(frozen=True, slots=True)
 class Enlargement(Geometry):
-    """Bilinear interpolation or transposed convolution by an even factor: a row lies between two rows of the input."""
+    """Bilinear interpolation or transposed convolution by an even factor: an output row lies between two input rows."""
 
     factor: int
 

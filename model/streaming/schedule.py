@@ -1,4 +1,4 @@
-"""Which rows of each value can be computed when, and which are still needed; in numbers alone."""
+"""Which rows of each value can be computed when, and which are still needed; row numbers only, no tensors."""
 
 from collections.abc import Sequence
 
@@ -7,14 +7,14 @@ from model.streaming.step import Step
 
 
 class Schedule:
-    """How far one image has come on its way through a program.
+    """Progress of one image through a program.
 
     Args:
         steps: steps of the program.
-        totals: rows of every value, by its number; 0 is the image.
+        totals: number of rows of every value, by its number; 0 is the image.
 
     Attributes:
-        stops: rows of every value that have been computed.
+        stops: number of rows computed so far, of every value.
     """
 
     def __init__(self, steps: Sequence[Step], totals: Sequence[int]) -> None:
@@ -28,12 +28,12 @@ class Schedule:
                 self._readers[source].append((number, geometry))
 
     def feed(self, rows: int) -> None:
-        """Take the image's next rows."""
+        """Record that the image's next rows have been fed."""
         self.stops[0] += rows
         self._most_fed = max(self._most_fed, rows)
 
     def wanted(self, number: int) -> range:
-        """The next rows of a value that can be computed, at most its share for the highest band; there may be none."""
+        """Return a value's next rows that can be computed, at most its share for the highest band; may be empty."""
         stops, totals = self.stops, self._totals
         operation, start, total = self._steps[number - 1].operation, stops[number], totals[number]
         ready = min(
@@ -48,7 +48,7 @@ class Schedule:
         return range(start, max(start, stop))
 
     def needed(self, number: int) -> int:
-        """The first row of a value that rows still to come depend on."""
+        """Return the first row of a value on which rows not yet computed depend."""
         stop = self.stops[number]
         first = stop if self._readers[number] else 0
         for reader, geometry in self._readers[number]:
@@ -58,12 +58,12 @@ class Schedule:
         return first
 
     def read_for_the_last_time(self, number: int) -> list[int]:
-        """Values that nobody reads, in one round, after the step that computes this one."""
+        """Return the values whose last reader, within one round, is the step that computes this value."""
         return [source for source in {*self._steps[number - 1].inputs} if self._readers[source][-1][0] == number]
 
 
 def waiting_rows(steps: Sequence[Step], totals: Sequence[int], band_rows: int) -> list[int]:
-    """How many rows of each value wait at most for others, when an image is fed in bands of so many rows."""
+    """Return how many rows of each value wait at most for others, if the image is fed in such bands."""
     schedule = Schedule(steps, totals)
     most = [0] * len(totals)
     while (left := totals[0] - schedule.stops[0]) > 0:

@@ -7,10 +7,10 @@ from model.streaming.operations import Operation
 
 @dataclass(frozen=True, slots=True)
 class Step:
-    """An operation and what it reads.
+    """An operation and its inputs.
 
     Attributes:
-        operation: what is done.
+        operation: the operation to run.
         inputs: numbers of the values it reads: 0 is the program's input, n the output of its n-th step.
     """
 

@@ -1,4 +1,4 @@
-"""One image's way through a program."""
+"""Streaming one image through a program."""
 
 from collections.abc import Callable
 
@@ -11,7 +11,7 @@ from model.streaming.schedule import Schedule
 
 
 def run(program: Program, inputs: Tensor) -> Tensor:
-    """What a program gives for whole images, (batch, channels, rows, width)."""
+    """Run a program on whole images, (batch, channels, rows, width), and return its output."""
     stream = Stream(program, inputs.shape[2])
     stream.feed(inputs)
     stream.advance()
@@ -21,15 +21,15 @@ def run(program: Program, inputs: Tensor) -> Tensor:
 
 
 class Stream:
-    """Takes an image's rows, from top to bottom, and gives those of the result as soon as they are known.
+    """Takes an image's rows from top to bottom, and returns rows of the result as soon as they are computed.
 
-    Whoever has fed it some lets it advance for as long as it can, and takes what has become known after each advance.
-    One that was interrupted is of no more use.
+    After feeding rows, call ``advance`` until it returns False, and ``take`` the new output after each call. An
+    interrupted stream cannot be reused.
 
     Args:
-        program: what to do.
+        program: program to run.
         rows: number of rows of the whole image.
-        interrupt: is called before each step; what it raises ends the work there.
+        interrupt: function called before each step; it stops the work by raising.
     """
 
     def __init__(self, program: Program, rows: int, interrupt: Callable[[], None] | None = None) -> None:
@@ -49,26 +49,27 @@ class Stream:
         self._values[0].append(rows)
 
     def advance(self) -> bool:
-        """Compute what can be computed, of each value no more than its share for the highest band so far.
+        """Compute the rows that are ready, of each value at most its share for the highest band so far.
 
-        After the image's last row much can be: it is not to take more memory, or longer, than the bands before.
+        After the image's last row, many rows are ready at once; the limit keeps their memory and time to those of
+        earlier bands.
 
         Returns:
-            Whether there was anything to do.
+            Whether anything was computed.
         """
         computed = [self._compute(number) for number in range(1, len(self._values))]
         return any(computed)
 
     def take(self) -> Tensor | None:
-        """The rows of the result that have become known, (batch, channels, rows, width); None if there are none."""
+        """Return the new rows of the result, (batch, channels, rows, width); None if there are none."""
         return self._values[-1].take()
 
     def kept_bytes(self) -> int:
-        """Memory of what waits for rows still to come."""
+        """Return the bytes of memory held by rows that wait for others."""
         return sum(value.kept_bytes() for value in self._values)
 
     def _compute(self, number: int) -> bool:
-        """Compute the next rows of a value, and let go of what nobody needs any more."""
+        """Compute the next rows of a value, and release rows that are no longer needed."""
         if self._interrupt is not None:
             self._interrupt()
         schedule, step = self._schedule, self._program.steps[number - 1]
@@ -85,20 +86,20 @@ class Stream:
 
 
 class _Value:
-    """What is known of an operation's output and still needed.
+    """The rows of an operation's output that are computed and still needed.
 
     Args:
-        total: rows that it has in the end.
+        total: number of rows of the whole output.
     """
 
     def __init__(self, total: int) -> None:
         self._total = total
         self._stop = 0
         self._waiting = RowBuffer()
-        self._fresh: Tensor | None = None  # below those that wait
+        self._fresh: Tensor | None = None  # rows last computed, below the waiting ones
 
     def expect_waiting(self, count: int) -> None:
-        """Make room for so many rows at once when the first have to wait."""
+        """Reserve room for ``count`` rows, to be allocated at once when the first have to wait."""
         self._waiting.capacity = min(count, self._total)
 
     def append(self, rows: Tensor) -> None:
@@ -107,7 +108,7 @@ class _Value:
         self._stop += rows.shape[2]
 
     def rows(self, needed: range) -> Rows:
-        """The needed rows, without those above the first and below the last."""
+        """Return the needed rows, clipped to the value's first and last row."""
         start, stop = max(0, needed.start), min(self._total, needed.stop)
         fresh = self._fresh_start
         parts = self._waiting.slices(start, min(stop, fresh))
@@ -116,18 +117,18 @@ class _Value:
         return Rows(start, tuple(parts), self._total)
 
     def drop(self, needed: int) -> None:
-        """Drop the rows above the first that is needed."""
+        """Drop the rows above row ``needed``."""
         self._waiting.drop(needed)
         if needed == self._stop:
             self._fresh = None
 
     def settle(self, needed: int) -> None:
-        """Keep of the rows last computed only those that are needed later."""
+        """Of the rows last computed, keep only those that are needed later."""
         if self._fresh is None:
             return
         fresh = self._fresh_start
         start = max(fresh, needed)
-        # A view would keep all of the rows in memory.
+        # Copied, because a view would keep all of the rows in memory.
         self._waiting.add(start, self._fresh[:, :, start - fresh :])
         self._fresh = None
 
@@ -135,7 +136,7 @@ class _Value:
         return self._waiting.nbytes + (0 if self._fresh is None else self._fresh.nbytes)
 
     def take(self) -> Tensor | None:
-        """The rows last computed; None if they have been taken."""
+        """Return the rows last computed; None if they have been taken."""
         taken, self._fresh = self._fresh, None
         return taken
 

@@ -1,6 +1,6 @@
-"""Two operations one after the other, a strip of rows at a time: what is between them never leaves the caches.
+"""Two consecutive operations, a strip of rows at a time: the intermediate result never leaves the caches.
 
-The first convolution of a network makes five times as many numbers as the image has; pooling leaves a quarter of them.
+A network's first convolution outputs five times as many numbers as the image has; pooling keeps a quarter of them.
 """
 
 from collections.abc import Sequence
@@ -14,10 +14,10 @@ from model.streaming.rows import Geometry, Rows, Window
 from model.streaming.step import Step
 
 _STRIP_BYTES = 1 << 22
-"""Bytes between the two that are made at a time: few enough for a processor's cache."""
+"""Bytes of intermediate result computed at a time: few enough for a processor's cache."""
 
 _MIN_STRIP_ROWS = 4
-"""Rows of the result in a strip, at least: the row that two strips share is made twice."""
+"""Minimum rows of the result in a strip: the intermediate row that two strips share is computed twice."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,10 +25,10 @@ class Strips(Operation):
     """Two operations as one.
 
     Attributes:
-        first: reads the input.
-        second: reads the first's output, which nobody else does.
-        first_window: window of the first.
-        second_window: window of the second.
+        first: operation that reads the input.
+        second: operation that is the only reader of the first's output.
+        first_window: window of the first operation.
+        second_window: window of the second operation.
     """
 
     first: Operation
@@ -53,7 +53,7 @@ class Strips(Operation):
         return y
 
     def _strip(self, rows: Rows, wanted: range) -> Tensor:
-        """Some rows of the result."""
+        """Compute some rows of the result."""
         total = self.first_window.total(rows.total)
         needed = self.second_window.needed(wanted)
         between = range(max(0, needed.start), min(total, needed.stop))
@@ -68,7 +68,7 @@ class Strips(Operation):
 
 
 def join_strips(program: Program) -> Program:
-    """The program with its first two operations as one, where they are windows, and nobody else reads the first."""
+    """Join the program's first two operations, if both are windows and only the second reads the first's output."""
     if len(program.steps) < 2:
         return program
     first, second = program.steps[:2]

@@ -1,6 +1,6 @@
-"""From a network to the program that computes its scores: what was trained as layers, served as few operations.
+"""From a network of layers to the program of few operations that computes its scores.
 
-Batch-norm becomes part of the convolution before it, and so do ReLU and a sum.
+Batch-norm is folded into the convolution before it; so are ReLU and a sum.
 """
 
 import operator
@@ -29,21 +29,21 @@ from model.upsampling import Upsampling
 
 
 def trace_scores(network: FCN) -> Program:
-    """The program of ``network.scores``; in evaluation mode, with the weights as they are now.
+    """Trace ``network.scores`` to a program, in evaluation mode and with the current weights.
 
     Raises:
-        NotImplementedError: the network has a layer that no operation stands for.
+        NotImplementedError: the network has a layer without a corresponding operation.
     """
     translation, tracer = _Translation(network), _Tracer()
     for node in tracer.trace(Scores(network)).nodes:
         translation.add(node)
-    # One of its closures refers to itself and to it, and would keep the network until Python looks for cycles.
+    # A closure of the tracer refers to itself and to the tracer, which would keep the network until garbage collection.
     vars(tracer).clear()
     return Program(tuple(translation.steps))
 
 
 class Scores(nn.Module):
-    """``network.scores`` as a module, which is what can be traced."""
+    """``network.scores`` as a module, because only modules can be traced."""
 
     def __init__(self, network: FCN) -> None:
         super().__init__()
@@ -59,7 +59,7 @@ class _Tracer(fx.Tracer):
 
 
 class _Translation:
-    """Steps of the nodes translated so far.
+    """Translation of a traced graph's nodes to steps.
 
     Attributes:
         steps: steps of the program so far.
@@ -120,8 +120,8 @@ class _Translation:
         raise NotImplementedError(f"no operation stands for {node.format_node()}")
 
     def _sum(self, node: fx.Node) -> int:
-        """Part of a convolution, unless that has fewer outputs than inputs: a sum must wait for the slower of the two,
-        and a stream has to keep what waits.
+        """Fold a sum into a convolution, unless that has fewer outputs than inputs: a sum waits for the slower of its
+        terms, and a stream has to keep the waiting rows.
         """
         first, second = sorted(self._numbers[cast("fx.Node", term)] for term in node.args)
         operation = self.steps[second - 1].operation
@@ -130,11 +130,11 @@ class _Translation:
         return self._amend(second, replace(self._convolution(second), adds=True), first)
 
     def _convolution(self, number: int) -> Convolution:
-        """The convolution that a value is the output of; nothing else may have read it."""
+        """Return the convolution that outputs a value; nothing else may have read the value."""
         operation = self.steps[number - 1].operation
         readers = sum(number in step.inputs for step in self.steps)
         if not isinstance(operation, Convolution) or operation.relu or readers:
-            raise NotImplementedError(f"what follows {operation} can not be made part of it")
+            raise NotImplementedError(f"what follows {operation} cannot be fused into it")
         return operation
 
     def _append(self, operation: Operation, *inputs: int) -> int:
@@ -147,7 +147,7 @@ class _Translation:
 
 
 def _with_norm(convolution: Convolution, norm: nn.BatchNorm2d) -> Convolution:
-    """The convolution whose outputs are those of another, normalised."""
+    """Fold a batch-norm into the convolution before it."""
     assert norm.running_mean is not None
     assert norm.running_var is not None
     dtype = convolution.weight.dtype

@@ -1,4 +1,4 @@
-"""Convolutions by our own kernel, where it has been compiled: float32, on CPUs, 3x3 with stride 1."""
+"""Convolutions with our own kernel, if it has been compiled: float32, on CPUs, 3x3 with stride 1."""
 
 import ctypes
 from collections.abc import Sequence
@@ -16,11 +16,11 @@ _WINDOW = Window(size=3, stride=1, padding=1)
 
 @dataclass(frozen=True, slots=True)
 class WinogradConvolution(Convolution):
-    """A convolution that is computed in tiles of four rows and columns.
+    """A convolution computed in tiles of four rows and columns.
 
     Attributes:
-        kernels: the library that computes it.
-        is_transposed: whether its kernels are taken with rows for columns.
+        kernels: library of the compiled kernels.
+        is_transposed: whether to use the kernels with rows and columns exchanged.
     """
 
     kernels: ctypes.CDLL | None = None
@@ -28,7 +28,7 @@ class WinogradConvolution(Convolution):
 
     @property
     def row_multiple(self) -> int:
-        # An output's last bits depend on its place in its tile: bands of whole tiles equal the whole image.
+        # An output's last bits depend on its position in its tile, so bands of whole tiles equal the whole image.
         return 4
 
     def __call__(self, inputs: Sequence[Rows], wanted: range) -> Tensor:
@@ -49,12 +49,12 @@ class WinogradConvolution(Convolution):
         )
 
     def transposed(self) -> "WinogradConvolution":
-        """With the same weight, which is four times as large as the network's."""
+        """Return the transposed convolution, sharing the weight, which is four times as large as the network's."""
         return replace(self, is_transposed=not self.is_transposed)
 
 
 def winograd_convolution(convolution: Convolution) -> WinogradConvolution | None:
-    """The convolution by our kernel; None if that does not do it, or is not there."""
+    """Return the convolution with our kernel; None if the kernel does not support it, or is missing."""
     kernels = library()
     weight = convolution.weight
     if kernels is None or convolution.window != _WINDOW or weight.dtype != torch.float32:

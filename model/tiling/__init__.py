@@ -1,4 +1,4 @@
-"""How an image of any size is cut for a network that reads sides that are multiples of 32."""
+"""How images of any size are cut for a network whose input sides are multiples of 32."""
 
 from model.tiling.averaging import ScoreMap, mean_logits
 from model.tiling.rectangle import Rectangle

@@ -1,4 +1,4 @@
-"""The mean of the logits of rectangles that overlap, in bands of rows."""
+"""The mean of the logits of overlapping rectangles, in bands of rows."""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -17,7 +17,7 @@ class ScoreMap:
     """Scores of a rectangle of the image.
 
     Attributes:
-        top, left: the rectangle's place in the image, in pixels.
+        top, left: the rectangle's position in the image, in pixels.
         scores: (K, height / stride, width / stride).
     """
 
@@ -27,7 +27,7 @@ class ScoreMap:
 
 
 def mean_logits(maps: Sequence[ScoreMap], upsampling: Upsampling, height: int, width: int) -> Iterator[Tensor]:
-    """Logits of an image that some maps cover, averaged where several do: (K, rows, width), from top to bottom."""
+    """Yield the logits of an image covered by score maps, averaged where they overlap: (K, rows, width) each."""
     num_classes = maps[0].scores.shape[0]
     rows = max(1, _MAX_BAND_NUMBERS // (num_classes * width))
     for top in range(0, height, rows):
@@ -54,7 +54,7 @@ def _add(score_map: ScoreMap, upsampling: Upsampling, band_top: int, total: Tens
 
 
 def _logits(scores: Tensor, upsampling: Upsampling, wanted: range) -> Tensor:
-    """Some rows of the output of the transposed convolution of a map: (K, rows, width)."""
+    """Upsample a score map to the wanted rows of its output: (K, rows, width)."""
     enlarging = Upsample(upsampling, upsampling.factor)
     needed = enlarging.geometries[0].needed(wanted)
     first = max(0, needed.start)

@@ -1,11 +1,11 @@
-"""Sliding windows, the book's way to cut an image: rectangles of one size that cover it and may overlap."""
+"""Sliding windows, the book's tiling: rectangles of one size that cover an image and may overlap."""
 
 from model.networks.fcn import ALIGNMENT
 from model.tiling.rectangle import Rectangle
 
 
 def sliding_windows(height: int, width: int, tile_height: int, tile_width: int) -> list[Rectangle]:
-    """As few rectangles as cover an image, evenly spaced.
+    """Cover an image with as few rectangles as possible, evenly spaced.
 
     Args:
         height: height of the image.
@@ -14,7 +14,7 @@ def sliding_windows(height: int, width: int, tile_height: int, tile_width: int) 
         tile_width: maximum width of a window, a multiple of 32.
 
     Returns:
-        Rectangles of one size, within the image; one that is less than 32 pixels high or wide has a rectangle of 32.
+        Rectangles of one size, within the image; for an image side below 32 pixels, the rectangle's side is 32.
 
     Source:
         *Dive into Deep Learning* 14.11.5.
@@ -24,7 +24,7 @@ def sliding_windows(height: int, width: int, tile_height: int, tile_width: int) 
 
 
 def _side(extent: int, tile: int) -> int:
-    """The largest side that fits into the image; an image below 32 pixels is padded to 32."""
+    """Largest window side that fits into the image; an image side below 32 pixels is padded to 32."""
     return min(tile, max(ALIGNMENT, extent // ALIGNMENT * ALIGNMENT))
 
 

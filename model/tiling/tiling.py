@@ -1,4 +1,4 @@
-"""The ways to cut an image, and their limits."""
+"""Tilings and their limits."""
 
 from dataclasses import dataclass
 from enum import StrEnum
@@ -13,9 +13,9 @@ class Tiling(StrEnum):
     ``whole``: one forward pass, padded right and bottom to multiples of 32.
     ``exact``: bands of rows, each computed once: the same result as ``whole`` in memory that does not grow with the
     image's height.
-    ``overlap``: the book's: rectangles that cover the image; where several cover a pixel, their transposed
+    ``overlap``: the book's tiling: rectangles that cover the image; where several cover a pixel, their transposed
     convolutions' outputs are averaged.
-    ``auto``: ``whole`` for photographs of usual size, ``exact`` above.
+    ``auto``: ``whole`` for small images, ``exact`` for larger ones.
     """
 
     AUTO = "auto"
@@ -25,23 +25,23 @@ class Tiling(StrEnum):
 
 
 _MAX_STRETCH = 5, 4
-"""Fraction of ``band_pixels`` that a band may have where that saves the image one."""
+"""Largest band as a fraction of ``band_pixels``, used where it saves a band."""
 
 
 @dataclass(frozen=True, slots=True)
 class TilingLimits:
-    """Sizes of the parts.
+    """Sizes of bands and tiles, and limits of each tiling.
 
     Attributes:
-        band_pixels: pixels of a band of ``exact``: enough that layers have many rows, and few enough that a photograph
-            need not wait long for a layer of a large image. An image's bands are equally high, and may have a quarter
-            more pixels where that makes one less. A band has at least 32 rows; where these are more than
-            twice as many pixels, and the image is less high than wide, bands of columns are taken.
-        max_band_width: the widest image that is cut into bands of rows though it is less high than wide: the memory of
-            rows that wait grows with the width.
-        small_image_pixels: the largest padded image that ``auto`` takes ``whole``.
-        max_whole_pixels: the largest padded image that ``whole`` takes: its memory grows with the image.
-        overlap_height, overlap_width: rectangles of ``overlap``; the book's are 320 x 480.
+        band_pixels: pixels per band of ``exact``: enough that layers have many rows, but few enough that a small image
+            does not wait long for a layer of a large one. All bands of an image have the same height, and a quarter
+            more pixels if that saves a band. A band has at least 32 rows; if these are more than twice as many pixels,
+            and the image is wider than high, bands of columns are used.
+        max_band_width: width in pixels up to which an image wider than high is cut into bands of rows: the memory for
+            waiting rows grows with the width.
+        small_image_pixels: maximum pixels of a padded image for which ``auto`` uses ``whole``.
+        max_whole_pixels: maximum pixels of a padded image that ``whole`` accepts: its memory grows with the image.
+        overlap_height, overlap_width: size in pixels of the rectangles of ``overlap``; the book's are 320 x 480.
 
     Raises:
         TilingError: a side is no positive multiple of 32, or a band has fewer pixels than a square of 32.
@@ -62,7 +62,7 @@ class TilingLimits:
                 raise TilingError(f"the side of a tile must be a positive multiple of {ALIGNMENT}, not {side}")
 
     def choose(self, height: int, width: int, tiling: Tiling) -> Tiling:
-        """What is done with an image: ``auto`` decided.
+        """Resolve ``auto`` for an image; return other tilings as they are.
 
         Raises:
             TilingError: the image is too large for ``whole``.
@@ -78,11 +78,11 @@ class TilingLimits:
         return tiling
 
     def is_streamed(self, height: int, width: int, tiling: Tiling) -> bool:
-        """Whether an image's first rows are told long before the last ones are."""
+        """Whether an image's first rows are predicted long before the last ones."""
         return self.choose(height, width, tiling) is Tiling.EXACT and not self.should_transpose(height, width)
 
     def band_rows(self, height: int, width: int) -> int:
-        """Rows of an image's bands but the last, a multiple of 32: so many that none is left with few of them."""
+        """Return the rows per band of an image, a multiple of 32; only the last band may have fewer, by less than 32 a band."""
         most, divisor = _MAX_STRETCH
         total = aligned(height) // ALIGNMENT
         usual = max(1, self.band_pixels // aligned(width) // ALIGNMENT)
@@ -91,7 +91,7 @@ class TilingLimits:
 
     @property
     def max_band_pixels(self) -> int:
-        """Pixels of the largest band that has more rows than 32."""
+        """Maximum pixels of a band of more than 32 rows."""
         most, divisor = _MAX_STRETCH
         return self.band_pixels * most // divisor
 

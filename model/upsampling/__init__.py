@@ -1,4 +1,4 @@
-"""Transposed convolution: from scores on a coarse grid to logits, or straight to the winning class, of each pixel."""
+"""Transposed convolution: from scores on a coarse grid to each pixel's logits, or directly to its winning class."""
 
 from model.upsampling.kernel import bilinear_kernel
 from model.upsampling.layers import BilinearUpsampling, LearnedUpsampling, Upsampling

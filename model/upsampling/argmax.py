@@ -1,9 +1,9 @@
-"""From scores straight to each pixel's winning class, where upsampling is bilinear.
+"""From scores directly to each pixel's winning class, for bilinear upsampling.
 
-Between the centres of four neighbouring cells every pixel's logits are a convex mix of the four cells' scores. Where
-the same class wins in all four, it wins in every pixel between them: such a square is filled without arithmetic.
+Between the centres of four neighbouring cells, every pixel's logits are a convex combination of the four cells' scores.
+If the same class wins in all four, it wins in every pixel between them: such a square is filled without arithmetic.
 Only squares on the borders between classes are interpolated. Outside the outermost centres all classes are scaled
-alike, which changes no winner, so the border repeats its cells.
+alike, which changes no winner, so the border cells are replicated.
 """
 
 import torch
@@ -11,15 +11,15 @@ from torch import Tensor
 from torch.nn import functional
 
 _MAX_INTERPOLATED = 1 << 22
-"""Numbers interpolated at once: bounds memory."""
+"""Maximum numbers interpolated at once, to limit memory."""
 
 
 def winning_classes(scores: Tensor, factor: int) -> Tensor:
-    """Index of the greatest logit of each pixel, as ``BilinearUpsampling`` and ``argmax`` give it.
+    """Return the index of each pixel's greatest logit, equal to the ``argmax`` of ``BilinearUpsampling``.
 
     Args:
         scores: (batch, K, h, w), floating point; K <= 255.
-        factor: pixels a cell, even.
+        factor: side of a cell in pixels, even.
 
     Returns:
         (batch, factor * h, factor * w), uint8.
@@ -42,7 +42,7 @@ def winning_classes(scores: Tensor, factor: int) -> Tensor:
 
 
 def _interpolate(classes: Tensor, image: Tensor, row: Tensor, column: Tensor, weights: Tensor) -> Tensor:
-    """Winners within N squares: (N, s, s) uint8. One class at a time, so that nothing of size K x pixels exists."""
+    """Winners within N squares: (N, s, s) uint8. One class at a time, to avoid a tensor of K x pixels."""
     around = torch.stack(
         [
             classes[:, image, row, column],
@@ -64,7 +64,7 @@ def _interpolate(classes: Tensor, image: Tensor, row: Tensor, column: Tensor, we
 
 
 def _mixing_weights(factor: int, like: Tensor) -> Tensor:
-    """Share of each corner in each pixel of a square: (4, factor^2), dtype and device of ``like``."""
+    """Weight of each corner in each pixel of a square: (4, factor^2), dtype and device of ``like``."""
     after = (torch.arange(factor, dtype=like.dtype, device=like.device) + 0.5) / factor
-    pair = torch.stack([1 - after, after])  # (2, s): share of the first and of the second cell
+    pair = torch.stack([1 - after, after])  # (2, s): weight of the first and of the second cell
     return torch.einsum("ay,bx->abyx", pair, pair).reshape(4, factor * factor)

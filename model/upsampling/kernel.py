@@ -5,18 +5,18 @@ from torch import Tensor
 
 
 def bilinear_kernel(in_channels: int, out_channels: int, size: int, dtype: torch.dtype = torch.float32) -> Tensor:
-    """Kernel that interpolates channel c of its input into channel c of its output.
+    """Make a kernel that interpolates channel c of its input into channel c of its output.
 
-    Upsampling by s wants ``size = 2 * s``, ``stride = s``, ``padding = s // 2`` (s even).
+    Upsampling by s requires ``size = 2 * s``, ``stride = s``, ``padding = s // 2`` (s even).
 
     Args:
         in_channels: channels of the input.
-        out_channels: channels of the output; a channel without a partner on the other side gives or receives nothing.
+        out_channels: channels of the output; a channel without a counterpart on the other side has weights of zero.
         size: height and width of the kernel, at least 1.
-        dtype: type of the kernel.
+        dtype: data type of the kernel.
 
     Returns:
-        (in_channels, out_channels, size, size), as ``conv_transpose2d`` wants it; values in 0..1.
+        (in_channels, out_channels, size, size), as ``conv_transpose2d`` expects it; values in 0..1.
 
     Source:
         *Dive into Deep Learning* 14.11; the weight falls linearly from the kernel's centre to zero.

@@ -1,4 +1,4 @@
-"""Upsampling layers: transposed convolutions with kernel 2s, stride s and padding s / 2, in their fast exact forms."""
+"""Upsampling layers: transposed convolutions with kernel 2s, stride s and padding s / 2, in fast and exact form."""
 
 from abc import ABC, abstractmethod
 
@@ -12,7 +12,7 @@ from model.upsampling.kernel import bilinear_kernel
 class Upsampling(nn.Module, ABC):
     """Enlarges a grid of scores by an even factor: (batch, K, h, w) -> (batch, K, factor * h, factor * w).
 
-    A pixel depends on the 2 x 2 cells around it and on no others; outside the grid there are zeros.
+    A pixel depends only on the 2 x 2 cells around it; outside the grid, scores are zero.
     """
 
     def __init__(self, num_classes: int, factor: int) -> None:
@@ -27,10 +27,10 @@ class Upsampling(nn.Module, ABC):
 
 
 class BilinearUpsampling(Upsampling):
-    """The transposed convolution whose kernel is fixed to ``bilinear_kernel``: nothing to train, nothing to store.
+    """A transposed convolution with the fixed kernel ``bilinear_kernel``: nothing to train, nothing to store.
 
-    Each class is interpolated by itself, so torch's bilinear interpolation of a grid with a frame of zeros gives the
-    same numbers as the dense K x K transposed convolution, at 1/K of its arithmetic.
+    Each class is interpolated independently, so torch's bilinear interpolation of a zero-padded grid gives the same
+    numbers as the dense K x K transposed convolution, with 1/K of its arithmetic.
     """
 
     def forward(self, scores: Tensor) -> Tensor:
@@ -41,14 +41,14 @@ class BilinearUpsampling(Upsampling):
 
 
 class LearnedUpsampling(Upsampling):
-    """A transposed convolution with a trained kernel, bilinear at first.
+    """A transposed convolution with a trained kernel, initially bilinear.
 
-    Computed as a 2 x 2 convolution with factor^2 outputs a class, whose outputs are then laid out as pixels: the
+    Computed as a 2 x 2 convolution with factor^2 outputs per class, whose outputs are then rearranged to pixels: the
     same products and sums as ``conv_transpose2d``, several times faster on a CPU.
 
     Attributes:
         weight: (K, K, 2 * factor, 2 * factor), laid out as ``nn.ConvTranspose2d.weight``.
-        bias: (K,), zero at first.
+        bias: (K,), initially zero.
     """
 
     def __init__(self, num_classes: int, factor: int) -> None:
@@ -64,7 +64,7 @@ class LearnedUpsampling(Upsampling):
         return inside + self.bias.view(-1, 1, 1)
 
     def _convolution_kernel(self) -> Tensor:
-        """(K s s, K, 2, 2): tap 1 of an output's kernel meets the cell at hand, tap 0 the one before it."""
+        """(K s s, K, 2, 2): tap 1 of an output's kernel reads the current cell, tap 0 the one before it."""
         k, s = self.num_classes, self.factor
         taps = self.weight.view(k, k, 2, s, 2, s).flip(2, 4)
         return taps.permute(1, 3, 5, 0, 2, 4).reshape(k * s * s, k, 2, 2)

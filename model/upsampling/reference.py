@@ -1,4 +1,4 @@
-"""Transposed convolution written for the reader: slow, plain, and what every fast form is tested against.
+"""Transposed convolution written for readability: slow, simple, and the reference for testing the fast forms.
 
 Source: *Dive into Deep Learning* 14.10.
 """
@@ -8,7 +8,7 @@ from torch import Tensor
 
 
 def transposed_convolution(x: Tensor, kernel: Tensor, stride: int = 1, padding: int = 0) -> Tensor:
-    """The definition: every input element lays its multiple of the kernel onto the output, ``stride`` apart.
+    """Compute by definition: every input element adds its multiple of the kernel to the output, ``stride`` apart.
 
     Args:
         x: (in_channels, height, width).
@@ -31,9 +31,9 @@ def transposed_convolution(x: Tensor, kernel: Tensor, stride: int = 1, padding: 
 
 
 def convolution_matrix(kernel: Tensor, height: int, width: int, stride: int = 1, padding: int = 0) -> Tensor:
-    """The matrix M for which ``M @ image.flatten()`` is the convolution of an image with a kernel.
+    """Build the matrix M for which ``M @ image.flatten()`` is the convolution of an image with a kernel.
 
-    ``M.T @ scores.flatten()`` is then the transposed convolution, hence its name.
+    ``M.T @ scores.flatten()`` is then the transposed convolution, hence the name.
 
     Args:
         kernel: (kernel_height, kernel_width).

@@ -67,4 +67,4 @@ def test_too_little_shared_memory_for_training(training_image: str) -> None:
     options = ("--shm-size", "16m", "--workdir", "/tmp")
     environment = ("--env", "PYTHONPATH=/srv")
     with Container(training_image, *HARDENED, *options, *environment, command=command) as container:
-        require_end(container, FAILED, "of shared memory, and /dev/shm has 17 MB: set data.workers=0, or give")
+        require_end(container, FAILED, "of shared memory, but /dev/shm has 17 MB: set data.workers=0, or give")

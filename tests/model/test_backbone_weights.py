@@ -124,7 +124,7 @@ def test_a_tensor_of_another_shape_is_refused_by_name(tmp_path: Path) -> None:
     backbone = ResNet(width=2)
     before = {name: tensor.clone() for name, tensor in backbone.state_dict().items()}
     with pytest.raises(
-        NetworkError, match=r"conv1\.weight has shape \(2, 3, 5, 5\), the backbone wants \(2, 3, 7, 7\)"
+        NetworkError, match=r"conv1\.weight has shape \(2, 3, 5, 5\), the backbone needs \(2, 3, 7, 7\)"
     ):
         load_backbone_file(backbone, tmp_path / "backbone.safetensors")
     assert all(torch.equal(tensor, before[name]) for name, tensor in backbone.state_dict().items())

@@ -38,7 +38,7 @@ def test_what_is_available_is_not_refused_and_the_rest_is() -> None:
         if precision in available_precisions(CPU):
             require_precision(precision, CPU)
         else:
-            with pytest.raises(DeviceError, match=f"device 'cpu' does not compute in {precision}: it takes a CPU with"):
+            with pytest.raises(DeviceError, match=f"device 'cpu' does not support {precision}: it needs a CPU with"):
                 require_precision(precision, CPU)
 
 
@@ -53,9 +53,9 @@ def test_what_onednn_may_not_use_is_not_available(isa: str) -> None:
 @pytest.mark.usefixtures("gpu")
 def test_an_old_gpu_has_no_bfloat16_and_no_gpu_has_int8() -> None:
     assert available_precisions(CUDA) == (Precision.FLOAT32, Precision.FLOAT64)
-    with pytest.raises(DeviceError, match=r"compute in bfloat16: it takes .* 8\.0, and Tesla T4 has 7\.5; it has flo"):
+    with pytest.raises(DeviceError, match=r"support bfloat16: it needs .* 8\.0, but Tesla T4 has 7\.5; supported"):
         require_precision(Precision.BFLOAT16, CUDA)
-    with pytest.raises(DeviceError, match=r"'cuda:1' does not compute in int8: it takes a CPU with VNNI; it has float"):
+    with pytest.raises(DeviceError, match=r"'cuda:1' does not support int8: it needs a CPU with VNNI; supported"):
         require_precision(Precision.INT8, CUDA)
 
 

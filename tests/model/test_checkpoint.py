@@ -312,7 +312,7 @@ def test_an_unusable_golden_sample_is_refused(file: Path) -> None:
 def test_weights_that_do_not_fit_the_network_are_refused() -> None:
     checkpoint = random_checkpoint()
     wrong_shape = {**checkpoint.weights, "classifier.weight": torch.zeros(4, 3, 1, 1)}
-    with pytest.raises(CheckpointError, match=r"fcn32s of width 4: classifier\.weight is \(4, 3, 1, 1\), and"):
+    with pytest.raises(CheckpointError, match=r"fcn32s of width 4: classifier\.weight is \(4, 3, 1, 1\), but"):
         replace(checkpoint, weights=wrong_shape).build()
     missing = {name: weight for name, weight in checkpoint.weights.items() if name != "classifier.bias"}
     with pytest.raises(CheckpointError, match=r"classifier\.bias is missing"):
@@ -329,7 +329,7 @@ def test_a_file_that_names_a_network_of_absurd_width_is_refused_before_it_is_all
     allocated: list[int] = []
     empty = torch.empty
     monkeypatch.setattr(torch, "empty", lambda *size, **options: _recorded(empty(*size, **options), allocated))
-    with pytest.raises(CheckpointError, match=r"of width 1024: backbone\.\S+ is \(4, .*\), and must be \(1024,"):
+    with pytest.raises(CheckpointError, match=r"of width 1024: backbone\.\S+ is \(4, .*\), but must be \(1024,"):
         Segmenter.load(file, "cpu")
     assert sum(allocated) < 1 << 20
 

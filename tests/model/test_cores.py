@@ -110,7 +110,7 @@ def test_more_threads_than_the_quota_are_refused_with_the_bound(groups: Path) ->
     _limit_v2(groups, "150000 100000")
     require_threads(0, "threads")
     require_threads(2, "threads")
-    with pytest.raises(DeviceError, match=r"run\.threads is 3, and the CPU quota allows 1\.5 cores: set 2 or fewer"):
+    with pytest.raises(DeviceError, match=r"run\.threads is 3, but the CPU quota allows 1\.5 cores: set 2 or fewer"):
         require_threads(3, "run.threads")
 
 

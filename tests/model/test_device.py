@@ -72,7 +72,7 @@ def test_a_gpu_that_cannot_be_used_is_told(
     monkeypatch.setattr("torch.cuda.is_available", is_available)
     with caplog.at_level(logging.WARNING):
         assert choose_device("auto") == CPU
-    told = "there is an NVIDIA GPU, and it is not used: The NVIDIA driver on your system is too old"
+    told = "there is an NVIDIA GPU, but it is not used: The NVIDIA driver on your system is too old"
     assert caplog.messages == ([f"{told} (found version 12020)."] if has_gpu else [])
 
 

@@ -92,7 +92,7 @@ def test_int8_without_ranges_is_no_candidate() -> None:
 def test_what_the_device_lacks_is_no_candidate(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("model.precision_choice.available_precisions", lambda _: (FLOAT32,))
     candidates = find_candidates(_scored({"float32": EQUAL, "bfloat16": EQUAL, "int8": EQUAL}), CPU)
-    why = "device 'cpu' does not compute in it"
+    why = "device 'cpu' does not support it"
     assert candidates == Candidates((FLOAT32,), {BFLOAT16: why, INT8: why})
     assert explain(candidates, {}) == f"no bfloat16: {why}; no int8: {why}"
 

@@ -175,7 +175,7 @@ def test_a_prediction_can_be_interrupted_before_any_layer() -> None:
 
 
 def test_images_of_different_sizes_are_not_predicted_together() -> None:
-    with pytest.raises(ImageError, match=r"of one size are predicted together, not of \[\(64, 96\), \(64, 128\)\]"):
+    with pytest.raises(ImageError, match=r"predicted together must have one size, not \[\(64, 96\), \(64, 128\)\]"):
         _segmenter().segment_together([_noise(64, 96), _noise(64, 97)])
 
 
@@ -328,7 +328,7 @@ def test_an_impossible_precision_is_refused_before_anything_is_built(monkeypatch
     monkeypatch.setattr("model.capabilities._onednn_multiplies_integers_exactly", lambda: False)
     checkpoint = calibrated(random_checkpoint(), _noise(64, 96))
     monkeypatch.setattr(Checkpoint, "build", lambda _: pytest.fail("a network is built"))
-    with pytest.raises(DeviceError, match="device 'cpu' does not compute in int8: it takes a CPU with VNNI; it has"):
+    with pytest.raises(DeviceError, match="device 'cpu' does not support int8: it needs a CPU with VNNI; supported"):
         Segmenter(checkpoint, "cpu", precision=Precision.INT8)
 
 
@@ -352,9 +352,9 @@ def test_a_read_only_image_is_an_image_like_any_other_and_gives_no_warning() -> 
 
 @pytest.mark.parametrize("shape", [(32, 32), (32, 32, 4), (1, 32, 32, 3), (0, 32, 3), (32, 0, 3)])
 def test_an_array_of_another_shape_is_refused(shape: tuple[int, ...]) -> None:
-    with pytest.raises(ImageError, match=r"an image is \(height, width, 3\) uint8, not"):
+    with pytest.raises(ImageError, match=r"an image must be \(height, width, 3\) uint8, not"):
         _segmenter().segment(np.zeros(shape, dtype=np.uint8))
-    with pytest.raises(ImageError, match=r"an image is \(height, width, 3\) uint8, not"):
+    with pytest.raises(ImageError, match=r"an image must be \(height, width, 3\) uint8, not"):
         _segmenter().probabilities(np.zeros(shape, dtype=np.uint8))
 
 

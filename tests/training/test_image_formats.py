@@ -134,6 +134,6 @@ def test_a_mask_that_was_not_turned_with_its_photograph_is_refused(root: Path) -
 def test_a_photograph_that_is_none_is_refused_as_the_service_refuses_it(root: Path) -> None:
     (root / "JPEGImages" / "one.jpg").write_bytes(b"%PDF-1.7 and more")
     with pytest.raises(
-        DatasetError, match=r"one\.jpg cannot be decoded: the file is a PDF document; readable are JPEG"
+        DatasetError, match=r"one\.jpg cannot be decoded: the file is a PDF document; supported are JPEG"
     ):
         VocDataset(root, "train")[0]

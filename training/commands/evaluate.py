@@ -32,57 +32,57 @@ def evaluate(
             "ImageSets/Segmentation."
         ),
     ],
-    split: Annotated[str, typer.Option(help="Its list, ImageSets/Segmentation/SPLIT.txt.")] = "val",
+    split: Annotated[str, typer.Option(help="List of images, ImageSets/Segmentation/SPLIT.txt.")] = "val",
     mode: Annotated[
         list[Tiling],
         typer.Option(
-            help="How images are cut. whole: one pass each. exact: bands of rows, with the result of whole. overlap: "
+            help="How to cut images. whole: one forward pass. exact: bands of rows, same result as whole. overlap: "
             "overlapping rectangles, averaged. auto: whole up to a megapixel, else exact. Give several to compare them."
         ),
     ] = _MODES,
-    band_pixels: Annotated[int, typer.Option(help="Pixels of a band of exact.")] = TilingLimits().band_pixels,
+    band_pixels: Annotated[int, typer.Option(help="Pixels per band in mode exact.")] = TilingLimits().band_pixels,
     flip: Annotated[bool, typer.Option("--flip", help="Average with the mirror image's probabilities.")] = False,
     scale: Annotated[
         list[float],
-        typer.Option(min=0.1, max=4, help="Factor of the sides; give several to average their probabilities."),
+        typer.Option(min=0.1, max=4, help="Scale factor of the image; give several to average their probabilities."),
     ] = _SCALES,
-    classes: Annotated[str, typer.Option(help="Names, comma-separated: also print their mean IoU.")] = "",
+    classes: Annotated[str, typer.Option(help="Comma-separated class names: also print their mean IoU.")] = "",
     benchmark: Annotated[
         Benchmark | None,
-        typer.Option(help="Score by a benchmark's rules, and print its number beside published ones; see above."),
+        typer.Option(help="Score by a benchmark's rules, and compare with published scores; see above."),
     ] = None,
     json_file: Annotated[
-        Path | None, typer.Option("--json", dir_okay=False, help="Write the scores here, too; see above.")
+        Path | None, typer.Option("--json", dir_okay=False, help="Also write the scores to this file; see above.")
     ] = None,
     confusion: Annotated[
-        Path | None, typer.Option(dir_okay=False, help="Draw the first mode's confusion matrix, as a PNG.")
+        Path | None, typer.Option(dir_okay=False, help="Draw the first mode's confusion matrix to this PNG.")
     ] = None,
     precision: Annotated[
-        Precision, typer.Option(help="What to predict in; int8 needs a checkpoint that was exported with --calibrate.")
+        Precision, typer.Option(help="Precision to predict in; int8 needs a checkpoint exported with --calibrate.")
     ] = Precision.FLOAT32,
-    device: Annotated[str, typer.Option(help="cpu, cuda, cuda:1, ...; auto takes CUDA where there is some.")] = "auto",
+    device: Annotated[str, typer.Option(help="cpu, cuda, cuda:1, ...; auto uses CUDA if available.")] = "auto",
 ) -> None:
     """Score a checkpoint on a list of a data set, at original resolution.
 
     One confusion matrix counts the pixels of all images, background included,
-    those of index 255 left out. Of it come each class's IoU and accuracy
-    (share of its pixels found), and over the classes that occur in the list
-    their means, mIoU and mean accuracy. Boundary IoU (arXiv:2103.16562) is
-    the IoU of the bands along the outlines, 2% of the image's diagonal wide.
+    pixels of index 255 excluded. It gives each class's IoU and accuracy (share
+    of its pixels found), and their means over the classes that occur in the
+    list, mIoU and mean accuracy. Boundary IoU (arXiv:2103.16562) is the IoU of
+    the bands along the outlines, 2% of the image's diagonal wide.
 
-    --benchmark voc2012 prints the number that is published for VOC 2012 val:
-    the mean IoU of its 21 classes at original size, void left out; how many of
-    the list's 1,449 images were there; and each class beside the networks of
-    others. It needs VOC's classes and names; other lists than val are scored
-    alike, and said not to be official.
+    --benchmark voc2012 prints the score that is published for VOC 2012 val:
+    the mean IoU of its 21 classes at original size, void excluded; how many of
+    the list's 1,449 images were scored; and each class's IoU beside those of
+    published networks. It needs VOC's classes and names; other lists than val
+    are scored by the same rules, but reported as not official.
 
-    The JSON file has the first mode's scores (0 to 1; null where there is
+    The JSON file holds the first mode's scores (0 to 1; null if there is
     nothing to measure): checkpoint (SHA-256), precision, split, images, tiling,
     scales, flip, pixel_accuracy, mean_accuracy, miou, boundary_iou,
     miou_chosen, chosen, classes (index, name, iou, boundary_iou, accuracy, images, pixels)
     and confusion (pixels: a row is a true class, a column a predicted one);
     benchmark (in words, with --benchmark);
-    and other_modes, a list of the same of each further mode.
+    and other_modes, a list with the same fields for each further mode.
 
     For example:
 
@@ -94,7 +94,7 @@ def evaluate(
       python -m training evaluate last.safetensors data/voc2012 --benchmark voc2012
     """
     if precision is Precision.AUTO:
-        raise typer.BadParameter("auto chooses by scores; they are of one precision: give float32, bfloat16 or int8")
+        raise typer.BadParameter("auto chooses by scores, which are for one precision: give float32, bfloat16 or int8")
     checkpoint = Checkpoint.load(weights)
     chosen = tuple(name for name in classes.split(",") if name)
     unknown = set(chosen) - set(checkpoint.labels.names)
@@ -104,7 +104,7 @@ def evaluate(
     if benchmark is not None:
         require_voc2012(dataset, checkpoint.labels)
     segmenter = Segmenter(checkpoint, device, TilingLimits(band_pixels=band_pixels), precision)
-    # On a GPU, PyTorch would round the factors of convolutions in float32 to TF32.
+    # On a GPU, PyTorch would otherwise round the operands of float32 convolutions to TF32.
     torch.backends.cudnn.allow_tf32 = False
     views = Views(tuple(scale), flip)
     results = [evaluate_dataset(segmenter, dataset, tiling, chosen, views) for tiling in dict.fromkeys(mode)]

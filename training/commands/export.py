@@ -25,56 +25,60 @@ from training.progress import track
 
 
 def export(
-    weights: Annotated[Path, typer.Argument(help="Checkpoint of a training run, or one to export again.")],
+    weights: Annotated[Path, typer.Argument(help="Checkpoint of a training run, or an exported one.")],
     out: Annotated[Path, typer.Argument(help="Checkpoint to write, for the service.")],
-    golden: Annotated[Path, typer.Option(help="Photograph whose mask is stored and checked at each start.")],
+    golden: Annotated[Path, typer.Option(help="Photograph whose mask is stored and verified at each start.")],
     summary: Annotated[
         Path | None,
-        typer.Option(help="JSON: name, trained_on, licenses; scores (name -> 0..1) instead of those of --scores."),
+        typer.Option(help="JSON: name, trained_on, licenses; scores (name -> 0..1) override those of --scores."),
     ] = None,
     scores: Annotated[
         list[Path] | None,
-        typer.Option(help="JSON that evaluate wrote for WEIGHTS; give one for each list and precision."),
+        typer.Option(help="JSON that evaluate wrote for WEIGHTS; give one per list and precision."),
     ] = None,
     card: Annotated[Path | None, typer.Option(dir_okay=False, help="Model card to write, Markdown; see above.")] = None,
     onnx: Annotated[Path | None, typer.Option(dir_okay=False, help="ONNX file to write; see above.")] = None,
     storage_dtype: Annotated[
         StorageDtype,
         typer.Option(
-            "--weights", help="What OUT stores kernels as. int8: 3x3 ones of 2^20 numbers or more, others float16."
+            "--weights", help="Data type of kernels in OUT. int8: 3x3 ones of 2^20 numbers or more, others float16."
         ),
     ] = StorageDtype.FLOAT16,
     calibrate: Annotated[
         Path | None, typer.Option(file_okay=False, help="Data set in VOC layout to measure ranges on; see above.")
     ] = None,
-    calibrate_split: Annotated[str, typer.Option(help="Its list, ImageSets/Segmentation/SPLIT.txt.")] = "trainaug",
-    calibrate_count: Annotated[int, typer.Option(min=1, help="Images, evenly over the list.")] = 100,
+    calibrate_split: Annotated[
+        str, typer.Option(help="List to calibrate on, ImageSets/Segmentation/SPLIT.txt.")
+    ] = "trainaug",
+    calibrate_count: Annotated[
+        int, typer.Option(min=1, help="Number of images to calibrate on, spread evenly over the list.")
+    ] = 100,
 ) -> None:
-    """Make the checkpoint that the service loads; on request its model card and ONNX.
+    """Make the checkpoint that the service loads; optionally its model card and ONNX.
 
-    OUT has the weights, rounded, all that is needed to use them, the golden
-    photograph with the mask they give, and what is known of their origin and
-    scores. For scores of the rounded weights, evaluate OUT and export it again
-    with them: rounding again changes nothing. Scores in float32, bfloat16 and
-    int8 on the same lists let the service choose (FCN_PRECISION=auto); what
-    was not scored is not chosen.
+    OUT holds the rounded weights and everything needed to use them, the golden
+    photograph with the mask they predict, and their origin and scores. For
+    scores of the rounded weights, evaluate OUT and export it again with them:
+    rounding again changes nothing. Scores in float32, bfloat16 and int8 on the
+    same lists let the service choose (FCN_PRECISION=auto); precisions without
+    scores are never chosen.
 
-    A card that is there keeps its words; only the tables between the lines
+    An existing card keeps its text; only the tables between the lines
     <!-- scores --> and <!-- /scores -->, <!-- classes --> and <!-- /classes -->
-    are made anew.
+    are replaced.
 
     ONNX, float32, needs the extra onnx. Input image: (batch, 3, height, width)
     uint8 RGB of any batch, height and width; it is padded and normalised
     inside. Output logits: (batch, classes, height, width) float32; the greatest
     wins. Metadata: name, sha256 (of OUT), classes (JSON: index, name, color),
-    licenses. It is run in onnxruntime on several sizes, compared with PyTorch,
-    and not kept unless they are equal but for rounding.
+    licenses. The file is run in onnxruntime on several sizes, compared with
+    PyTorch, and discarded unless the results are equal except for rounding.
 
     To predict in int8 (FCN_PRECISION=int8), the service needs the ranges of
-    what the network computes: --calibrate measures them on images of the kind
-    that is to come; they need no masks. OUT without --calibrate has the
-    ranges of WEIGHTS, if it has any. --weights int8 is another matter: the
-    size of OUT.
+    the network's activations: --calibrate measures them on images similar to
+    those to be predicted; masks are not needed. Without --calibrate, OUT keeps
+    the ranges of WEIGHTS, if any. --weights int8 is independent of this: it
+    reduces the size of OUT.
 
     For example:
 

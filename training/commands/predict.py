@@ -26,12 +26,12 @@ def predict(
     out: Annotated[Path, typer.Argument(dir_okay=False, help="PNG to write.")],
     split: Annotated[str, typer.Option(help="List of a data set, ImageSets/Segmentation/SPLIT.txt.")] = "val",
     first: Annotated[
-        int | None, typer.Option(min=0, show_default="0", help="Number of the first sample, from 0.")
+        int | None, typer.Option(min=0, show_default="0", help="Index of the first sample, from 0.")
     ] = None,
     count: Annotated[int | None, typer.Option(min=1, show_default="4", help="Number of samples.")] = None,
-    step: Annotated[int | None, typer.Option(min=1, show_default="1", help="Take every so many.")] = None,
-    best: Annotated[int, typer.Option(min=0, help="Draw so many with the highest mIoU instead.")] = 0,
-    worst: Annotated[int, typer.Option(min=0, help="Then so many with the lowest.")] = 0,
+    step: Annotated[int | None, typer.Option(min=1, show_default="1", help="Draw every n-th sample.")] = None,
+    best: Annotated[int, typer.Option(min=0, help="Number of samples with the highest mIoU to draw instead.")] = 0,
+    worst: Annotated[int, typer.Option(min=0, help="Number of samples with the lowest mIoU to draw instead.")] = 0,
     hide_data: Annotated[
         bool, typer.Option("--hide-data", help="Draw neither images nor ground truth; see above.")
     ] = False,
@@ -40,29 +40,30 @@ def predict(
         typer.Option(
             min=32,
             show_default=f"{_SIDE}; {_COMPACT_SIDE} with --hide-data",
-            help="Longest side of a picture on the sheet; none is enlarged.",
+            help="Maximum side of a picture on the sheet, in pixels; pictures are never enlarged.",
         ),
     ] = None,
-    device: Annotated[str, typer.Option(help="cpu, cuda, cuda:1, ...; auto takes CUDA where there is some.")] = "auto",
+    device: Annotated[str, typer.Option(help="cpu, cuda, cuda:1, ...; auto uses CUDA if available.")] = "auto",
 ) -> None:
     """Draw rows of image | prediction | ground truth, with a legend.
 
     Void, the pixels that are never scored, has VOC's pale colour and a white
-    outline in the ground truth; the same outline lies over the prediction.
+    outline in the ground truth; the same outline is drawn over the prediction.
 
-    DATA is a data set if it has the folder ImageSets or JPEGImages; masks lie in
-    SegmentationClassAug or SegmentationClass. Any other folder's files are
-    taken by name, and the rows are image | prediction: EXIF orientation is
-    applied, files that are no images are named and left out.
+    DATA is a data set if it has the folder ImageSets or JPEGImages; masks are
+    in SegmentationClassAug or SegmentationClass. In any other folder, the files
+    are taken in order of name, and the rows are image | prediction. EXIF
+    orientation is applied; files that are not images are reported and skipped.
 
-    With ground truth, captions tell the image's mIoU: the mean over the classes
-    that its ground truth or its prediction holds, void left out. --best and
-    --worst score the whole list and draw its ends, no image twice; what is all
-    void has no score and is left out. Give them no --first, --count or --step.
+    With ground truth, captions give the image's mIoU: the mean over the classes
+    in its ground truth or its prediction, void excluded. --best and --worst
+    score the whole list and draw the extremes, no image twice; images that are
+    all void have no score and are skipped. These options cannot be combined
+    with --first, --count and --step.
 
-    --hide-data is for places where the data must not be shown: four samples a
-    line, of each prediction | errors: grey is right, red wrong, pale void.
-    Mind that both together still tell much of the ground truth.
+    --hide-data is for data that must not be shown: four samples per line, each
+    as prediction | errors: grey is right, red wrong, pale void. Note that both
+    together still reveal much of the ground truth.
 
     For example:
 
@@ -103,24 +104,24 @@ def _samples(data: Path, split: str, checkpoint: Checkpoint) -> VocDataset | Ima
 
 
 def _readable(samples: VocDataset | ImageFolder, first: int, step: int) -> Iterator[Sample | Photograph]:
-    """A data set is to be whole; of a folder, what can be read."""
+    """Yield samples; an unreadable file is an error in a data set, but skipped in a folder of images."""
     for index in range(first, len(samples), step):
         try:
             yield samples[index]
         except DatasetError as error:
             if isinstance(samples, VocDataset):
                 raise
-            typer.echo(f"warning: {error}; left out", err=True)
+            typer.echo(f"warning: {error}; skipped", err=True)
 
 
 def _extremes(
     samples: VocDataset | ImageFolder, segmenter: Segmenter, best: int, worst: int
 ) -> dict[str, Iterator[Sample]]:
-    """The samples with the highest and the lowest mIoU, by heading."""
+    """Return the samples with the highest and the lowest mIoU, by heading."""
     if isinstance(samples, ImageFolder):
         raise typer.BadParameter("--best and --worst need a data set with ground truth, not a folder of images")
     scores = []
-    # Only scores are kept: the masks of a large data set would fill the memory, and a few are soon predicted again.
+    # Only scores are kept: all masks of a large data set might not fit into memory, and predicting a few again is fast.
     for index in track(range(len(samples)), f"scoring {samples.split}", len(samples)):
         sample = samples[index]
         scores.append(image_miou(sample.mask, segmenter.segment(sample.image).mask, len(samples.labels)))

@@ -23,19 +23,21 @@ def show(
         ),
     ],
     out: Annotated[Path, typer.Argument(dir_okay=False, help="PNG to write.")],
-    split: Annotated[str, typer.Option(help="Its list, ImageSets/Segmentation/SPLIT.txt.")] = "train",
-    count: Annotated[int, typer.Option(min=1, help="Number of samples, from the list's first on.")] = 5,
-    height: Annotated[int, typer.Option(min=32, help="Height of a picture on the sheet; none is enlarged.")] = 240,
+    split: Annotated[str, typer.Option(help="List of images, ImageSets/Segmentation/SPLIT.txt.")] = "train",
+    count: Annotated[int, typer.Option(min=1, help="Number of samples, from the start of the list.")] = 5,
+    height: Annotated[
+        int, typer.Option(min=32, help="Maximum height of a picture on the sheet, in pixels; never enlarged.")
+    ] = 240,
     labels: Annotated[
         Path | None, typer.Option(help="TOML file of your classes' names and colours; default: VOC's 21.")
     ] = None,
 ) -> None:
-    """Draw the first images of a list, below them their labels in colour, and a legend.
+    """Draw the first images of a list with their masks in colour below them, and a legend.
 
-    Void, the pixels that are never trained on nor scored, has VOC's pale
-    colour and a white outline. More than 5 images go on in further rows.
+    Void, the pixels that are neither trained on nor scored, has VOC's pale
+    colour and a white outline. There are 5 images per row.
 
-    Own classes are told in a file, in the order of their indices:
+    Custom classes are defined in a file, in the order of their indices:
 
       classes = [
           {name = "background", color = [0, 0, 0]},

@@ -20,13 +20,13 @@ _SCALES = [1.0]
 def soft_labels(
     teacher: Annotated[Path, typer.Argument(help="A checkpoint, or a .tflite network of VOC's 21 classes.")],
     data: Annotated[Path, typer.Argument(help="Data set in VOC layout; it needs no masks.")],
-    out: Annotated[Path, typer.Argument(help="Folder for the soft labels, one .npz file an image.")],
-    split: Annotated[str, typer.Option(help="Its list, ImageSets/Segmentation/SPLIT.txt.")] = "train",
+    out: Annotated[Path, typer.Argument(help="Folder for the soft labels, one .npz file per image.")],
+    split: Annotated[str, typer.Option(help="List of images, ImageSets/Segmentation/SPLIT.txt.")] = "train",
     weak_labels: Annotated[
         Path | None,
         typer.Option(
-            help="JSON file: image name -> {width, height, image_class, boxes: [{class, xyxy}]}. Classes are kept "
-            "inside their boxes and raised there; what is in no box is background."
+            help="JSON file: image name -> {width, height, image_class, boxes: [{class, xyxy}]}. Classes are confined "
+            "to their boxes and raised there; everything outside the boxes is background."
         ),
     ] = None,
     scale: Annotated[
@@ -34,16 +34,16 @@ def soft_labels(
         typer.Option(
             min=0.25,
             max=8,
-            help="Of .tflite networks: at 1 the image's longer side fills the network's input, larger images are seen "
-            "through overlapping windows; give several to average them.",
+            help="For .tflite networks: at 1 the image's longer side fills the network's input; larger scales use "
+            "overlapping windows; give several to average them.",
         ),
     ] = _SCALES,
-    flip: Annotated[bool, typer.Option(help="Of .tflite networks: average with the mirror image.")] = True,
-    device: Annotated[str, typer.Option(help="Of checkpoints: cpu, cuda, cuda:1, ...")] = "auto",
+    flip: Annotated[bool, typer.Option(help="For .tflite networks: average with the mirror image.")] = True,
+    device: Annotated[str, typer.Option(help="For checkpoints: cpu, cuda, cuda:1, ...")] = "auto",
 ) -> None:
-    """Write a teacher's soft labels of a list of images, for training with loss.distillation.
+    """Write a teacher's soft labels for a list of images, for training with loss.distillation.
 
-    data.sources names their folder: soft_labels = OUT. Files that exist are kept, so a run that was stopped goes on.
+    To use them, set soft_labels = OUT in data.sources. Existing files are kept, so an interrupted run can be resumed.
 
     For example:
 

@@ -28,28 +28,28 @@ _INTERRUPTED_STATUS = 130
 
 _SHARED_MEMORY = Path("/dev/shm")
 _PREFETCHED = 2
-"""Batches that each of these processes has ready, PyTorch's default."""
+"""Batches that each data loading process prefetches: PyTorch's default."""
 
 _CROP_PIXEL_BYTES = 6
-"""Upper bound of a crop's bytes per pixel: image, mask and soft labels."""
+"""Upper bound on a crop's bytes per pixel: image, mask and soft labels."""
 
 
 def train(
     recipe: Annotated[
         str | None,
-        typer.Argument(help=f"Configuration: a TOML or YAML file, or a recipe that ships: {', '.join(RECIPES)}."),
+        typer.Argument(help=f"Configuration: a TOML or YAML file, or a built-in recipe: {', '.join(RECIPES)}."),
     ] = None,
     out: Annotated[Path, typer.Option(help="Folder of the run: checkpoints, log, curves.")] = Path("runs/latest"),
-    data: Annotated[Path | None, typer.Option(help="Folder that the data sets' paths start from.")] = None,
+    data: Annotated[Path | None, typer.Option(help="Base folder of the data sets' relative paths.")] = None,
     source: Annotated[
         list[str] | None,
         typer.Option(
-            help="ROOT:LIST:N, a data set in VOC layout, its list, and its samples a batch; instead of the "
-            "configuration's. May be given several times."
+            help="ROOT:LIST:N, a data set in VOC layout, its list, and its samples per batch; replaces the "
+            "configuration's sources. May be given several times."
         ),
     ] = None,
     labels: Annotated[Path | None, typer.Option(help="TOML file of your classes' names and colours.")] = None,
-    start_from: Annotated[Path | None, typer.Option(help="Checkpoint to go on from.")] = None,
+    start_from: Annotated[Path | None, typer.Option(help="Checkpoint to start from.")] = None,
     backbone: Annotated[
         str | None, typer.Option(help="ImageNet weights: a file, 'torchvision' (downloads them) or 'random'.")
     ] = None,
@@ -62,20 +62,20 @@ def train(
         ),
     ] = None,
     allow_empty_classes: Annotated[
-        bool, typer.Option("--allow-empty-classes", help="Train although no mask has a pixel of some class.")
+        bool, typer.Option("--allow-empty-classes", help="Train even if some class has no pixel in any mask.")
     ] = False,
     resume: Annotated[
         str,
-        typer.Option(help="'auto' goes on with the run in OUT if there is one; 'never' wants OUT to hold none."),
+        typer.Option(help="'auto' resumes the run in OUT if there is one; 'never' fails if OUT holds a run."),
     ] = "never",
-    max_minutes: Annotated[float | None, typer.Option(help="Stop and save after so long.")] = None,
-    show_config: Annotated[bool, typer.Option("--show-config", help="Print all settings, and do nothing.")] = False,
+    max_minutes: Annotated[float | None, typer.Option(help="Minutes after which to save and stop.")] = None,
+    show_config: Annotated[bool, typer.Option("--show-config", help="Print all settings and exit.")] = False,
 ) -> None:
     """Train a network on data in VOC layout.
 
-    The data is checked first: all that is wrong with it is listed at once. The run can be stopped at any moment
-    (Ctrl-C, a kill, the power) and goes on with --resume auto. OUT/last.safetensors is what evaluate, predict and
-    export take.
+    The data is checked first, and all errors are listed at once. The run may be interrupted at any moment (Ctrl-C, a
+    kill, a power cut) and is resumed with --resume auto. OUT/last.safetensors is the checkpoint for evaluate, predict
+    and export.
 
     On several GPUs: torchrun --nproc-per-node 4 -m training train ...
     """
@@ -99,7 +99,7 @@ def train(
         raise typer.BadParameter(f"--resume is 'auto' or 'never', not {resume!r}")
     set_threads(config.run.threads, "run.threads")
     chosen = own_device(config.run.device)
-    # All crops have one size: cuDNN's fastest algorithm is searched for once.
+    # All crops have one size, so cuDNN searches for its fastest algorithm only once.
     torch.backends.cudnn.benchmark = chosen.type == "cuda"
     _require_bfloat16(config, chosen)
     _require_writable(out)
@@ -146,7 +146,7 @@ def _require_bfloat16(config: TrainConfig, device: torch.device) -> None:
 
 
 def _require_writable(out: Path) -> None:
-    """Refuse a folder that cannot be made or written, before the data is read."""
+    """Refuse a folder that cannot be created or written, before the data is read."""
     folder = next(folder for folder in (out.absolute(), *out.absolute().parents) if folder.exists())
     if not folder.is_dir() or not os.access(folder, os.W_OK):
         raise ConfigError(
@@ -155,7 +155,7 @@ def _require_writable(out: Path) -> None:
 
 
 def _require_shared_memory(config: TrainConfig) -> None:
-    """Refuse more batches in shared memory than it holds: the process that writes beyond its end is killed."""
+    """Refuse settings whose batches do not fit into shared memory: a process that writes beyond its end is killed."""
     if not config.data.workers or not _SHARED_MEMORY.is_dir():
         return
     crops = sum(source.per_batch for source in config.data.sources)
@@ -163,7 +163,7 @@ def _require_shared_memory(config: TrainConfig) -> None:
     free_bytes = shutil.disk_usage(_SHARED_MEMORY).free
     if needed_bytes > free_bytes:
         raise ConfigError(
-            f"data.workers={config.data.workers} takes up to {needed_bytes / 1e6:.0f} MB of shared memory, and "
+            f"data.workers={config.data.workers} takes up to {needed_bytes / 1e6:.0f} MB of shared memory, but "
             f"{_SHARED_MEMORY} has {free_bytes / 1e6:.0f} MB: set data.workers=0, or give a container more (--shm-size)"
         )
 
@@ -179,7 +179,7 @@ def _override(name: str, value: object) -> list[str]:
 
 
 def _source(text: str) -> str:
-    """A source as a TOML table."""
+    """Convert ROOT:LIST:N to a source as a TOML table."""
     try:
         root, split, per_batch = text.rsplit(":", 2)
         return f"{{root = '{root}', split = '{split}', per_batch = {int(per_batch)}}}"

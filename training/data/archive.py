@@ -1,4 +1,4 @@
-"""A tar archive on the web: download, checksum, and unpacking that stays inside its folder."""
+"""Tar archives on the web: download, checksum, and unpacking confined to a folder."""
 
 import hashlib
 import posixpath
@@ -14,12 +14,12 @@ from training.progress import byte_bar
 
 @dataclass(frozen=True, slots=True)
 class Archive:
-    """A tar archive and where it is served.
+    """A tar archive and its address.
 
     Attributes:
-        name: name of the file on disk, whatever the address ends in.
-        url: http or https.
-        md5: of the whole file, hexadecimal, as its publishers and other users know it.
+        name: name of the file on disk, independent of the address.
+        url: http or https address.
+        md5: published MD5 of the whole file, hexadecimal.
     """
 
     name: str
@@ -27,13 +27,13 @@ class Archive:
     md5: str
 
     def download(self, folder: Path) -> Path:
-        """The file in a folder: the one that is there if it is right, else downloaded.
+        """Return the file in a folder, downloading it if it does not exist yet.
 
-        An unfinished or unchecked download has the suffix ``.part``, and is completed if there is one.
+        An unfinished or unverified download has the suffix ``.part``; an existing one is completed.
 
         Raises:
-            FetchError: the download failed, or the file has another checksum. A download is removed then, so
-                that the next one begins anew; a file that was there is not.
+            FetchError: the download failed, or the file has another checksum. In that case a download is removed, so
+                that the next one starts from the beginning; a file that existed before is not.
         """
         file = folder / self.name
         if file.exists():
@@ -56,16 +56,16 @@ class Archive:
 
 
 def unpack(archive: Path, folder: Path, wanted: tuple[str, ...]) -> None:
-    """Unpack some members of a tar archive, compressed or not, and show how far it is.
+    """Unpack some members of a tar archive, compressed or not, with a progress bar.
 
     Args:
         archive: archive file.
-        folder: folder to unpack into; everything stays below it.
-        wanted: what the names of these members begin with.
+        folder: folder to unpack into; nothing is written outside it.
+        wanted: prefixes of the names of the members to unpack.
 
     Raises:
-        FetchError: the archive is damaged; a member, wanted or not, would lie outside or lead there; or a wanted
-            one is neither file nor folder. Members before it have been unpacked then.
+        FetchError: the archive is damaged; a member, wanted or not, lies or points outside the folder; or a wanted one
+            is neither file nor folder. The members before it have been unpacked.
     """
     try:
         with (
@@ -87,7 +87,7 @@ def unpack(archive: Path, folder: Path, wanted: tuple[str, ...]) -> None:
 
 
 def _require_inside(member: tarfile.TarInfo, folder: Path, archive: str) -> None:
-    if member.name.startswith("/"):  # Python's filter would take the slash off and go on
+    if member.name.startswith("/"):  # Python's filter would strip the slash and continue
         raise FetchError(f"{archive} is refused: its member {member.name} has an absolute path")
     try:
         tarfile.data_filter(member, str(folder))
@@ -96,6 +96,6 @@ def _require_inside(member: tarfile.TarInfo, folder: Path, archive: str) -> None
 
 
 def _require_file_or_folder(member: tarfile.TarInfo, archive: str) -> None:
-    """Refuse links, even those that stay inside: no data set needs one, and chains of them have fooled filters."""
+    """Refuse links, even those within the folder: no data set needs them, and chains of links have fooled filters."""
     if not (member.isreg() or member.isdir()):
         raise FetchError(f"{archive} is refused: its member {member.name} is neither file nor folder")

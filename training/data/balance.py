@@ -1,16 +1,16 @@
-"""Chances of samples, so that rare classes are seen more often."""
+"""Sampling probabilities that show rare classes more often."""
 
 import numpy as np
 from numpy.typing import NDArray
 
 
 def image_balancing_weights(shows: NDArray[np.bool_], balance: float) -> NDArray[np.float64]:
-    """Chances that favour samples of classes that few samples show.
+    """Compute probabilities that favour samples with classes that occur in few samples.
 
     Args:
         shows: (N, K), whether a sample shows a class.
-        balance: 0 gives all samples the same chance; 1 chances in inverse proportion to the number of samples that show
-            the sample's rarest class.
+        balance: 0 gives all samples the same probability; 1 makes it inversely proportional to the number of samples
+            that show the sample's rarest class.
 
     Returns:
         (N,) float64, of sum 1.
@@ -22,15 +22,15 @@ def image_balancing_weights(shows: NDArray[np.bool_], balance: float) -> NDArray
 
 
 def pixel_balancing_weights(pixels: NDArray[np.int64], balance: float) -> NDArray[np.float64]:
-    """Chances that favour samples in which classes of few pixels have many.
+    """Compute probabilities that favour samples with many pixels of classes that have few pixels overall.
 
     Args:
         pixels: (N, K), pixels of each class.
-        balance: 0 gives all samples the same chance; at 1 a pixel counts in inverse proportion to the share of its
-            class in all pixels, and a sample is as likely as its pixels count in the mean.
+        balance: 0 gives all samples the same probability; at 1 a pixel's weight is inversely proportional to its
+            class's share of all pixels, and a sample's probability is proportional to the mean weight of its pixels.
 
     Returns:
-        (N,) float64, of sum 1; samples without a known pixel have the mean chance of the others.
+        (N,) float64, of sum 1; samples without a known pixel have the mean probability of the others.
     """
     known = pixels.sum(axis=1)
     frequency = pixels.sum(axis=0) / max(1, known.sum())

@@ -1,4 +1,4 @@
-"""The samples of each step's batch, and the loader that brings them."""
+"""The samples of each step's batch, and their loader."""
 
 import signal
 from collections.abc import Iterator, Sequence
@@ -16,13 +16,14 @@ from training.errors import ConfigError
 
 @dataclass(frozen=True, slots=True)
 class Source:
-    """A data set that gives ``per_batch`` of its samples to every batch.
+    """A data set that contributes ``per_batch`` samples to every batch.
 
     Attributes:
         dataset: the data set.
-        per_batch: samples in each batch.
-        weights: (N,) float64 chances of the samples, of sum 1; None shows each sample once before any comes again.
-        donor_weights: (N,) float64 chances of the samples to give objects for copy-paste, of sum 1; None gives none.
+        per_batch: samples per batch.
+        weights: (N,) float64 probabilities of the samples, of sum 1; None shows each sample once per epoch.
+        donor_weights: (N,) float64 probabilities of the samples as donors for copy-paste, of sum 1; None if the source
+            has no donors.
     """
 
     dataset: VocDataset
@@ -31,7 +32,7 @@ class Source:
     donor_weights: NDArray[np.float64] | None = None
 
     def order(self, random: np.random.Generator) -> NDArray[np.int64]:
-        """Indices of the samples of one epoch."""
+        """Draw the indices of the samples of one epoch."""
         size = len(self.dataset)
         return random.permutation(size) if self.weights is None else random.choice(size, size, p=self.weights)
 
@@ -46,9 +47,9 @@ class Draw:
 
 
 class BatchSampler(Sampler[list[Draw]]):
-    """The draws of each step from ``first_step`` on; a function of the seed and the step alone.
+    """Yields the draws of each step from ``first_step`` on; they depend only on the seed and the step.
 
-    Of several processes, each has every ``processes``-th draw of the batch.
+    With several processes, each takes every ``processes``-th draw of the batch.
     """
 
     def __init__(
@@ -106,10 +107,10 @@ def batches(
     copy_paste: float = 0.0,
     pin_memory: bool = False,
 ) -> "DataLoader[Crop]":
-    """Loader of the sampler's batches; yields ``Crop`` with a batch dimension in front.
+    """Make a loader of the sampler's batches; it yields ``Crop`` with a leading batch dimension.
 
     Raises:
-        ConfigError: crops are to have objects pasted, and no source gives any.
+        ConfigError: ``copy_paste`` is above 0 and no source has donors.
     """
     if copy_paste and all(source.donor_weights is None for source in sources):
         raise ConfigError("copy_paste needs a source with masks")
@@ -123,5 +124,5 @@ def batches(
 
 
 def _ignore_keyboard(_worker: int) -> None:
-    """For the processes that load data: Ctrl-C reaches them as well, but it is the trainer that ends them."""
+    """Ignore SIGINT in data loading processes: Ctrl-C reaches them too, but the trainer stops them."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)

@@ -1,4 +1,4 @@
-"""Objects of one image, pasted into another.
+"""Copy-paste augmentation: objects of one image are pasted into another.
 
 Source: Ghiasi et al. 2021 (arXiv:2012.07177), with all pixels of a class instead of single objects.
 """
@@ -15,12 +15,12 @@ def paste_class(donor: Crop, onto: Crop, random: np.random.Generator) -> Crop:
     """Paste the pixels of one class of a crop over another of the same size.
 
     Args:
-        donor: the crop that they are taken from; background and unknown pixels are not.
-        onto: the crop that they cover.
-        random: chooses among the donor's classes.
+        donor: crop to copy from; background and unknown pixels are never copied.
+        onto: crop to paste into.
+        random: generator for the choice among the donor's classes.
 
     Returns:
-        a crop whose mask and soft labels agree with what is seen; ``onto`` if the donor shows nothing but background.
+        A crop with image, mask and soft labels pasted alike; ``onto`` if the donor shows only background.
     """
     classes = [index for index in np.unique(donor.mask.numpy()).tolist() if index not in {BACKGROUND, IGNORE_INDEX}]
     if not classes:

@@ -26,13 +26,13 @@ _MAX_NAMED = 10
 
 @dataclass(frozen=True, slots=True)
 class Sample:
-    """One photograph and what is known of it.
+    """One image with its labels.
 
     Attributes:
-        name: without folder and suffix.
+        name: name of the image as in the list, without suffix.
         image: (height, width, 3), uint8 RGB.
-        mask: (height, width), uint8 class indices, 255 where nothing is known.
-        soft_labels: a teacher's opinion, or None.
+        mask: (height, width), uint8 class indices, 255 for unknown.
+        soft_labels: a teacher's soft labels, or None.
     """
 
     name: str
@@ -42,15 +42,15 @@ class Sample:
 
 
 class VocDataset:
-    """The samples that a list file of a data set names, read when asked for.
+    """The samples named in a list file of a data set, read on access.
 
     Args:
         root: folder that holds ``JPEGImages`` (images in any format that the service reads), ``SegmentationClassAug``
             or ``SegmentationClass`` (PNG files), and ``ImageSets/Segmentation`` (lists of names without suffix).
-        split: name of a list file there, without ``.txt``.
-        labels: the classes.
-        soft_labels: folder of a teacher's soft labels, one ``.npz`` an image; None if there is no teacher.
-        labelled: whether there are masks; without them every pixel is of unknown class.
+        split: name of a list file, without ``.txt``.
+        labels: class table of the masks.
+        soft_labels: folder of a teacher's soft labels, one ``.npz`` file per image; None without a teacher.
+        labelled: whether there are masks; without masks, every pixel's class is unknown.
 
     Raises:
         DatasetError: a folder or the list is missing, or the list is empty or names an image twice.
@@ -80,10 +80,10 @@ class VocDataset:
         return len(self.names)
 
     def __getitem__(self, index: int) -> Sample:
-        """Sample number ``index``.
+        """Read sample number ``index``.
 
         Raises:
-            DatasetError: a file is missing or undecodable, sizes differ, or the mask holds what is no class.
+            DatasetError: a file is missing or cannot be decoded, sizes differ, or the mask holds an unknown class.
         """
         name = self.names[index]
         file = self._find(self.root / _IMAGE_FOLDER, name, IMAGE_SUFFIXES, default=".jpg")
@@ -94,16 +94,16 @@ class VocDataset:
         return Sample(name, image, self._mask(name, image, file), soft_labels)
 
     def keep(self, indices: Sequence[int]) -> None:
-        """Forget all samples but these."""
+        """Keep only the samples with these indices."""
         self.names = [self.names[index] for index in indices]
 
     def spread(self, count: int) -> list[int]:
-        """Indices of ``count`` samples, evenly over the list; of all if there are fewer."""
+        """Return the indices of ``count`` samples spread evenly over the list, or of all if there are fewer."""
         count = min(count, len(self))
         return [round(index * (len(self) - 1) / max(1, count - 1)) for index in range(count)]
 
     def _find(self, folder: Path, name: str, suffixes: Set[str], default: str) -> Path:
-        """The file of a name in a folder, whatever its suffix; the default one is for the message if there is none."""
+        """Find the file with a name and one of the suffixes; if there is none, the message names ``default``."""
         path = folder / name
         there = self._files(path.parent).get(path.name, ())
         files = [file for file in there if file.suffix.lower() in suffixes]
@@ -113,11 +113,11 @@ class VocDataset:
             return files[0]
         missing = f"{path.with_name(path.name + default)} is missing"
         if there:
-            raise DatasetError(f"{missing}; {' and '.join(file.name for file in there)} is no such file by its suffix")
+            raise DatasetError(f"{missing}; found only {' and '.join(file.name for file in there)}")
         raise DatasetError(missing + ("; a line of a list is one name" if len(name.split()) > 1 else ""))
 
     def _files(self, folder: Path) -> Mapping[str, Sequence[Path]]:
-        """A folder's files by their names without suffix; listed once, for that takes long where there are many."""
+        """Return a folder's files by name without suffix; cached, because listing a large folder takes long."""
         if folder not in self._folders:
             files: dict[str, list[Path]] = {}
             for file in sorted(folder.iterdir() if folder.is_dir() else ()):
@@ -136,7 +136,7 @@ class VocDataset:
 
 
 def _read_list(file: Path) -> list[str]:
-    """The names in a list file, one a line."""
+    """Read the names in a list file, one per line."""
     try:
         lines = [line.strip() for line in read_text(file).split("\n")]
     except (OSError, ValueError) as error:
@@ -151,13 +151,13 @@ def _read_list(file: Path) -> list[str]:
 
 
 def _name(line: str) -> str:
-    """A list's line without the suffix of an image file, and with slashes, as other programs write it or not."""
+    """Normalise a list's line: drop an image suffix, and turn backslashes into slashes, as programs differ in both."""
     path = PurePosixPath(PureWindowsPath(line).as_posix())
     return str(path.with_suffix("") if path.suffix.lower() in IMAGE_SUFFIXES else path)
 
 
 def _turned(file: Path) -> str:
-    """What to know of an image that is of another size than its mask."""
+    """Explain a size mismatch between an image and its mask by the image's EXIF orientation, if any."""
     with file.open("rb") as stream:
         orientation = read_orientation(stream)
     return "" if orientation == 1 else f" after its EXIF orientation {orientation}; a mask is turned by its own"

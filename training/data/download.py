@@ -1,4 +1,4 @@
-"""A file from the web, in as many connections as it takes."""
+"""Downloads of large files, resumed over as many connections as needed."""
 
 from collections.abc import Iterator
 from http import HTTPStatus
@@ -14,23 +14,24 @@ _CHUNK_BYTES = 64 * 1024
 
 
 class _BrokenOffError(Exception):
-    """The connection ended, or never began; what has arrived is in the file."""
+    """The connection broke or could not be opened; the bytes received so far are in the file."""
 
 
 def download(url: str, file: Path, timeout_s: float = 60.0) -> None:
-    """Download to a file, and show how far it is.
+    """Download to a file, with a progress bar.
 
-    A file that exists is the beginning of an earlier download and is completed. A connection that breaks is followed
-    by another as long as each brings the file further. Whether beginning and end belong together only a checksum
-    can tell: compare one afterwards.
+    An existing file is taken for the beginning of an earlier download and is completed. After a broken connection,
+    another is opened as long as each receives some bytes. Verify a checksum afterwards: only that shows whether the
+    parts belong together.
 
     Args:
-        url: http or https.
-        file: file to write; kept when the download fails.
-        timeout_s: the longest silence of the server.
+        url: http or https address.
+        file: file to write; kept if the download fails.
+        timeout_s: read timeout in seconds.
 
     Raises:
-        FetchError: the server refuses, cannot be reached or breaks off again and again, or the file cannot be written.
+        FetchError: the server refuses, cannot be reached or repeatedly closes the connection, or the file cannot be
+            written.
     """
     if not url.startswith(("http://", "https://")):
         raise FetchError(f"{url} is no http or https address")
@@ -46,7 +47,7 @@ def download(url: str, file: Path, timeout_s: float = 60.0) -> None:
 
 
 def _receive(url: str, file: Path, timeout_s: float) -> None:
-    """Append to the file what it lacks, or write it anew if the server does not send parts."""
+    """Append the missing bytes to the file, or rewrite it if the server does not support ranges."""
     offset = _size_bytes(file)
     response = _open(url, offset, timeout_s)
     if response is None:
@@ -71,7 +72,7 @@ def _receive(url: str, file: Path, timeout_s: float) -> None:
 
 
 def _open(url: str, offset: int, timeout_s: float) -> HTTPResponse | None:
-    """Ask for the file from an offset on; None if nothing is behind it."""
+    """Request the file from an offset on; None if nothing follows it."""
     headers = {"User-Agent": "fcn-segmentation"} | ({"Range": f"bytes={offset}-"} if offset else {})
     try:
         response: HTTPResponse = urlopen(Request(url, headers=headers), timeout=timeout_s)
@@ -90,7 +91,7 @@ def _open(url: str, offset: int, timeout_s: float) -> HTTPResponse | None:
 
 
 def _chunks(response: HTTPResponse) -> Iterator[bytes]:
-    """The body; errors of the connection must not be taken for errors of the file that it is written to."""
+    """Yield the body's chunks; connection errors are converted, to tell them from errors of writing the file."""
     try:
         while chunk := response.read(_CHUNK_BYTES):
             yield chunk

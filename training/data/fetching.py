@@ -1,4 +1,4 @@
-"""Data sets that are made of archives on the web."""
+"""Building data sets from archives on the web."""
 
 import shutil
 from collections.abc import Callable, Iterator, Sequence
@@ -14,14 +14,14 @@ _RECORD = "fetched.md5"
 
 @dataclass(frozen=True, slots=True)
 class Part:
-    """What one archive adds to a data set.
+    """The part of a data set that comes from one archive.
 
     Attributes:
-        title: for people.
-        archive: where it comes from.
-        results: the files and folders that it adds, in the order in which they appear. Lists come last: without
-            them nothing takes the rest for a data set.
-        make: makes them of the archive; given that, an empty folder to work in and the data set's folder, and
+        title: human-readable name.
+        archive: archive to download.
+        results: files and folders that it adds, in the order in which they are moved in. Lists come last: without
+            them, the other files do not count as a data set.
+        make: function that builds the results, given the archive, an empty working folder and the data set's folder;
             returns the folder that holds them.
     """
 
@@ -32,21 +32,21 @@ class Part:
 
 
 def fetch(root: Path, parts: Sequence[Part], *, keep_archives: bool = False) -> bool:
-    """Download and unpack the parts that a data set does not have yet.
+    """Download and unpack the parts that a data set lacks.
 
-    Parts are built beside the data set and moved in when they are finished; then the file ``fetched.md5`` names their
-    archive. What an interruption left behind is used if it is a download, and else removed by the next call.
+    Parts are built in a separate folder and moved in once complete; then their archive is recorded in the file
+    ``fetched.md5``. After an interruption, the next call resumes the download and removes other leftovers.
 
     Args:
-        root: the data set's folder.
-        parts: later ones may need earlier ones.
-        keep_archives: leave the archives in the folder ``archives``; one that lies there is not downloaded.
+        root: folder of the data set.
+        parts: parts of the data set; later ones may depend on earlier ones.
+        keep_archives: whether to keep the archives in the folder ``archives``; an existing archive is not downloaded.
 
     Returns:
         Whether anything was missing.
 
     Raises:
-        FetchError: a part cannot be had, or the folder holds data that are not from here.
+        FetchError: a part cannot be downloaded or built, or the folder holds data from another origin.
     """
     missing = [part for part in parts if not _has(root, part)]
     try:
@@ -55,7 +55,7 @@ def fetch(root: Path, parts: Sequence[Part], *, keep_archives: bool = False) -> 
         for part in missing:
             _add(root, part, keep_archives)
     except OSError as error:
-        raise FetchError(f"{root} cannot be filled: {error}") from error
+        raise FetchError(f"{root} cannot be written: {error}") from error
     return bool(missing)
 
 
@@ -70,7 +70,7 @@ def _entry(part: Part) -> str:
 
 
 def _claim(root: Path, parts: Sequence[Part]) -> None:
-    """Begin the record, whose presence says that what else is there may be replaced."""
+    """Create the record, whose presence means that existing results may be replaced."""
     record = root / _RECORD
     foreign = [result for part in parts for result in part.results if (root / result).exists()]
     if foreign and not record.exists():
@@ -94,13 +94,13 @@ def _add(root: Path, part: Part, keep_archive: bool) -> None:
         record.write(_entry(part) + "\n")
     if not keep_archive:
         archive.unlink()
-        with suppress(OSError):  # something else is in it
+        with suppress(OSError):  # the folder holds other files
             archives.rmdir()
 
 
 @contextmanager
 def _empty_folder(folder: Path) -> Iterator[Path]:
-    """A folder to work in, removed in the end."""
+    """Create an empty working folder, and remove it at the end."""
     shutil.rmtree(folder, ignore_errors=True)
     folder.mkdir()
     try:

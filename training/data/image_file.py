@@ -1,4 +1,4 @@
-"""An image file of a data set."""
+"""Reading an image file of a data set."""
 
 from pathlib import Path
 
@@ -11,9 +11,9 @@ from training.errors import DatasetError
 
 
 def read_image(file: Path) -> NDArray[np.uint8]:
-    """Read an image as the service does, so that a network is trained on the pixels that it will be asked about.
+    """Read an image as the service does, so that training and serving see the same pixels.
 
-    Turned as its EXIF orientation says, on white where it is transparent, the first frame of an animation.
+    EXIF orientation is applied, transparency is composited on white, and of an animation the first frame is read.
 
     Returns:
         (height, width, 3), uint8 RGB.

@@ -24,13 +24,13 @@ class Photograph:
 
 
 class ImageFolder:
-    """The images of a folder by name, read when asked for; hidden files and folders in it are left out.
+    """The images of a folder in order of name, read on access; hidden files and sub-folders are skipped.
 
     Args:
-        root: the folder.
+        root: folder of the images.
 
     Raises:
-        DatasetError: there is no such folder, or no file in it.
+        DatasetError: the folder does not exist, or has no file.
     """
 
     def __init__(self, root: Path) -> None:
@@ -44,7 +44,7 @@ class ImageFolder:
         return len(self.files)
 
     def __getitem__(self, index: int) -> Photograph:
-        """Image number ``index``, read as the service reads it.
+        """Read image number ``index`` as the service does.
 
         Raises:
             DatasetError: the file cannot be decoded; the message names it.

@@ -1,4 +1,4 @@
-"""A look at every sample before training starts: all faults at once, and what the samples show."""
+"""Inspection of every sample before training starts: reports all faults at once, and counts pixels."""
 
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -16,7 +16,7 @@ _MAX_NAMED = 100
 
 @dataclass(frozen=True, slots=True)
 class Inspection:
-    """A data set and what its samples show.
+    """A data set with the sizes and pixel counts of its samples.
 
     Attributes:
         dataset: the data set.
@@ -33,7 +33,8 @@ def inspect(openers: Sequence[Callable[[], VocDataset]]) -> list[Inspection]:
     """Open several data sets and read every sample of each.
 
     Raises:
-        DatasetError: data sets cannot be opened or samples cannot be used; names all of them, each with its fault.
+        DatasetError: data sets cannot be opened or samples cannot be used; the message lists all of them with their
+            faults.
     """
     inspections, faults = [], []
     for opener in openers:
@@ -53,7 +54,7 @@ def inspect(openers: Sequence[Callable[[], VocDataset]]) -> list[Inspection]:
 
 
 _Row = tuple[tuple[int, int], NDArray[np.int64]] | str
-"""Size of a sample and its pixels of each class, or its fault."""
+"""Size of a sample and its number of pixels of each class, or its fault."""
 
 
 def _read_all(dataset: VocDataset) -> Sequence[_Row]:

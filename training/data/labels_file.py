@@ -1,4 +1,4 @@
-"""Own classes: a file of their names and colours."""
+"""Custom classes: a file of their names and colours."""
 
 import json
 import tomllib
@@ -29,7 +29,7 @@ class _File(BaseModel):
 
 
 def load_labels(file: Path) -> Labels:
-    """Read a class table from TOML, YAML or JSON, by its suffix.
+    """Read a class table from TOML, YAML or JSON, depending on the file's suffix.
 
     In TOML::
 
@@ -41,10 +41,10 @@ def load_labels(file: Path) -> Labels:
         name = "leaf"
         color = [0, 160, 60]
 
-    The order of the classes is that of the indices, from 0. ``void_color`` may stand above them; it is VOC's otherwise.
+    Classes are listed in the order of their indices, from 0. ``void_color`` may precede them; the default is VOC's.
 
     Raises:
-        ConfigError: the file cannot be read or describes no class table.
+        ConfigError: the file cannot be read or holds no valid class table.
     """
     try:
         table = _File.model_validate(_parse(file))

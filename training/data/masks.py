@@ -1,4 +1,4 @@
-"""Label pictures of every usual kind -> class indices."""
+"""Reading label pictures of all common kinds as class indices."""
 
 from pathlib import Path
 
@@ -13,23 +13,23 @@ from training.errors import DatasetError
 
 
 def read_mask(file: Path, labels: Labels) -> NDArray[np.uint8]:
-    """Class index of each pixel.
+    """Read the class index of each pixel.
 
-    Read alike: palette pictures and grey pictures of indices; grey with alpha and colours with alpha, where transparent
-    pixels are void; RGB pictures in the classes' colours; RGB pictures of three equal channels that are indices.
+    Supported: palette and grey pictures of indices; grey or colour with alpha, where transparent pixels are void; RGB
+    pictures in the classes' colours; RGB pictures whose three equal channels are indices.
 
-    A file with an EXIF orientation is turned by it, as its photograph is by its own.
+    The file's own EXIF orientation is applied, as the image's own is to the image.
 
     Args:
-        file: the label picture.
-        labels: the classes.
+        file: label picture to read.
+        labels: class table.
 
     Returns:
         (height, width), uint8: 0..K-1, or 255.
 
     Raises:
-        DatasetError: the file cannot be decoded, holds an index or colour of no class, half-transparent pixels, or
-            means one class by its indices and another by its colours.
+        DatasetError: the file cannot be decoded, holds an index or colour of no class or half-transparent pixels, or
+            its indices and its colours denote different classes.
     """
     picture = _open(file)
     try:
@@ -53,7 +53,7 @@ def _open(file: Path) -> Image.Image:
 
 
 def _stretch(picture: Image.Image) -> int:
-    """By which Pillow multiplies greys of 2 and 4 bits when it loads them."""
+    """Factor by which Pillow multiplies greys of 2 and 4 bits when it loads them."""
     tiles = picture.tile if isinstance(picture, ImageFile.ImageFile) else []
     arguments = tiles[0].args if tiles else ""
     raw_mode = arguments if isinstance(arguments, str) else next(iter(arguments or ()), "")
@@ -83,7 +83,7 @@ def _grey(picture: Image.Image) -> NDArray[np.uint8]:
 
 
 def _from_palette(picture: Image.Image, labels: Labels) -> NDArray[np.uint8]:
-    """Indices as stored, unless the palette says in the classes' own colours that they mean other classes."""
+    """Return the stored indices; raise LabelsError if the palette's colours denote other classes."""
     stored = np.asarray(picture.getchannel("P") if picture.mode == "PA" else picture)
     mask = _require_classes(stored, labels, None)
     palette = np.array(picture.getpalette("RGB") or [], dtype=np.uint8).reshape(-1, 3)
@@ -107,7 +107,7 @@ def _from_colors(colors: NDArray[np.uint8], labels: Labels, alpha: NDArray[np.ui
     grey = (visible == visible[..., :1]).all(axis=-1) | ~known
     indices = visible[..., 0]
     if not (grey[foreign] & (indices[foreign] < len(labels))).any():
-        return labels.indices(visible)  # raises, and says which colour is no class's
+        return labels.indices(visible)  # raises, naming the colour that belongs to no class
     if grey.all():
         return _require_classes(np.where(known, indices, np.uint8(IGNORE_INDEX)), labels, None)
     raise LabelsError(

@@ -25,16 +25,16 @@ _MASKS = "SegmentationClassAug"
 
 
 def read_mask(file: Path) -> NDArray[np.uint8]:
-    """The class of each pixel in one of SBD's files.
+    """Read the mask in one of SBD's files.
 
     Args:
-        file: a MATLAB file with the structure ``GTcls``, whose field ``Segmentation`` is the mask.
+        file: MATLAB file with the structure ``GTcls``, whose field ``Segmentation`` is the mask.
 
     Returns:
-        (height, width), uint8: 0..20. SBD has no void borders; 255 would pass.
+        (height, width), uint8: 0..20. SBD has no void borders; 255 would be accepted.
 
     Raises:
-        FetchError: the file is none of SBD's.
+        FetchError: the file is not a mask of SBD.
     """
     try:
         mask = np.asarray(loadmat(file, variable_names=["GTcls"])["GTcls"]["Segmentation"][0, 0])
@@ -47,7 +47,7 @@ def read_mask(file: Path) -> NDArray[np.uint8]:
 
 
 def _make(archive: Path, workplace: Path, root: Path) -> Path:
-    """Masks, VOC's own where there is one, and the list ``trainaug``: VOC's train and all of SBD, without VOC's val."""
+    """Build the masks, preferring VOC's own, and ``trainaug``: VOC's train and all of SBD, without VOC's val."""
     unpack(archive, workplace, (f"{_BASE}/cls/", f"{_BASE}/train.txt", f"{_BASE}/val.txt"))
     source, made = workplace / _BASE, workplace / "made"
     names = _names(source / "train.txt") | _names(source / "val.txt")
@@ -75,11 +75,11 @@ SBD = Part(
     title="SBD",
     archive=Archive(
         name="benchmark.tgz",
-        # The older address on www.eecs.berkeley.edu is a chain of redirections that not every client follows.
+        # The older address on www.eecs.berkeley.edu is a chain of redirects that not every client follows.
         url="https://www2.eecs.berkeley.edu/Research/Projects/CS/vision/grouping/semantic_contours/benchmark.tgz",
         md5="82b4d87ceb2ed10f6038a1cba92111cb",
     ),
     results=(_MASKS, f"{_LISTS}/trainaug.txt"),
     make=_make,
 )
-"""Needs VOC 2012 in the same folder. 10,582 photographs are in ``trainaug``."""
+"""SBD, which needs VOC 2012 in the same folder; ``trainaug`` lists 10,582 photographs."""

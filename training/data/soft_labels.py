@@ -1,4 +1,4 @@
-"""A teacher's opinion of an image: probabilities of the classes on a coarse grid, kept in a file."""
+"""A teacher's soft labels of an image: class probabilities on a coarse grid, stored in a file."""
 
 import zlib
 from dataclasses import dataclass
@@ -15,22 +15,22 @@ from model.files import replacing
 from training.errors import DatasetError
 
 SOFT_LABEL_STRIDE = 8
-"""Side, in pixels, of a cell of a teacher's probabilities."""
+"""Side of a cell of a teacher's probabilities, in pixels."""
 
 
 @dataclass(frozen=True, slots=True)
 class SoftLabels:
-    """Probabilities of each class.
+    """Class probabilities on a grid.
 
     Attributes:
-        probabilities: (K, rows, columns), uint8, 255 times the probability; the grid covers the image, row 0 at its
-            top, with cells of ``SOFT_LABEL_STRIDE`` pixels or a little less.
+        probabilities: (K, rows, columns), uint8, 255 times the probability; the grid covers the image, row 0 at the
+            top, with cells of ``SOFT_LABEL_STRIDE`` pixels or slightly less.
     """
 
     probabilities: NDArray[np.uint8]
 
     def save(self, file: Path) -> None:
-        """Write an ``.npz`` file in one step."""
+        """Write an ``.npz`` file atomically."""
         with replacing(file) as unfinished, unfinished.open("wb") as stream:
             np.savez_compressed(stream, probabilities=self.probabilities)
 
@@ -39,7 +39,7 @@ class SoftLabels:
         """Read a file written by ``save``.
 
         Raises:
-            DatasetError: the file is missing, damaged or of other classes.
+            DatasetError: the file is missing, damaged or for other classes.
         """
         if not file.is_file():
             raise DatasetError(f"{file} is missing")
@@ -55,14 +55,14 @@ class SoftLabels:
         return cls(probabilities)
 
     def sample(self, rows: Tensor, columns: Tensor) -> Tensor:
-        """Probabilities at points of the image.
+        """Interpolate the probabilities at points of the image.
 
         Args:
-            rows: (h,) float, 0 at the image's upper edge, 1 at its lower one.
-            columns: (w,) float, 0 at the left edge, 1 at the right one.
+            rows: (h,) float, 0 at the image's upper edge, 1 at its lower edge.
+            columns: (w,) float, 0 at the left edge, 1 at the right edge.
 
         Returns:
-            (K, h, w) float32, interpolated; 0 at points outside of the image.
+            (K, h, w) float32; 0 at points outside the image.
         """
         grid = torch.from_numpy(self.probabilities).float().div_(255)[None]
         y, x = torch.meshgrid(rows * 2 - 1, columns * 2 - 1, indexing="ij")

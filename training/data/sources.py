@@ -1,4 +1,4 @@
-"""From a configuration to data that is known to be sound."""
+"""From a configuration to inspected data sets."""
 
 from collections.abc import Sequence
 from functools import partial
@@ -17,11 +17,11 @@ from training.errors import ConfigError, DatasetError
 
 
 def open_sources(config: DataConfig, labels: Labels) -> tuple[list[Source], VocDataset | None]:
-    """Open and read all data sets of a run, the one for validation too.
+    """Open and read all data sets of a run, including the one for validation.
 
     Raises:
-        ConfigError: no source is named.
-        DatasetError: something in the data cannot be used; names all of it.
+        ConfigError: the configuration has no source.
+        DatasetError: some of the data cannot be used; the message lists all faults.
     """
     if not config.sources:
         raise ConfigError("no data: name at least one source")
@@ -36,9 +36,9 @@ def open_sources(config: DataConfig, labels: Labels) -> tuple[list[Source], VocD
 
 
 def _require_pixels(inspections: Sequence[Inspection], labels: Labels, config: DataConfig) -> None:
-    """Print how many pixels each class has; refuse own classes that have none, and any if one has all.
+    """Print each class's number of pixels; refuse custom classes without pixels, and any table if one class has all.
 
-    Of VOC's classes a part is often trained.
+    Some of VOC's classes may be absent, because often only a subset is trained.
     """
     labelled = [inspection for inspection in inspections if inspection.dataset.labelled]
     if not labelled:
@@ -54,7 +54,7 @@ def _require_pixels(inspections: Sequence[Inspection], labels: Labels, config: D
     if absent and (config.labels is not None or is_only_one) and not config.allow_empty_classes:
         raise DatasetError(
             f"no mask has a pixel of class {', '.join(absent)} (255 is void, not a class); "
-            "--allow-empty-classes trains all the same"
+            "--allow-empty-classes trains anyway"
         )
 
 

@@ -1,4 +1,4 @@
-"""Random transforms of an image and its mask together."""
+"""Random transforms applied jointly to an image and its mask."""
 
 from dataclasses import dataclass
 from typing import NamedTuple
@@ -14,17 +14,17 @@ from model.preprocessing import DEFAULT_PREPROCESSING, Preprocessing
 from training.data.dataset import Sample
 
 _MAX_DRAWS = 10
-"""Windows that are tried at most, until no class has too large a share of one."""
+"""Maximum number of windows drawn, until no class has too large a share of one."""
 
 
 class Crop(NamedTuple):
-    """What a network is trained on; stacked in batches, each has one more dimension in front.
+    """A training sample; in a batch, each tensor has a leading batch dimension.
 
     Attributes:
         image: (3, crop_size, crop_size) uint8 RGB.
-        mask: (crop_size, crop_size) uint8 class indices, 255 where nothing is known.
+        mask: (crop_size, crop_size) uint8 class indices, 255 for unknown.
         soft_labels: (K, crop_size / soft_stride, crop_size / soft_stride) float32, a teacher's probabilities at the
-            middle of each cell; 0 for all classes where there is no image or no teacher.
+            centre of each cell; 0 for all classes outside the image or without a teacher.
     """
 
     image: Tensor
@@ -37,14 +37,14 @@ class JointTransform:
     """Random scale, crop, flip and colour; the mask follows the image. Crops are never rescaled to fit.
 
     Attributes:
-        crop_size: height and width of the result. Smaller images are padded: mean colour, mask 255.
-        min_scale, max_scale: range of the factor by which sides are scaled before the crop; 1 and 1 is the book's.
-        color_jitter: greatest relative change of brightness, contrast and saturation.
-        flip: mirror every other sample.
+        crop_size: height and width of the result in pixels. Smaller images are padded: mean colour, mask 255.
+        min_scale, max_scale: range of the image's scale factor before the crop; the book uses 1 and 1.
+        color_jitter: maximum relative change of brightness, contrast and saturation.
+        flip: whether to mirror half of the samples, at random.
         preprocessing: preprocessing of the network; padding has its mean colour.
-        soft_stride: side, in pixels, of the cells of the soft labels.
-        num_classes: channels of the soft labels where there is no teacher.
-        max_class_share: crops of which one class has more than this share of the known pixels are drawn anew.
+        soft_stride: side of the soft labels' cells, in pixels.
+        num_classes: channels of the soft labels without a teacher.
+        max_class_share: crops in which one class has more than this share of the known pixels are redrawn.
     """
 
     crop_size: int = 320
@@ -58,7 +58,7 @@ class JointTransform:
     max_class_share: float = 1.0
 
     def __call__(self, sample: Sample, seed: int) -> Crop:
-        """The result depends on nothing but the arguments, so a run can be repeated and resumed."""
+        """Transform a sample; the result depends only on the arguments, so a run can be repeated and resumed."""
         random = np.random.default_rng(seed)
         image = tv_tensors.Image(torch.from_numpy(sample.image.copy()).permute(2, 0, 1))
         mask = tv_tensors.Mask(torch.from_numpy(sample.mask.copy()))
@@ -76,14 +76,14 @@ class JointTransform:
         if scale == 1:
             return image, mask
         size = [max(1, round(side * scale)) for side in image.shape[-2:]]
-        # Plain NEAREST takes the source pixel at the output pixel's corner, which moves masks by half a pixel, and
-        # older torchvision (0.26) takes it for every tv_tensors.Mask, whatever it is told.
+        # Plain NEAREST samples at the output pixel's corner, which shifts masks by half a pixel, and older torchvision
+        # (0.26) uses it for every tv_tensors.Mask, whatever mode is requested.
         plain = mask.as_subclass(Tensor)[None]
         scaled = functional.resize(plain, size, interpolation=InterpolationMode.NEAREST_EXACT)[0]
         return functional.resize(image, size, antialias=True), tv_tensors.Mask(scaled)
 
     def _window(self, mask: Tensor, random: np.random.Generator) -> tuple[int, int]:
-        """Top and left of the crop."""
+        """Draw the crop's position: its top and left."""
         height, width = mask.shape
         for _ in range(_MAX_DRAWS):
             top = int(random.integers(max(height, self.crop_size) - self.crop_size + 1))

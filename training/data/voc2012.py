@@ -1,4 +1,4 @@
-"""Pascal VOC 2012's archive of training and validation data, and what segmentation needs of it.
+"""Pascal VOC 2012's archive of training and validation data, and its files for segmentation.
 
 Source: http://host.robots.ox.ac.uk/pascal/VOC/voc2012/
 """
@@ -33,4 +33,4 @@ VOC2012 = Part(
     ),
     make=_make,
 )
-"""Photographs (those without a mask, too), 2,913 masks, and their lists."""
+"""VOC 2012: photographs (including those without a mask), 2,913 masks, and their lists."""

@@ -1,1 +1,1 @@
-"""How good weights are: scores, benchmarks, figures."""
+"""Evaluation of weights: scores, benchmarks, figures."""

@@ -1,4 +1,4 @@
-"""Prediction of an image from several views of it: mirrored, and at several sizes."""
+"""Test-time augmentation: prediction from several views of an image, mirrored and at several scales."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -18,8 +18,8 @@ class Views:
     """The views of an image whose probabilities are averaged.
 
     Attributes:
-        scales: factors of the image's sides; each gives a view.
-        flip: take each view's mirror image, too.
+        scales: scale factors of the image, one view each.
+        flip: whether to add each view's mirror image.
     """
 
     scales: tuple[float, ...] = (1.0,)
@@ -32,7 +32,7 @@ class Views:
 
 
 PLAIN = Views()
-"""The image itself and nothing else."""
+"""The image itself as the only view."""
 
 
 def predict_mask(
@@ -40,20 +40,20 @@ def predict_mask(
 ) -> NDArray[np.uint8]:
     """Predict the class of every pixel from the mean of the views' probabilities.
 
-    Where the image itself is the only view, that is ``segmenter.segment``. Otherwise memory grows with the image: three
-    arrays of K float32 a pixel are held at once, larger ones if a scale is above 1.
+    If the image itself is the only view, this is ``segmenter.segment``. Otherwise memory grows with the image: three
+    arrays of K float32 per pixel are held at once, larger ones if a scale is above 1.
 
     Args:
-        segmenter: predicts each view.
+        segmenter: segmenter to predict with.
         image: (height, width, 3), uint8 RGB.
-        tiling: how each view is cut.
+        tiling: tiling of each view.
         views: views of the image.
 
     Returns:
         (height, width), uint8 class indices.
 
     Raises:
-        TilingError: a view cannot be cut that way.
+        TilingError: a view is too large for this tiling.
     """
     if views.plain:
         return segmenter.segment(image, tiling=tiling).mask
@@ -66,7 +66,7 @@ def predict_mask(
 def _views_probabilities(
     segmenter: Segmenter, image: NDArray[np.uint8], tiling: Tiling, views: Views
 ) -> Iterator[torch.Tensor]:
-    """Each view's probabilities, (K, height, width) float32, laid over the image."""
+    """Yield each view's probabilities, (K, height, width) float32, resampled to the image's pixels."""
     for scale in views.scales:
         view = _resize(image, scale)
         probabilities = torch.from_numpy(segmenter.probabilities(view, tiling=tiling))
@@ -77,7 +77,7 @@ def _views_probabilities(
 
 
 def _resize(image: NDArray[np.uint8], scale: float) -> NDArray[np.uint8]:
-    """The image at another size, as training scales it; at least 1 x 1."""
+    """Resize an image as training does; to at least 1 x 1."""
     if scale == 1:
         return image
     size = [max(1, round(side * scale)) for side in image.shape[:2]]

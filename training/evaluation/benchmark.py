@@ -1,4 +1,4 @@
-"""The official number of a published benchmark, beside numbers that others published for it."""
+"""The official score of a published benchmark, beside published scores of other networks."""
 
 import re
 from collections.abc import Sequence
@@ -11,17 +11,17 @@ from training.errors import DatasetError
 from training.evaluation.evaluation import Evaluation
 
 VOC2012_VAL_IMAGES = 1449
-"""Names in VOC 2012's ``ImageSets/Segmentation/val.txt``.
+"""Number of names in VOC 2012's ``ImageSets/Segmentation/val.txt``.
 
 Source: http://host.robots.ox.ac.uk/pascal/VOC/voc2012/dbstats.html, statistics of the segmentation image sets. Only the
-number is kept here, so a list of some of the images is known by its length and the form of its names alone.
+number is stored here, so a partial list is recognised only by its length and the form of its names.
 """
 
 _VOC_NAME = re.compile(r"20(?:07|08|09|10|11)_\d{6}")
 
 
 class Benchmark(StrEnum):
-    """Benchmarks whose rules ``evaluate`` knows."""
+    """Benchmarks whose rules ``evaluate`` implements."""
 
     VOC2012 = "voc2012"
 
@@ -32,9 +32,9 @@ class Anchor:
 
     Attributes:
         name: name of the network.
-        column: short name, for the head of a column.
+        column: short name, for a column's heading.
         measured_on: list of images that it was measured on.
-        source: where the score is published.
+        source: publication of the score.
         miou: mean IoU of the 21 classes, 0..1.
         ious: IoU of each class in VOC's order, 0..1; None if not published.
     """
@@ -75,11 +75,11 @@ ANCHORS = (
     Anchor("fcn_resnet50", "", "COCO 2017 val, VOC's classes", "torchvision", 0.605),
     Anchor("DeepLabv3-ResNet-18", "", "VOC 2012 val", "source not checked", 0.732),
 )
-"""Single scale, whole images. Those with classes come first: each is a column of the report."""
+"""Published scores, at a single scale on whole images. Those with class scores come first: each is a report column."""
 
 
 def require_voc2012(dataset: VocDataset, labels: Labels) -> None:
-    """Raise unless a score on a data set can be called one on (a part of) VOC 2012.
+    """Require that a score on the data set is one on VOC 2012, or on a part of it.
 
     Raises:
         DatasetError: other classes, more images than the official list, or names that are not VOC's.
@@ -95,11 +95,11 @@ def require_voc2012(dataset: VocDataset, labels: Labels) -> None:
 
 
 def report(evaluation: Evaluation, list_name: str) -> str:
-    """The official number, for people: IoU of each class beside those of others, and their means.
+    """Format the official score: each class's IoU beside those of other networks, and the means.
 
     Args:
         evaluation: evaluation of VOC's 21 classes.
-        list_name: name of the list that was scored; only ``val`` is official.
+        list_name: name of the scored list; only ``val`` is official.
     """
     columns = [anchor for anchor in ANCHORS if anchor.ious is not None]
     rows = [_row("class", ["IoU", *(anchor.column for anchor in columns)])]
@@ -113,7 +113,7 @@ def report(evaluation: Evaluation, list_name: str) -> str:
 
 
 def images_scored(evaluation: Evaluation, list_name: str) -> str:
-    """What was scored, in words: ``VOC 2012 val, 783 of 1,449 images``."""
+    """Describe the scored images in words: ``VOC 2012 val, 783 of 1,449 images``."""
     if list_name != "val":
         return f"VOC 2012's rules on list {list_name}, {evaluation.images:,} images: not the official list"
     return f"VOC 2012 val, {evaluation.images:,} of {VOC2012_VAL_IMAGES:,} images"

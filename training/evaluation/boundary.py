@@ -2,8 +2,8 @@
 
 Source: Cheng, Girshick, Dollar, Berg, Kirillov 2021, "Boundary IoU: Improving Object-Centric Image Segmentation
 Evaluation" (arXiv:2103.16562), equation 2, and its reference implementation, ``mask_to_boundary``: the boundary of a
-mask is the mask without its erosion, by as many 3 x 3 squares as the band is wide; the image's border bounds a mask
-like any other pixel outside of it; the width is 2% of the image's diagonal, rounded, at least 1.
+mask is the mask minus its erosion by as many 3 x 3 squares as the band is wide; the image's border bounds a mask like
+any pixel outside it; the width is 2% of the image's diagonal, rounded, at least 1.
 """
 
 from collections.abc import Sequence
@@ -22,8 +22,8 @@ WIDTH = 0.02
 class BoundaryIoU:
     """Boundary IoU of each class over a whole data set: pixels are counted over all images, then divided.
 
-    Pixels of 255 in the truth belong to no mask, neither to the true nor to the predicted one, so that what is
-    predicted there changes nothing and a perfect prediction scores 1. Classes that occur in neither are NaN.
+    Pixels that are 255 in the truth belong neither to a true nor to a predicted mask, so that predictions there have no
+    effect and a perfect prediction scores 1. Classes that occur in neither mask are NaN.
 
     Args:
         num_classes: K.
@@ -60,20 +60,20 @@ class BoundaryIoU:
         return ratio(self._intersection, self._union)
 
     def mean(self, classes: Sequence[int]) -> float:
-        """Mean over ``classes``, those without a pixel left out; NaN if that leaves none."""
+        """Return the mean over ``classes``, except those without a pixel; NaN if none remain."""
         return mean(self.iou[list(classes)])
 
 
 def band_width(height: int, width: int) -> int:
-    """Pixels that the band of an image of this size is wide."""
+    """Return the width of the band in pixels, for an image of this size."""
     return max(1, round(WIDTH * float(np.hypot(height, width))))
 
 
 def boundaries(mask: NDArray[np.uint8], width: int) -> NDArray[np.bool_]:
-    """Pixels that lie in the boundary of their own class's mask.
+    """Find the pixels in the boundary of their own class's mask.
 
-    Erosion takes a pixel from its class's mask if the square of side 2 ``width`` + 1 around it holds anything else, so
-    one pass over the indices does for all classes at once.
+    Erosion removes a pixel from its class's mask if the square of side 2 ``width`` + 1 around it holds any other class,
+    so one pass over the indices handles all classes.
 
     Args:
         mask: (height, width) uint8.

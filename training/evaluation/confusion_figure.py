@@ -1,4 +1,4 @@
-"""A picture of a confusion matrix."""
+"""Figure of a confusion matrix."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -12,7 +12,7 @@ from training.evaluation.metrics import ratio
 
 
 def save_confusion_picture(counts: NDArray[np.int64], names: Sequence[str], path: Path) -> None:
-    """Draw where each class's pixels went: every row adds up to 100%; rows of absent classes stay grey.
+    """Draw the share of each class's pixels by predicted class: rows add up to 100%; rows of absent classes are grey.
 
     Args:
         counts: (K, K) numbers of pixels; the row is the true class, the column the predicted one.

@@ -1,4 +1,4 @@
-"""A sheet of panels in rows and columns, with headings and a legend of the colours that they show."""
+"""A sheet of panels in rows and columns, with headings and a legend of their colours."""
 
 import math
 from collections.abc import Sequence
@@ -16,17 +16,17 @@ _FONT_SIZE = 13
 _HEADING_SIZE = 16
 
 Row = Sequence[Panel] | str
-"""One or more panels, or a heading."""
+"""A row of one or more panels, or a heading."""
 
 Meaning = tuple[str, Color]
-"""Meaning of a colour, and the colour."""
+"""Entry of the legend: the meaning of a colour, and the colour."""
 
 
 def draw_sheet(rows: Sequence[Row], labels: Labels) -> Image.Image:
-    """Rows of panels on white, each panel in the middle of its cell, and below them the legend.
+    """Draw rows of panels on white, each panel centred in its cell, with the legend below.
 
     Args:
-        rows: at least one of panels; any may be shorter than others.
+        rows: rows to draw, at least one of them of panels; lengths may differ.
         labels: names and colours of the classes in the panels.
 
     Returns:
@@ -50,7 +50,7 @@ def _heading(text: str) -> Image.Image:
 
 
 def _row(panels: Sequence[Panel], columns: Sequence[int]) -> Image.Image:
-    """Panels beside each other, their captions below."""
+    """Draw panels beside each other, with their captions below."""
     height = max(panel.picture.height for panel in panels)
     caption = _LINE if any(panel.caption for panel in panels) else 0
     strip = Image.new("RGB", (sum(columns) + _GAP * (len(columns) - 1), height + caption), "white")
@@ -66,7 +66,7 @@ def _row(panels: Sequence[Panel], columns: Sequence[int]) -> Image.Image:
 
 
 def _meanings(panels: Sequence[Panel], labels: Labels) -> list[Meaning]:
-    """Name and colour of each class that is shown, void last, and of whatever else the colours stand for."""
+    """Return name and colour of each class shown, void last, followed by the panels' other meanings of colours."""
     indices = sorted(frozenset[int]().union(*(panel.indices for panel in panels)))
     names = ["void" if index == IGNORE_INDEX else labels.names[index] for index in indices]
     colors = [labels.void_color if index == IGNORE_INDEX else labels.colors[index] for index in indices]
@@ -75,7 +75,7 @@ def _meanings(panels: Sequence[Panel], labels: Labels) -> list[Meaning]:
 
 
 def _legend(meanings: Sequence[Meaning], width: int) -> Image.Image:
-    """A swatch and a name for each colour, in as many lines as they need; at least as wide as the longest."""
+    """Draw a swatch and a name for each colour, in as many lines as needed; at least as wide as the longest entry."""
     lengths = [_SWATCH + _GAP // 2 + round(_font().getlength(name)) + 2 * _GAP for name, _ in meanings]
     width = max(width, *lengths)
     places = _places(lengths, width)
@@ -89,7 +89,7 @@ def _legend(meanings: Sequence[Meaning], width: int) -> Image.Image:
 
 
 def _places(lengths: Sequence[int], width: int) -> list[tuple[int, int]]:
-    """Left and top of things of some lengths, set like words in lines of a width."""
+    """Left and top of each entry, given their lengths, wrapped to lines of a width."""
     places: list[tuple[int, int]] = []
     left = top = 0
     for length in lengths:
@@ -115,7 +115,7 @@ def _font(size: int = _FONT_SIZE) -> ImageFont.FreeTypeFont | ImageFont.ImageFon
 
 
 def _shortened(text: str, width: int) -> str:
-    """As much of a text as fits, with an ellipsis where something is missing."""
+    """Truncate a text to a width in pixels, with an ellipsis."""
     if _font().getlength(text) <= width:
         return text
     while text and _font().getlength(text + "...") > width:

@@ -18,14 +18,13 @@ from training.progress import track
 
 @dataclass(frozen=True, slots=True)
 class ClassScore:
-    """One class's score.
+    """Scores of one class.
 
     Attributes:
-        index, name: index and name of the class.
         iou: intersection over union, 0..1; None if the class occurs in neither masks nor predictions.
         boundary_iou: IoU of the bands along the boundaries.
         accuracy: share of its pixels found, 0..1; None if it has none.
-        images, pixels: number of true masks that show the class, and of its pixels there.
+        images, pixels: number of true masks that show the class, and number of its pixels in them.
     """
 
     index: int
@@ -39,23 +38,23 @@ class ClassScore:
 
 @dataclass(frozen=True, slots=True)
 class Evaluation:
-    """Scores over a data set. Measures are in 0..1, NaN where nothing was to be measured.
+    """Scores over a data set. Scores are in 0..1, NaN if there was nothing to measure.
 
     Attributes:
-        checkpoint: SHA-256 of the file that was scored; empty if it was none.
-        precision: what it was predicted in.
-        split: the list that it was scored on.
+        checkpoint: SHA-256 of the scored file; empty if the checkpoint was not read from a file.
+        precision: precision of the predictions.
+        split: name of the scored list.
         images: number of images.
-        tiling: how they were cut.
+        tiling: tiling of the images.
         scales, flip: the views of each image whose probabilities were averaged.
-        pixel_accuracy: share of known pixels predicted right.
+        pixel_accuracy: share of known pixels predicted correctly.
         mean_accuracy: mean of the classes' accuracies.
         miou: mean IoU over the classes in the true masks.
-        boundary_iou: mean boundary IoU over the same.
+        boundary_iou: mean boundary IoU over the same classes.
         miou_chosen: mean IoU over ``chosen``; None if none were chosen.
         chosen: names of the classes of ``miou_chosen``.
-        classes: each class.
-        confusion: K rows of K numbers of pixels; the row is the true class, the column the predicted one.
+        classes: scores of each class.
+        confusion: K rows of K pixel counts; the row is the true class, the column the predicted one.
     """
 
     checkpoint: str
@@ -75,7 +74,7 @@ class Evaluation:
     confusion: tuple[tuple[int, ...], ...]
 
     def table(self) -> str:
-        """The scores as a table for people."""
+        """Format the scores as a text table."""
         width = max(len(score.name) for score in self.classes)
         rows = [f"{'class':{width}} {'IoU':>6} {'boundary':>8} {'acc':>6} {'images':>7} {'pixels':>10}"]
         for score in self.classes:
@@ -97,12 +96,12 @@ class Evaluation:
         return precision + scales + (", flipped too" if self.flip else "")
 
     def document(self) -> dict[str, object]:
-        """As JSON values: what is NaN here is null there."""
+        """Return the scores as JSON values; NaN becomes null."""
         return {name: _number(value) if isinstance(value, float) else value for name, value in asdict(self).items()}
 
 
 def totals_table(evaluations: Sequence[Evaluation]) -> str:
-    """The means of several evaluations of one split beside each other, for people."""
+    """Format the means of several evaluations of one split as a text table, one row each."""
     chosen = evaluations[0].chosen
     rows = [
         f"{'tiling':8} {'pixel acc':>9} {'mean acc':>9} {'mIoU':>9} {'boundary':>9}" + " mIoU chosen" * bool(chosen)
@@ -121,18 +120,18 @@ def evaluate(
     chosen: Sequence[str] = (),
     views: Views = PLAIN,
 ) -> Evaluation:
-    """Predict every image of a data set and compare; pixels of index 255 are left out.
+    """Predict every image of a data set and compare with its mask; pixels of index 255 are ignored.
 
     Args:
         segmenter: segmenter to score.
         dataset: samples to score it on.
-        tiling: how images are cut.
-        chosen: names of classes whose mean IoU is wanted, too.
+        tiling: tiling of the images.
+        chosen: names of classes whose mean IoU is computed in addition.
         views: views of each image, whose probabilities are averaged.
 
     Raises:
         DatasetError: a sample cannot be read.
-        TilingError: an image cannot be cut that way.
+        TilingError: an image is too large for this tiling.
     """
     labels = dataset.labels
     matrix, boundary = ConfusionMatrix(len(labels)), BoundaryIoU(len(labels))

@@ -1,4 +1,4 @@
-"""Scores of predicted masks against true ones, all from one integer confusion matrix.
+"""Scores of predicted masks against true masks, all from one integer confusion matrix.
 
 Source: Long, Shelhamer, Darrell 2015 (arXiv:1411.4038), section 5, and Pascal VOC 2012 devkit, ``VOCevalseg.m``.
 """
@@ -12,9 +12,9 @@ from model.labels import IGNORE_INDEX
 
 
 class ConfusionMatrix:
-    """Counts of pixels by true class (row) and predicted class (column) over a whole data set; 255 is left out.
+    """Pixel counts by true class (row) and predicted class (column) over a whole data set; 255 is ignored.
 
-    Measures of a class that occurs in neither masks nor predictions are NaN, and means leave it out.
+    Scores of a class that occurs in neither masks nor predictions are NaN, and means exclude it.
 
     Args:
         num_classes: K.
@@ -46,12 +46,12 @@ class ConfusionMatrix:
 
     @property
     def pixel_accuracy(self) -> float:
-        """Share of known pixels whose class was predicted right; NaN without any pixel."""
+        """Share of known pixels whose class was predicted correctly; NaN without any pixel."""
         return float(ratio(np.trace(self.counts), self.counts.sum()))
 
     @property
     def class_accuracy(self) -> NDArray[np.float64]:
-        """Share of each class's true pixels that were predicted right, shape (K,)."""
+        """Share of each class's true pixels that were predicted correctly, shape (K,)."""
         return ratio(np.diag(self.counts), self.counts.sum(axis=1))
 
     @property
@@ -61,7 +61,7 @@ class ConfusionMatrix:
         return ratio(np.diag(self.counts), union)
 
     def miou(self, classes: Sequence[int] | None = None) -> float:
-        """Mean IoU over ``classes`` (default: all), those without a pixel left out; NaN if that leaves none."""
+        """Return the mean IoU over ``classes`` (default: all), except those without a pixel; NaN if none remain."""
         return mean(self.iou if classes is None else self.iou[list(classes)])
 
     @property
@@ -71,7 +71,7 @@ class ConfusionMatrix:
 
 
 def known_pixels(truth: NDArray[np.uint8], prediction: NDArray[np.uint8], num_classes: int) -> NDArray[np.bool_]:
-    """Where a prediction can be compared with the truth: shape of both, false where the truth is 255.
+    """Return where a prediction can be compared with the truth: same shape, false where the truth is 255.
 
     Raises:
         ValueError: the sizes differ, or a value at a known pixel is no class.
@@ -86,10 +86,10 @@ def known_pixels(truth: NDArray[np.uint8], prediction: NDArray[np.uint8], num_cl
 
 
 def ratio(part: NDArray[np.int64] | np.int64, whole: NDArray[np.int64] | np.int64) -> NDArray[np.float64]:
-    """Part / whole, NaN where whole is 0."""
+    """Return part / whole, NaN where whole is 0."""
     return np.divide(part, whole, out=np.full(np.shape(whole), np.nan), where=np.asarray(whole) > 0)
 
 
 def mean(values: NDArray[np.float64]) -> float:
-    """Mean of the values that are numbers; NaN if none is."""
+    """Return the mean of the values that are not NaN; NaN if all are."""
     return float(np.nanmean(values)) if np.isfinite(values).any() else float("nan")

@@ -1,4 +1,4 @@
-"""Panels for people: photographs, masks and their errors at the size of a contact sheet."""
+"""Panels of a contact sheet: images, masks and their errors, shrunk to its size."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -24,10 +24,10 @@ class Panel:
     """One picture of a sheet.
 
     Attributes:
-        picture: RGB.
-        caption: written below it.
+        picture: RGB picture.
+        caption: text below the picture.
         indices: class indices whose colours it shows, 255 for void.
-        meanings: what its other colours stand for, by name.
+        meanings: its other colours by their meanings.
     """
 
     picture: Image.Image
@@ -37,7 +37,7 @@ class Panel:
 
 
 def photograph_panel(image: NDArray[np.uint8], box: Size, caption: str = "") -> Panel:
-    """A photograph, (height, width, 3) uint8 RGB, shrunk to fit into ``box``."""
+    """Make a panel of an image, (height, width, 3) uint8 RGB, shrunk to fit into ``box``."""
     picture = Image.fromarray(image)
     return Panel(picture.resize(_shrunk(picture, box), Image.Resampling.LANCZOS), caption)
 
@@ -49,13 +49,13 @@ def mask_panel(
     caption: str = "",
     truth: NDArray[np.uint8] | None = None,
 ) -> Panel:
-    """A mask in its classes' colours, shrunk to fit into ``box``, with an outline around void.
+    """Make a panel of a mask in its classes' colours, shrunk to fit into ``box``, with an outline around void.
 
     Args:
         mask: (height, width) uint8 class indices, 255 for void.
-        labels: the classes.
-        box: the largest that the panel may be.
-        caption: written below the panel.
+        labels: class table of the mask.
+        box: maximum size of the panel.
+        caption: text below the panel.
         truth: the mask whose void is outlined, (height, width) uint8; default: ``mask`` itself.
     """
     small = _shrunk_mask(mask, box)
@@ -68,14 +68,14 @@ def mask_panel(
 def errors_panel(
     prediction: NDArray[np.uint8], truth: NDArray[np.uint8], labels: Labels, box: Size, caption: str = ""
 ) -> Panel:
-    """Where a prediction is right, grey, and where it is wrong, red, shrunk to fit into ``box``; void is pale.
+    """Make a panel of a prediction's errors, shrunk to fit into ``box``: right is grey, wrong red, void pale.
 
     Args:
         prediction: (height, width) uint8 class indices.
         truth: (height, width) uint8 class indices, 255 for void.
-        labels: the classes.
-        box: the largest that the panel may be.
-        caption: written below the panel.
+        labels: class table of both masks.
+        box: maximum size of the panel.
+        caption: text below the panel.
     """
     seen, known = _shrunk_mask(prediction, box), _shrunk_mask(truth, box)
     void = known == IGNORE_INDEX
@@ -87,7 +87,7 @@ def errors_panel(
 
 
 def joined(panels: Sequence[Panel], caption: str = "") -> Panel:
-    """Panels of one height as one, beside each other, with a caption of their own."""
+    """Join panels of equal height side by side to one panel, with its own caption."""
     pictures = [panel.picture for panel in panels]
     width = sum(picture.width + _SEAM for picture in pictures) - _SEAM
     whole = Image.new("RGB", (width, pictures[0].height), "white")
@@ -101,7 +101,7 @@ def joined(panels: Sequence[Panel], caption: str = "") -> Panel:
 
 
 def _outline(region: NDArray[np.bool_]) -> NDArray[np.bool_]:
-    """The pixels of a region that have a neighbour outside of it: (height, width) bool."""
+    """Find the pixels of a region that have a neighbour outside it: (height, width) bool."""
     outline: NDArray[np.bool_] = region & ~ndimage.binary_erosion(region, border_value=1)
     return outline
 
@@ -112,6 +112,6 @@ def _shrunk_mask(mask: NDArray[np.uint8], box: Size) -> NDArray[np.uint8]:
 
 
 def _shrunk(picture: Image.Image, box: Size) -> tuple[int, int]:
-    """Pillow's (width, height) of a picture that is to fit into a box; nothing is enlarged."""
+    """Pillow's (width, height) of a picture shrunk to fit into a box; pictures are never enlarged."""
     scale = min(1.0, box[0] / picture.height, box[1] / picture.width)
     return max(1, round(picture.width * scale)), max(1, round(picture.height * scale))

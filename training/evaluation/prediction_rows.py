@@ -1,4 +1,4 @@
-"""Rows of a sheet that show predictions: one sample with all that is known of it, or several in little room."""
+"""Rows of a sheet that show predictions: one sample in full, or several in compact form."""
 
 from collections.abc import Iterable
 
@@ -15,12 +15,12 @@ _PER_LINE = 4
 
 
 def full_rows(samples: Iterable[Sample | Photograph], segmenter: Segmenter, side: int) -> list[list[Panel]]:
-    """A row of image | prediction | ground truth for each sample, without the latter where there is none."""
+    """Make a row of image | prediction | ground truth for each sample; without ground truth, the last is omitted."""
     return [_full_row(sample, segmenter, side) for sample in samples]
 
 
 def compact_rows(samples: Iterable[Sample | Photograph], segmenter: Segmenter, side: int) -> list[list[Panel]]:
-    """Rows of four samples, of each prediction | errors; only the former where there is no ground truth."""
+    """Make rows of four samples, each as prediction | errors; without ground truth, only the prediction."""
     panels = [_compact_panel(sample, segmenter, side) for sample in samples]
     return [panels[start : start + _PER_LINE] for start in range(0, len(panels), _PER_LINE)]
 

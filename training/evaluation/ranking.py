@@ -1,4 +1,4 @@
-"""The images on which a network does best and worst."""
+"""The images on which a network scores best and worst."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -11,11 +11,11 @@ from training.evaluation.metrics import ConfusionMatrix
 
 @dataclass(frozen=True, slots=True)
 class Ranking:
-    """Numbers of the images at both ends; none is at both.
+    """Indices of the best and the worst images; no image is in both.
 
     Attributes:
-        best: the best first.
-        worst: the worst first.
+        best: indices of the best images, best first.
+        worst: indices of the worst images, worst first.
     """
 
     best: tuple[int, ...]
@@ -23,10 +23,10 @@ class Ranking:
 
 
 def image_miou(truth: NDArray[np.uint8], prediction: NDArray[np.uint8], num_classes: int) -> float:
-    """Mean IoU of one image, over the classes that its truth or its prediction holds; NaN if all of it is void.
+    """Compute the mean IoU of one image, over the classes in its truth or its prediction; NaN if it is all void.
 
     Args:
-        truth: (height, width) uint8, 0..K-1 or 255, which is left out.
+        truth: (height, width) uint8, 0..K-1 or 255, which is ignored.
         prediction: (height, width) uint8, 0..K-1.
         num_classes: K.
 
@@ -39,12 +39,12 @@ def image_miou(truth: NDArray[np.uint8], prediction: NDArray[np.uint8], num_clas
 
 
 def rank(scores: Sequence[float], best: int, worst: int) -> Ranking:
-    """The ``best`` highest scores and the ``worst`` lowest of the others; of equal ones the first is better.
+    """Select the ``best`` highest scores and the ``worst`` lowest of the others; of equal scores, the first is better.
 
     Args:
-        scores: one an image, NaN for those to be left out.
-        best: how many are wanted; fewer are given where there are no more.
-        worst: how many of the lowest are wanted; fewer are given where there are no more.
+        scores: one score per image, NaN for images to skip.
+        best: maximum number of the highest scores.
+        worst: maximum number of the lowest scores.
     """
     scored = [number for number, score in enumerate(scores) if not np.isnan(score)]
     order = sorted(scored, key=lambda number: -scores[number])

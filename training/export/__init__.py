@@ -1,1 +1,1 @@
-"""From a run to the files that serve: weights, ONNX, model card."""
+"""From a run to the exported files: weights, ONNX, model card."""

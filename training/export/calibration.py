@@ -1,4 +1,4 @@
-"""The ranges that a checkpoint needs to predict in int8."""
+"""Calibration: the activation ranges that a checkpoint needs to predict in int8."""
 
 from collections.abc import Iterable
 from dataclasses import replace
@@ -15,11 +15,14 @@ from model.streaming import measure_ranges, trace_scores
 
 
 def calibrate(checkpoint: Checkpoint, images: Iterable[NDArray[np.uint8]]) -> Checkpoint:
-    """The checkpoint with the ranges of what its network computes for some images, each whole, in float32 on a CPU.
+    """Measure the activation ranges on some images, each predicted whole, in float32 on a CPU.
 
     Args:
-        checkpoint: weights as they are served, rounding and all.
-        images: at least one, (height, width, 3) uint8 RGB; a hundred photographs like those to come serve well.
+        checkpoint: checkpoint with its weights rounded as served.
+        images: at least one, (height, width, 3) uint8 RGB; a hundred images like those to be predicted are enough.
+
+    Returns:
+        The checkpoint with the ranges.
     """
     program = trace_scores(checkpoint.build())
     inputs = (network_input(image, checkpoint.preprocessing) for image in images)
@@ -27,8 +30,8 @@ def calibrate(checkpoint: Checkpoint, images: Iterable[NDArray[np.uint8]]) -> Ch
 
 
 def network_input(image: NDArray[np.uint8], preprocessing: Preprocessing) -> Tensor:
-    """An image as the segmenter has it: (height, width, 3) uint8 RGB -> (1, 3, aligned height, aligned width) float32,
-    channels_last.
+    """Prepare an image as the segmenter does: (height, width, 3) uint8 RGB -> (1, 3, aligned height, aligned width)
+    float32, channels_last.
     """
     height, width = image.shape[:2]
     pixels = torch.from_numpy(preprocessing.pad(image, aligned(height), aligned(width)).copy())

@@ -1,4 +1,4 @@
-"""The serving checkpoint: a training checkpoint with a golden sample, its scores and, on request, its ranges."""
+"""The serving checkpoint: a training checkpoint with a golden sample, scores and, optionally, activation ranges."""
 
 from collections.abc import Iterable
 from dataclasses import replace
@@ -23,21 +23,21 @@ def export(
 ) -> None:
     """Write the file that the service loads.
 
-    The golden mask is that of the weights as they are stored, float16 and all, predicted in float32; the ranges are
-    theirs, too.
+    The golden mask and the ranges are computed from the rounded weights as stored; the mask is predicted in float32.
 
     Args:
         checkpoint: trained weights.
-        golden_image: (height, width, 3), uint8 RGB; a photograph with a few classes in it serves best.
-        summary: origin and scores. Of absolute paths in its settings the last part is kept: everybody reads them in
-            ``GET /model``, and whose machine trained the weights is nobody's business.
+        golden_image: (height, width, 3), uint8 RGB; preferably a photograph with a few classes in it.
+        summary: origin and scores. Absolute paths in its settings are reduced to their last part, because
+            ``GET /model`` shows them to everybody and they would reveal details of the training machine.
         path: file to write.
-        calibration: images to measure the ranges on, that int8 needs; without them the checkpoint's are kept.
+        calibration: images to measure the activation ranges for int8 on; without them, the checkpoint's ranges are
+            kept.
     """
     stored = checkpoint.compressed()
     if calibration is not None:
         stored = calibrate(stored, calibration)
-        # Scores in int8 are those of the ranges that were there.
+        # The int8 scores were measured with the previous ranges.
         kept = {name: scores for name, scores in summary.precision_scores.items() if name != Precision.INT8}
         summary = replace(summary, precision_scores=kept)
     summary = replace(summary, training=_without_folders(summary.training))
@@ -46,7 +46,7 @@ def export(
 
 
 def _without_folders(value: Any) -> Any:
-    """JSON values, in which each absolute path has become its last part."""
+    """Return JSON values with each absolute path replaced by its last part."""
     match value:
         case dict():
             return {name: _without_folders(part) for name, part in value.items()}

@@ -1,7 +1,7 @@
-"""The model card: what weights are, where they come from and how good they are, as Markdown for people.
+"""The model card: what the weights are, where they come from and how good they are, in Markdown.
 
-Tables lie between markers, ``<!-- scores -->`` and ``<!-- classes -->``, so that a card which somebody went on writing
-gets new ones without losing a word.
+Tables are placed between markers, ``<!-- scores -->`` and ``<!-- classes -->``, so that they can be updated in a card
+that has been edited by hand without losing its text.
 """
 
 import textwrap
@@ -24,15 +24,15 @@ _WIDTH = 120
 
 
 def write_card(path: Path, checkpoint: Checkpoint, sheets: Sequence[ScoreSheet]) -> None:
-    """Write a card, or put the tables of one that is there up to date.
+    """Write a card, or update the tables of an existing one.
 
     Args:
         path: Markdown file.
         checkpoint: checkpoint to describe.
-        sheets: scores on each list; without any, a card that is there keeps its table of classes.
+        sheets: scores on each list; without any, an existing card keeps its table of classes.
 
     Raises:
-        ExportError: the file is there and has no markers.
+        ExportError: the file exists and has no markers.
     """
     if not path.exists():
         path.write_text(model_card(checkpoint, sheets))
@@ -46,11 +46,11 @@ def write_card(path: Path, checkpoint: Checkpoint, sheets: Sequence[ScoreSheet])
     try:
         path.write_text(with_tables(card, tables))
     except ValueError as error:
-        raise ExportError(f"{path} is there already, and {error}") from error
+        raise ExportError(f"{path} exists already, but {error}") from error
 
 
 def with_tables(card: str, tables: Mapping[str, str]) -> str:
-    """A text with the tables between its markers replaced.
+    """Replace the tables between a text's markers.
 
     Raises:
         ValueError: a pair of markers is missing.
@@ -65,19 +65,19 @@ def with_tables(card: str, tables: Mapping[str, str]) -> str:
 
 
 def scores_table(scores: Mapping[str, float]) -> str:
-    """Name of a measure -> its value in 0..1, as a table."""
+    """Format scores, name of a metric -> value in 0..1, as a table."""
     return _table(["measure", "score"], [[name, f"{score:.3f}"] for name, score in scores.items()])
 
 
 def precisions_table(scores: Mapping[str, Mapping[str, float]]) -> str:
-    """Precision -> list of images -> mIoU, as a table with a column for each precision."""
+    """Format precision -> list of images -> mIoU as a table with a column for each precision."""
     names = list(dict.fromkeys(name for found in scores.values() for name in found))
     rows = [[name, *(_decimals(found.get(name)) for found in scores.values())] for name in names]
     return _table(["mIoU", *scores], rows)
 
 
 def classes_table(sheets: Sequence[ScoreSheet]) -> str:
-    """Each class's IoU on each list, with its images and pixels there.
+    """Format each class's IoU on each list, with its numbers of images and pixels, as a table.
 
     Raises:
         ExportError: the lists were scored for different classes.
@@ -96,7 +96,7 @@ def classes_table(sheets: Sequence[ScoreSheet]) -> str:
 
 
 def model_card(checkpoint: Checkpoint, sheets: Sequence[ScoreSheet]) -> str:
-    """A whole card, from what the checkpoint and its scores say.
+    """Write a whole card from a checkpoint and its scores.
 
     Raises:
         ExportError: the lists were scored for different classes.
@@ -105,10 +105,10 @@ def model_card(checkpoint: Checkpoint, sheets: Sequence[ScoreSheet]) -> str:
     paragraphs = [
         f"# Model card: {summary.name}",
         f"**What it is.** {_what(checkpoint, network)}",
-        f"**What it tells apart.** {', '.join(checkpoint.labels.names)}.",
-        f"**Data.** {summary.trained_on or 'Not told.'}",
-        f"**Training.** {_settings(summary.training) or 'Not told.'}",
-        f"**Licences.** {summary.licenses or 'Not told.'}",
+        f"**Classes.** {', '.join(checkpoint.labels.names)}.",
+        f"**Data.** {summary.trained_on or 'Not specified.'}",
+        f"**Training.** {_settings(summary.training) or 'Not specified.'}",
+        f"**Licences.** {summary.licenses or 'Not specified.'}",
         "## Scores",
         _how_measured(sheets),
         f"<!-- scores -->\n{scores_table(summary.scores)}<!-- /scores -->",
@@ -139,8 +139,8 @@ def _settings(training: Mapping[str, object]) -> str:
 
 def _how_measured(sheets: Sequence[ScoreSheet]) -> str:
     if not sheets:
-        return "As told by whoever exported the checkpoint."
-    sentences = ["At original resolution, one confusion matrix a list, background included, void left out."]
+        return "As given at export."
+    sentences = ["At original resolution, one confusion matrix per list, background included, void excluded."]
     for sheet in sheets:
         present = sum(row.images > 0 for row in sheet.classes)
         sentences.append(f"`{sheet.title}`: {sheet.images:,} images, {present} of the classes are in them.")
@@ -153,8 +153,8 @@ def _how_measured(sheets: Sequence[ScoreSheet]) -> str:
 
 def _limits(network: FCN, sheets: Sequence[ScoreSheet]) -> str:
     sentences = [
-        f"What is much thinner than a score cell of {network.stride} x {network.stride} pixels is lost.",
-        "Every pixel is given one of the classes above, whatever it shows.",
+        f"Objects much thinner than a score cell of {network.stride} x {network.stride} pixels are lost.",
+        "Every pixel is assigned one of the classes above, whatever it shows.",
     ]
     rows = [row for sheet in sheets for row in sheet.classes]
     names = list(dict.fromkeys(row.name for row in rows))
@@ -163,14 +163,14 @@ def _limits(network: FCN, sheets: Sequence[ScoreSheet]) -> str:
     few = [name for name in names if most_images[name] < _FEW_IMAGES]
     if weak:
         listed = ", ".join(name for name in names if name in weak)
-        sentences.append(f"Weak, an IoU below {_WEAK_IOU} on some list: {listed}.")
+        sentences.append(f"Weak classes, with an IoU below {_WEAK_IOU} on some list: {listed}.")
     if few:
-        sentences.append(f"Hardly measured, fewer than {_FEW_IMAGES} images on every list: {', '.join(few)}.")
+        sentences.append(f"Uncertain scores, from fewer than {_FEW_IMAGES} images on every list: {', '.join(few)}.")
     return " ".join(sentences)
 
 
 def _wrapped(paragraph: str) -> str:
-    """Prose in lines of a width that people read; tables and headings as they are."""
+    """Wrap prose to a readable width; leave tables and headings unchanged."""
     if paragraph.startswith(("#", "<!--")):
         return paragraph
     return textwrap.fill(paragraph, _WIDTH, break_long_words=False, break_on_hyphens=False)
@@ -181,7 +181,7 @@ def _score(value: float | None) -> str:
 
 
 def _decimals(value: float | None) -> str:
-    """With the fourth digit, by which precisions differ."""
+    """Format with four digits, because precisions differ in the fourth."""
     return "-" if value is None else f"{value:.4f}"
 
 

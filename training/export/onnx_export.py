@@ -1,4 +1,4 @@
-"""A checkpoint as ONNX: a photograph of any size in, logits of each pixel out, preprocessing and padding inside.
+"""Export to ONNX: an image of any size in, logits of each pixel out, preprocessing and padding inside.
 
 Input ``image``: (batch, 3, height, width) uint8 RGB, any batch, height and width from 1 on. Output ``logits``: (batch,
 classes, height, width) float32. Metadata: ``name``, ``sha256`` (of the checkpoint's file), ``classes`` (JSON: index,
@@ -28,11 +28,11 @@ if TYPE_CHECKING:
     from torch.onnx import ONNXProgram
 
 _MAX_RELATIVE_DIFFERENCE = 1e-4
-"""Maximum difference, relative to the largest logit. Rounding alone was measured to make 1e-6; a misplaced half pixel
-makes more than 1e-1."""
+"""Maximum difference, relative to the largest logit. Measured: rounding alone gives 1e-6, a shift by half a pixel more
+than 1e-1."""
 
 _TRACED_SIZE = (2, 3, 75, 107)
-"""No size is special to it: not a multiple of 32, not square, not a batch of one."""
+"""Shape of the traced input, without special sizes: not a multiple of 32, not square, not a batch of one."""
 
 _DYNAMIC_AXES = {0: "batch", 2: "height", 3: "width"}
 
@@ -42,13 +42,13 @@ _MAX_PHOTOGRAPH_SIDE = 512
 
 @dataclass(frozen=True, slots=True)
 class Equality:
-    """How near an ONNX file comes to the network it was made from.
+    """Comparison of an ONNX file with the network it was exported from.
 
     Attributes:
-        difference: greatest absolute difference of a logit.
-        largest: greatest absolute logit.
+        difference: maximum absolute difference of a logit.
+        largest: maximum absolute logit.
         pixels: number of pixels compared.
-        differing: of those, the pixels whose winning class is another.
+        differing: number of pixels whose winning class differs.
     """
 
     difference: float
@@ -58,12 +58,12 @@ class Equality:
 
     @property
     def holds(self) -> bool:
-        """Whether the rest is rounding; then winners differ only where two classes are as near as twice that."""
+        """Whether the difference is mere rounding; then winners differ only if two classes are within twice that."""
         return self.difference <= _MAX_RELATIVE_DIFFERENCE * self.largest
 
 
 class PhotographNetwork(nn.Module):
-    """A checkpoint's network with what is done to an image before and after it, as tiling ``whole`` does."""
+    """A checkpoint's network with the preprocessing and cropping of an image, as in tiling ``whole``."""
 
     padding_color: Tensor
 
@@ -78,7 +78,7 @@ class PhotographNetwork(nn.Module):
     def forward(self, image: Tensor) -> Tensor:
         """(batch, 3, height, width) uint8 RGB -> logits (batch, classes, height, width) float32."""
         height, width = image.shape[-2:]
-        # Zeros are all that padding has for three channels at once, so colours are told from the padding's.
+        # Padding takes one value for all three channels, so the padding colour is subtracted first and added back.
         shifted = image.to(torch.float32) - self.padding_color
         padded = functional.pad(shifted, (0, -width % ALIGNMENT, 0, -height % ALIGNMENT)) + self.padding_color
         logits: Tensor = self.network(self._preprocessing(padded))  # (B, K, padded height, padded width)
@@ -86,10 +86,10 @@ class PhotographNetwork(nn.Module):
 
 
 def require_onnx() -> None:
-    """Check that the packages are there, before any work is done.
+    """Check that the packages are installed, before any work is done.
 
     Raises:
-        ExportError: one is missing.
+        ExportError: a package is missing.
     """
     for package in ("onnx", "onnxscript", "onnxruntime"):
         try:
@@ -99,14 +99,14 @@ def require_onnx() -> None:
 
 
 def export_onnx(checkpoint: Checkpoint, path: Path) -> Equality:
-    """Write an ONNX file and compare it in onnxruntime with the network, on several sizes; an unequal one is removed.
+    """Write an ONNX file, and compare it in onnxruntime with the network on several sizes; if unequal, it is removed.
 
     Args:
-        checkpoint: checkpoint as loaded from its file, so that the weights are those which are served.
+        checkpoint: checkpoint as loaded from its file, so that its weights are the served ones.
         path: file to write.
 
     Raises:
-        ExportError: packages are missing, or what was written cannot be run or differs.
+        ExportError: packages are missing, or the exported file cannot be run or differs.
     """
     require_onnx()
     network = PhotographNetwork(checkpoint)
@@ -125,8 +125,8 @@ def export_onnx(checkpoint: Checkpoint, path: Path) -> Equality:
 
 def _program(network: PhotographNetwork) -> "ONNXProgram":
     image = torch.zeros(_TRACED_SIZE, dtype=torch.uint8)
-    # Skips are added to scores of the same size for every height, which the exporter cannot prove of padded sizes:
-    # deferred, its doubt becomes a check at run time, and ONNX has the same check in Add.
+    # Skips are added to scores of the same size for every height, but the exporter cannot prove that for padded sizes.
+    # Deferred, its guard becomes a check at run time; ONNX's Add has the same check.
     exported = torch.export.export(
         network,
         (image,),
@@ -143,7 +143,7 @@ def _program(network: PhotographNetwork) -> "ONNXProgram":
 def _describe(program: "ONNXProgram", checkpoint: Checkpoint) -> None:
     from onnx_ir.passes.common import ClearMetadataAndDocStringPass  # noqa: PLC0415 (an extra)
 
-    ClearMetadataAndDocStringPass()(program.model)  # names source files of whoever exports
+    ClearMetadataAndDocStringPass()(program.model)  # the metadata name source files on the exporting machine
     labels, summary = checkpoint.labels, checkpoint.summary
     classes = [
         {"index": index, "name": name, "color": color}
@@ -170,13 +170,13 @@ def _compare(file: Path, network: PhotographNetwork, checkpoint: Checkpoint) -> 
             largest = float(np.maximum(largest, np.abs(expected).max()))
             pixels += expected[:, 0].size
             differing += int((found.argmax(axis=1) != expected.argmax(axis=1)).sum())
-    except Exception as error:  # onnxruntime's errors have no base of their own
-        raise ExportError(f"what was exported does not run in onnxruntime as it should: {error}") from error
+    except Exception as error:  # onnxruntime's errors have no common base class
+        raise ExportError(f"the exported file does not run correctly in onnxruntime: {error}") from error
     return Equality(difference, largest, pixels, differing)
 
 
 def _trials(checkpoint: Checkpoint) -> Iterator[NDArray[np.uint8]]:
-    """Images to compare on, (batch, 3, height, width) uint8: noise of several sizes, and the golden photograph."""
+    """Yield images to compare on, (batch, 3, height, width) uint8: noise of several sizes, and the golden image."""
     random = np.random.default_rng(0)
     for size in _NOISE_SIZES:
         yield random.integers(0, 256, size, dtype=np.uint8)

@@ -13,7 +13,7 @@ from training.errors import ExportError
 
 
 class ClassRow(BaseModel):
-    """One class's scores; measures beside the IoU are kept under their own names."""
+    """One class's scores; metrics other than the IoU are kept under their own names."""
 
     model_config = ConfigDict(frozen=True, extra="allow")
 
@@ -24,21 +24,21 @@ class ClassRow(BaseModel):
 
     @property
     def other_ious(self) -> dict[str, float | None]:
-        """Further kinds of IoU, such as the boundary's, by their names for people."""
+        """Further kinds of IoU, such as the boundary's, by their human-readable names."""
         return {_in_words(key): value for key, value in (self.model_extra or {}).items() if key.endswith("iou")}
 
 
 class ScoreSheet(BaseModel):
-    """Scores over one list of images; every measure in 0..1 that the file has is kept.
+    """Scores over one list of images; all metrics in 0..1 in the file are kept.
 
     Attributes:
-        split: the list that was scored.
+        split: name of the scored list.
         images: number of its images.
-        checkpoint: SHA-256 of the file that was scored; empty where that is not told.
-        precision: what it was predicted in.
+        checkpoint: SHA-256 of the scored file; empty if unknown.
+        precision: precision of the predictions.
         scales, flip: the views of each image whose probabilities were averaged.
-        chosen: names of the classes of the measures over chosen classes.
-        classes: each class.
+        chosen: names of the classes of the metrics over chosen classes.
+        classes: scores of each class.
     """
 
     model_config = ConfigDict(frozen=True, extra="allow")
@@ -57,7 +57,7 @@ class ScoreSheet(BaseModel):
         """Read a file.
 
         Raises:
-            ExportError: it cannot be read, or holds something else.
+            ExportError: the file cannot be read, or holds no scores.
         """
         try:
             return cls.model_validate_json(path.read_bytes())
@@ -68,24 +68,24 @@ class ScoreSheet(BaseModel):
 
     @property
     def title(self) -> str:
-        """The list, and what was done otherwise than the service does by default."""
+        """Name of the list, and all differences from the service's default prediction."""
         scales = "" if self.scales == (1.0,) else f" at scales {', '.join(f'{scale:g}' for scale in self.scales)}"
         precision = "" if self.precision is Precision.FLOAT32 else f" in {self.precision}"
         return self.split + precision + scales + (" with mirror images" if self.flip else "")
 
     @property
     def compares_precisions(self) -> bool:
-        """Whether images were predicted as the service does, so that the precision alone makes a difference."""
+        """Whether images were predicted as by the service, so that only the precision makes a difference."""
         return self.scales == (1.0,) and not self.flip
 
     @property
     def miou(self) -> float | None:
-        """Over the chosen classes, if some were chosen; None if no class was there to measure."""
+        """Mean IoU over the chosen classes if some were chosen, else over all; None if no class occurred."""
         value = (self.model_extra or {}).get("miou_chosen" if self.chosen else "miou")
         return value if isinstance(value, float) else None
 
     def measures(self) -> dict[str, float]:
-        """``voc2012/val mIoU`` and the like -> value in 0..1; ``mIoU-7`` is over 7 chosen classes."""
+        """Return scores in 0..1 by names such as ``voc2012/val mIoU``; ``mIoU-7`` is over 7 chosen classes."""
         return {
             f"{self.title} {_in_words(key.replace('_chosen', f'-{len(self.chosen)}'))}": value
             for key, value in _measures(self.model_extra or {}).items()

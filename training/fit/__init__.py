@@ -1,1 +1,1 @@
-"""What changes weights: the trainer, losses, optimizers, teachers."""
+"""Training of weights: the trainer, losses, optimizers, teachers."""

@@ -1,4 +1,4 @@
-"""A second head that training uses and prediction does not."""
+"""An auxiliary head, used in training only."""
 
 from typing import cast
 
@@ -7,11 +7,11 @@ from torch import Tensor, nn
 from model.networks import FCN
 
 STRIDE = 16
-"""Side, in pixels, of a cell of layer3."""
+"""Side of a cell of layer3, in pixels."""
 
 
 class AuxiliaryHead(nn.Module):
-    """Scores classes from layer3, so that the gradient reaches it by a short way.
+    """Scores classes from layer3, to give it a shorter gradient path.
 
     Source: Zhao et al. 2016 (arXiv:1612.01105), section 3.3; the layers are those of torchvision's ``FCNHead``, without
     dropout.
@@ -33,11 +33,11 @@ class AuxiliaryHead(nn.Module):
 
 
 class Scorer(nn.Module):
-    """A network and perhaps an auxiliary head as one module: images -> scores of both.
+    """A network and an optional auxiliary head as one module: images -> scores of both.
 
     Attributes:
         network: the network.
-        auxiliary: the head, or None.
+        auxiliary: the auxiliary head, or None.
     """
 
     def __init__(self, network: FCN, auxiliary: AuxiliaryHead | None) -> None:

@@ -1,4 +1,4 @@
-"""The criterion of a step: from a batch of crops to the number that is minimised."""
+"""The criterion of a step: from a batch of crops to the loss that is minimised."""
 
 from dataclasses import dataclass
 from typing import cast
@@ -21,9 +21,9 @@ class Measured:
     """A batch's losses.
 
     Attributes:
-        total: what is minimised.
+        total: weighted sum that is minimised.
         parts: each loss by name, unweighted; ``loss`` is the cross-entropy.
-        accuracy: share of the known pixels whose class is right.
+        accuracy: share of the known pixels whose class is predicted correctly.
     """
 
     total: Tensor
@@ -32,20 +32,20 @@ class Measured:
 
 
 class Criterion:
-    """Cross-entropy of the known pixels, and what the configuration adds to it.
+    """Cross-entropy of the known pixels, plus the optional losses of the configuration.
 
-    With several processes every mean is one over the pixels of all of them.
+    With several processes, every mean is over the pixels of all processes.
 
     Args:
         config: losses and their weights.
-        scorer: module that gives the network's scores and the auxiliary head's or None: ``Scorer``, perhaps wrapped.
-        network: the network inside of it.
+        scorer: module that returns the network's scores, and the auxiliary head's or None: ``Scorer``, or a wrapper.
+        network: the network inside the scorer.
         preprocessing: preprocessing of the network.
         device: device of the network.
         memory_format: memory format of the network, and of images.
         bfloat16: whether convolutions are computed in bfloat16.
-        seed: seed of the choice of pixels.
-        processes: those that train together.
+        seed: random seed for the choice of pixels.
+        processes: the distributed process group.
     """
 
     def __init__(
@@ -72,7 +72,7 @@ class Criterion:
         self._processes = processes
 
     def measure(self, crops: Crop, step: int) -> Measured:
-        """Losses of the batch of a step; a function of the arguments and the weights alone."""
+        """Compute the losses of a step's batch; they depend only on the arguments and the weights."""
         images = crops.image.to(self._device, non_blocking=True).contiguous(memory_format=self._memory_format)
         masks = crops.mask.to(self._device, non_blocking=True).long()
         with torch.autocast(self._device.type, torch.bfloat16, enabled=self._bfloat16):
@@ -96,7 +96,7 @@ class Criterion:
         return Measured(total, parts, self._mean(right.float(), known.sum()))
 
     def _first_pixel(self, step: int) -> tuple[int, int]:
-        """Row and column of the first pixel whose loss counts."""
+        """Draw the row and column of the first pixel whose loss counts."""
         place = torch.Generator().manual_seed(self._seed * 1_000_003 + step)
         top, left = torch.randint(self._config.pixel_stride, (2,), generator=place).tolist()
         return top, left
@@ -113,5 +113,5 @@ class Criterion:
         return self._mean(kept, torch.full((), len(kept), device=losses.device))
 
     def _mean(self, values: Tensor, count: Tensor) -> Tensor:
-        """Sum over the ``count`` of all processes; times their number, because their gradients will be averaged."""
+        """Sum over the ``count`` of all processes, times their number because gradients will be averaged."""
         return values.sum() * self._processes.count / self._processes.total(count.float()).clamp(min=1)

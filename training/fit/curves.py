@@ -1,4 +1,4 @@
-"""Pictures of how a run went."""
+"""Plots of a run's metrics."""
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -8,7 +8,7 @@ from matplotlib.figure import Figure
 
 _PANELS = (
     ("loss", ("loss", "distillation", "auxiliary")),
-    ("of pixels and classes", ("accuracy", "val_accuracy", "val_miou")),
+    ("accuracy and mIoU", ("accuracy", "val_accuracy", "val_miou")),
     ("learning rate", ("learning_rate",)),
 )
 
@@ -17,7 +17,7 @@ def draw_curves(records: Sequence[Mapping[str, Any]], file: Path) -> None:
     """Draw loss, accuracies and learning rate over the steps.
 
     Args:
-        records: records of ``log.jsonl``; each has ``step`` and some of the quantities.
+        records: records of ``log.jsonl``; each has ``step`` and some of the metrics.
         file: PNG to write.
     """
     figure = Figure(figsize=(12, 3.6), layout="constrained")

@@ -1,4 +1,4 @@
-"""Several processes that train one network, as ``torchrun`` starts them; one process is the simplest case."""
+"""Distributed training of one network by the processes that ``torchrun`` starts, or by a single process."""
 
 import os
 from collections.abc import Iterator
@@ -13,15 +13,15 @@ from model.device import choose_device
 from model.errors import DeviceError
 
 _TIMEOUT = timedelta(hours=6)
-"""Longest wait for another process: the others wait while the leading one validates. PyTorch gives up in 10 minutes."""
+"""Timeout of collective operations: the others wait while the main process validates. PyTorch's is 10 minutes."""
 
 
 @dataclass(frozen=True, slots=True)
 class Processes:
-    """This process among those that train together.
+    """The distributed process group, as seen by this process.
 
     Attributes:
-        rank: number of this process.
+        rank: rank of this process, from 0.
         count: number of processes.
     """
 
@@ -30,11 +30,11 @@ class Processes:
 
     @property
     def is_main_process(self) -> bool:
-        """Whether this process is the one that writes and prints."""
+        """Whether this is the process that writes files and prints."""
         return self.rank == 0
 
     def total(self, number: Tensor) -> Tensor:
-        """Sum of a tensor over all processes."""
+        """Return the sum of a tensor over all processes."""
         if self.count == 1:
             return number
         result = number.clone()
@@ -42,12 +42,12 @@ class Processes:
         return result
 
     def means(self, numbers: Tensor) -> list[float]:
-        """Mean of each number of a vector over all processes: one exchange, and one wait for the device."""
+        """Return the mean of each number of a vector over all processes, with one all-reduce and one device sync."""
         return [total / self.count for total in self.total(numbers).tolist()]
 
 
 def own_device(name: str) -> torch.device:
-    """The device of a name, made the current one; of several GPUs on a machine, each process has its own.
+    """Choose a device by name and make it the current one; on a machine with several GPUs, each process has its own.
 
     Raises:
         DeviceError: the device cannot be used, or there are fewer GPUs than processes.
@@ -59,7 +59,7 @@ def own_device(name: str) -> torch.device:
 
 
 def _name_of_own(name: str) -> str:
-    """``cuda:N`` for the N-th process that ``torchrun`` started here: no process is to open another's GPU."""
+    """Return ``cuda:N`` for the N-th process that ``torchrun`` started here, so that no process opens another's GPU."""
     rank = os.environ.get("LOCAL_RANK")
     if rank is None or name.partition(":")[0] not in {"auto", "cuda"} or not torch.cuda.is_available():
         return name
@@ -71,7 +71,7 @@ def _name_of_own(name: str) -> str:
 
 @contextmanager
 def join_processes(device: torch.device) -> Iterator[Processes]:
-    """Meet the others that ``torchrun`` started, if it did."""
+    """Join the process group if ``torchrun`` started this process; else yield a group of one."""
     if "RANK" not in os.environ:
         yield Processes()
         return

@@ -1,4 +1,4 @@
-"""When a run is lost."""
+"""Detection of a diverged run."""
 
 import math
 
@@ -9,10 +9,10 @@ _WORSE_THAN_GUESSING = 5.0
 
 
 class DivergenceGuard:
-    """Watches the loss: not a number, infinite, or on average far worse than guessing all classes alike.
+    """Detects a loss that is not a number, infinite, or on average far above that of uniform guessing.
 
     Args:
-        num_classes: K; guessing alike costs ln K.
+        num_classes: K; the loss of uniform guessing is ln K.
     """
 
     def __init__(self, num_classes: int) -> None:
@@ -20,10 +20,10 @@ class DivergenceGuard:
         self._average: float | None = None
 
     def watch(self, loss: float) -> None:
-        """Take note of a step's cross-entropy.
+        """Check a step's cross-entropy.
 
         Raises:
-            DivergedError: the run is lost; says why.
+            DivergedError: the run has diverged; the message gives the reason.
         """
         if not math.isfinite(loss):
             raise DivergedError(f"the loss is {loss}")

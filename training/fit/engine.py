@@ -37,7 +37,7 @@ from training.fit.state import RunState
 from training.progress import bar, tell
 
 STATE_NAME = "state.pt"
-"""File of a run's folder that ``resume`` reads."""
+"""Name of the file in a run's folder that ``resume`` reads."""
 
 
 class Ending(StrEnum):
@@ -50,11 +50,11 @@ class Ending(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """How a run ended.
+    """Result of a run.
 
     Attributes:
-        ending: why.
-        step: steps done, those before it was resumed included.
+        ending: reason why the run ended.
+        step: number of steps done, including those before a resume.
         wait_share: share of the time spent waiting for data, 0..1.
     """
 
@@ -64,20 +64,20 @@ class Outcome:
 
 
 class Trainer:
-    """Trains a network and writes its checkpoint as it goes.
+    """Trains a network and regularly saves checkpoints.
 
     Args:
-        network: on the CPU; trained in place.
-        network_config: what it was built from.
+        network: network on the CPU, trained in place.
+        network_config: configuration that the network was built from.
         labels: classes of the network.
-        sources: data sets; each batch is made of ``per_batch`` samples of each.
-        config: how to train.
-        folder: for ``last.safetensors`` (to evaluate, predict, export), ``best.safetensors`` (by validation),
-            ``state.pt`` (to resume), ``log.jsonl`` and ``curves.png``; made if missing.
+        sources: data sets; each batch consists of ``per_batch`` samples of each.
+        config: settings of the run.
+        folder: folder for ``last.safetensors`` (to evaluate, predict, export), ``best.safetensors`` (by validation),
+            ``state.pt`` (to resume), ``log.jsonl`` and ``curves.png``; created if missing.
         device: device to train on.
-        preprocessing: what the network reads; saved with it.
+        preprocessing: preprocessing of the network's input; saved in the checkpoint.
         validation: data set scored during training, or None.
-        processes: those that train together.
+        processes: the distributed process group.
 
     Raises:
         ConfigError: the configuration cannot be used with this network.
@@ -129,7 +129,7 @@ class Trainer:
         if processes.count > 1:
             if config.run.sync_batch_norm and device.type == "cuda":
                 self._scorer = nn.SyncBatchNorm.convert_sync_batchnorm(self._scorer)  # type: ignore[no-untyped-call]
-            # Without it, each process keeps its own batch-norm statistics; the leading one's are saved.
+            # Without synchronisation, each process keeps its own batch-norm statistics; the main process's are saved.
             self._scorer = DistributedDataParallel(self._scorer, broadcast_buffers=False)
         self._criterion = Criterion(
             config.loss,
@@ -145,19 +145,19 @@ class Trainer:
 
     @property
     def checkpoint_file(self) -> Path:
-        """The newest checkpoint."""
+        """Path of the newest checkpoint."""
         return self._folder / "last.safetensors"
 
     @property
     def state_file(self) -> Path:
-        """What ``resume`` reads."""
+        """Path of the file that ``resume`` reads."""
         return self._folder / STATE_NAME
 
     def resume(self) -> None:
-        """Take up the run that the folder holds.
+        """Load the state of the run in the folder.
 
         Raises:
-            ResumeError: it holds none, or one of other settings.
+            ResumeError: the folder holds no run, or one with other settings.
         """
         state = RunState.load(self.state_file)
         state.require_same(self._config)
@@ -167,10 +167,10 @@ class Trainer:
         self._best_miou = state.tensors["best_miou"]
 
     def train(self) -> Outcome:
-        """Run all steps that are left.
+        """Run all remaining steps.
 
         Raises:
-            DivergedError: the loss became infinite, not a number, or exploded; what was saved before is kept.
+            DivergedError: the loss became infinite, not a number, or exploded; earlier checkpoints are kept.
         """
         self._folder.mkdir(parents=True, exist_ok=True)
         started = time.monotonic()
@@ -212,7 +212,7 @@ class Trainer:
         return Outcome(ending, self._step, waited_s / (time.monotonic() - started))
 
     def checkpoint(self) -> Checkpoint:
-        """The weights as they are saved: their running average, if there is one."""
+        """Return the checkpoint to save, with the weights' moving average if there is one."""
         network: nn.Module = self._network if self._average is None else self._average.module
         trained_on = ", ".join(
             f"{source.dataset.root.name} {source.dataset.split} ({len(source.dataset)} images)"
@@ -264,7 +264,7 @@ class Trainer:
         return values
 
     def _update(self, crops: Crop) -> dict[str, float]:
-        """One step: its losses, accuracy and learning rate."""
+        """Do one step; return its losses, accuracy and learning rate."""
         config = self._config.optimizer
         self._scorer.train()
         for module in self._frozen:
@@ -285,7 +285,7 @@ class Trainer:
         return {**dict(zip(parts, means, strict=True)), "learning_rate": learning_rate}
 
     def _anywhere(self, here: bool) -> bool:
-        """Whether it is so in any process, so that all stop after the same step."""
+        """Whether ``here`` is true in any process, so that all processes stop after the same step."""
         if self._processes.count == 1:
             return here
         return bool(self._processes.total(torch.tensor(float(here), device=self._device)) > 0)
@@ -314,7 +314,7 @@ class Trainer:
         logger.draw()
 
     def _parts(self) -> dict[str, Any]:
-        """Whatever has a state that the next step depends on."""
+        """Return all objects whose state the next step depends on, by name."""
         parts = {
             "network": self._network,
             "auxiliary": self._auxiliary,

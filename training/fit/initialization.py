@@ -1,4 +1,4 @@
-"""The network that training starts from."""
+"""Initialisation of the network to train."""
 
 from dataclasses import replace
 from pathlib import Path
@@ -14,10 +14,10 @@ from training.config import TrainConfig
 
 
 def starting_network(config: TrainConfig, labels: Labels) -> tuple[FCN, NetworkConfig, Preprocessing]:
-    """Build the network and give it the weights that the configuration names.
+    """Build the network and load the initial weights of the configuration.
 
     Returns:
-        the network in training mode, what it was built from, and what it reads.
+        The network in training mode, its configuration and its preprocessing.
 
     Raises:
         CheckpointError, NetworkError: weights cannot be read or do not fit.

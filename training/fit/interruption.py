@@ -1,14 +1,14 @@
-"""Signals that ask a run to stop: it ends after the step in hand, and saves."""
+"""Signals that stop a run: it finishes the current step, and saves."""
 
 import signal
 from types import FrameType, TracebackType
 
 
 class Interruption:
-    """Notes SIGINT (Ctrl-C) and SIGTERM while it is entered; a second one does what it always did.
+    """Context that records SIGINT (Ctrl-C) or SIGTERM; a second signal goes to the previous handler.
 
     Attributes:
-        signal: the first signal that came, or None.
+        signal: the first signal received, or None.
     """
 
     _SIGNALS = (signal.SIGINT, signal.SIGTERM)

@@ -8,20 +8,20 @@ from model.labels import IGNORE_INDEX
 
 
 def pixel_losses(logits: Tensor, masks: Tensor) -> Tensor:
-    """Cross-entropy of each pixel: (B, K, h, w) float and (B, h, w) int64 -> (B, h, w), 0 where the mask is 255."""
+    """Compute each pixel's cross-entropy: (B, K, h, w) float, (B, h, w) int64 -> (B, h, w), 0 where the mask is 255."""
     return functional.cross_entropy(logits, masks, ignore_index=IGNORE_INDEX, reduction="none")
 
 
 def hard_example_losses(losses: Tensor, known: Tensor, share: float) -> Tensor:
-    """The greatest losses of a batch, "online hard example mining".
+    """Select the highest losses of a batch ("online hard example mining").
 
     Args:
-        losses: (B, h, w), of each pixel.
+        losses: loss of each pixel, (B, h, w).
         known: (B, h, w) bool, pixels of known class.
-        share: share of the known pixels that is kept, above 0 and up to 1.
+        share: share of the known pixels to keep, above 0 and up to 1.
 
     Returns:
-        (n,): n is ``share`` of the known pixels, at least 1 if there is any.
+        (n,), where n is ``share`` of the known pixels, at least 1 if there are any.
 
     Source: Shrivastava, Gupta, Girshick 2016 (arXiv:1604.03540), for pixels instead of regions.
     """
@@ -31,14 +31,14 @@ def hard_example_losses(losses: Tensor, known: Tensor, share: float) -> Tensor:
 
 
 def distillation_losses(scores: Tensor, soft_labels: Tensor) -> Tensor:
-    """Cross-entropy between a teacher's probabilities and a network's scores.
+    """Compute the cross-entropy between a teacher's probabilities and a network's scores.
 
     Args:
         scores: (B, K, h, w) float.
-        soft_labels: (B, K, h, w) float, probabilities; all 0 where there is no teacher.
+        soft_labels: (B, K, h, w) float, probabilities; all 0 where there is no soft label.
 
     Returns:
-        (B, h, w), 0 where there is no teacher.
+        (B, h, w), 0 where there is no soft label.
 
     Source: Hinton, Vinyals, Dean 2015 (arXiv:1503.02531), at temperature 1.
     """
@@ -46,14 +46,14 @@ def distillation_losses(scores: Tensor, soft_labels: Tensor) -> Tensor:
 
 
 def sampled_logits(scores: Tensor, factor: int, stride: int, top: int, left: int) -> Tensor:
-    """Some pixels of the bilinear upsampling of ``scores``, without computing the others.
+    """Upsample ``scores`` bilinearly to a subset of the pixels, without computing the others.
 
-    Bilinear upsampling is a product with one matrix from the left and one from the right; only the matrices' rows of
-    the wanted pixels are made.
+    Bilinear upsampling is a product with one matrix from the left and one from the right; only the matrices' rows for
+    the wanted pixels are built.
 
     Args:
         scores: (B, K, h, w) float.
-        factor: factor of the upsampling.
+        factor: upsampling factor.
         stride: distance of the pixels along rows and columns.
         top: first row, below ``stride``.
         left: first column, below ``stride``.
@@ -69,7 +69,7 @@ def sampled_logits(scores: Tensor, factor: int, stride: int, top: int, left: int
 
 
 def _interpolation(cells: int, factor: int, stride: int, first: int, device: torch.device) -> Tensor:
-    """(pixels, cells): weights of the cells in each pixel; what is outside of the grid is 0."""
+    """Build the matrix of the cells' weights in each pixel, (pixels, cells); cells outside the grid count as 0."""
     middles = (torch.arange(factor * cells, device=device)[first::stride] + 0.5) / factor - 0.5
     distances = (middles[:, None] - torch.arange(cells, device=device)[None]).abs()
     return (1 - distances).clamp(min=0)

@@ -1,4 +1,4 @@
-"""Order in which the tensors of a training step lie in memory."""
+"""Memory format of the tensors in a training step."""
 
 import torch
 from torch import nn
@@ -8,17 +8,17 @@ _SAFE_CHANNELS = 16
 
 
 def training_memory_format(network: nn.Module, device: torch.device) -> torch.memory_format:
-    """The fastest memory format that a network can be trained in: ``channels_last``, unless oneDNN would crash.
+    """Return the fastest safe memory format for training a network: ``channels_last``, unless oneDNN would crash.
 
     oneDNN computes the weight gradient of a strided 1x1 convolution from a workspace of every second pixel. In
     channels_last, with fewer input channels than a vector register holds (8 with AVX2, 16 with AVX-512), it writes past
     the end of that workspace: gradients are wrong, threads hang, or the heap is corrupted. NCHW takes another path, and
-    prediction has no gradients. docs/log.md has the smallest case.
+    prediction has no gradients. docs/log.md has a minimal example.
 
     Source: https://github.com/uxlfoundation/oneDNN/issues/6035, open as of oneDNN 3.12 (PyTorch 2.14).
 
     Args:
-        network: all layers that are trained.
+        network: module with all layers to train.
         device: device to train on.
     """
     narrow = any(

@@ -1,4 +1,4 @@
-"""Metrics of a run: ``log.jsonl``, curves, and TensorBoard's event files."""
+"""Logging of a run's metrics: ``log.jsonl``, curves, and TensorBoard event files."""
 
 import json
 from collections.abc import Mapping
@@ -12,13 +12,13 @@ LOG_NAME = "log.jsonl"
 
 
 class MetricLogger:
-    """Writes one record a call; used as a context.
+    """Writes one record per call; used as a context manager.
 
     Args:
-        folder: for ``log.jsonl``, ``curves.png`` and ``tensorboard/``.
-        step: the run's steps so far: later records of an interrupted run are dropped.
-        tensorboard: whether to write event files.
-        writes: False keeps silent, for all processes but one.
+        folder: folder for ``log.jsonl``, ``curves.png`` and ``tensorboard/``.
+        step: the run's number of steps so far; later records of an interrupted run are dropped.
+        tensorboard: whether to write TensorBoard event files.
+        writes: whether to write at all; False for all processes but the main one.
     """
 
     def __init__(self, folder: Path, step: int, *, tensorboard: bool, writes: bool = True) -> None:
@@ -45,7 +45,7 @@ class MetricLogger:
             self._board.close()
 
     def write(self, step: int, values: Mapping[str, float]) -> None:
-        """Note numbers of a step."""
+        """Log the metrics of a step."""
         if not self._writes:
             return
         record = {"step": step, **values}
@@ -61,7 +61,7 @@ class MetricLogger:
 
 
 def read_log(file: Path) -> list[dict[str, Any]]:
-    """The records of a log; none if there is no log. A last line that a kill cut short is left out."""
+    """Read the records of a log; empty if there is no log. A truncated last line, left by a kill, is ignored."""
     if not file.is_file():
         return []
     records = []

@@ -1,4 +1,4 @@
-"""Optimizer, learning-rate schedule, and what stays as it is."""
+"""Optimizer, learning-rate schedule, and frozen layers."""
 
 import math
 from collections.abc import Iterable
@@ -13,9 +13,9 @@ from training.config import LRSchedule, OptimizerConfig, OptimizerName
 
 
 def freeze(network: FCN, config: OptimizerConfig) -> list[nn.Module]:
-    """Stop parts of a network from learning; returns those that must stay in evaluation mode.
+    """Freeze parts of a network; return the modules that must stay in evaluation mode.
 
-    Batch-norm of a frozen part keeps its statistics, which it does in evaluation mode only.
+    Frozen batch-norm keeps its statistics, which works only in evaluation mode.
     """
     backbone = network.backbone
     stages: list[list[nn.Module]] = [
@@ -37,12 +37,12 @@ def freeze(network: FCN, config: OptimizerConfig) -> list[nn.Module]:
 
 
 def build_optimizer(network: FCN, extra: nn.Module | None, config: OptimizerConfig) -> torch.optim.Optimizer:
-    """SGD with momentum or AdamW: three learning rates, and weight decay on kernels only.
+    """Build SGD with momentum or AdamW, with three learning rates, and weight decay on kernels only.
 
     Args:
-        network: whose stem and layer1 learn at ``stem_learning_rate``, the later stages at ``learning_rate``, and the
-            rest at ``head_learning_rate``.
-        extra: something else that learns, at ``head_learning_rate``.
+        network: network to train; the stem and layer1 use ``stem_learning_rate``, the later stages ``learning_rate``,
+            and all other layers ``head_learning_rate``.
+        extra: another module to train, at ``head_learning_rate``, or None.
         config: optimizer and its learning rates.
     """
     stem, stages, head = _parts(network)
@@ -58,7 +58,7 @@ def build_optimizer(network: FCN, extra: nn.Module | None, config: OptimizerConf
 
 
 def _parts(network: FCN) -> tuple[list[nn.Parameter], list[nn.Parameter], list[nn.Parameter]]:
-    """Parameters of the backbone's stem and first stage, of its later stages, and of everything else."""
+    """Split the parameters: the backbone's stem and first stage, its later stages, and all others."""
     stem: list[nn.Parameter] = []
     stages: list[nn.Parameter] = []
     head: list[nn.Parameter] = []
@@ -73,12 +73,12 @@ def _parts(network: FCN) -> tuple[list[nn.Parameter], list[nn.Parameter], list[n
 
 
 def build_scheduler(optimizer: torch.optim.Optimizer, config: OptimizerConfig, steps: int) -> LambdaLR:
-    """Gives every group, before each of ``steps`` steps, its share of its greatest learning rate."""
+    """Build a scheduler that scales every group's maximum learning rate by ``lr_lambda`` in each of ``steps`` steps."""
     return LambdaLR(optimizer, partial(lr_lambda, config, steps))
 
 
 def lr_lambda(config: OptimizerConfig, steps: int, step: int) -> float:
-    """Share of the greatest learning rate that step ``step`` of ``steps`` takes: a linear rise, then the decay.
+    """Return the share of the maximum learning rate at step ``step`` of ``steps``: a linear warm-up, then the decay.
 
     Source of "poly": Chen et al. 2016 (arXiv:1606.00915), section 4.1; of cosine: Loshchilov, Hutter 2016
     (arXiv:1608.03983), without restarts.

@@ -1,4 +1,4 @@
-"""All that a training run needs to go on where it stopped: one file, replaced in one step."""
+"""The state from which a training run is resumed: one file, replaced atomically."""
 
 import pickle
 from collections.abc import Mapping
@@ -15,12 +15,12 @@ from training.errors import ResumeError
 
 @dataclass(frozen=True, slots=True)
 class RunState:
-    """A run between two steps.
+    """State of a run between two steps.
 
     Attributes:
         config: settings of the run.
-        step: steps done.
-        tensors: state dictionaries of what has one, by name.
+        step: number of steps done.
+        tensors: state dictionaries by name, and other values.
     """
 
     config: TrainConfig
@@ -28,13 +28,13 @@ class RunState:
     tensors: Mapping[str, Any]
 
     def save(self, file: Path) -> None:
-        """Write the file in one step: a kill at any moment leaves the old one or the whole new one."""
+        """Write the file atomically: a kill at any moment leaves the old file or the whole new one."""
         with replacing(file) as unfinished:
             torch.save({"config": self.config.document(), "step": self.step, "tensors": dict(self.tensors)}, unfinished)
 
     @classmethod
     def load(cls, file: Path) -> "RunState":
-        """Read a file written by ``save``; no code in it is run.
+        """Read a file written by ``save``, without executing code from it.
 
         Raises:
             ResumeError: the file is missing, damaged or foreign.
@@ -48,17 +48,17 @@ class RunState:
             raise ResumeError(f"{file} holds no run that can be resumed: {error}") from error
 
     def require_same(self, config: TrainConfig) -> None:
-        """Raises ``ResumeError`` if another configuration would not give the same run; names the settings."""
+        """Raise ``ResumeError``, naming the settings, if another configuration would not give the same run."""
         changed = differences(self.config, config)
         if changed:
             raise ResumeError(
-                f"the run that is to be resumed has other settings: {', '.join(changed)}; "
-                "give it its own, or start another in another folder"
+                f"the run to resume has other settings: {', '.join(changed)}; "
+                "resume it with its own settings, or start a new run in another folder"
             )
 
 
 def differences(first: TrainConfig, second: TrainConfig) -> list[str]:
-    """Names of the settings that differ and that decide the result of a run."""
+    """Return the names of settings that differ and affect the result of a run."""
     pairs = zip(_flat(asdict(first)), _flat(asdict(second)), strict=True)
     changed = [name for (name, one), (_, other) in pairs if one != other]
     return [

@@ -1,4 +1,4 @@
-"""Networks to learn from: probabilities of the classes in a photograph."""
+"""Teacher networks: they predict class probabilities for an image."""
 
 import warnings
 from abc import ABC, abstractmethod
@@ -26,11 +26,11 @@ Probabilities = NDArray[np.float32]
 _PADDING_COLOR = (127, 127, 127)
 
 _WINDOW_OVERLAP = 0.25
-"""Least share of a window's side that it has in common with the next one."""
+"""Minimum overlap of neighbouring windows, as a share of their side."""
 
 
 class Teacher(ABC):
-    """Predicts the probability of each class on a grid of cells of ``SOFT_LABEL_STRIDE`` pixels."""
+    """Predicts class probabilities on a grid of cells of ``SOFT_LABEL_STRIDE`` pixels."""
 
     labels: Labels
 
@@ -40,7 +40,7 @@ class Teacher(ABC):
 
 
 class CheckpointTeacher(Teacher):
-    """One of our own networks.
+    """A teacher from a checkpoint of this project.
 
     Args:
         file: checkpoint of the teacher.
@@ -58,14 +58,14 @@ class CheckpointTeacher(Teacher):
 class TFLiteTeacher(Teacher):
     """A TensorFlow Lite network with a square input, such as DeepLab.
 
-    The logits are the graph's first tensor of shape (1, n, n, K): in quantised graphs, whose output is often the
-    winning class alone, an inner one.
+    The logits are the graph's first tensor of shape (1, n, n, K). In quantised graphs this is an inner tensor, because
+    their output is often only the winning class.
 
     Args:
-        file: the ``.tflite`` file: input (1, side, side, 3), float32 in -1..1 or uint8.
+        file: the ``.tflite`` file, with an input (1, side, side, 3), float32 in -1..1 or uint8.
         labels: the classes, in the order of the logits.
-        views: views of an image; at scale 1 its longer side fills the input and the rest is padded, larger images are
-            covered by overlapping windows, of each of which ``flip`` also takes the mirror image.
+        views: views of an image. At scale 1 its longer side fills the input and the rest is padded; at larger scales
+            overlapping windows cover it. ``flip`` adds the mirror image of each window.
 
     Raises:
         TeacherError: the file is no such network, a scale is outside 0.25..8, or ``ai-edge-litert`` is not installed.
@@ -113,12 +113,12 @@ class TFLiteTeacher(Teacher):
                 yield top, left
 
     def _look(self, window: Image.Image, y: Tensor, x: Tensor, *, mirrored: bool) -> Tensor:
-        """Probabilities at points of a window, given in its pixels: (K, len(y), len(x))."""
+        """Predict probabilities at points of a window, given in its pixels: (K, len(y), len(x))."""
         pixels = np.asarray(window)
         if mirrored:
             pixels, x = pixels[:, ::-1], self._side - x
         logits = self._infer(pixels)
-        # Networks whose grid ends on the corner pixels (513 = 16 * 32 + 1) are sampled so.
+        # For networks whose grid ends on the corner pixels (513 = 16 * 32 + 1).
         corners = (self._side - 1) % (logits.shape[-1] - 1) == 0
         y, x = (
             2 * (places - 0.5) / (self._side - 1) - 1 if corners else 2 * places / self._side - 1 for places in (y, x)
@@ -128,7 +128,7 @@ class TFLiteTeacher(Teacher):
         return sampled.softmax(dim=0)
 
     def _infer(self, pixels: NDArray[np.uint8]) -> Tensor:
-        """Logits of an image of the network's size: (K, n, n) float32."""
+        """Compute the logits of an image of the network's size: (K, n, n) float32."""
         values = pixels if self._input["dtype"] is np.uint8 else pixels.astype(np.float32) / 127.5 - 1
         self._interpreter.set_tensor(self._input["index"], np.ascontiguousarray(values)[None])
         self._interpreter.invoke()
@@ -146,7 +146,7 @@ def _open_interpreter(file: Path) -> Any:
         raise TeacherError("TensorFlow Lite networks need ai-edge-litert: install the extra 'teacher'") from error
     try:
         with warnings.catch_warnings():
-            # Inner tensors are lost otherwise; it warns that they take memory.
+            # Inner tensors are lost without this option, which warns that they take memory.
             warnings.filterwarnings("ignore", ".*experimental_preserve_all_tensors", UserWarning)
             interpreter = Interpreter(
                 str(file), num_threads=torch.get_num_threads(), experimental_preserve_all_tensors=True
@@ -163,33 +163,33 @@ def _is_score_grid(tensor: dict[str, Any], num_classes: int) -> bool:
 
 
 def _inside(places: Tensor, origin: int, side: int) -> slice:
-    """Which of the ascending places lie in a window."""
+    """Return the slice of the ascending places that lie in a window."""
     first, last = torch.searchsorted(places, torch.tensor([origin, origin + side], dtype=places.dtype)).tolist()
     return slice(first, last)
 
 
 def _crop(picture: Image.Image, top: int, left: int, side: int) -> Image.Image:
-    """A square of a picture, padded where it lies outside."""
+    """Cut a square out of a picture, padded outside it."""
     window = Image.new("RGB", (side, side), _PADDING_COLOR)
     window.paste(picture, (-left, -top))
     return window
 
 
 def grid_size(image: NDArray[np.uint8]) -> tuple[int, int]:
-    """Rows and columns of the cells of an image."""
+    """Return the rows and columns of an image's grid of cells."""
     height, width = image.shape[:2]
     return -(-height // SOFT_LABEL_STRIDE), -(-width // SOFT_LABEL_STRIDE)
 
 
 def _resize(probabilities: Probabilities, rows: int, columns: int) -> Probabilities:
-    """(K, h, w) -> (K, rows, columns), smoothed where it shrinks."""
+    """Resize (K, h, w) -> (K, rows, columns), antialiased when shrinking."""
     grid = torch.from_numpy(probabilities)[None]
     scaled = functional.interpolate(grid, (rows, columns), mode="bilinear", align_corners=False, antialias=True)
     return np.asarray(scaled[0].numpy())
 
 
 def _origins(length: int, side: int) -> list[int]:
-    """Where the windows along ``length`` begin: evenly, so that they cover it and overlap."""
+    """Starts of the windows along ``length``: evenly spaced, so that they cover it and overlap."""
     if length <= side:
         return [0]
     count = ceil((length - side) / (side * (1 - _WINDOW_OVERLAP))) + 1

@@ -1,4 +1,4 @@
-"""Labels of whole images or of boxes, for photographs without masks; they constrain a teacher's probabilities."""
+"""Weak labels, of whole images or of boxes, for images without masks; they constrain a teacher's probabilities."""
 
 import json
 from pathlib import Path
@@ -12,20 +12,22 @@ from model.labels import BACKGROUND, Labels
 from training.errors import DatasetError
 
 _LEAST_REMAINDER = 0.05
-"""Cells that keep less than this of the teacher's probabilities are left unlabelled."""
+"""Minimum sum of the teacher's probabilities kept in a cell; cells below it are left unlabelled."""
 
 _BOX_FILL = 0.4
-"""Mean probability of its class that a box has at least; objects of VOC fill about 0.55 of their boxes."""
+"""Minimum mean probability of a box's class in the box; VOC's objects fill about 0.55 of their boxes."""
 
 _GREATEST_ODDS_FACTOR = 30.0
-"""Bound on raising a class in its boxes: where the teacher sees nothing of it, no label is made up."""
+"""Maximum factor on the odds of a class in its boxes, so that no label is made up where the teacher sees none of it."""
 
 
 class Box(BaseModel):
-    """An object: its class, and left, top, right, bottom in pixels.
+    """Bounding box of an object.
 
     Attributes:
-        maybe_crowd: the box may hold a crowd and is not filled by one object.
+        name: name of the class.
+        xyxy: left, top, right and bottom in pixels.
+        maybe_crowd: whether the box may hold a crowd, so that no single object fills it.
     """
 
     name: str = Field(alias="class")
@@ -34,12 +36,12 @@ class Box(BaseModel):
 
 
 class WeakLabel(BaseModel):
-    """What is known of an image without a mask.
+    """Weak label of an image without a mask.
 
     Attributes:
         width, height: size of the image in pixels.
-        image_class: the one class that it shows besides background, or None.
-        boxes: boxes around all objects of all classes: what is in none is background. None if there are none to use.
+        image_class: the only class in the image besides background, or None.
+        boxes: boxes of all objects of all classes; everything outside them is background. None if boxes are not given.
     """
 
     width: int
@@ -52,7 +54,7 @@ def load_weak_labels(file: Path) -> dict[str, WeakLabel]:
     """Read a JSON file: image name -> its weak label.
 
     Raises:
-        DatasetError: the file cannot be read or holds something else.
+        DatasetError: the file cannot be read or holds no weak labels.
     """
     try:
         return TypeAdapter(dict[str, WeakLabel]).validate_python(json.loads(file.read_text()))
@@ -63,21 +65,21 @@ def load_weak_labels(file: Path) -> dict[str, WeakLabel]:
 
 
 def constrain(weak_label: WeakLabel, probabilities: NDArray[np.float32], labels: Labels) -> NDArray[np.float32]:
-    """Probabilities that agree with a weak label.
+    """Constrain probabilities to agree with a weak label.
 
-    Classes that it rules out get 0. In the boxes of a class whose mean probability there is low, the odds of the class
-    are raised by a common factor. Cells in no box are background.
+    Classes that the label rules out get 0. In a box whose class has a low mean probability, the odds of the class are
+    raised by a common factor. Cells outside all boxes are background.
 
     Args:
         weak_label: boxes and classes of the image.
         probabilities: (K, rows, columns) float32, of sum 1 in each cell.
-        labels: the classes.
+        labels: class table.
 
     Returns:
-        the same shape: of sum 1, or 0 for all classes in cells where hardly anything is left.
+        The same shape, of sum 1 in each cell, or 0 for all classes in cells where hardly any probability is left.
 
     Raises:
-        DatasetError: it names an unknown class.
+        DatasetError: the label names an unknown class.
     """
     boxes = weak_label.boxes or []
     named = {box.name for box in boxes} | ({weak_label.image_class} if weak_label.image_class is not None else set())
@@ -99,7 +101,7 @@ def constrain(weak_label: WeakLabel, probabilities: NDArray[np.float32], labels:
 
 
 def _possible(weak_label: WeakLabel, shape: tuple[int, ...], labels: Labels) -> NDArray[np.bool_]:
-    """(K, rows, columns): where each class may be."""
+    """Return the cells where each class may occur: (K, rows, columns)."""
     possible = np.ones(shape, dtype=bool)
     if weak_label.image_class is not None:
         possible[
@@ -128,7 +130,7 @@ def _raise_class(cells: NDArray[np.float32], index: int) -> None:
     """Multiply the odds of a class by the factor that brings its mean probability to ``_BOX_FILL``, in place.
 
     Args:
-        cells: (K, h, w), the cells of a box; unlabelled ones stay so.
+        cells: the cells of a box, (K, h, w); unlabelled cells stay unlabelled.
         index: index of the class.
     """
     own = cells[index]

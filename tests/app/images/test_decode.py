@@ -204,7 +204,7 @@ def test_a_tiff_of_five_channels_is_refused_by_name() -> None:
     directory.save(buffer)
     problem, detail = problem_of(buffer.getvalue())
     assert problem is UNSUPPORTED_FORMAT
-    assert "5 samples a pixel" in detail
+    assert "5 samples per pixel" in detail
 
 
 @pytest.mark.parametrize("file_format", ["PNG", "JPEG", "WEBP", "BMP", "TIFF", "GIF", "AVIF", "HEIF"])

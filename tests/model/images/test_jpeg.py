@@ -66,10 +66,10 @@ def test_lossless_jpegs_jpeg_ls_and_12_bits_are_refused_by_name() -> None:
     files = {
         "a lossless JPEG": imagecodecs.ljpeg_encode(_BLOCKS[..., 0].copy()),
         "a JPEG-LS image": imagecodecs.jpegls_encode(_BLOCKS),
-        "a JPEG of 12 bits a sample": imagecodecs.jpeg8_encode(deep, bitspersample=12),
+        "a JPEG of 12 bits per sample": imagecodecs.jpeg8_encode(deep, bitspersample=12),
     }
     for name, file in files.items():
-        with pytest.raises(UnsupportedImageError, match=f"the file is {name}; JPEG is read with 8 bits a sample"):
+        with pytest.raises(UnsupportedImageError, match=f"the file is {name}; supported are baseline and progressive"):
             decode_image(BytesIO(bytes(file)))
 
 

@@ -136,7 +136,7 @@ def test_compressions_of_pictures_are_read_as_others_do_or_refused_by_name(
     except (ValueError, RuntimeError, NotImplementedError):
         pytest.skip("tifffile does not write it")
     if (not is_grey and planar == "separate") or (photometric == "ycbcr" and compression != "jpeg"):
-        with pytest.raises(UnsupportedImageError, match="samples a pixel"):
+        with pytest.raises(UnsupportedImageError, match="samples per pixel"):
             decode_image(BytesIO(buffer.getvalue()))
         return
     expected = np.broadcast_to(expected.reshape(21, 34, -1), (21, 34, 3)).astype(np.int64)

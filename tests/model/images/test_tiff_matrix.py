@@ -47,7 +47,7 @@ def _is_read(layout: Layout) -> bool:
         pytest.skip("tifffile does not write it")
     outcome = read_or_refusal(file)
     if isinstance(outcome, str):
-        assert "samples a pixel" in outcome, layout
+        assert "samples per pixel" in outcome, layout
         return False
     header, image = outcome
     assert (header.height, header.width) == image.shape[:2] == layout.size, layout

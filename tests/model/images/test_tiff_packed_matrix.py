@@ -18,7 +18,7 @@ def _is_read(layout: PackedLayout) -> bool:
     file = write_packed(layout)
     outcome = read_or_refusal(file)
     if isinstance(outcome, str):
-        assert f"{layout.channels} samples a pixel of {layout.bits}" in outcome, layout
+        assert f"{layout.channels} samples per pixel of {layout.bits}" in outcome, layout
         return False
     header, image = outcome
     assert (header.height, header.width) == image.shape[:2] == layout.size, layout

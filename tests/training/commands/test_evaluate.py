@@ -98,7 +98,7 @@ def test_a_precision_that_the_cpu_does_not_have_is_refused(
     monkeypatch.setattr("model.capabilities._onednn_has_bfloat16", lambda: False)
     error = _evaluate(weights, data, "--device", "cpu", "--precision", "bfloat16").exception
     assert isinstance(error, DeviceError)
-    assert "device 'cpu' does not compute in bfloat16: it takes" in str(error)
+    assert "device 'cpu' does not support bfloat16: it needs" in str(error)
 
 
 def test_the_confusion_matrix_is_drawn(weights: Path, data: Path, tmp_path: Path) -> None:

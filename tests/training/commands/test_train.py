@@ -151,7 +151,7 @@ def test_more_batches_than_shared_memory_holds_are_refused(tmp_path: Path, monke
     source = ["--source", "here:train:16", "--set", "data.crop_size=320"]
     result = _train(*source, "--set", "data.workers=2", "--out", tmp_path / "run")
     assert isinstance(result.exception, ConfigError)
-    assert "data.workers=2 takes up to 39 MB of shared memory, and" in str(result.exception)
+    assert "data.workers=2 takes up to 39 MB of shared memory, but" in str(result.exception)
     # Without such processes it is not asked for.
     result = _train(*source, "--set", "data.workers=0", "--out", tmp_path / "run")
     assert isinstance(result.exception, DatasetError)
@@ -164,7 +164,7 @@ def test_train_refuses_bfloat16_where_the_cpu_has_none(
     options = ("--device", "cpu", "--set", "run.bfloat16=true")
     result = _train("--source", f"{data}:train:2", "--backbone", "random", "--out", tmp_path / "run", *options)
     assert isinstance(result.exception, DeviceError)
-    assert "device 'cpu' does not compute in bfloat16: it takes" in str(result.exception)
+    assert "device 'cpu' does not support bfloat16: it needs" in str(result.exception)
     assert not (tmp_path / "run").exists()
 
 

@@ -124,7 +124,7 @@ def test_a_name_may_have_blanks_and_lie_in_a_folder(root: Path) -> None:
 @pytest.mark.parametrize(("file", "other"), [("JPEGImages/one.jpg", ".jp2"), ("SegmentationClass/one.png", ".tif")])
 def test_a_file_of_a_suffix_that_is_not_read_is_named(root: Path, file: str, other: str) -> None:
     (root / file).rename((root / file).with_suffix(other))
-    with pytest.raises(DatasetError, match=rf"{Path(file).name} is missing; one{other} is no such file by its suffix"):
+    with pytest.raises(DatasetError, match=rf"{Path(file).name} is missing; found only one{other}"):
         VocDataset(root, "train")[0]
 
 

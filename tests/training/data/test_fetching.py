@@ -191,7 +191,7 @@ def test_an_archive_without_what_it_should_hold_is_named(server: WebServer, root
 
 def test_a_folder_that_cannot_be_made_is_named(parts: list[Part], tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
-    with pytest.raises(FetchError, match=r"file/voc cannot be filled: .*Not a directory"):
+    with pytest.raises(FetchError, match=r"file/voc cannot be written: .*Not a directory"):
         fetch(tmp_path / "file" / "voc", parts)
 
 
@@ -202,6 +202,6 @@ def test_a_disk_that_fills_up_while_unpacking_is_told(
         raise OSError(28, "No space left on device")
 
     monkeypatch.setattr(tarfile.TarFile, "extract", full)
-    with pytest.raises(FetchError, match=r"voc2012 cannot be filled: .*No space left on device"):
+    with pytest.raises(FetchError, match=r"voc2012 cannot be written: .*No space left on device"):
         fetch(root, parts)
     assert {path.name for path in root.iterdir()} == {"archives", "fetched.md5"}

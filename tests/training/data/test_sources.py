@@ -109,9 +109,7 @@ def _own_config(folder: Path, mask: NDArray[np.uint8], *, allow_empty_classes: b
 
 
 def test_masks_of_0_and_255_are_refused_since_255_is_void(tmp_path: Path) -> None:
-    expected = (
-        r"no mask has a pixel of class leaf \(255 is void, not a class\); --allow-empty-classes trains all the same"
-    )
+    expected = r"no mask has a pixel of class leaf \(255 is void, not a class\); --allow-empty-classes trains anyway"
     with pytest.raises(DatasetError, match=expected):
         open_sources(_own_config(tmp_path, halves(0, IGNORE_INDEX)), _OWN)
 

@@ -92,7 +92,7 @@ def test_a_card_without_evaluations_tells_of_no_classes_and_no_measuring(checkpo
     assert "<!-- classes -->" not in card
     assert "confusion matrix" not in card
     assert "Weak" not in card
-    assert card.count("Not told.") == 3
+    assert card.count("Not specified.") == 3
 
 
 def test_chosen_classes_are_named(checkpoint: Checkpoint, tmp_path: Path) -> None:
@@ -123,9 +123,7 @@ def test_a_card_keeps_its_table_of_classes_where_no_evaluation_is_given(checkpoi
 @pytest.mark.parametrize("text", ["Something else.\n", "<!-- scores -->\n", "<!-- /scores -->\n<!-- scores -->\n"])
 def test_a_file_without_places_for_tables_is_left_alone(checkpoint: Checkpoint, tmp_path: Path, text: str) -> None:
     (tmp_path / "other.md").write_text(text)
-    with pytest.raises(
-        ExportError, match=r"other\.md is there already, and has no <!-- scores --> with a <!-- /scores"
-    ):
+    with pytest.raises(ExportError, match=r"other\.md exists already, but has no <!-- scores --> with a <!-- /scores"):
         write_card(tmp_path / "other.md", checkpoint, [])
     assert (tmp_path / "other.md").read_text() == text
 

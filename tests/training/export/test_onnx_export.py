@@ -138,7 +138,7 @@ class _Sessions:
     [
         (_OtherSession, r"ONNX differs from PyTorch by \d.* and in \d+ of \d+ pixels"),
         (_BrokenSession, r"ONNX differs from PyTorch by nan"),
-        (_SmallerSession, r"does not run in onnxruntime as it should: logits of an input \(2, 3, 64, 96\) have shape"),
+        (_SmallerSession, r"does not run correctly in onnxruntime: logits of an input \(2, 3, 64, 96\) have shape"),
     ],
 )
 def test_a_file_that_differs_is_not_kept_and_an_older_one_is(
