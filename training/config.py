@@ -349,5 +349,5 @@ def _apply(document: dict[str, Any], override: str) -> None:
     document[name] = value
 
 
-_PATHS = {"folder", "labels", "checkpoint", "backbone"}
+_PATHS = {"folder", "labels", "checkpoint", "backbone", "root", "soft_labels"}
 """Names of settings whose values are paths, even if they look like numbers or dates."""

@@ -82,7 +82,7 @@ class TilingLimits:
         return self.choose(height, width, tiling) is Tiling.EXACT and not self.should_transpose(height, width)
 
     def band_rows(self, height: int, width: int) -> int:
-        """Return the rows per band of an image, a multiple of 32; only the last band may have fewer, by less than 32 a band."""
+        """Return the rows per band of an image, a multiple of 32; the last band may have fewer."""
         most, divisor = _MAX_STRETCH
         total = aligned(height) // ALIGNMENT
         usual = max(1, self.band_pixels // aligned(width) // ALIGNMENT)

@@ -55,8 +55,11 @@ def test_a_setting_that_cannot_be_used_is_named(setting: str, named: str) -> Non
 
 @pytest.mark.parametrize("name", ["2024-05-01", "2024", "7.5", "true", "[1]"])
 def test_a_path_may_look_like_a_date_or_a_number(name: str) -> None:
-    config = load_config(None, [f"data.folder={name}", f"data.labels={name}", f"start.checkpoint={name}"])
+    names = ("data.folder", "data.labels", "start.checkpoint", "data.validation.root", "data.validation.soft_labels")
+    config = load_config(None, [f"{setting}={name}" for setting in names])
     assert config.data.folder == config.data.labels == config.start.checkpoint == Path(name)
+    assert config.data.validation is not None
+    assert config.data.validation.root == config.data.validation.soft_labels == Path(name)
 
 
 def test_all_faults_are_named_at_once() -> None:

@@ -1,5 +1,6 @@
 """``python -m training train``."""
 
+import json
 import os
 import shutil
 import sys
@@ -182,9 +183,14 @@ def _source(text: str) -> str:
     """Convert ROOT:LIST:N to a source as a TOML table."""
     try:
         root, split, per_batch = text.rsplit(":", 2)
-        return f"{{root = '{root}', split = '{split}', per_batch = {int(per_batch)}}}"
+        return f"{{root = {_quoted(root)}, split = {_quoted(split)}, per_batch = {int(per_batch)}}}"
     except ValueError as error:
         raise typer.BadParameter(f"{text} is not ROOT:LIST:N") from error
+
+
+def _quoted(text: str) -> str:
+    """Quote a TOML string, which escapes as JSON does."""
+    return json.dumps(text, ensure_ascii=False)
 
 
 def _print_config(config: TrainConfig) -> None:

@@ -59,6 +59,7 @@ class BatchSampler(Sampler[list[Draw]]):
         self._seed = seed
         self._steps = range(first_step, last_step)
         self._share = slice(rank, None, processes)
+        self._orders: dict[int, tuple[int, NDArray[np.int64]]] = {}
 
     def __len__(self) -> int:
         return len(self._steps)
@@ -72,9 +73,17 @@ class BatchSampler(Sampler[list[Draw]]):
         source = self._sources[number]
         for place in range(step * source.per_batch, (step + 1) * source.per_batch):
             epoch, rest = divmod(place, len(source.dataset))
-            order = source.order(np.random.default_rng([self._seed, number, epoch]))
+            order = self._order(number, epoch)
             seed = np.random.SeedSequence([self._seed, number, place]).generate_state(1)[0]
             yield Draw(number, int(order[rest]), int(seed))
+
+    def _order(self, number: int, epoch: int) -> NDArray[np.int64]:
+        """Order of a source's samples in an epoch; drawn once, as it takes time for large data sets."""
+        drawn, order = self._orders.get(number, (None, None))
+        if order is None or drawn != epoch:
+            order = self._sources[number].order(np.random.default_rng([self._seed, number, epoch]))
+            self._orders[number] = epoch, order
+        return order
 
 
 class _Samples(Dataset[Crop]):

@@ -199,9 +199,10 @@ class Trainer:
                     tell(progress, f"step {self._step}/{run.steps}: {told}")
                 if run.validate_every and self._step % run.validate_every == 0:
                     self._validate(logger)
-                out_of_time = 0 < run.max_minutes <= (time.monotonic() - started) / 60
-                if self._anywhere(out_of_time or interruption.signal is not None) and self._step < run.steps:
-                    ending = Ending.OUT_OF_TIME if out_of_time else Ending.INTERRUPTED
+                is_late = 0 < run.max_minutes <= (time.monotonic() - started) / 60
+                early = self._early_ending(is_late=is_late, is_interrupted=interruption.signal is not None)
+                if early is not None and self._step < run.steps:
+                    ending = early
                     break
                 if self._step % run.save_every == 0:
                     self._save(logger)
@@ -284,11 +285,14 @@ class Trainer:
         means = self._processes.means(torch.stack([part.detach().double() for part in parts.values()]))
         return {**dict(zip(parts, means, strict=True)), "learning_rate": learning_rate}
 
-    def _anywhere(self, here: bool) -> bool:
-        """Whether ``here`` is true in any process, so that all processes stop after the same step."""
-        if self._processes.count == 1:
-            return here
-        return bool(self._processes.total(torch.tensor(float(here), device=self._device)) > 0)
+    def _early_ending(self, *, is_late: bool, is_interrupted: bool) -> Ending | None:
+        """Combine what all processes see, so that they stop after the same step and for the same reason."""
+        if self._processes.count > 1:
+            flags = torch.tensor([float(is_late), float(is_interrupted)], device=self._device)
+            is_late, is_interrupted = (share > 0 for share in self._processes.means(flags))
+        if is_interrupted:
+            return Ending.INTERRUPTED
+        return Ending.OUT_OF_TIME if is_late else None
 
     def _validate(self, logger: MetricLogger) -> None:
         if self._validation is None or not self._processes.is_main_process:

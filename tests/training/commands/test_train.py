@@ -176,6 +176,12 @@ def test_a_source_that_is_none_is_refused_with_its_form(source: str, data: Path,
     assert not (tmp_path / "run").exists()
 
 
+def test_the_path_of_a_source_may_have_quotes_and_backslashes(tmp_path: Path) -> None:
+    folder = tmp_path / """anna's \\ "masks\""""
+    result = _train("--source", f"{folder}:train:2", "--backbone", "random", "--out", tmp_path / "run")
+    assert str(folder) in str(result.exception)
+
+
 @pytest.mark.parametrize("per_batch", [0, -1])
 def test_a_source_without_a_share_of_the_batch_is_refused(per_batch: int, data: Path, tmp_path: Path) -> None:
     result = _train("--source", f"{data}:train:{per_batch}", "--out", tmp_path / "run")

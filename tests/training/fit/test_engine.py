@@ -4,6 +4,7 @@ import re
 import signal
 from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -268,6 +269,18 @@ def test_an_interrupted_run_ends_after_the_step_and_restores_the_handlers(datase
     assert outcome.step == 2
     assert RunState.load(tmp_path / "run" / "state.pt").step == 2
     assert (signal.getsignal(signal.SIGTERM), signal.getsignal(signal.SIGINT)) == before
+
+
+@pytest.mark.parametrize(
+    ("shares", "ending"),
+    [([0.5, 0.0], Ending.OUT_OF_TIME), ([0.0, 0.5], Ending.INTERRUPTED), ([0.0, 0.0], None)],
+)
+def test_a_process_ends_for_the_reason_that_another_has(
+    shares: list[float], ending: Ending | None, dataset: VocDataset, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    trainer = _trainer(_network(), dataset, _settings(1), tmp_path / "run")
+    monkeypatch.setattr(trainer, "_processes", SimpleNamespace(count=2, means=lambda _: shares))
+    assert trainer._early_ending(is_late=False, is_interrupted=False) is ending
 
 
 def test_validation_is_logged_and_the_best_checkpoint_kept(dataset: VocDataset, tmp_path: Path) -> None:
