@@ -1,4 +1,4 @@
-"""Our own kernel, for each instruction set that this CPU has."""
+"""Our own Winograd kernel, for each instruction set that this CPU has."""
 
 import ctypes
 from importlib.util import find_spec
@@ -24,7 +24,7 @@ from tests.model.random_checkpoint import random_checkpoint
 pytestmark = pytest.mark.every_cpu
 
 _CAPABILITIES = ("DEFAULT", "AVX2", "AVX512")
-"""PyTorch's names of instruction sets, each of which holds those before it."""
+"""PyTorch's names of instruction sets; each includes those before it."""
 
 _WINDOW = Window(3, 1, 1)
 
@@ -36,7 +36,7 @@ def _noise(*shape: int, seed: int = 0) -> Tensor:
 
 @pytest.fixture(params=_CAPABILITIES)
 def kernels(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> ctypes.CDLL:
-    """The library for an instruction set."""
+    """The compiled library for an instruction set."""
     own = torch.backends.cpu.get_cpu_capability()
     capability: str = request.param
     if own not in _CAPABILITIES and capability != "DEFAULT":
@@ -52,7 +52,7 @@ def kernels(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> 
 def _convolve(
     kernels: ctypes.CDLL, x: Tensor, weight: Tensor, bias: Tensor, addend: Tensor | None, *, relu: bool = False
 ) -> Tensor:
-    """As the whole image's, with a row of zeros above and below."""
+    """Convolve a whole image, with a row of zeros above and below."""
     transformed = winograd.transform_weight(kernels, weight)
     return winograd.convolve(kernels, x, transformed, bias, addend, relu=relu, padding_above=1, out_rows=x.shape[2])
 
