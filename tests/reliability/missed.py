@@ -6,5 +6,5 @@ from benchmarks.findings import Finding
 
 
 def missed(findings: Sequence[Finding]) -> list[Finding]:
-    """Findings that miss their requirement, except bounds in seconds, which only long forms on an idle machine check."""
+    """Findings that miss their requirement, except bounds in seconds: on a busy machine only long forms check those."""
     return [finding for finding in findings if not finding.holds and not finding.must.endswith(" s")]
