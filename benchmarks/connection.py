@@ -94,7 +94,7 @@ class Connection:
             return Reply(int(status_line.split(" ", 2)[1]), body, fields, head_at)
         except (ValueError, IndexError, asyncio.LimitOverrunError) as error:
             self.close()
-            raise ReplyError(f"not understood: {error}") from error
+            raise ReplyError(f"the response cannot be parsed: {error}") from error
         except BaseException:
             self.close()  # half a response may be left in it
             raise
@@ -114,7 +114,7 @@ async def _read_body(reader: asyncio.StreamReader, fields: Mapping[str, str]) ->
     if "content-length" in fields:
         return await reader.readexactly(int(fields["content-length"]))
     if fields.get("transfer-encoding") != "chunked":
-        raise ReplyError("an answer has neither a length nor chunks")
+        raise ReplyError("the response has neither a length nor chunks")
     chunks = []
     while size := int(await reader.readline(), 16):
         chunks.append((await reader.readexactly(size + 2))[:-2])

@@ -166,12 +166,12 @@ def failed_device(device: str, _: Scale) -> str:
     except RuntimeError as error:
         said = str(error).splitlines()[0]
     else:
-        raise AssertionError("an index out of bounds was no error")
+        raise AssertionError("an index out of bounds raised no error")
     try:
         Segmenter(Checkpoint.load(DEFAULT_WEIGHTS), device)
     except DeviceError as error:
         return f"{said!r}, then {error}"
-    raise AssertionError("the device went on after an assert")
+    raise AssertionError("the device still works after an assert")
 
 
 def training(device: str, scale: Scale) -> str:

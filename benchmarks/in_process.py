@@ -73,7 +73,11 @@ def predict(program: Program, stride: int, images: Tensor) -> Tensor:
 
 
 def prepared(photograph: Path) -> Tensor:
-    """Load a photograph as network input: (1, 3, height, width) float32, channels_first, zero-padded."""
+    """Load a photograph as network input, padded with zeros at the right and the bottom.
+
+    Returns:
+        (1, 3, height, width) float32, channels_first, sides multiples of 32.
+    """
     pixels = np.array(Image.open(photograph).convert("RGB"))
     height, width = pixels.shape[:2]
     preprocessing = Checkpoint.load(DEFAULT_WEIGHTS).preprocessing

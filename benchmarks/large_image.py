@@ -80,7 +80,7 @@ def main() -> None:
         large.start()
         assert large.begun.wait(300)
         busy = measure(load)
-        assert large.is_alive(), "the large image was done too early: send photographs for fewer seconds"
+        assert large.is_alive(), "the large image was finished too early: send photographs for fewer seconds"
         large.join()
     print(", ".join(f"{name}: {value}" for name, value in describe_machine().items()))
     print("\n| photographs | p50, ms | p95, ms | requests/s |\n| --- | --- | --- | --- |")

@@ -193,7 +193,7 @@ def segment(service: Service, port: int, image: bytes) -> bytes:
     except (OSError, EOFError, ReplyError) as error:
         raise ServiceError(f"{service.name} does not answer: {error!r}") from error
     if reply.status != 200:
-        raise ServiceError(f"{service.name} answers with status {reply.status}: {reply.body[:200]!r}")
+        raise ServiceError(f"{service.name} responds with status {reply.status}: {reply.body[:200]!r}")
     return reply.body
 
 

@@ -45,7 +45,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     training("export", run / "last.safetensors", options.weights, "--golden", golden)
     if key := os.environ.get("RELOAD_KEY"):
         sys.exit(not reload_all(options.services, key))
-    print("RELOAD_KEY has no key: the services that run keep their weights until they are told, or started again")
+    print("RELOAD_KEY has no key: running services keep their weights until they are reloaded or restarted")
 
 
 def training(*arguments: object) -> None:
@@ -61,7 +61,7 @@ def reload_all(services: Sequence[str], key: str) -> bool:
     """Ask each container of these services to reload its weights; return whether all running ones have."""
     found = [(service, *place) for service in services for place in containers(service)]
     if not found:
-        print("no service runs here; one that starts has the new weights", file=sys.stderr)
+        print("no service runs here; the next one to start has the new weights", file=sys.stderr)
     took = [reload(*container, key) for container in found]
     return all(took)
 

@@ -105,10 +105,10 @@ def _options(arguments: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument("--overwrite", action="store_true", help="replace existing files, even corrected ones")
     options = parser.parse_args(arguments)
     if len({image.stem for image in options.images}) < len(options.images):
-        parser.error("two of the images have the same name but for its ending, and would be written to one file")
+        parser.error("two images have the same name except for the suffix, and would be written to the same file")
     there = [file for image in options.images if (file := _file(options.output, image)).exists()]
     if there and not options.overwrite:
-        parser.error(f"{there[0]} is there; --overwrite loses what was corrected in it")
+        parser.error(f"{there[0]} exists; --overwrite would replace it and lose corrections")
     return options
 
 

@@ -52,7 +52,7 @@ def _engine(body: Body, *, bfloat16: bool) -> Engine:
         parameters.write_text(writer.text())
         weights.write_bytes(b"".join(writer.weights))
         if net.load_param(str(parameters)) or net.load_model(str(weights)):
-            raise UnavailableError("ncnn does not take the network")
+            raise UnavailableError("ncnn cannot load the network")
 
     def run(images: Tensor) -> Tensor:
         extractor = net.create_extractor()
@@ -109,7 +109,7 @@ class _Writer:
             case Upsample() if not isinstance(operation.enlarge, torch.nn.Module):
                 self._layer("Interp", inputs, [output], f"0=2 1={operation.factor} 2={operation.factor}")
             case _:
-                raise UnavailableError(f"no layer of ncnn is known for {operation}")
+                raise UnavailableError(f"no ncnn layer corresponds to {operation}")
 
     def _convolution(self, convolution: Convolution, inputs: Sequence[str], output: str) -> None:
         weight, window = convolution.weight.contiguous(), convolution.window

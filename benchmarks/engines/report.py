@@ -63,7 +63,7 @@ def table(findings: Sequence[Finding]) -> str:
 
 
 def goals(findings: Sequence[Finding]) -> str:
-    """Render Markdown; compares ours with the fastest other engine in float32 and with OpenVINO in int8."""
+    """Render Markdown: ours over the fastest other engine in float32 and OpenVINO in int8, at the sizes with goals."""
     times = {finding.name: finding.milliseconds for finding in findings}
     float32 = [name for name in times if name.endswith("float32") and name.split()[0] in _OTHERS]
     kinds = (("float32", float32, 1.0), ("int8", ["OpenVINO int8"], 1.05))

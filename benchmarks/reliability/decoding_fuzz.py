@@ -91,7 +91,7 @@ def fuzz(target: str, seconds: float, folder: Path, module: str = TARGET_MODULE)
 def prove(targets: Sequence[str], seconds: float) -> list[Finding]:
     """Fuzz targets one after another."""
     folder = Path(mkdtemp(prefix="decoding-fuzz-"))
-    print(f"what is found is in {folder}", file=sys.stderr)
+    print(f"failing inputs are kept in {folder}", file=sys.stderr)
     findings = []
     for target in targets:
         campaign = fuzz(target, seconds, folder)

@@ -55,7 +55,7 @@ async def call(app: ASGIApp, request: HttpRequest, beat_s: float) -> AsyncGenera
     finally:
         gone.set()
     if not is_whole:
-        raise BrokenAnswerError("the answer ended before its end")
+        raise BrokenAnswerError("the application ended before its response was complete")
 
 
 def _is_last(message: Message) -> bool:

@@ -167,7 +167,7 @@ def _room(settings: Settings) -> int:
     each = share(settings)
     if most := room([node["Resources"] for node in nodes() if node["Alive"]], each):
         return most
-    typer.echo(f"error: no machine of the cluster has the {each.cpus} CPUs and {each.gpus} GPUs of a network", err=True)
+    typer.echo(f"error: no machine of the cluster has {each.cpus} CPUs and {each.gpus} GPUs for a network", err=True)
     raise typer.Exit(ExitCode.CANNOT_START)
 
 

@@ -51,7 +51,7 @@ class Bodies:
             ProblemError: they exceed the gateway's limit.
         """
         if self._held_bytes + size > self._limits.held_bytes:
-            detail = f"this gateway holds {self._held_bytes} bytes of images, and no more fit; try again in 1 s"
+            detail = f"this gateway holds {self._held_bytes} bytes of images, without room for more; try again in 1 s"
             raise ProblemError(QUEUE_FULL, detail, {"Retry-After": "1", "Connection": "close"})
         self._held_bytes += size
 

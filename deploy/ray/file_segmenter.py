@@ -62,12 +62,12 @@ class FileSegmenter:
         except OSError as error:
             row["reason"] = f"{target} cannot be written: {error.strerror}"
         except Exception as error:  # one file must not end the others
-            row["reason"] = f"a fault of the program: {error!r}"
+            row["reason"] = f"unexpected error: {error!r}"
         return row | {"seconds": time.monotonic() - started}
 
     def _require_hope(self, file: str) -> None:
         if (tries := self._tries.count(file)) >= _TRIES:
-            raise FileError(f"the process that works on it has died {tries} times: has it enough memory?")
+            raise FileError(f"the process that works on it has died {tries} times: does it have enough memory?")
 
     def _segment(self, data: bytes, target: Path) -> tuple[int, int]:
         with self._files.replacing(target) as unfinished, unfinished.open("wb") as file:

@@ -106,7 +106,7 @@ class Exchange:
                 self._transcript.end()
                 return
             except _NotTakenError:
-                _logger.warning("no replica has taken the request")
+                _logger.warning("no replica accepted the request")
                 await asyncio.sleep(_PAUSE_S)
             except DeploymentUnavailableError:
                 break
@@ -114,8 +114,8 @@ class Exchange:
                 if not _is_end(error):
                     raise
                 deaths, patient_until = deaths + 1, time.monotonic() + self._patience_s
-                _logger.warning("a replica has gone with a request in work: %s", str(error).partition("\n")[0])
-        reason = f"{deaths} replicas ended with the request in work" if deaths else "no replica takes requests now"
+                _logger.warning("a replica ended while processing a request: %s", str(error).partition("\n")[0])
+        reason = f"{deaths} replicas ended while processing the request" if deaths else "no replica takes requests now"
         detail = f"{reason}; try again in {_RETRY_AFTER_S} s"
         raise ProblemError(NOT_READY, detail, {"Retry-After": str(_RETRY_AFTER_S)})
 
@@ -144,7 +144,7 @@ class _SilentError(Exception):
     """A replica that has acknowledged the request sends no more heartbeats."""
 
     def __str__(self) -> str:
-        return f"it has said nothing for {_SILENCE_S:g} s"
+        return f"it has sent nothing for {_SILENCE_S:g} s"
 
 
 def _is_end(error: Exception) -> bool:

@@ -45,14 +45,14 @@ class Transcript:
             DifferentAnswerError: more had been sent to the client.
         """
         if self._heard_bytes < self._told_bytes:
-            raise DifferentAnswerError(f"it ends after {self._heard_bytes} bytes; {self._told_bytes} were told")
+            raise DifferentAnswerError(f"it ends after {self._heard_bytes} bytes; {self._told_bytes} were sent")
 
     def _head_news(self, head: Head) -> Head | None:
         if self.head is None:
             self.head = head
             return head
         if _identity(head) != _identity(self.head):
-            raise DifferentAnswerError(f"{_identity(self.head)} was told, and now {_identity(head)}")
+            raise DifferentAnswerError(f"{_identity(self.head)} was sent, but now comes {_identity(head)}")
         return None
 
     def _body_news(self, part: bytes) -> bytes | None:
@@ -60,7 +60,7 @@ class Transcript:
         self._heard.update(part[:known])
         self._heard_bytes += known
         if known and self._heard_bytes == self._told_bytes and self._heard.digest() != self._told.digest():
-            raise DifferentAnswerError(f"the first {self._told_bytes} bytes are not those that were told")
+            raise DifferentAnswerError(f"the first {self._told_bytes} bytes differ from those that were sent")
         new = part[known:]
         self._told.update(new)
         self._heard.update(new)

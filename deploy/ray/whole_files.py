@@ -7,7 +7,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 
 UNFINISHED = ".unfinished"
-"""Name of the folder for unfinished files; it lies in the output folder, and so on the same file system."""
+"""Name of the folder for unfinished files, inside the output folder and so on its file system; no image is called so."""
 
 
 class WholeFiles:

@@ -22,7 +22,7 @@ def main() -> None:
     options = parser.parse_args()
     key = os.environ.get("LABEL_STUDIO_API_KEY")
     if not key:
-        parser.error("LABEL_STUDIO_API_KEY is to be an access token of Label Studio: Account & Settings shows it")
+        parser.error("set LABEL_STUDIO_API_KEY to an access token of Label Studio, from Account & Settings")
     with Client(options.url) as client, Files(options.label_studio, key) as files:
         uvicorn.run(create_backend(client, files), host=options.host, port=options.port)
 

@@ -184,7 +184,7 @@ def test_a_file_whose_process_dies_each_time_is_given_up(tmp_path: Path, start: 
         os.kill(run.processes("ray::MapWorker")[0], signal.SIGKILL)
     code, said = run.finish()
     assert (code, "20 done, 0 skipped, 1 failed" in said) == (1, True), said
-    assert f"failed: {poison}: the process that works on it has died 3 times: has it enough memory?" in said
+    assert f"failed: {poison}: the process that works on it has died 3 times: does it have enough memory?" in said
     assert folder.masks() == set(folder.targets)
 
 
