@@ -7,7 +7,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 
 UNFINISHED = ".unfinished"
-"""Name of the folder for unfinished files, inside the output folder and so on its file system; no image is called so."""
+"""Name of the folder for unfinished files, in the output folder and so on its file system; no image has such a name."""
 
 
 class WholeFiles:
