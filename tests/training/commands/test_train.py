@@ -152,7 +152,7 @@ def test_more_batches_than_shared_memory_holds_are_refused(tmp_path: Path, monke
     result = _train(*source, "--set", "data.workers=2", "--out", tmp_path / "run")
     assert isinstance(result.exception, ConfigError)
     assert "data.workers=2 takes up to 39 MB of shared memory, and" in str(result.exception)
-    # Without worker processes it is not requested.
+    # Without such processes it is not asked for.
     result = _train(*source, "--set", "data.workers=0", "--out", tmp_path / "run")
     assert isinstance(result.exception, DatasetError)
 
