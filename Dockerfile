@@ -1,23 +1,23 @@
 # The service with its weights. It needs no network, no HOME and no writable disk to run.
 #
-#     docker build .                                    the service, for CUDA, and the CPU where there is no GPU
-#     docker build --build-arg TORCH_INDEX_URL=... .    the same without CUDA, a quarter of the size: hand over PyTorch's
+#     docker build .                                    the service, for CUDA, and for the CPU if there is no GPU
+#     docker build --build-arg TORCH_INDEX_URL=... .    the same without CUDA, a quarter of the size: give PyTorch's
 #                                                       CPU index (its "Get started" page prints it: Pip, CPU)
 #     docker build --target train .                     the service and training
-#     docker build --target build .                     all libraries, nothing left out, and pip
+#     docker build --target build .                     all libraries, complete, and pip
 #
-# docs/container.md says what is in it. To fix the base to the byte, write its digest behind the tag, as
+# docs/container.md describes the content. To pin the base image exactly, append its digest to the tag, as in
 # python:3.11.15-slim-bookworm@sha256:...; `docker buildx imagetools inspect python:3.11.15-slim-bookworm` prints it.
 FROM python:3.11.15-slim-bookworm AS base
 
 ENV PATH=/opt/venv/bin:$PATH
-# The base's standard library comes without compiled modules. Where the disk can't be written every start would compile
-# them, and every health check.
+# The base image's standard library lacks compiled modules. On a read-only disk, every start and every health check
+# would compile them.
 RUN library=$(python -c "import sysconfig; print(sysconfig.get_path('stdlib'))") && \
     python -m compileall -q --invalidation-mode unchecked-hash \
         -x '/(ensurepip|idlelib|lib2to3|site-packages|dist-packages|test|tkinter|turtledemo)/' "$library"
 
-# The pins of PyTorch and of what it needs: a change of another pin leaves this file, and so PyTorch's layer, as it is.
+# The pins of PyTorch and its dependencies: other pins do not change this file, so PyTorch's layer stays cached.
 FROM base AS torch-pins
 
 WORKDIR /src
@@ -31,9 +31,9 @@ ARG TORCH_INDEX_URL=""
 WORKDIR /src
 RUN python -m venv /opt/venv
 
-# PyTorch has a step of its own: other requirements may change without installing it again. Its dependencies come with
-# the second step, because the CPU index lacks the versions that the constraints ask for. pip also looks into the indexes of
-# its own configuration, and would take the CUDA build from there without a word.
+# PyTorch has a step of its own, so that other requirements can change without installing it again. Its dependencies come
+# with the second step, because the CPU index lacks their pinned versions. pip also searches the indexes of its own
+# configuration, and would silently take the CUDA build from there.
 COPY --from=torch-pins /src/torch.txt ./
 RUN pip install --no-cache-dir --constraint torch.txt \
         ${TORCH_INDEX_URL:+--no-deps --index-url "$TORCH_INDEX_URL"} torch && \
@@ -47,9 +47,9 @@ RUN python -c "import tomllib; print(*tomllib.load(open('pyproject.toml', 'rb'))
         > requirements.txt && \
     pip install --no-cache-dir --constraint constraints.txt --requirement requirements.txt
 
-# The libraries of the service without what only makes programs (compilers and the algebra that they need, headers, static
-# libraries, pip), without tests, and without those of CUDA's libraries whose names no other library holds. Modules stay compiled whatever becomes
-# of the files' times.
+# The service's libraries without build tools (compilers and the algebra packages that they need, headers, static
+# libraries, pip), without tests, and without the CUDA libraries that no other library refers to. Compiled modules stay
+# valid whatever the files' times.
 FROM build AS libraries
 
 WORKDIR /opt/venv/lib/python3.11/site-packages
@@ -60,7 +60,7 @@ RUN pip uninstall --yes triton sympy mpmath networkx setuptools pip && \
     find . \( -name '*.a' -o -name '*.bc' \) -delete && \
     python -m compileall -q -f -j 0 --invalidation-mode unchecked-hash -x "/torch/testing/_internal/" .
 
-# Our own kernels, by a compiler that stays behind.
+# Our own kernels, built by a compiler that does not get into the image.
 FROM build AS kernels
 
 RUN pip install --no-cache-dir --constraint constraints.txt setuptools ziglang
@@ -71,7 +71,7 @@ RUN compiler="python -m ziglang cc -target $(uname -m)-linux-gnu" && \
     CC="$compiler" LDSHARED="$compiler -shared" python -c "import setuptools; setuptools.setup()" --quiet build_ext --inplace && \
     { [ "$(uname -m)" != x86_64 ] || ls model/kernels/winograd_avx2.*.so model/kernels/winograd_avx512.*.so; }
 
-# The service itself, apart from its libraries: a change of it changes a small layer.
+# The service itself, apart from its libraries: changing it changes only a small layer.
 FROM base AS code
 
 WORKDIR /srv
@@ -90,7 +90,7 @@ ENV PYTHONDONTWRITEBYTECODE=1 \
     PYTHONUNBUFFERED=1 \
     FCN_HOST=0.0.0.0 \
     FCN_PORT=8000
-# With an older driver NVIDIA's runtime refuses to start, rather than that the service computes on the CPU.
+# With an older driver, NVIDIA's runtime refuses to start the container; otherwise the service would run on the CPU.
 ENV NVIDIA_REQUIRE_CUDA="cuda>=13.0"
 RUN groupadd --gid 10001 fcn && \
     useradd --uid 10001 --gid 10001 --no-create-home --home-dir /nonexistent --shell /usr/sbin/nologin fcn

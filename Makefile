@@ -1,12 +1,12 @@
-# Two commands do everything: `make serve` and `make test`. Both set up what they need, once.
+# Two commands do everything: `make serve` and `make test`. Each sets up what it needs, once.
 
 PYTHON ?= python3
 VENV ?= .venv
 BIN := $(VENV)/bin
 INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt
 
-# Our kernels are in C. Where there is no compiler, one comes with pip; it is told to make what like machines can run, too.
-# -I, for pip hides what is installed from what it builds with.
+# Our kernels are in C. Without a compiler, pip installs one; -target keeps it from using this CPU's own instructions.
+# -I, because pip hides installed packages from its build processes.
 ZIG := $(abspath $(VENV))/bin/python -I -m ziglang cc -target $(shell uname -m)-linux-gnu
 HAS_COMPILER := $(or $(shell command -v cc),$(filter environment,$(origin CC)))
 INSTALL_EDITABLE := $(if $(HAS_COMPILER),,CC="$(ZIG)" LDSHARED="$(ZIG) -shared") $(INSTALL) --editable
@@ -17,10 +17,10 @@ INSTALL_EDITABLE := $(if $(HAS_COMPILER),,CC="$(ZIG)" LDSHARED="$(ZIG) -shared")
 help: ## Show this list.
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
 
-serve: $(VENV)/.serve ## Set up, and start the service with the weights that ship.
+serve: $(VENV)/.serve ## Set up, and start the service with the shipped weights.
 	@exec $(BIN)/python -m app
 
-# By two processes, as on two cores; each works through a stretch of the tests, so that they share little of what is set up once.
+# Two processes, for two cores. Each works through a contiguous part of the tests, so that few fixtures are set up twice.
 PYTEST := $(BIN)/python -m pytest --numprocesses=2 --dist=worksteal --ignore=tests/ecosystem --ignore=tests/containers
 
 STARTED := $(shell date +%s)
@@ -29,13 +29,13 @@ TELL_TIME = code=$$?; echo "make $@: $$(($$(date +%s) - $(STARTED))) s"; exit $$
 test: check ## Set up, check format, style, types and layers, and run all but the slow tests.
 	@$(PYTEST) -m "not slow"; $(TELL_TIME)
 
-test-all: check ## The same with the slow tests too, but for real peers, and with coverage.
+test-all: check ## The same with the slow tests and coverage, except tests with real peers.
 	@$(PYTEST) --cov --cov-report=term:skip-covered; $(TELL_TIME)
 
 test-ecosystem: $(VENV)/.ecosystem $(VENV)/.label-studio $(VENV)/.labelme ## Set up, and test with the real peers: Ray, Kubernetes' tools, tritonclient, pycocotools and others.
 	PATH="$(abspath $(BIN)):$$PATH" $(BIN)/python -m pytest tests/ecosystem
 
-test-containers: $(VENV)/.test ## Build the images and run them, by a Docker engine: the one that is there, or its own (root, Debian).
+test-containers: $(VENV)/.test ## Build the images and run them, with the Docker engine that is there or its own (root, Debian).
 	@$(BIN)/python -m pytest tests/containers; $(TELL_TIME)
 
 check: $(VENV)/.test
@@ -47,24 +47,24 @@ check: $(VENV)/.test
 	$(BIN)/hadolint Dockerfile
 	$(BIN)/check-jsonschema --builtin-schema vendor.compose-spec docker-compose.yml
 
-audit: $(VENV)/.test ## Look the pinned versions up among the known vulnerabilities (asks the package index).
+audit: $(VENV)/.test ## Check the pinned versions for known vulnerabilities (asks the package index).
 	$(INSTALL) pip-audit
 	$(BIN)/pip-audit --requirement constraints.txt --no-deps --disable-pip
 
 docs: $(VENV)/.test ## Build the documentation into site/; it needs no internet.
 	NO_MKDOCS_2_WARNING=1 $(BIN)/python -m mkdocs build --strict
 
-soak: $(VENV)/.soak ## Prove reliability in the long forms (hours, Linux); see docs/reliability.md.
+soak: $(VENV)/.soak ## Run the long forms of the reliability proofs (hours, Linux); see docs/reliability.md.
 	$(BIN)/python -m benchmarks.reliability.soak
 
 format: $(VENV)/.test ## Format the code.
 	$(BIN)/ruff format .
 	$(BIN)/ruff check --fix .
 
-picture: $(VENV)/.serve ## Make the README's picture with the service that is running.
+picture: $(VENV)/.serve ## Make the README's picture with the running service.
 	$(BIN)/python -m examples.picture examples/cat.jpg docs/cat.png
 
-sbom: $(VENV)/.test ## Write down what the image holds, with licences (CycloneDX, sbom.json).
+sbom: $(VENV)/.test ## List the image's packages and their licences (CycloneDX, sbom.json).
 	@$(BIN)/python -m deploy.sbom sbom.json
 
 clean: ## Remove the virtual environment and caches.

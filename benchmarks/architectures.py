@@ -1,8 +1,8 @@
-"""What each network costs to serve: operations and milliseconds, at the book's 320 x 480.
+"""Cost of serving each network: operations and milliseconds at the book's 320 x 480.
 
     python -m benchmarks.architectures [--threads N]
 
-Random weights: they change neither. How well each does in an equal budget of training is in docs/log.md.
+The weights are random, which changes neither. docs/log.md has the scores of each after equal training budgets.
 """
 
 import argparse
@@ -23,7 +23,7 @@ CALLS = 10
 
 
 def giga_operations(network: FCN) -> float:
-    """Multiplications and additions in billions, as papers count them: a multiplication with its addition is two."""
+    """Multiplications and additions in billions, counted as papers do: a multiply-add is two operations."""
     with torch.inference_mode(), FlopCounterMode(display=False) as counter:
         network.scores(torch.zeros(1, 3, HEIGHT, WIDTH))
     return float(counter.get_total_flops()) / 1e9
@@ -31,7 +31,7 @@ def giga_operations(network: FCN) -> float:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--threads", type=int, default=torch.get_num_threads(), help="of the network")
+    parser.add_argument("--threads", type=int, default=torch.get_num_threads(), help="threads of the network")
     torch.set_num_threads(parser.parse_args().threads)
     images = torch.randn(1, 3, HEIGHT, WIDTH).contiguous(memory_format=torch.channels_last)
     networks = {
@@ -40,7 +40,7 @@ def main() -> None:
     }
     programs = {architecture: fuse(trace_scores(network)) for architecture, network in networks.items()}
     times: dict[Architecture, list[float]] = {architecture: [] for architecture in networks}
-    for _ in range(ROUNDS):  # in turn, so that a machine that gets slower favours nobody
+    for _ in range(ROUNDS):  # interleaved, so that a machine that slows down favours no network
         for architecture, program in programs.items():
             predict(program, networks[architecture].stride, images)
             started = time.perf_counter()

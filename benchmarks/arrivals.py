@@ -1,17 +1,17 @@
-"""When the requests of an open loop arrive: whether or not earlier ones have been answered."""
+"""Arrival times of an open loop, whose requests do not wait for the responses to earlier ones."""
 
 import random
 
 
 def arrival_times(rate: float, seconds: float, max_requests: int, seed: int = 0) -> list[float]:
-    """Seconds from the start at which independent clients send, in ascending order: a Poisson process.
+    """Draw the times at which independent clients send, a Poisson process: seconds from the start, ascending.
 
     The same seed gives the same pattern at any rate, only faster or slower.
 
     Args:
-        rate: mean requests a second, above 0.
-        seconds: none arrives later.
-        max_requests: the most there are.
+        rate: mean requests per second, above 0.
+        seconds: latest arrival.
+        max_requests: upper bound on the number of arrivals.
         seed: seed of the random gaps.
     """
     gaps = random.Random(seed)

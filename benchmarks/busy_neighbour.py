@@ -1,10 +1,10 @@
-"""A photograph's time alone and beside a busy program, by how long waiting threads spin.
+"""Prediction time of a photograph, alone and beside a busy program, by how long waiting threads spin.
 
     python -m benchmarks.busy_neighbour [--predictions 30]
 
-A program whose two threads hand its work to one another runs beside the network's threads, one for each core: no
-machine has room for all of them then. GNU's OpenMP, whose threads PyTorch computes with, lets a thread that waits spin
-for 300,000 checks.
+The busy program has two threads that take turns computing. The network has one thread per core, so the cores are
+oversubscribed. PyTorch computes with the threads of GNU OpenMP, where a waiting thread spins for 300,000 checks by
+default.
 """
 
 import argparse
@@ -22,11 +22,12 @@ from benchmarks.machine import describe_machine
 SPIN_COUNTS = (300_000, 2_000, 0)
 
 HANDED_OVER_S = 0.003
+"""Seconds for which a thread of the busy program computes before the other one's turn."""
 
 
 def predict(predictions: int) -> list[float]:
-    """Seconds of a photograph of 384 x 512 in the fastest precision, with the environment as it is, in order."""
-    from model.fastest import load_fastest  # noqa: PLC0415 (PyTorch, which the parent does without)
+    """Time predictions of a 384 x 512 photograph in the fastest precision; return seconds in ascending order."""
+    from model.fastest import load_fastest  # noqa: PLC0415 (the parent does without PyTorch)
     from model.segmenter import DEFAULT_WEIGHTS  # noqa: PLC0415
 
     segmenter, _ = load_fastest(DEFAULT_WEIGHTS, "cpu")
@@ -43,7 +44,7 @@ def predict(predictions: int) -> list[float]:
 
 
 def in_own_process(spin_count: int, predictions: int) -> str:
-    """Mean and 90th percentile of ``predict`` in a process whose threads spin for so many checks."""
+    """Run ``predict`` in a process whose threads spin ``spin_count`` times; return its mean (90th percentile) in ms."""
     command = (sys.executable, "-m", "benchmarks.busy_neighbour", "--predictions", str(predictions), "--child")
     environment = {**os.environ, "GOMP_SPINCOUNT": str(spin_count)}
     output = subprocess.run(command, env=environment, check=True, stdout=subprocess.PIPE, text=True).stdout
@@ -53,7 +54,7 @@ def in_own_process(spin_count: int, predictions: int) -> str:
 
 @contextmanager
 def busy_program() -> Iterator[None]:
-    """One that computes until it is ended."""
+    """A process that computes while the context is entered."""
     process = multiprocessing.get_context("spawn").Process(target=_compute, daemon=True)
     process.start()
     try:
@@ -86,7 +87,7 @@ def main() -> None:
     if options.child:
         print(*predict(options.predictions))
         return
-    print("Milliseconds of a photograph: mean (90th percentile).\n")
+    print("Milliseconds per photograph: mean (90th percentile).\n")
     print("| checks before a thread sleeps | alone | beside a busy program |")
     print("| --- | ---: | ---: |")
     for spin_count in SPIN_COUNTS:

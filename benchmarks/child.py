@@ -1,4 +1,4 @@
-"""A module that runs in a process of its own, told what to do by a JSON document."""
+"""Running a module in a process of its own, with a JSON document as its argument."""
 
 import json
 import subprocess
@@ -12,11 +12,11 @@ _READY = "ready"
 
 
 class Child:
-    """Runs while entered; its standard output is read here.
+    """A child process that runs while entered; this class reads its standard output.
 
     Args:
-        module: name of it.
-        document: its only argument.
+        module: name of the module to run.
+        document: its only argument, passed as JSON.
     """
 
     def __init__(self, module: str, document: dict[str, Any]) -> None:
@@ -36,22 +36,22 @@ class Child:
         self._output.close()
 
     def wait_until_ready(self) -> None:
-        """Returns when the module has come as far as it tells by ``tell_ready``."""
+        """Wait until the module calls ``tell_ready``."""
         line = self._output.readline()
         assert line.strip() == _READY, line
 
     def result(self) -> Any:
-        """What the module prints at its end, a JSON document; waits for it."""
+        """Wait for the JSON document that the module prints at its end, and return it."""
         return json.loads(self._output.read().removeprefix(_READY))
 
 
 def tell_result(result: Any) -> None:
-    """Tell the parent the result; called by the module, last."""
-    # Not by print: where Python's output is unbuffered it loses what does not fit into the pipe at once.
+    """Send the result to the parent; the module calls this last."""
+    # Not print: with unbuffered output it loses what does not fit into the pipe at once.
     with open(sys.stdout.fileno(), "w", closefd=False) as output:
         json.dump(result, output)
 
 
 def tell_ready() -> None:
-    """Tell the parent that the module is ready; called by the module."""
+    """Tell the parent that the module is ready; the module calls this."""
     print(_READY, flush=True)

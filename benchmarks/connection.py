@@ -1,4 +1,4 @@
-"""A kept-alive HTTP/1.1 connection that sends ready-made bytes: as little work a request as Python allows."""
+"""A keep-alive HTTP/1.1 connection that sends ready-made bytes: as little work per request as Python allows."""
 
 import asyncio
 import math
@@ -12,13 +12,13 @@ _HEAD_END = b"\r\n\r\n"
 
 @dataclass(frozen=True, slots=True)
 class Reply:
-    """An answer.
+    """An HTTP response.
 
     Attributes:
         status: HTTP status.
-        body: its body, chunks joined.
-        fields: its headers, by their names in lower case.
-        head_at: when they arrived, by ``time.perf_counter``.
+        body: body, its chunks joined.
+        fields: lower-case header name -> value.
+        head_at: ``time.perf_counter`` when the headers arrived.
     """
 
     status: int
@@ -28,11 +28,11 @@ class Reply:
 
 
 class ReplyError(Exception):
-    """The server's bytes are no HTTP answer that is understood here."""
+    """The server sent bytes that this client cannot parse as an HTTP response."""
 
 
 def post(path: str, body: bytes, content_type: str = "image/jpeg", key: str = "") -> bytes:
-    """The bytes of a request, with an API key if there is one."""
+    """Build the bytes of a POST request; an empty ``key`` sends no API key."""
     lines = [
         f"POST {path} HTTP/1.1",
         "Host: 127.0.0.1",
@@ -45,12 +45,12 @@ def post(path: str, body: bytes, content_type: str = "image/jpeg", key: str = ""
 
 
 class Connection:
-    """A connection to a server on this machine, made when first used, and again after the server has closed it.
+    """A connection to a server on this machine, opened on first use and reopened after the server has closed it.
 
     Attributes:
-        sent_at: when the last request had been handed over to the system whole, by ``time.perf_counter``; infinite
-            until then.
-        own_port: port of this end, when it was last connected.
+        sent_at: ``time.perf_counter`` when the operating system had accepted the whole last request; infinite until
+            then.
+        own_port: local port of the last connection.
     """
 
     def __init__(self, port: int) -> None:
@@ -71,12 +71,12 @@ class Connection:
             self._streams = None
 
     async def exchange(self, request: bytes) -> Reply:
-        """Send a request and read its whole answer.
+        """Send a request and read the whole response.
 
         Raises:
-            OSError: there is no server, or it broke off.
-            EOFError: it ended within an answer.
-            ReplyError: what it said is not understood.
+            OSError: no server listens, or it reset the connection.
+            EOFError: the connection ended within a response.
+            ReplyError: the response cannot be parsed.
         """
         self.sent_at = math.inf
         reader, writer = await self._connected()
@@ -94,9 +94,9 @@ class Connection:
             return Reply(int(status_line.split(" ", 2)[1]), body, fields, head_at)
         except (ValueError, IndexError, asyncio.LimitOverrunError) as error:
             self.close()
-            raise ReplyError(f"not understood: {error}") from error
+            raise ReplyError(f"the response cannot be parsed: {error}") from error
         except BaseException:
-            self.close()  # half an answer may be left in it
+            self.close()  # half a response may be left in it
             raise
 
     async def _connected(self) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
@@ -105,7 +105,7 @@ class Connection:
         if self._streams is None:
             self._streams = await asyncio.open_connection("127.0.0.1", self._port, limit=1 << 20)
             _, writer = self._streams
-            writer.transport.set_write_buffer_limits(0)  # so that what is drained has been handed over
+            writer.transport.set_write_buffer_limits(0)  # so that drained bytes have left this process
             self.own_port = writer.get_extra_info("sockname")[1]
         return self._streams
 
@@ -114,7 +114,7 @@ async def _read_body(reader: asyncio.StreamReader, fields: Mapping[str, str]) ->
     if "content-length" in fields:
         return await reader.readexactly(int(fields["content-length"]))
     if fields.get("transfer-encoding") != "chunked":
-        raise ReplyError("an answer has neither a length nor chunks")
+        raise ReplyError("the response has neither a length nor chunks")
     chunks = []
     while size := int(await reader.readline(), 16):
         chunks.append((await reader.readexactly(size + 2))[:-2])

@@ -1,4 +1,4 @@
-"""Start of a container and its memory, as docs/container.md runs it: python -m benchmarks.container IMAGE"""
+"""Start-up time and memory of a container run as in docs/container.md: python -m benchmarks.container IMAGE"""
 
 import argparse
 import statistics
@@ -15,12 +15,12 @@ _PHOTOGRAPH = Path(__file__).parents[1] / "examples/cat.jpg"
 _CPU_TIME = ("/sys/fs/cgroup/cpu.stat", "/sys/fs/cgroup/cpuacct/cpuacct.usage")
 _MEMORY = ("/sys/fs/cgroup/memory.current", "/sys/fs/cgroup/memory/memory.usage_in_bytes")
 _PEAK = ("/sys/fs/cgroup/memory.peak", "/sys/fs/cgroup/memory/memory.max_usage_in_bytes")
-"""Files of a control group, versions 2 and 1."""
+"""Peak memory; like those above, the files of cgroup versions 2 and 1."""
 
 
 @dataclass(frozen=True)
 class Start:
-    """One start, until the service is ready, and a first photograph."""
+    """One start until the service is ready, and a first photograph."""
 
     ready_s: float
     cpu_s: float
@@ -30,9 +30,9 @@ class Start:
 
 
 def main() -> None:
-    """Print the medians of some starts."""
+    """Print the median, minimum and maximum over several starts."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks.container", description=__doc__)
-    parser.add_argument("image", help="of the service")
+    parser.add_argument("image", help="image of the service")
     parser.add_argument("--starts", type=int, default=5)
     options = parser.parse_args()
     starts = [measure(options.image) for _ in range(options.starts)]
@@ -43,7 +43,7 @@ def main() -> None:
 
 
 def measure(image: str) -> Start:
-    """Start a container, ask it once, and remove it."""
+    """Start a container, send it one photograph, and remove it."""
     photograph = _PHOTOGRAPH.read_bytes()
     started = time.perf_counter()
     with Container(image, *HARDENED, "--publish", "127.0.0.1::8000") as container:

@@ -1,8 +1,8 @@
-"""Scores of the peer to beat, a DeepLabv3-MobileNetV2 for TensorFlow Lite, on the lists that our weights are scored on.
+"""Scores of the peer to beat, a DeepLabv3-MobileNetV2 for TensorFlow Lite, on the lists that score our weights.
 
     python -m benchmarks.deeplab DATA/weights/deeplabv3_257_mv_gpu.tflite DATA
 
-Once as it is meant, in one look at the whole image, and once as a teacher may use it, at two scales and mirrored.
+It is scored twice: as intended, on the whole image at once, and as a teacher may use it, at two scales and mirrored.
 """
 
 import sys
@@ -27,7 +27,7 @@ Probabilities = Callable[[NDArray[np.uint8]], NDArray[np.float32]]
 
 
 def score(probabilities: Probabilities, dataset: VocDataset) -> ConfusionMatrix:
-    """Confusion matrix at original resolution; probabilities are enlarged to the image first."""
+    """Return the confusion matrix at original resolution; probabilities are enlarged to the image first."""
     matrix = ConfusionMatrix(len(VOC))
     for index in track(range(len(dataset)), f"scoring {dataset.split}", len(dataset)):
         sample = dataset[index]

@@ -1,4 +1,4 @@
-"""The ``docker`` command, and containers that a test starts."""
+"""The ``docker`` command, and containers that tests and benchmarks start."""
 
 import json
 import subprocess
@@ -13,24 +13,24 @@ HARDENED = (
     *("--init", "--read-only", "--cap-drop", "ALL", "--security-opt", "no-new-privileges"),
     *("--tmpfs", "/tmp:size=64m,mode=1777", "--cpus", "2", "--memory", "6g"),
 )
-"""How docs/container.md runs the service."""
+"""Options of ``docker run`` with which docs/container.md runs the service."""
 
 _COMMAND_S = 1800
-"""Seconds that a command of Docker's may take; builds take minutes."""
+"""Timeout of a ``docker`` command in seconds; builds take minutes."""
 
 START_S = 300
-"""Seconds until a container is ready; usually 4."""
+"""Timeout of a container's start in seconds; it usually takes 4."""
 
 
 class DockerError(Exception):
-    """A command of Docker's has failed; its words are what it said."""
+    """A ``docker`` command failed; the message contains its output."""
 
 
 def docker(*words: object, input: bytes | None = None) -> str:  # noqa: A002 (subprocess's name)
-    """What a command of Docker's prints.
+    """Run a ``docker`` command and return its standard output.
 
     Raises:
-        DockerError: it failed.
+        DockerError: the command failed.
     """
     command = ["docker", *map(str, words)]
     result = subprocess.run(command, input=input, capture_output=True, check=False, timeout=_COMMAND_S)
@@ -40,12 +40,12 @@ def docker(*words: object, input: bytes | None = None) -> str:  # noqa: A002 (su
 
 
 class Container:
-    """A container, removed when left.
+    """A running container, removed on exit.
 
     Args:
-        image: its image.
+        image: image name.
         options: options of ``docker run``.
-        command: instead of the image's.
+        command: replaces the image's command; empty keeps it.
     """
 
     def __init__(self, image: str, *options: str, command: tuple[str, ...] = ()) -> None:
@@ -83,15 +83,15 @@ class Container:
 
     @cached_property
     def address(self) -> str:
-        """Where its port 8000 is reached."""
+        """URL at which its port 8000 is published."""
         return f"http://{docker('port', self.id, '8000/tcp').splitlines()[0]}"
 
     def execute(self, *command: str, input: bytes | None = None) -> str:  # noqa: A002
-        """What a command in the container prints."""
+        """Run a command in the container and return its standard output."""
         return docker("exec", "--interactive", self.id, *command, input=input)
 
     def wait_until_healthy(self) -> Self:
-        """Return when its health check has passed; it fails if the container ends before."""
+        """Wait until the health check passes; fail if the container ends first."""
 
         def is_healthy() -> bool:
             state = self.state
@@ -102,11 +102,11 @@ class Container:
         return self
 
     def wait(self) -> int:
-        """Its exit code, when it has ended."""
+        """Wait until the container ends, and return its exit code."""
         return int(docker("wait", self.id))
 
     def segment(self, image: bytes, timeout_s: float = 300) -> httpx2.Response:
-        """Have an image segmented over its published port."""
+        """Post an image to ``/segment`` on the published port."""
         return httpx2.post(
             f"{self.address}/segment",
             content=image,

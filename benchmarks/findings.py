@@ -1,4 +1,4 @@
-"""What was measured, beside what it must be."""
+"""Measured values beside their bounds."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -6,13 +6,13 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """One line of a table.
+    """One row of a table.
 
     Attributes:
-        what: was looked at.
-        seen: what was seen of it.
-        must: be; empty if it is only told.
-        holds: whether it is as it must be.
+        what: what was measured.
+        seen: measured value, formatted.
+        must: required value, formatted; empty if the row only informs.
+        holds: whether the measured value meets the requirement.
     """
 
     what: str
@@ -22,30 +22,30 @@ class Finding:
 
 
 def at_most(what: str, value: float, bound: float, form: str) -> Finding:
-    """A value that a bound must not be below; NaN is above any.
+    """Require that a value does not exceed a bound; NaN fails.
 
     Args:
-        what: it is.
-        value: what was measured.
-        bound: greatest value that holds.
-        form: how both are written, as ``{:.1f} ms``.
+        what: what was measured.
+        value: measured value.
+        bound: greatest value that passes.
+        form: format string of both, such as ``{:.1f} ms``.
     """
     return Finding(what, form.format(value), f"at most {form.format(bound)}", value <= bound)
 
 
 def at_least(what: str, value: float, bound: float, form: str) -> Finding:
-    """A value that must not be below a bound; NaN is below any."""
+    """Require that a value is not below a bound; NaN fails."""
     return Finding(what, form.format(value), f"at least {form.format(bound)}", value >= bound)
 
 
 def none_of(what: str, count: int, examples: Sequence[object] = ()) -> Finding:
-    """Something that must not be; some examples are told where it was."""
+    """Require a count of zero; a failing row names up to three examples."""
     told = ", ".join(str(example) for example in examples[:3])
     return Finding(what, f"{count} ({told})" if told and count else str(count), "0", count == 0)
 
 
 def table(findings: Sequence[Finding]) -> str:
-    """As Markdown; what is not as it must be is in bold."""
+    """Render findings as a Markdown table, missed requirements in bold."""
     lines = ["| what | seen | must be |", "| --- | --- | --- |"]
     for finding in findings:
         seen = finding.seen if finding.holds else f"**{finding.seen}: missed**"

@@ -1,6 +1,6 @@
 """The first hour with a GPU, in the order that finds most: python -m benchmarks.gpu --first-hour
 
-Each experiment is a process of its own, so that one that fails, or leaves the device unusable, costs no other.
+Each experiment runs in a process of its own, so one that fails or leaves the device unusable does not affect others.
 """
 
 import json
@@ -18,16 +18,16 @@ from model.device import choose_device
 _ROOT = Path(__file__).parents[1]
 
 _EXPERIMENT_S = 900
-"""Seconds that an experiment may take."""
+"""Timeout of an experiment in seconds."""
 
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """A line of the table.
+    """A row of the table.
 
     Attributes:
-        experiment: what is done.
-        goal: what it should give.
+        experiment: function to run.
+        goal: result to aim for, in words.
     """
 
     experiment: Experiment
@@ -49,7 +49,7 @@ ROWS = {
 
 
 def run(device: str, file: Path) -> bool:
-    """Run all experiments, print the table, and write it; whether all ended well."""
+    """Run all experiments, print and write the table, and return whether all succeeded."""
     scale = "full" if choose_device(device).type == "cuda" else "small"
     lines = [f"{what}: {value}" for what, value in describe_machine().items()]
     lines += ["", "| experiment | found | goal | s |", "| --- | --- | --- | --- |"]
@@ -67,7 +67,7 @@ def run(device: str, file: Path) -> bool:
 
 
 def _run_apart(name: str, device: str, scale: str) -> tuple[str, bool]:
-    """What an experiment found in a process of its own, or how it failed."""
+    """Run an experiment in a process of its own; return its result or error, and whether it succeeded."""
     command = [sys.executable, "-m", "benchmarks.first_hour", json.dumps([name, device, scale])]
     try:
         result = subprocess.run(command, cwd=_ROOT, capture_output=True, text=True, check=False, timeout=_EXPERIMENT_S)

@@ -1,4 +1,4 @@
-"""A server that does nothing but answer every request with the same bytes: what the load generator is measured with.
+"""A server that answers every request with the same bytes, to measure the load generator itself.
 
 python -m benchmarks.fixed_server PORT
 """
@@ -8,7 +8,7 @@ import re
 import sys
 
 BODY = bytes(4096)
-"""About as large as a mask."""
+"""Response body, about as large as a mask."""
 
 _ANSWER = b"HTTP/1.1 200 OK\r\nContent-Type: image/png\r\nContent-Length: %d\r\n\r\n" % len(BODY) + BODY
 _LENGTH = re.compile(rb"content-length: (\d+)", re.IGNORECASE)
@@ -31,14 +31,14 @@ class FixedAnswers(asyncio.Protocol):
             self._transport.write(_ANSWER)
 
     def _request_bytes(self) -> int:
-        """Length of the request that is being received; 0 while its head has not come."""
+        """Length in bytes of the request being received; 0 until its header is complete."""
         end = self._received.find(b"\r\n\r\n")
         length = _LENGTH.search(self._received, 0, max(end, 0))
         return 0 if end < 0 else end + 4 + (int(length[1]) if length else 0)
 
 
 async def serve(port: int) -> asyncio.Server:
-    """Listening when it returns; port 0 takes a free one."""
+    """Start a server that listens when this returns; port 0 takes a free port."""
     return await asyncio.get_running_loop().create_server(FixedAnswers, "127.0.0.1", port)
 
 

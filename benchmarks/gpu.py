@@ -1,9 +1,9 @@
-"""What a GPU does: forward passes alone, whole predictions in process, and requests over HTTP. Needs no data.
+"""Throughput of a GPU: forward passes alone, whole predictions in process, and requests over HTTP. Needs no data.
 
     python -m benchmarks.gpu [--precision float32] [--clients 64] [--seconds 10]
-    python -m benchmarks.gpu --first-hour [--file first-hour.md]     all that a first GPU is asked, in one table
+    python -m benchmarks.gpu --first-hour [--file first-hour.md]     all experiments for a new GPU, in one table
 
-With ``--device cpu`` it runs on a CPU, with small batches, to show that it works.
+``--device cpu`` runs small batches on a CPU, only to show that the benchmark works.
 """
 
 import argparse
@@ -33,7 +33,7 @@ HEIGHT, WIDTH = 384, 512
 
 
 def forward_rate(device: torch.device, dtype: torch.dtype, batch: int, seconds: float) -> float:
-    """Scores of images that lie on the device, normalised."""
+    """Forward passes per second times ``batch``, on normalised images that are already on the device."""
     program = fuse(trace_scores(Checkpoint.load(DEFAULT_WEIGHTS).build().to(device, dtype)))
     images = torch.randn(batch, 3, HEIGHT, WIDTH, device=device, dtype=dtype)
     images = images.contiguous(memory_format=torch.channels_last)
@@ -46,7 +46,7 @@ def forward_rate(device: torch.device, dtype: torch.dtype, batch: int, seconds: 
 
 
 def prediction_rate(device: torch.device, precision: Precision, batch: int, seconds: float) -> float:
-    """Images a second from pixels to masks, both in main memory."""
+    """Images per second from pixels to masks, both in main memory."""
     segmenter = Segmenter(Checkpoint.load(DEFAULT_WEIGHTS), str(device), precision=precision)
     image = decode_image(BytesIO(photograph(PHOTOGRAPH)))
     images = [np.roll(image, shift, axis=1) for shift in range(batch)]
@@ -57,10 +57,10 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--device", default="cuda")
     parser.add_argument("--precision", type=Precision, default=Precision.BFLOAT16, choices=list(Precision))
-    parser.add_argument("--clients", type=int, default=64, help="that each wait for their answer")
-    parser.add_argument("--seconds", type=float, default=10, help="of each measurement")
+    parser.add_argument("--clients", type=int, default=64, help="clients of the closed loop (64)")
+    parser.add_argument("--seconds", type=float, default=10, help="seconds per measurement (10)")
     parser.add_argument("--first-hour", action="store_true", help="run all of benchmarks.first_hour instead")
-    parser.add_argument("--file", type=Path, default=Path("first-hour.md"), help="that its table is written to")
+    parser.add_argument("--file", type=Path, default=Path("first-hour.md"), help="file for the table of --first-hour")
     arguments = parser.parse_args()
     if arguments.first_hour:
         sys.exit(not first_hour.run(arguments.device, arguments.file))

@@ -1,4 +1,4 @@
-"""What a GPU is asked in its first hour: each experiment takes the device and a scale, and tells what it found."""
+"""Experiments for the first hour with a GPU; each takes the device and a scale, and describes its result."""
 
 import subprocess
 import sys
@@ -32,21 +32,21 @@ from model.segmenter import DEFAULT_WEIGHTS, Segmenter
 _ROOT = Path(__file__).parents[1]
 
 _SMALL_FRACTION = 0.02
-"""Share of the device's memory that is left to a process that is to run out of it."""
+"""Share of the device's memory that a process meant to run out of it may use."""
 
 
 @dataclass(frozen=True, slots=True)
 class Scale:
-    """How much is done: an hour's worth on a GPU, and on a CPU so little that it only shows that it works.
+    """Amount of work: an hour's worth on a GPU; on a CPU just enough to show that the experiments run.
 
     Attributes:
         photographs: photographs whose masks are compared.
-        large_images: images that are sent in turn.
-        large_side: pixels of their sides.
-        clients: clients at once.
+        large_images: large images sent one after another.
+        large_side: height and width of each large image in pixels.
+        clients: concurrent clients.
         seconds: seconds of load.
-        batch: images that are predicted together.
-        steps: steps of training.
+        batch: images per batch.
+        steps: training steps.
     """
 
     photographs: int
@@ -62,11 +62,11 @@ FULL = Scale(photographs=30, large_images=200, large_side=4000, clients=64, seco
 SMALL = Scale(photographs=2, large_images=2, large_side=1100, clients=2, seconds=0.5, batch=1, steps=1)
 
 Experiment = Callable[[str, Scale], str]
-"""Takes the device's name and the scale; gives what was found, for people."""
+"""(device name, scale) -> result, in words."""
 
 
 def device(device: str, _: Scale) -> str:
-    """A convolution on the device against the CPU's."""
+    """Compare a convolution on the device with the same on the CPU."""
     chosen = choose_device(device)
     torch.manual_seed(0)
     x, weight = torch.randn(1, 64, 96, 128), torch.randn(64, 64, 3, 3)
@@ -75,7 +75,7 @@ def device(device: str, _: Scale) -> str:
 
 
 def golden(device: str, _: Scale) -> str:
-    """Pixels of the golden image whose class is another, by precision."""
+    """Share of the golden image's pixels whose class differs, by precision."""
     checkpoint = Checkpoint.load(DEFAULT_WEIGHTS)
     golden = checkpoint.golden
     assert golden is not None
@@ -87,7 +87,7 @@ def golden(device: str, _: Scale) -> str:
 
 
 def masks(device: str, scale: Scale) -> str:
-    """Pixels of photographs whose class is another than the CPU's in float32, by precision."""
+    """Share of pixels whose class differs from the CPU's in float32, over photographs, by precision."""
     checkpoint = Checkpoint.load(DEFAULT_WEIGHTS)
     images = list(_photographs(scale.photographs))
     expected = [Segmenter(checkpoint, "cpu").segment(image).mask for image in images]
@@ -101,7 +101,7 @@ def masks(device: str, scale: Scale) -> str:
 
 
 def large_images(device: str, scale: Scale) -> str:
-    """Resident memory of the service before and after many large images, each with time for its threads to end."""
+    """Resident memory of the service after one large image, and after many more."""
     service = OURS.with_environment(FCN_DEVICE=device)
     side = scale.large_side
     with _file(photograph("cat", side, side)) as file, started(service, sys.executable, photograph("cat")) as one:
@@ -115,7 +115,7 @@ def large_images(device: str, scale: Scale) -> str:
 
 
 def load(device: str, scale: Scale) -> str:
-    """Photographs a second over HTTP, and memory, by precision."""
+    """Photographs per second over HTTP, and memory, by precision."""
     found = []
     for precision in _precisions(device):
         service = OURS.with_environment(
@@ -136,7 +136,7 @@ def load(device: str, scale: Scale) -> str:
 
 
 def out_of_memory(device: str, scale: Scale) -> str:
-    """A lack of the device's memory is known as one, and a smaller batch works after it."""
+    """Check that running out of device memory is recognised, and that a smaller batch then works."""
     chosen = choose_device(device)
     if chosen.type != "cuda":
         return "left out: this is about a GPU's memory"
@@ -157,7 +157,7 @@ def out_of_memory(device: str, scale: Scale) -> str:
 
 
 def failed_device(device: str, _: Scale) -> str:
-    """After a device-side assert this process gets a DeviceError, and the next one works (its row follows)."""
+    """Check that a device-side assert leads to a DeviceError; the next row shows that a new process works."""
     chosen = choose_device(device)
     if chosen.type != "cuda":
         return "left out: a CPU does not fail so"
@@ -166,16 +166,16 @@ def failed_device(device: str, _: Scale) -> str:
     except RuntimeError as error:
         said = str(error).splitlines()[0]
     else:
-        raise AssertionError("an index out of bounds was no error")
+        raise AssertionError("an index out of bounds raised no error")
     try:
         Segmenter(Checkpoint.load(DEFAULT_WEIGHTS), device)
     except DeviceError as error:
         return f"{said!r}, then {error}"
-    raise AssertionError("the device went on after an assert")
+    raise AssertionError("the device still works after an assert")
 
 
 def training(device: str, scale: Scale) -> str:
-    """Steps of the recipe voc-gpu on copies of two photographs: what a step takes, and its share of waiting."""
+    """Train the recipe voc-gpu on copies of two photographs; report the time per step and the share spent waiting."""
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         _write_data_set(folder / "data/voc2012")
@@ -199,12 +199,12 @@ def training(device: str, scale: Scale) -> str:
 
 
 def options(device: str, scale: Scale) -> str:
-    """Photographs a second from pixels to masks, and seconds for a large image, with each of the options alone."""
+    """Photographs per second from pixels to masks, and seconds per large image, for each set of CUDA options."""
     checkpoint = Checkpoint.load(DEFAULT_WEIGHTS)
     images = [next(_photographs(1))] * scale.batch
     large = np.zeros((scale.large_side, scale.large_side, 3), np.uint8)
     found = []
-    # On a CPU they change nothing.
+    # On a CPU the options change nothing.
     chosen = OPTIONS if choose_device(device).type == "cuda" else {"as it is": CudaOptions()}
     for name, options in chosen.items():
         segmenter = Segmenter(checkpoint, device, precision=_precisions(device)[-1], cuda_options=options)
@@ -222,7 +222,7 @@ OPTIONS = {
     "pinned copies": CudaOptions(pinned_copies=True),
     "all": CudaOptions(fused_convolutions=True, band_factor=16, pinned_copies=True),
 }
-"""Ways to compute on a GPU that are off until this says which of them pay."""
+"""CUDA options to compare; those that are off by default stay off until this experiment shows that they pay."""
 
 
 def _name(device: str) -> str:
@@ -246,7 +246,7 @@ def _precisions(device: str) -> list[Precision]:
 
 
 def _photographs(number: int) -> Iterator[NDArray[np.uint8]]:
-    """Different ones, (375, 500, 3) uint8 RGB: parts of two photographs, each larger than the one before."""
+    """Yield different images, (375, 500, 3) uint8 RGB: crops of two photographs, enlarged further each time."""
     for index in range(number):
         with Image.open(BytesIO(photograph(NAMES[index % 2], 375 + 8 * index, 500 + 8 * index))) as picture:
             yield np.array(picture)[-375:, -500:]
@@ -254,7 +254,7 @@ def _photographs(number: int) -> Iterator[NDArray[np.uint8]]:
 
 @contextmanager
 def _file(data: bytes) -> Iterator[str]:
-    """The path of a file with these bytes."""
+    """Path of a temporary file with these bytes."""
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "image.jpg"
         path.write_bytes(data)

@@ -1,4 +1,4 @@
-"""Our service, its peers and the bare network, over HTTP on this machine; how to read it is in ``README.md``.
+"""Our service and its peers over HTTP on this machine, and the bare network; ``README.md`` explains the tables.
 
 python -m benchmarks.http naive
 python -m benchmarks.http ours-default naive litserve bentoml ray-serve --peer-python .venv-peers/bin/python
@@ -32,19 +32,19 @@ _TIME_LIMIT_S = 300.0
 _KNOWN = ", ".join(VARIANTS | PEERS)
 
 FIXED = Service("fixed answers", "/", ("-m", "benchmarks.fixed_server", "{port}"))
-"""What the load generator itself is measured with."""
+"""Server that measures the load generator itself."""
 
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """How long, and with what, each service is measured.
+    """Duration and load of each service's measurement.
 
     Attributes:
-        seconds: seconds of each phase.
-        requests: the most of the sequential phase.
+        seconds: seconds per phase.
+        requests: most requests of the sequential phase.
         clients: clients of the closed loop.
         shares: rates of the open loops, as shares of the closed loop's throughput.
-        body: file that is posted.
+        body: file to post.
     """
 
     seconds: float
@@ -55,7 +55,7 @@ class Plan:
 
 
 class Masks:
-    """Our service's masks of all photographs, and how far others' are equal to them."""
+    """Our service's masks of all photographs, to compare with those of other services."""
 
     def __init__(self) -> None:
         self._labels = Checkpoint.load(DEFAULT_WEIGHTS).labels
@@ -64,7 +64,7 @@ class Masks:
             self._ours = [read_mask(segment(OURS, port, data), self._labels) for data in self._photographs]
 
     def equal_share(self, service: Service, port: int) -> float:
-        """The least of the photographs' shares of equal pixels."""
+        """Smallest share of equal pixels over the photographs."""
         answers = [segment(service, port, data) for data in self._photographs]
         theirs = [read_mask(png, self._labels) for png in answers]
         return min(equal_share(mask, other) for mask, other in zip(self._ours, theirs, strict=True))
@@ -73,7 +73,7 @@ class Masks:
 def check(
     masks: Masks, services: Sequence[Service], python: str, image: bytes
 ) -> tuple[dict[str, float], dict[str, str]]:
-    """Shares of equal pixels by service, and why some must not be timed."""
+    """Return the share of equal pixels of each service, and for services that must not be timed the reason."""
     equal, refused = {}, {}
     for service in services:
         try:
@@ -90,7 +90,7 @@ def check(
 
 
 def measure(service: Service, python: str, plan: Plan) -> Round:
-    """Start a service, warm it up, and put all kinds of load on it."""
+    """Start a service, warm it up, and measure it under each kind of load."""
     with running(service, python, plan.body.read_bytes()) as port:
         base = Traffic(port, (Kind(service.name, service.path, str(plan.body)),), plan.seconds, clients=1)
         generate(replace(base, clients=plan.clients, max_requests=5 * plan.clients))  # warms up
@@ -101,7 +101,7 @@ def measure(service: Service, python: str, plan: Plan) -> Round:
 
 
 def measure_in_process(kind: str, plan: Plan) -> Measurement:
-    """The bare network, ``fastest`` or ``naive``, in a process of its own while no server runs; ended in any case."""
+    """Measure the bare network, ``fastest`` or ``naive``, in a process of its own with a timeout; no server may run."""
     command = [sys.executable, "-m", "benchmarks.in_process", kind, str(plan.body), str(plan.seconds)]
     timeout_s = plan.seconds + _TIME_LIMIT_S
     done = subprocess.run(command, cwd=_ROOT, check=True, stdout=subprocess.PIPE, text=True, timeout=timeout_s)
@@ -110,7 +110,7 @@ def measure_in_process(kind: str, plan: Plan) -> Measurement:
 
 
 def run(services: Sequence[Service], python: str, rounds: int, plan: Plan) -> Result:
-    """All rounds; in each of them everything once, so that a machine that changes favours nobody."""
+    """Run all rounds; each measures everything once, so that a machine that changes speed favours nobody."""
     equal, refused = check(Masks(), services, python, plan.body.read_bytes())
     timed = [service for service in services if service.name not in refused]
     machine = describe_machine() | {OURS.name: versions(sys.executable, OURS.packages)}
@@ -129,7 +129,7 @@ def run(services: Sequence[Service], python: str, rounds: int, plan: Plan) -> Re
 
 
 def self_test(plan: Plan) -> str:
-    """How fast the load generator is where the server does nothing."""
+    """Measure the load generator against a server that does nothing."""
     with running(FIXED, sys.executable, plan.body.read_bytes()) as port:
         base = Traffic(port, (Kind(FIXED.name, FIXED.path, str(plan.body)),), plan.seconds, clients=1)
         one = generate(base)
@@ -165,22 +165,26 @@ def _arguments() -> argparse.Namespace:
         help=f"services to compare with (ours-... is our own with another setting): {_KNOWN}",
     )
     parser.add_argument("--peer-python", default=sys.executable, help="interpreter that has the peers (this one)")
-    parser.add_argument("--rounds", type=int, default=3, help="times that everything is measured (3)")
-    parser.add_argument("--seconds", type=float, default=10.0, help="of each phase of load (10)")
-    parser.add_argument("--requests", type=int, default=100, help="at most, one after another (100)")
-    parser.add_argument("--clients", type=int, default=8, help="of the closed loop (8)")
+    parser.add_argument("--rounds", type=int, default=3, help="number of times everything is measured (3)")
+    parser.add_argument("--seconds", type=float, default=10.0, help="seconds per phase of load (10)")
+    parser.add_argument("--requests", type=int, default=100, help="most requests of the sequential phase (100)")
+    parser.add_argument("--clients", type=int, default=8, help="clients of the closed loop (8)")
     parser.add_argument(
-        "--rates", type=float, nargs="*", default=[0.5, 0.8], help="open loops, by throughput (0.5 0.8)"
+        "--rates",
+        type=float,
+        nargs="*",
+        default=[0.5, 0.8],
+        help="rates of the open loops, over the throughput (0.5 0.8)",
     )
-    parser.add_argument("--photograph", choices=NAMES, default=NAMES[0], help=f"that is sent ({NAMES[0]})")
-    parser.add_argument("--json", type=Path, help="file for all numbers, by round")
+    parser.add_argument("--photograph", choices=NAMES, default=NAMES[0], help=f"photograph to send ({NAMES[0]})")
+    parser.add_argument("--json", type=Path, help="file for all numbers of each round")
     parser.add_argument("--check", action="store_true", help="only compare the peers' masks with ours")
     parser.add_argument("--self-test", action="store_true", help="only measure the load generator itself")
     return parser.parse_args()
 
 
 def main() -> int:
-    # So that services are stopped then too.
+    # SystemExit unwinds the context managers, which stop the services.
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
     arguments = _arguments()
     services: list[Service] = arguments.peers

@@ -1,10 +1,10 @@
-"""The same network without a service around it; tensor in, class indices out.
+"""The same network without a service around it: tensor in, class indices out.
 
     python -m benchmarks.in_process fastest cat.jpg 10
 
-``fastest`` is the reference: our program in float32. ``naive`` is what tutorials write: PyTorch's memory format, a
-dense transposed convolution, argmax. Prints a ``Measurement`` as JSON. What a service takes beyond it is decoding,
-encoding, HTTP and waiting.
+``fastest`` is the reference: our program in float32. ``naive`` is what tutorials write: PyTorch's default memory
+format, a dense transposed convolution, argmax. Prints a ``Measurement`` as JSON. The time a service takes beyond it
+goes to decoding, encoding, HTTP and waiting.
 """
 
 import argparse
@@ -34,16 +34,16 @@ _WARM_UP = 5
 
 
 def load_fastest() -> Callable[[Tensor], Tensor]:
-    """From a normalised image to its classes.
+    """Return a function from a normalised image to the class of each pixel.
 
-    Takes (1, 3, height, width), float32, channels_last, sides multiples of 32; gives (height, width), uint8.
+    It takes (1, 3, height, width), float32, channels_last, sides multiples of 32, and returns (height, width), uint8.
     """
     network = Checkpoint.load(DEFAULT_WEIGHTS).build()
     return partial(predict, fuse(trace_scores(network)), network.stride)
 
 
 def load_naive() -> Callable[[Tensor], Tensor]:
-    """As ``load_fastest``, but for the memory format and indices, which are int64."""
+    """Like ``load_fastest``, but channels_first, and the returned indices are int64."""
     checkpoint = Checkpoint.load(DEFAULT_WEIGHTS)
     network, num_classes = checkpoint.build(), len(checkpoint.labels)
     return partial(naive_classes, network, bilinear_kernel(num_classes, num_classes, 2 * network.stride))
@@ -51,9 +51,15 @@ def load_naive() -> Callable[[Tensor], Tensor]:
 
 @torch.no_grad()
 def naive_classes(network: FCN, kernel: Tensor, images: Tensor) -> Tensor:
-    """As the book writes it; ``kernel`` is that of the transposed convolution, (K, K, 2 * stride, 2 * stride).
+    """Predict classes as the book does: scores, transposed convolution, argmax.
 
-    Takes (1, 3, height, width), float32, sides multiples of 32; gives (height, width), int64.
+    Args:
+        network: network in evaluation mode.
+        kernel: kernel of the transposed convolution, (K, K, 2 * stride, 2 * stride).
+        images: (1, 3, height, width), float32, sides multiples of 32.
+
+    Returns:
+        Class indices, (height, width), int64.
     """
     stride = network.stride
     logits = functional.conv_transpose2d(network.scores(images), kernel, stride=stride, padding=stride // 2)
@@ -62,12 +68,16 @@ def naive_classes(network: FCN, kernel: Tensor, images: Tensor) -> Tensor:
 
 @torch.inference_mode()
 def predict(program: Program, stride: int, images: Tensor) -> Tensor:
-    """One pass over a whole image; the shapes are ``load_fastest``'s."""
+    """Run one forward pass on a whole image and return its classes; shapes as in ``load_fastest``."""
     return winning_classes(run(program, images), stride)[0]
 
 
 def prepared(photograph: Path) -> Tensor:
-    """A photograph as the networks read it, channels_first, padded with zeros at right and bottom."""
+    """Load a photograph as network input, padded with zeros at the right and the bottom.
+
+    Returns:
+        (1, 3, height, width) float32, channels_first, sides multiples of 32.
+    """
     pixels = np.array(Image.open(photograph).convert("RGB"))
     height, width = pixels.shape[:2]
     preprocessing = Checkpoint.load(DEFAULT_WEIGHTS).preprocessing
@@ -76,7 +86,7 @@ def prepared(photograph: Path) -> Tensor:
 
 
 def measure(network: Callable[[Tensor], Tensor], images: Tensor, seconds: float) -> Measurement:
-    """Call it again and again; each call counts from its start to its end."""
+    """Call ``network`` repeatedly for ``seconds``, timing each call."""
     for _ in range(_WARM_UP):
         network(images)
     latencies_ms = []

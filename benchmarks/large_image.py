@@ -1,9 +1,9 @@
-"""What photographs notice of a large image: their latencies beside one of 100 megapixels that is in work, and alone.
+"""Latency of photographs alone, and while the service processes an image of 100 megapixels.
 
     python -m benchmarks.large_image [--seconds 20]
 
-One client sends photographs of 500 x 375 one after another, another a JPEG of 11,547 x 8,660. The first rows
-of its answer say that it is in work, and it must still be when the photographs have been measured.
+One client sends photographs of 500 x 375 one after another, another client a JPEG of 11,547 x 8,660. The measurement
+starts when the first rows of the large mask arrive, and must end before the last ones do.
 """
 
 import argparse
@@ -28,7 +28,7 @@ PHOTOGRAPH = "cat"
 
 
 def large_jpeg() -> bytes:
-    """An enlarged photograph of 100 megapixels."""
+    """A photograph enlarged to 100 megapixels, as JPEG bytes."""
     buffer = BytesIO()
     picture = Image.open(BytesIO(photograph(PHOTOGRAPH)))
     picture.resize((LARGE_WIDTH, LARGE_HEIGHT)).save(buffer, "JPEG")
@@ -36,12 +36,12 @@ def large_jpeg() -> bytes:
 
 
 class LargeImageRequest(threading.Thread):
-    """Sends the large image and reads its answer.
+    """Thread that sends the large image and reads the response.
 
     Attributes:
-        begun: set when its first rows have come.
-        seconds: seconds that the whole took.
-        first_s: seconds that its first rows took.
+        begun: set when the first rows have arrived.
+        seconds: seconds until the whole response arrived.
+        first_s: seconds until the first rows arrived.
     """
 
     def __init__(self, port: int) -> None:
@@ -67,7 +67,7 @@ class LargeImageRequest(threading.Thread):
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--seconds", type=float, default=20, help="for which photographs are sent")
+    parser.add_argument("--seconds", type=float, default=20, help="seconds of photographs, for each measurement (20)")
     seconds = parser.parse_args().seconds
     image = photograph(PHOTOGRAPH)
     with TemporaryDirectory() as folder, running(OURS, sys.executable, image) as port:
@@ -80,7 +80,7 @@ def main() -> None:
         large.start()
         assert large.begun.wait(300)
         busy = measure(load)
-        assert large.is_alive(), "the large image was done too early: send photographs for fewer seconds"
+        assert large.is_alive(), "the large image was finished too early: send photographs for fewer seconds"
         large.join()
     print(", ".join(f"{name}: {value}" for name, value in describe_machine().items()))
     print("\n| photographs | p50, ms | p95, ms | requests/s |\n| --- | --- | --- | --- |")

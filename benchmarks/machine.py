@@ -1,4 +1,4 @@
-"""What a benchmark ran on."""
+"""Description of the machine that a benchmark ran on."""
 
 import os
 import platform
@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 _LIMITS = ("ONEDNN_MAX_CPU_ISA", "ATEN_CPU_CAPABILITY")
-"""Variables that keep oneDNN and PyTorch from what the CPU has; other engines do not heed them."""
+"""Environment variables that restrict which CPU instructions oneDNN and PyTorch use; other engines ignore them."""
 
 _FEATURES = ("avx2", "avx512f", "avx512_vnni", "avx512_bf16", "amx_bf16", "amx_int8")
 _ROOT = Path(__file__).parents[1]
@@ -20,7 +20,7 @@ print(", ".join(f"{name} {version(name)}" for name in sys.argv[1:]))
 
 
 def describe_machine() -> dict[str, str]:
-    """Processor, what keeps PyTorch from using all of it, cores, system, Python and commit."""
+    """Processor and its instruction sets, the variables that restrict PyTorch's, cores, system, Python and commit."""
     limits = {name: os.environ[name] for name in _LIMITS if name in os.environ}
     return {
         "CPU": _processor(),
@@ -34,7 +34,7 @@ def describe_machine() -> dict[str, str]:
 
 
 def versions(python: str, packages: Sequence[str]) -> str:
-    """Versions of packages that an interpreter has, in words."""
+    """Names and versions of packages that an interpreter has, separated by commas."""
     return _said([python, "-c", _TELL_VERSIONS, *packages])
 
 
@@ -48,7 +48,7 @@ def _features() -> str:
 
 
 def _cpuinfo(name: str) -> str:
-    """A line of the first processor's; empty where there is none."""
+    """Value of a line of ``/proc/cpuinfo`` for the first processor; empty if the file or the line is missing."""
     try:
         lines = Path("/proc/cpuinfo").read_text().splitlines()
     except FileNotFoundError:

@@ -1,4 +1,4 @@
-"""What one phase of load gave."""
+"""Latencies and failures of one phase of load."""
 
 import math
 from collections.abc import Sequence
@@ -8,10 +8,10 @@ import numpy as np
 
 
 def percentile(values: Sequence[float], percent: float) -> float:
-    """The least value that ``percent`` per cent of the values do not exceed (nearest rank); NaN of none.
+    """Smallest value that ``percent`` per cent of the values do not exceed (nearest rank); NaN if there are none.
 
     Args:
-        values: in any order.
+        values: values in any order.
         percent: above 0, at most 100.
     """
     return float(np.percentile(values, percent, method="inverted_cdf")) if values else math.nan
@@ -19,13 +19,13 @@ def percentile(values: Sequence[float], percent: float) -> float:
 
 @dataclass(frozen=True, slots=True)
 class Measurement:
-    """Answers to one phase of load.
+    """Responses to one phase of load.
 
     Attributes:
-        latencies_ms: milliseconds of each answer with status 200.
-        elapsed_s: seconds from the phase's start until the last answer.
-        failures: requests with another answer or none.
-        sent_late_ms: greatest delay with which the generator itself sent a request; 0 where there is no timetable.
+        latencies_ms: latency of each response with status 200.
+        elapsed_s: seconds from the phase's start until the last response.
+        failures: requests with another status or no response.
+        sent_late_ms: greatest delay with which the generator itself sent a request; 0 if requests have no schedule.
     """
 
     latencies_ms: tuple[float, ...]
@@ -39,5 +39,5 @@ class Measurement:
 
     @property
     def throughput(self) -> float:
-        """Good answers a second."""
+        """Responses with status 200 per second."""
         return len(self.latencies_ms) / self.elapsed_s

@@ -1,12 +1,12 @@
-"""Runs a benchmark and puts what it prints into docs/records/benchmarks.md, between the comments that bear its name.
+"""Run a benchmark and write its output into docs/records/benchmarks.md, between the comments with its name.
 
 python -m benchmarks.page large_image
 python -m benchmarks.page http naive litserve --peer-python .venv-peers/bin/python
 ONEDNN_MAX_CPU_ISA=AVX2 ATEN_CPU_CAPABILITY=avx2 python -m benchmarks.page engines=engines_avx2 DATA
 python -m benchmarks.page reliability.overload --seconds 60
 
-What follows a ``=`` is the name that the comments bear instead. Those of ``benchmarks.reliability`` go into
-docs/records/reliability.md. What failed is shown, and changes no page.
+``benchmark=name`` uses the comments with that name instead. Modules of ``benchmarks.reliability`` go into
+docs/records/reliability.md. The output of a failed benchmark is printed and changes no page.
 """
 
 import subprocess

@@ -1,4 +1,4 @@
-"""How often something can be done in a second."""
+"""Throughput of repeated calls."""
 
 import time
 from collections.abc import Callable
@@ -9,7 +9,7 @@ WARM_UP = 3
 
 
 def rate(work: Callable[[], object], images: int, seconds: float, device: torch.device) -> float:
-    """Images a second, of calls that predict so many."""
+    """Call ``work``, which predicts ``images`` images, for some seconds, and return images per second."""
 
     def finish() -> None:
         if device.type == "cuda":

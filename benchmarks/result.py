@@ -1,4 +1,4 @@
-"""What a run of ``benchmarks.http`` found: numbers of each round, their medians, and the tables made of them."""
+"""Results of ``benchmarks.http``: the numbers of each round, their medians, and tables of them."""
 
 import math
 from collections.abc import Sequence
@@ -16,12 +16,12 @@ _PERCENTS = (50, 95, 99)
 
 @dataclass(frozen=True, slots=True)
 class Round:
-    """One start of one service.
+    """Measurements of one start of one service.
 
     Attributes:
         sequential: one client.
-        closed: several clients that wait for their answers.
-        open: share of the closed loop's throughput -> requests that arrive at that rate, whatever happens.
+        closed: closed loop, several clients that wait for their responses.
+        open: share of the closed loop's throughput -> open loop at that rate.
     """
 
     sequential: Measurement
@@ -31,15 +31,15 @@ class Round:
 
 @dataclass(frozen=True, slots=True)
 class Result:
-    """Everything measured.
+    """All measurements of a run.
 
     Attributes:
-        machine: what it was measured on, by name.
+        machine: property of the machine -> value.
         in_process: the reference, by round: the bare network as we run it, in float32.
         naive_in_process: the bare network as tutorials run it, by round.
-        services: rounds of each service.
-        equal: share of pixels in which a peer's masks equal ours; of refused peers too.
-        refused: peers that were not timed -> why.
+        services: service -> its rounds.
+        equal: peer -> share of pixels in which its masks equal ours; includes refused peers.
+        refused: peer that was not timed -> reason.
     """
 
     machine: dict[str, str]
@@ -51,7 +51,7 @@ class Result:
 
 
 def medians(result: Result) -> dict[str, dict[str, float]]:
-    """Median over the rounds of each number of each service; percentiles in milliseconds, throughputs per second."""
+    """Median over the rounds of each number of each service; percentiles in ms, throughputs in requests per second."""
     table = {}
     for name, rounds in result.services.items():
         numbers = {
@@ -67,7 +67,7 @@ def medians(result: Result) -> dict[str, dict[str, float]]:
 
 
 def ratios(result: Result) -> dict[str, float]:
-    """How our service compares with the bare network, and its throughput with that of the others."""
+    """Compare our service with the bare network, and its throughput with that of other services."""
     found = medians(result)
     ours = found[OURS]
     reference = _in_process(result.in_process)
@@ -85,7 +85,7 @@ def ratios(result: Result) -> dict[str, float]:
 
 
 def goals(result: Result) -> list[Finding]:
-    """What is aimed at with the service's default settings, or in float32 where those were not measured."""
+    """Goals for the service's default settings, or for float32 if the defaults were not measured."""
     found = medians(result)
     whose = DEFAULT if DEFAULT in found else OURS
     ours = found[whose]
@@ -99,7 +99,7 @@ def goals(result: Result) -> list[Finding]:
 
 
 def as_markdown(result: Result) -> str:
-    """Three tables: the machine, the services, the ratios."""
+    """Render three Markdown tables: the machine, the services, the ratios."""
     found = medians(result)
     columns = list(found[OURS])
     alone = {"in process": result.in_process, "in process, naive": result.naive_in_process}

@@ -1,12 +1,12 @@
-"""What a core carries: photographs a second, and what each costs in processors' time and memory.
+"""Throughput per core: photographs per second, and the CPU time and memory that each costs.
 
     python -m benchmarks.scaling [--seconds 15] [--precisions float32 int8] [--cores 2]
 
-The service runs as one process on one core, as one process on all of them, and as a worker a core. Each is asked by
-clients that wait for their answers (a closed loop), first for photographs, then for images of 32 x 32, whose prediction
-takes next to nothing: what they cost is what a request costs whatever computes its mask, a GPU too.
+The service runs as one process on one core, as one process on all cores, and as one worker per core. Clients that wait
+for their responses (a closed loop) send first photographs, then images of 32 x 32. Predicting the latter takes almost
+no time, so they show the cost of a request itself, whatever computes the mask (a GPU, for example).
 
-Processors' time is told beside rates, for it suffers less from what else runs on the machine.
+CPU time stands beside the rates because other programs on the machine disturb it less.
 """
 
 import argparse
@@ -37,11 +37,11 @@ WARM_UP_S = 2.0
 
 @dataclass(frozen=True, slots=True)
 class Layout:
-    """How the service is laid out over cores.
+    """Distribution of the service over cores.
 
     Attributes:
-        cores: cores that it may use, from the first on.
-        workers: processes that serve, each on as many threads as there are cores for it.
+        cores: number of cores the service may use, counted from the first.
+        workers: serving processes; the cores are divided among them.
         precision: precision of the network.
     """
 
@@ -56,7 +56,7 @@ class Layout:
         return f"{processes}, {cores}, {self.precision}"
 
     def service(self) -> Service:
-        """Bound to its cores by taskset."""
+        """The service, bound to its cores by taskset."""
         return replace(
             OURS.with_environment(
                 FCN_THREADS=str(self.cores), FCN_WORKERS=str(self.workers), FCN_PRECISION=self.precision
@@ -68,13 +68,13 @@ class Layout:
 
 @dataclass(frozen=True, slots=True)
 class Cost:
-    """What one kind of request costs a layout.
+    """Cost of one kind of request in a layout.
 
     Attributes:
-        measurement: answers to the load.
-        service_ms: processors' time a request, of the processes that serve.
-        decoder_ms: the same of those that decode.
-        resident_mb: memory afterwards, of all of them.
+        measurement: responses to the load.
+        service_ms: CPU milliseconds per request, of the serving processes.
+        decoder_ms: CPU milliseconds per request, of the decoder processes.
+        resident_mb: resident memory of all processes after the load, in MB.
     """
 
     measurement: Measurement
@@ -93,7 +93,7 @@ class Cost:
 
 
 def layouts(cores: int, precision: Precision) -> list[Layout]:
-    """One process on one core, on all, and a worker a core."""
+    """One process on one core, one process on all cores, and one worker per core."""
     one = Layout(1, 1, precision)
     return [one] if cores == 1 else [one, Layout(cores, 1, precision), Layout(cores, cores, precision)]
 
@@ -105,7 +105,7 @@ def small_image() -> bytes:
 
 
 def cost(one: RunningService, load: Traffic) -> Cost:
-    """Put a load on a service, after it has been warmed up by the same."""
+    """Warm a service up with a load, then measure it under the same load."""
     generate(replace(load, seconds=WARM_UP_S))
     service_s, decoder_s = _spent(one)
     measured = generate(load)
@@ -120,7 +120,7 @@ def cost(one: RunningService, load: Traffic) -> Cost:
 
 
 def _spent(one: RunningService) -> tuple[float, float]:
-    """Seconds of processors' time, of the processes that serve and of those that decode."""
+    """CPU seconds so far, of the serving processes and of the decoder processes."""
     decoders = [process for process in descendants(one.process.pid) if "app.images.worker" in command_line(process)]
     decoder_s = sum(processor_seconds(process) for process in decoders)
     return processor_seconds(one.process.pid) - decoder_s, decoder_s
@@ -133,7 +133,7 @@ def _resident_bytes(port: int) -> float:
 
 
 def rendered_costs(costs: Sequence[tuple[Layout, Cost]]) -> str:
-    """As Markdown."""
+    """Render costs as a Markdown table."""
     head = (
         "| service | requests/s | p50, ms | p95, ms | processor ms a request: serving | decoding | "
         "requests a second of processor | resident MB | failures |"
@@ -144,7 +144,7 @@ def rendered_costs(costs: Sequence[tuple[Layout, Cost]]) -> str:
 
 
 def measure(layout: Layout, files: dict[str, Path], seconds: float) -> dict[str, Cost]:
-    """Costs of each file, by its name."""
+    """Start a layout and measure the cost of each file, by name."""
     service = layout.service()
     with started(service, "taskset", files["photograph"].read_bytes()) as one:
         clients = CLIENTS_A_CORE * layout.cores
@@ -156,8 +156,10 @@ def measure(layout: Layout, files: dict[str, Path], seconds: float) -> dict[str,
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--seconds", type=float, default=15, help="of each load (%(default)s)")
-    parser.add_argument("--cores", type=int, default=len(os.sched_getaffinity(0)), help="at most (%(default)s)")
+    parser.add_argument("--seconds", type=float, default=15, help="seconds per load (%(default)s)")
+    parser.add_argument(
+        "--cores", type=int, default=len(os.sched_getaffinity(0)), help="most cores to use (%(default)s)"
+    )
     parser.add_argument(
         "--precisions", type=Precision, nargs="+", choices=list(Precision), default=[Precision.FLOAT32, Precision.INT8]
     )

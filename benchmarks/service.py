@@ -1,4 +1,4 @@
-"""The services that are measured, and how one is started and stopped."""
+"""The services to measure, and starting and stopping one."""
 
 import asyncio
 import contextlib
@@ -20,27 +20,27 @@ _ROOT = Path(__file__).parents[1]
 _READY_TIMEOUT_S = 300.0
 _STOP_TIMEOUT_S = 30.0
 _TAIL = 4000
-"""Characters of a log that are told."""
+"""Characters from the end of a log that error messages quote."""
 
 _BENTO = "benchmarks.peers.bentoml_service:Segmentation"
 
 
 class ServiceError(Exception):
-    """A service did not start, or does not answer as it should."""
+    """A service did not start, or did not respond with status 200."""
 
 
 @dataclass(frozen=True, slots=True)
 class Service:
-    """How a service is started.
+    """How to start a service and send it requests.
 
     Attributes:
-        name: name for people.
+        name: display name.
         path: path that images are posted to.
-        arguments: Python's arguments; ``{port}`` is put in.
-        environment: variables; ``{port}`` is put in.
-        packages: whose versions are told with its numbers.
-        least_equal: share of pixels in which its masks must equal ours.
-        key: key that its requests carry; none if it is empty.
+        arguments: arguments of the Python interpreter; ``{port}`` is replaced.
+        environment: environment variables; ``{port}`` in a value is replaced.
+        packages: packages whose versions are reported with the results.
+        least_equal: smallest share of pixels in which its masks must equal ours.
+        key: API key of its requests; empty sends none.
     """
 
     name: str
@@ -57,7 +57,7 @@ class Service:
         return self.arguments == OURS.arguments
 
     def with_environment(self, **variables: str) -> "Service":
-        """The same service with further variables."""
+        """The same service with additional environment variables."""
         return replace(self, environment={**self.environment, **variables})
 
 
@@ -77,7 +77,7 @@ VARIANTS = {
         replace(OURS.with_environment(FCN_PRECISION="int8"), name="ours-int8", least_equal=0.98),
     )
 }
-"""Our service with settings that change some pixels, by name."""
+"""Name -> our service with settings that change some pixels."""
 
 PEERS = {
     peer.name: peer
@@ -121,7 +121,7 @@ PEERS = {
         ),
     )
 }
-"""Other services, by name."""
+"""Name -> service of another project."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -129,8 +129,8 @@ class RunningService:
     """A service that has been started.
 
     Attributes:
-        port: port that it listens on, on this machine.
-        process: process that was started, the leader of a session.
+        port: local port that it listens on.
+        process: the started process, leader of its session.
     """
 
     port: int
@@ -138,29 +138,29 @@ class RunningService:
     _log: IO[str]
 
     def log(self) -> str:
-        """All that it has written."""
-        # The descriptor is the service's, too: its position is not to be moved.
+        """Everything the service has written so far."""
+        # The service shares the file's position, so reading must not move it.
         return os.pread(self._log.fileno(), os.fstat(self._log.fileno()).st_size, 0).decode()
 
 
 @contextmanager
 def running(service: Service, python: str, image: bytes) -> Iterator[int]:
-    """The port of a service while it runs; else as ``started``."""
+    """Like ``started``, but yields only the port."""
     with started(service, python, image) as one:
         yield one.port
 
 
 @contextmanager
 def started(service: Service, python: str, image: bytes) -> Iterator[RunningService]:
-    """Start a service and wait until it segments an image; stop it afterwards, whatever happens.
+    """Start a service, wait until it segments an image, and stop it on exit.
 
     Args:
-        service: to start.
-        python: interpreter that has what it needs.
-        image: file that it must answer.
+        service: service to start.
+        python: interpreter that has the packages it needs.
+        image: bytes of an image file, sent until the service segments it.
 
     Raises:
-        ServiceError: it ended or did not answer in time; the message has the end of its log.
+        ServiceError: the service ended or did not respond in time; the message has the end of its log.
     """
     port = _free_port()
     variables = {name: value.format(port=port) for name, value in service.environment.items()}
@@ -172,7 +172,7 @@ def started(service: Service, python: str, image: bytes) -> Iterator[RunningServ
             stdin=subprocess.DEVNULL,
             stdout=log,
             stderr=subprocess.STDOUT,
-            start_new_session=True,  # so that whatever it starts can be told from everybody else's
+            start_new_session=True,  # so that its child processes can be found
         )
         try:
             one = RunningService(port, process, log)
@@ -183,17 +183,17 @@ def started(service: Service, python: str, image: bytes) -> Iterator[RunningServ
 
 
 def segment(service: Service, port: int, image: bytes) -> bytes:
-    """One answer's body.
+    """Post one image and return the response's body.
 
     Raises:
-        ServiceError: it is not status 200, or there is none.
+        ServiceError: the status is not 200, or there is no response.
     """
     try:
         reply = asyncio.run(_ask(service, port, image))
     except (OSError, EOFError, ReplyError) as error:
         raise ServiceError(f"{service.name} does not answer: {error!r}") from error
     if reply.status != 200:
-        raise ServiceError(f"{service.name} answers with status {reply.status}: {reply.body[:200]!r}")
+        raise ServiceError(f"{service.name} responds with status {reply.status}: {reply.body[:200]!r}")
     return reply.body
 
 
@@ -224,9 +224,9 @@ def _free_port() -> int:
 
 
 def stop_session(leader: subprocess.Popen[bytes]) -> None:
-    """End a process that was started as the leader of a session, and all of its session, by their ids.
+    """End a session leader and then all other processes of its session, by their ids.
 
-    In order at first; what is left after half a minute is killed.
+    The leader has 30 seconds to end after SIGTERM, the rest 10 more; SIGKILL ends what is left.
     """
     if leader.poll() is None:
         leader.send_signal(signal.SIGTERM)
@@ -243,7 +243,7 @@ def stop_session(leader: subprocess.Popen[bytes]) -> None:
 
 
 def session_members(session: int) -> list[int]:
-    """Ids of the running processes of a session (Linux)."""
+    """Process ids of a session, without zombies (Linux)."""
     members = []
     for entry in Path("/proc").iterdir():
         if entry.name.isdecimal():

@@ -1,9 +1,9 @@
-"""Where the time of a request goes: each stage in process, and what the tail costs beside the body.
+"""Where the time of a request goes: each stage in process, and the cost of the tail relative to the body.
 
     python -m benchmarks.stages [FOLDER] [--threads N]
 
-On the photographs of a folder (at most 40, each in its own size; default: those of ``examples/`` at 500 x 375): the
-median of some calls for each, the mean over the photographs; and the PNG of a mask of 16 megapixels.
+Measures the photographs of a folder (at most 40, each in its own size; default: those of ``examples/`` at 500 x 375).
+Each number is the mean over the photographs of the median of several calls. Also times the PNG of a 16-megapixel mask.
 """
 
 import argparse
@@ -42,7 +42,7 @@ def photographs(folder: Path | None) -> Iterator[bytes]:
 
 
 def stages(data: bytes, segmenter: Segmenter) -> tuple[dict[str, float], Segmentation]:
-    """Milliseconds of each stage, and what came of it."""
+    """Return the milliseconds of each stage, and the segmentation."""
     image = decode(data)
     results = [segmenter.segment(image) for _ in range(CALLS)]
     result, timings = results[0], [each.timings for each in results]
@@ -67,14 +67,14 @@ def decode(data: bytes) -> NDArray[np.uint8]:
 
 
 def encode(form: Format, image: NDArray[np.uint8], result: Segmentation) -> bytes:
-    """The body of a response."""
+    """Encode a segmentation as a response body."""
     return form.encoder(image, result.labels, "digest").write(result)
 
 
 def milliseconds(
     work: Callable[[], object], calls: int = CALLS, clock: Callable[[], float] = time.perf_counter
 ) -> float:
-    """Median of some calls, by a clock that tells seconds."""
+    """Median milliseconds of several calls, by a clock that counts seconds."""
     times = []
     for _ in range(calls):
         started = clock()
@@ -84,7 +84,7 @@ def milliseconds(
 
 
 def enlarged(result: Segmentation) -> Segmentation:
-    """A mask of 16 megapixels."""
+    """The mask enlarged to 16 megapixels."""
     height, width = LARGE_MASK
     mask = Image.fromarray(result.mask).resize((width, height), Image.Resampling.NEAREST)
     return Segmentation(np.asarray(mask), result.labels, NO_TIME)
@@ -92,8 +92,8 @@ def enlarged(result: Segmentation) -> Segmentation:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("folder", type=Path, nargs="?", help="of JPEG files")
-    parser.add_argument("--threads", type=int, default=torch.get_num_threads(), help="of the network")
+    parser.add_argument("folder", type=Path, nargs="?", help="folder of JPEG files")
+    parser.add_argument("--threads", type=int, default=torch.get_num_threads(), help="threads of the network")
     arguments = parser.parse_args()
     torch.set_num_threads(arguments.threads)
     segmenter = Segmenter.load(device="cpu")

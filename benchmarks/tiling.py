@@ -1,14 +1,14 @@
-"""Time and memory against the size of an image: ours, and MONAI's sliding window.
+"""Time and memory by image size: our network, and MONAI's sliding window.
 
     python -m benchmarks.tiling [--json FILE] [--threads N] [--precision PRECISION]
 
-Each measurement has a process of its own, so that the peak of its memory is its own; the image, the mask and what
-the process had before it began are taken off, once free memory is given back. Seconds are of the
-processor, all threads together: beside other programs they say more than the clock, with one thread above all.
-Of what takes less than two seconds the median is taken.
+Each measurement runs in a process of its own, so that its memory peak is its own. The peak excludes the image, the mask
+and what the process held before, measured after freed memory was returned to the operating system. Seconds are CPU
+seconds of all threads: beside other programs they say more than the clock, above all with one thread. Predictions
+repeat until they have taken two seconds; the median counts.
 
-MONAI (``pip install monai``) runs the same network in windows of 1024 x 1024 that overlap by a quarter, as its
-documentation shows it, and then takes the greatest of the logits.
+MONAI (``pip install monai``) runs the same network in windows of 1024 x 1024 that overlap by a quarter, as in its
+documentation, and then takes the argmax of the logits.
 """
 
 import argparse
@@ -53,9 +53,9 @@ class Result:
 
     Attributes:
         how: ``ours`` or ``monai``.
-        height, width: of the image.
-        seconds: seconds of the processor that it took; the least of several for small images.
-        peak_mb: peak of memory beyond the image, the mask and what there was before, in MB (10^6 bytes).
+        height, width: size of the image in pixels.
+        seconds: CPU seconds; the median of several predictions for small images.
+        peak_mb: memory peak beyond the image, the mask and what the process held before, in MB (10^6 bytes).
     """
 
     how: str
@@ -70,32 +70,32 @@ class Result:
 
 
 def enlarged_photograph(height: int, width: int) -> NDArray[np.uint8]:
-    """(height, width, 3) uint8 RGB."""
+    """The example photograph resized to (height, width, 3) uint8 RGB."""
     with Image.open(PHOTOGRAPH) as picture:
         return np.asarray(picture.convert("RGB").resize((width, height)))
 
 
 def measure(how: str, height: int, width: int, threads: int, precision: Precision) -> Result:
-    """The median of predictions, in a process of its own: of some seconds, or one that takes longer."""
+    """Predict until two seconds have passed; return the median time and the memory peak. Needs a fresh process."""
     torch.set_num_threads(threads)
     predict = monai() if how == "monai" else ours(precision)
     image = enlarged_photograph(height, width)
     predict(image[:512, :512])  # warms up
     gc.collect()
     trim_heap()
-    CLEAR_REFS.write_text("5")  # the peak starts anew
+    CLEAR_REFS.write_text("5")  # resets the peak
     before_mb = memory_mb("VmRSS")
     seconds: list[float] = []
     while sum(seconds) < REPEATED_S:
         started = time.process_time()
-        shape = predict(image).shape  # and no mask of the time before beside it
+        shape = predict(image).shape  # keeps no mask, which would count beside the next one
         seconds.append(time.process_time() - started)
     assert shape == (height, width)
     return Result(how, height, width, median(seconds), memory_mb("VmHWM") - before_mb - height * width / 1e6)
 
 
 def memory_mb(name: str) -> float:
-    """``VmRSS``: memory that this process has in use; ``VmHWM``: the most that it had. In MB."""
+    """Memory of this process in MB: ``VmRSS`` is resident now, ``VmHWM`` the peak."""
     line = next(line for line in Path("/proc/self/status").read_text().splitlines() if line.startswith(name))
     return int(line.split()[1]) * 1024 / 1e6
 
@@ -146,7 +146,7 @@ def results_table(results: Sequence[Result]) -> str:
 
 
 def goals(results: Sequence[Result]) -> list[Finding]:
-    """Of all results in the order of ``main``."""
+    """Compare results, given in the order of ``main``, with the goals."""
     by_size = results[: len(MEGAPIXELS)]
     paces = [result.seconds_per_megapixel for result in by_size]
     smallest, largest = MEGAPIXELS[0], MEGAPIXELS[-1]
@@ -167,11 +167,13 @@ def goals(results: Sequence[Result]) -> list[Finding]:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--json", type=Path, help="write the results here, too")
-    parser.add_argument("--threads", type=int, default=torch.get_num_threads(), help="of the network")
-    parser.add_argument("--precision", type=Precision, choices=PRECISIONS, default=Precision.FLOAT32, help="of ours")
+    parser.add_argument("--json", type=Path, help="file for the results as JSON")
+    parser.add_argument("--threads", type=int, default=torch.get_num_threads(), help="threads of the network")
+    parser.add_argument(
+        "--precision", type=Precision, choices=PRECISIONS, default=Precision.FLOAT32, help="precision of our network"
+    )
     arguments = parser.parse_args()
-    # 4:3, as cameras have it.
+    # 4:3, the aspect ratio of cameras.
     sizes = [(round((3e6 / 4 * megapixels) ** 0.5), round((4e6 / 3 * megapixels) ** 0.5)) for megapixels in MEGAPIXELS]
     cases = [("ours", *size) for size in sizes]
     if find_spec("monai") is not None:

@@ -1,10 +1,11 @@
-"""The load generator: mixed requests, and what became of each. A process of its own, only to this machine, bounded in
-time and count.
+"""The load generator: sends mixed requests to this machine and records the outcome of each.
+
+It runs in a process of its own, and is bounded in time and number of requests.
 
     python -m benchmarks.traffic '{"port": 8000, "seconds": 10, "clients": 8, "kinds": [
         {"name": "photograph", "path": "/segment", "body": "cat.jpg"}]}'
 
-Prints a line when it has sent all, and then an ``Observation`` as JSON.
+It prints a line when it has sent all requests, and then an ``Observation`` as JSON.
 """
 
 import asyncio
@@ -26,7 +27,7 @@ from benchmarks.connection import Connection, Reply, ReplyError, post
 from benchmarks.measurement import Measurement, percentile
 
 _IDLE_S = 3.0
-"""A connection that was idle for so long is not used again: the server may be about to close it."""
+"""Idle seconds after which a connection is not reused: the server may be about to close it."""
 
 _PAUSE_S = 0.1
 """Seconds that a client of a closed loop waits after a refusal."""
@@ -39,10 +40,10 @@ class Kind:
     """Requests of one kind.
 
     Attributes:
-        name: name for people.
-        path: path that the body is posted to.
-        body: file.
-        weight: how often it is sent, relative to the other kinds.
+        name: display name.
+        path: URL path that the body is posted to.
+        body: name of the file to post.
+        weight: frequency relative to the other kinds.
     """
 
     name: str
@@ -53,17 +54,17 @@ class Kind:
 
 @dataclass(frozen=True, slots=True)
 class Traffic:
-    """What is sent.
+    """A load to generate.
 
     Attributes:
         port: port of a server on this machine.
-        kinds: kinds of requests; which one is sent when is drawn by chance, the same way every time.
-        seconds: seconds after which nothing is sent any more.
-        clients: clients that each wait for their answer before they send again (closed loop).
-        rate: requests a second that arrive whether or not earlier ones are answered (open loop); 0 for a closed loop.
-        fresh: share of requests that have a connection of their own.
-        timeout_s: seconds after which a client gives an answer up.
-        max_requests: the most that are sent.
+        kinds: kinds of requests; each request's kind is drawn at random with a fixed seed.
+        seconds: seconds after which nothing more is sent.
+        clients: clients that each wait for their response before they send again (closed loop).
+        rate: requests per second that do not wait for earlier responses (open loop); 0 for a closed loop.
+        fresh: share of requests whose connection is closed afterwards.
+        timeout_s: seconds after which a client stops waiting for a response.
+        max_requests: most requests to send.
     """
 
     port: int
@@ -78,14 +79,14 @@ class Traffic:
 
 @dataclass(frozen=True, slots=True)
 class Exchange:
-    """One request.
+    """One request and its outcome.
 
     Attributes:
-        kind: name of it.
-        status: status of the answer; ``NO_ANSWER`` if there was none.
-        late_ms: delay with which the generator sent it.
-        head_ms: milliseconds from when it was to be sent until the answer began.
-        whole_ms: until the answer was whole, or was given up.
+        kind: name of its kind.
+        status: status of the response; ``NO_ANSWER`` if there was none.
+        late_ms: milliseconds by which the generator sent it late.
+        head_ms: milliseconds from the scheduled time until the response's headers arrived.
+        whole_ms: milliseconds from the scheduled time until the response was complete, or the client gave up.
     """
 
     kind: str
@@ -97,13 +98,13 @@ class Exchange:
 
 @dataclass(frozen=True, slots=True)
 class Observation:
-    """What became of traffic.
+    """Outcome of a load.
 
     Attributes:
         exchanges: all requests.
         seconds: seconds of sending.
-        processor_s: seconds of processors' time that the generator itself took while it sent.
-        elapsed_s: seconds from the first request to the last answer.
+        processor_s: CPU seconds of the generator itself while it sent.
+        elapsed_s: seconds from the first request to the last response.
     """
 
     exchanges: tuple[Exchange, ...]
@@ -112,7 +113,7 @@ class Observation:
     elapsed_s: float
 
     def of(self, kind: str) -> "Observation":
-        """The same of one kind alone."""
+        """The requests of one kind alone."""
         chosen = tuple(exchange for exchange in self.exchanges if exchange.kind == kind)
         return Observation(chosen, self.seconds, self.processor_s, self.elapsed_s)
 
@@ -123,17 +124,17 @@ class Observation:
         return [exchange for exchange in self.exchanges if exchange.status in (429, 503, 504)]
 
     def others(self) -> list[Exchange]:
-        """Neither accepted nor refused."""
+        """Exchanges that were neither accepted nor refused."""
         return [exchange for exchange in self.exchanges if exchange.status not in (200, 429, 503, 504)]
 
     def statuses(self) -> str:
-        """How many answers had which, in words."""
+        """Number of responses by status, in words."""
         counts = Counter(exchange.status for exchange in self.exchanges)
         return ", ".join(f"{status or 'none'}: {count}" for status, count in sorted(counts.items()))
 
     @property
     def measurement(self) -> Measurement:
-        """Latencies of what was accepted, from when it was to be sent; all else is a failure."""
+        """Latencies of accepted requests, from their scheduled time; all others count as failures."""
         latencies_ms = tuple(exchange.whole_ms for exchange in self.accepted())
         sent_late_ms = max((exchange.late_ms for exchange in self.exchanges), default=0.0)
         return Measurement(latencies_ms, self.elapsed_s, len(self.exchanges) - len(latencies_ms), sent_late_ms)
@@ -143,45 +144,45 @@ class Observation:
 
     @property
     def throughput(self) -> float:
-        """Accepted requests a second."""
+        """Accepted requests per second."""
         return len(self.accepted()) / self.elapsed_s
 
     @property
     def processors(self) -> float:
-        """Processors that the generator kept busy, on average."""
+        """Mean number of CPU cores that the generator kept busy."""
         return self.processor_s / self.seconds
 
 
 class Generator(Child):
-    """The process, while entered; ready when nothing more is sent, whether or not all answers are there."""
+    """The generator's process while entered; ready when it has sent everything, even if responses are outstanding."""
 
     def __init__(self, traffic: Traffic) -> None:
         super().__init__("benchmarks.traffic", asdict(traffic))
 
     def observation(self) -> Observation:
-        """Waits for the answers, too."""
+        """Wait for all responses and return the outcome."""
         fields = self.result()
         exchanges = tuple(Exchange(*exchange) for exchange in fields.pop("exchanges"))
         return Observation(exchanges, **fields)
 
 
 def observe(traffic: Traffic) -> Observation:
-    """Send it all in a process of its own, and wait for the answers."""
+    """Generate a load in a process of its own, and wait for the responses."""
     with Generator(traffic) as generator:
         return generator.observation()
 
 
 def measure(traffic: Traffic) -> Measurement:
-    """The same, where no more is asked than latencies and throughput."""
+    """Like ``observe``, but return only latencies and throughput."""
     return observe(traffic).measurement
 
 
 async def run(traffic: Traffic, on_sent: Callable[[], None] = lambda: None) -> Observation:
-    """Send it all, and wait for the answers.
+    """Generate a load in this process, and wait for the responses.
 
     Args:
-        traffic: to send.
-        on_sent: is called when nothing more is sent.
+        traffic: load to generate.
+        on_sent: called once everything has been sent.
     """
     return await (_OpenLoop if traffic.rate else _ClosedLoop)(traffic).run(on_sent)
 
@@ -207,11 +208,11 @@ class _Loop:
         return Observation(tuple(self._exchanges), seconds, processor_s, elapsed_s)
 
     async def send(self, tasks: asyncio.TaskGroup) -> None:
-        """Returns when nothing more is sent; answers may be waited for in further tasks."""
+        """Send all requests; tasks that still wait for responses may go on in ``tasks``."""
         raise NotImplementedError
 
     async def exchange(self, intended: float) -> None:
-        """One request, that was to be sent at some time."""
+        """Send one request that was scheduled for ``intended``, and record its outcome."""
         (kind,) = self._chance.choices(self.traffic.kinds, [kind.weight for kind in self.traffic.kinds])
         late_s = time.perf_counter() - intended
         connection = self._connection()
@@ -228,7 +229,7 @@ class _Loop:
         try:
             async with asyncio.timeout(self.traffic.timeout_s):
                 return await connection.exchange(self._requests[kind.name])
-        except (OSError, EOFError, ReplyError):  # a time-out is an OSError
+        except (OSError, EOFError, ReplyError):  # TimeoutError is an OSError
             return None
 
     def _connection(self) -> Connection:
@@ -256,7 +257,7 @@ class _ClosedLoop(_Loop):
 
 
 class _OpenLoop(_Loop):
-    """Latencies count from when a request was to be sent: a server's pause counts for all who come meanwhile."""
+    """Latencies count from the scheduled time, so a pause of the server counts for every request scheduled in it."""
 
     async def send(self, tasks: asyncio.TaskGroup) -> None:
         for at in arrival_times(self.traffic.rate, self.traffic.seconds, self.traffic.max_requests):

@@ -1,4 +1,4 @@
-"""Waits for what must come true in time."""
+"""Waiting for conditions with a timeout."""
 
 import asyncio
 import time
@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 
 def wait_until(condition: Callable[[], bool], timeout_s: float = 30, *, interval_s: float = 0.01) -> None:
-    """Ask again and again, at most for ``timeout_s``."""
+    """Poll a condition until it holds; fail after ``timeout_s``."""
     end = time.monotonic() + timeout_s
     while not condition():
         assert time.monotonic() < end, f"the condition was not met within {timeout_s:g} s"
@@ -14,7 +14,7 @@ def wait_until(condition: Callable[[], bool], timeout_s: float = 30, *, interval
 
 
 async def until(condition: Callable[[], bool], timeout_s: float = 30, *, interval_s: float = 0.02) -> None:
-    """The same in an event loop."""
+    """Like ``wait_until``, in an event loop; raises ``TimeoutError``."""
     async with asyncio.timeout(timeout_s):
         while not condition():
             await asyncio.sleep(interval_s)

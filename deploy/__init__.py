@@ -1,1 +1,1 @@
-"""What runs around the service, and checks of it."""
+"""Deployment of the service, and checks of its image."""

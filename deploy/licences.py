@@ -1,4 +1,4 @@
-"""The licences of what the image holds: what packages say of themselves, what they should say, and what is allowed."""
+"""Licences of the image's packages: what their metadata states, corrections of it, and which licences are allowed."""
 
 import re
 from collections.abc import Mapping, Sequence
@@ -8,7 +8,7 @@ ALLOWED = frozenset(
     {
         "0BSD",
         "Apache-2.0",
-        "BSD",  # which of its forms, the package does not say
+        "BSD",  # the package does not say which variant
         "BSD-2-Clause",
         "BSD-3-Clause",
         "BSL-1.0",
@@ -20,14 +20,14 @@ ALLOWED = frozenset(
         "MPL-2.0",
         "PSF-2.0",
         "Zlib",
-        # CUDA: may be passed on with a program that uses it.
+        # CUDA: may be redistributed with a program that uses it.
         "LicenseRef-NVIDIA-Proprietary",
         # libheif, libde265 and x265, which decode HEIC, as libraries of their own.
         "GPL-2.0-or-later",
         "LGPL-3.0-or-later",
     }
 )
-"""SPDX's names."""
+"""Allowed licences, by SPDX identifier."""
 
 _NVIDIA = (
     "cuda-toolkit",
@@ -43,14 +43,14 @@ _NVIDIA = (
 )
 
 STATED: Mapping[str, str] = {
-    # "Proprietary" is all that they say, or nothing.
+    # Their metadata says "Proprietary" or nothing.
     **dict.fromkeys(_NVIDIA, "LicenseRef-NVIDIA-Proprietary"),
-    # "BSD", and the text of this one.
+    # Its metadata says "BSD", and its licence text is that of BSD-3-Clause.
     "torchvision": "BSD-3-Clause",
-    # What its wheel carries has other licences than its code: LICENSES_bundled.txt in it.
+    # Libraries in its wheel have other licences than its code: see LICENSES_bundled.txt there.
     "pillow-heif": "BSD-3-Clause AND GPL-2.0-or-later AND LGPL-3.0-or-later",
 }
-"""Licences of packages whose metadata leaves them out or does not say all of them."""
+"""Package -> licences, where its metadata omits some or all of them."""
 
 _NAMES = {
     "License :: OSI Approved :: Apache Software License": "Apache-2.0",
@@ -63,10 +63,10 @@ _OPERATORS = re.compile(r"\s+(?:AND|OR|WITH)\s+|[()]")
 
 
 def licence(component: Mapping[str, Any]) -> str:
-    """The licence of a component of a CycloneDX document, as an SPDX expression; empty where it is not known."""
+    """Licence of a component of a CycloneDX document as an SPDX expression; empty if unknown."""
     entries = component.get("licenses", [])
     names = [entry.get("expression") or _name(entry["license"]) for entry in entries]
-    # Of several declarations an expression says the most.
+    # Among several declarations, an expression is the most complete.
     expressions = [name for name in names if " " in name]
     return expressions[0] if expressions else " OR ".join(sorted(set(names)))
 
@@ -77,7 +77,7 @@ def _name(entry: Mapping[str, str]) -> str:
 
 
 def faults(components: Sequence[Mapping[str, Any]]) -> list[str]:
-    """What is wrong with the components' licences: unknown ones, and those that are not allowed."""
+    """Describe every component whose licence is unknown or not allowed."""
     found = []
     for component in components:
         expression = licence(component)

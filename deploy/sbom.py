@@ -1,6 +1,6 @@
-"""Writes down what the image holds: a software bill of materials (SBOM), CycloneDX 1.6 in JSON.
+"""Write a software bill of materials (SBOM) of the image, as CycloneDX 1.6 in JSON.
 
-Of the service's packages as they are installed here, less what the Dockerfile removes.
+It lists the service's packages as they are installed here, without those that the Dockerfile removes.
 """
 
 import argparse
@@ -25,13 +25,13 @@ _PROJECT = Path(__file__).resolve().parents[1] / "pyproject.toml"
 
 
 class SbomError(Exception):
-    """The document is not what CycloneDX's schema says."""
+    """The document does not conform to CycloneDX's schema."""
 
 
 def main() -> None:
-    """Write the document, and print who has which licence; exit code 1 if one is not allowed."""
+    """Write the document and print the packages of each licence; exit with code 1 if a licence is not allowed."""
     parser = argparse.ArgumentParser(prog="python -m deploy.sbom", description=__doc__)
-    parser.add_argument("file", type=Path, help="to write")
+    parser.add_argument("file", type=Path, help="file to write")
     options = parser.parse_args()
     document = make_sbom(shipped())
     options.file.write_text(json.dumps(document, indent=2) + "\n")
@@ -41,13 +41,13 @@ def main() -> None:
 
 
 def make_sbom(packages: Sequence[Distribution]) -> dict[str, Any]:
-    """The CycloneDX document of these packages, which the schema's validator has found good.
+    """Create the CycloneDX document of these packages and validate it.
 
     Raises:
-        SbomError: it has not.
+        SbomError: the document does not conform to the schema.
     """
     with tempfile.TemporaryDirectory() as folder:
-        # An environment that holds nothing but what is told of the packages.
+        # An environment that holds nothing but the packages' metadata.
         environment = Path(folder, "environment")
         venv.create(environment)
         (libraries,) = environment.glob("lib/python*/site-packages")

@@ -1,6 +1,6 @@
 """The packages that the Dockerfile puts into the image, found among those installed here.
 
-What the base image brings, its own pip for one, is not among them.
+Packages of the base image, such as its own pip, are not included.
 """
 
 import re
@@ -17,7 +17,7 @@ _REMOVAL = re.compile(r"^RUN pip uninstall --yes ((?:[\w-]+ )+)&&", re.MULTILINE
 
 
 def shipped() -> list[Distribution]:
-    """What pip installs for the service, less what the Dockerfile removes; by name.
+    """Packages that pip installs for the service, without those that the Dockerfile removes, sorted by name.
 
     Raises:
         importlib.metadata.PackageNotFoundError: a package is not installed here.
@@ -28,14 +28,14 @@ def shipped() -> list[Distribution]:
 
 
 def removed() -> set[str]:
-    """The packages that the Dockerfile removes from the service's libraries."""
+    """Names of the packages that the Dockerfile removes from the service's libraries."""
     found = _REMOVAL.search((_ROOT / "Dockerfile").read_text())
     assert found is not None
     return {canonicalize_name(name) for name in found[1].split()}
 
 
 def _needed(requirements: list[Requirement]) -> set[str]:
-    """Names of the packages required, and of what they require in turn."""
+    """Names of the required packages and of their transitive dependencies."""
     seen: set[tuple[str, str]] = set()
     while requirements:
         requirement = requirements.pop()
@@ -51,7 +51,7 @@ def _required(name: str, extra: str) -> Iterator[Requirement]:
     for text in distribution(name).requires or ():
         requirement = Requirement(text)
         if _holds(requirement, extra):
-            # What it holds for is decided here, and not once more where it is looked at.
+            # The marker has been evaluated here with the extra, so it must not be evaluated again without.
             requirement.marker = None
             yield requirement
 

@@ -1,10 +1,10 @@
-"""Trains in compose's container `train`, and has the services that run take the weights over.
+"""Train in compose's container `train`, and make running services load the new weights.
 
     docker compose --profile train run --rm train NAME [--golden PHOTOGRAPH] ARGUMENTS
 
-ARGUMENTS are those of `python -m training train`. The run is kept in /runs/NAME, and goes on if it is there. In the end
-/weights/model.safetensors is replaced in one step. If RELOAD_KEY has a key with the scope `admin`, each container of
-the services is then asked to load it; one that finds it unusable goes on with what it has.
+ARGUMENTS are those of `python -m training train`. The run is kept in /runs/NAME; an existing run is resumed. At the end
+/weights/model.safetensors is replaced atomically. If RELOAD_KEY has a key with the scope `admin`, each container of the
+services is then asked to load it; a container that cannot use it keeps its weights.
 """
 
 import argparse
@@ -23,7 +23,7 @@ import app
 import model
 
 SERVICES = ("segmentation:8000", "segmentation-cpu:8000", "replica:8000")
-"""Names and ports; a name stands for each container of a service, and for none if it does not run."""
+"""Name and port of each service; a name resolves to all containers of a service, or to none if it does not run."""
 
 RELOAD_TIMEOUT_S = 120.0
 
@@ -33,8 +33,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter, allow_abbrev=False
     )
-    parser.add_argument("name", help="of the run; one that is there goes on")
-    parser.add_argument("--golden", type=Path, help="photograph that is checked at each start; default: a cat")
+    parser.add_argument("name", help="name of the run; an existing run is resumed")
+    parser.add_argument("--golden", type=Path, help="photograph for the check at each start (default: a cat)")
     parser.add_argument("--runs", type=Path, default=Path("/runs"), help=argparse.SUPPRESS)
     parser.add_argument("--weights", type=Path, default=Path("/weights/model.safetensors"), help=argparse.SUPPRESS)
     parser.add_argument("--services", nargs="*", default=SERVICES, help=argparse.SUPPRESS)
@@ -45,12 +45,12 @@ def main(arguments: Sequence[str] | None = None) -> None:
     training("export", run / "last.safetensors", options.weights, "--golden", golden)
     if key := os.environ.get("RELOAD_KEY"):
         sys.exit(not reload_all(options.services, key))
-    print("RELOAD_KEY has no key: the services that run keep their weights until they are told, or started again")
+    print("RELOAD_KEY has no key: running services keep their weights until they are reloaded or restarted")
 
 
 def training(*arguments: object) -> None:
     """Run a command of `python -m training`; a failure ends this program with its status."""
-    # Recipes name the weights that ship by a path that starts where the packages lie.
+    # Recipes name the shipped weights by a path relative to the folder of the packages.
     packages = Path(model.__path__[0]).parent
     command = [sys.executable, "-m", "training", *map(str, arguments)]
     if status := subprocess.run(command, cwd=packages, check=False).returncode:
@@ -58,16 +58,16 @@ def training(*arguments: object) -> None:
 
 
 def reload_all(services: Sequence[str], key: str) -> bool:
-    """Have each container of these services load its weights again; whether all that run have."""
+    """Ask each container of these services to reload its weights; return whether all running ones have."""
     found = [(service, *place) for service in services for place in containers(service)]
     if not found:
-        print("no service runs here; one that starts has the new weights", file=sys.stderr)
+        print("no service runs here; the next one to start has the new weights", file=sys.stderr)
     took = [reload(*container, key) for container in found]
     return all(took)
 
 
 def containers(service: str) -> list[tuple[str, int]]:
-    """Addresses and ports of all that a name stands for."""
+    """Address and port of each container of a service; empty if none runs."""
     host, _, port = service.rpartition(":")
     try:
         found = socket.getaddrinfo(host, int(port), socket.AF_INET, socket.SOCK_STREAM)
@@ -77,7 +77,7 @@ def containers(service: str) -> list[tuple[str, int]]:
 
 
 def reload(service: str, address: str, port: int, key: str) -> bool:
-    """Whether one container serves the new weights; says so, or why not."""
+    """Ask one container to reload, print the result, and return whether it serves the new weights."""
     try:
         digest = ask_to_reload(address, port, key)
     except (OSError, HTTPException, ValueError) as error:
@@ -88,11 +88,11 @@ def reload(service: str, address: str, port: int, key: str) -> bool:
 
 
 def ask_to_reload(address: str, port: int, key: str) -> str:
-    """The SHA-256 of the weights that serve now.
+    """Ask a container to reload, and return the SHA-256 of the weights that it serves now.
 
     Raises:
-        OSError: the service cannot be reached, or does not take them.
-        HTTPException, ValueError: who answers is not the service.
+        OSError: the service cannot be reached, or refuses the weights.
+        HTTPException, ValueError: the response is not the service's.
     """
     request = Request(f"http://{address}:{port}/admin/reload", method="POST", headers={"X-API-Key": key})
     with build_opener(ProxyHandler({})).open(request, timeout=RELOAD_TIMEOUT_S) as response:
@@ -104,7 +104,7 @@ def ask_to_reload(address: str, port: int, key: str) -> str:
 
 
 def reason(error: Exception) -> str:
-    """What a problem document says, or the system, or that there was none."""
+    """Reason of a failure: the problem document, the system's message, or that the response was not the service's."""
     if isinstance(error, HTTPError):
         return error.read().decode(errors="replace")
     return str(error) if isinstance(error, OSError) else f"not the service's answer: {error!r}"

@@ -1,4 +1,4 @@
-"""The tables of ``images.md``, asked of the code that reads images."""
+"""The tables of ``images.md``, generated from the code that reads images."""
 
 from collections.abc import Iterable, Mapping, Sequence
 from itertools import pairwise
@@ -15,7 +15,7 @@ _MAX_BITS = 64
 
 
 def tiff_samples() -> str:
-    """Which samples of a TIFF are read, by their photometric interpretation."""
+    """Table of the TIFF samples that are read, by photometric interpretation."""
     rows = [
         "| pixels | unsigned bits | signed bits | float bits | alpha | in planes |",
         "| --- | --- | --- | --- | --- | --- |",
@@ -31,7 +31,7 @@ def tiff_samples() -> str:
 
 
 def tiff_compressions() -> str:
-    """What is read of each compression of a TIFF."""
+    """Table of what is read of each TIFF compression."""
     codes: dict[str, list[int]] = {}
     for code, name in COMPRESSIONS.items():
         codes.setdefault(name, []).append(code)
@@ -43,7 +43,7 @@ def tiff_compressions() -> str:
 
 
 def refused_formats() -> str:
-    """Formats that are refused by name."""
+    """List of the formats that are refused by name."""
     return f"{', '.join(sorted(NAMES, key=lambda name: name.partition(' ')[2].casefold()))}.\n"
 
 
@@ -90,7 +90,7 @@ def _is_read(
 
 
 def _ranges(numbers: Iterable[int]) -> str:
-    """Of rising numbers: 1-16, 32."""
+    """Render ascending numbers as ranges, such as ``1-16, 32``."""
     texts: list[str] = []
     first = None
     for number, following in pairwise([*numbers, _MAX_BITS * 2]):

@@ -1,6 +1,6 @@
-"""The tables of pages that follow from the code: ``python -m docs.tables`` writes them, ``tests/docs`` compares.
+"""Tables of pages generated from the code: ``python -m docs.tables`` writes them, ``tests/docs`` compares them.
 
-A page marks the place of one by ``<!-- NAME -->`` and ``<!-- /NAME -->``.
+A page marks the place of a table by ``<!-- NAME -->`` and ``<!-- /NAME -->``.
 """
 
 import re
@@ -21,7 +21,7 @@ ROOT = Path(__file__).parents[1]
 
 
 def settings() -> str:
-    """Every environment variable of the service."""
+    """Table of the service's environment variables."""
     rows = ["| variable | default | what |", "| --- | --- | --- |"]
     for name, field in Settings.model_fields.items():
         special = {DEFAULT_WEIGHTS: "the weights that ship", None: "none", (): "none", "": "none"}
@@ -31,7 +31,7 @@ def settings() -> str:
 
 
 def metrics() -> str:
-    """Every metric of the service's own."""
+    """Table of the service's own metrics."""
     rows = ["| metric | labels | what |", "| --- | --- | --- |"]
     for metric in vars(Metrics()).values():
         if isinstance(metric, MetricWrapperBase):
@@ -42,17 +42,17 @@ def metrics() -> str:
 
 
 def problems() -> str:
-    """Every problem that a request may be answered with, by status."""
+    """Table of the problems that a response may have, by status."""
     rows = ["| status | `type` | title | what |", "| --- | --- | --- | --- |"]
     for kind in sorted(PROBLEMS.values(), key=lambda kind: kind.status):
-        # The anchor is what the operations of the HTTP reference link to.
+        # The operations of the HTTP reference link to this anchor.
         name = f'<span id="{kind.slug}"></span>`{kind.type}`'
         rows.append(f"| {kind.status} | {name} | {kind.title} | {kind.description} |")
     return "\n".join(rows) + "\n"
 
 
 def scores() -> str:
-    """The scores in the weights that ship."""
+    """Table of the scores recorded in the shipped weights."""
     return scores_table(Checkpoint.load(DEFAULT_WEIGHTS).summary.scores)
 
 
@@ -70,7 +70,7 @@ TABLES: Mapping[Path, Mapping[str, Callable[[], str]]] = {
 
 
 def filled(page: Path) -> str:
-    """The text of a page with its tables as they should be."""
+    """Text of a page with its tables up to date."""
     text = page.read_text()
     for name, made in TABLES[page].items():
         text, count = re.subn(rf"(<!-- {name} -->\n).*?(?=<!-- /{name} -->)", rf"\1{made()}", text, flags=re.DOTALL)

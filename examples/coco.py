@@ -1,6 +1,6 @@
-"""A COCO file of what a service finds in images: ``python -m examples.coco IMAGE... --output annotations.json``.
+"""Write a COCO file of images' masks: ``python -m examples.coco IMAGE... --output annotations.json``.
 
-Each class of each image is one annotation, as in COCO-Stuff: the network tells classes apart, not a class's things.
+Each class of each image is one annotation, as in COCO-Stuff: the network distinguishes classes, not instances.
 """
 
 import argparse
@@ -23,7 +23,7 @@ _NO_CATEGORIES = ("background", "void")
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Write the file; the exit status, 1 if images are missing from it."""
+    """Write the file; return the exit status, 1 if images are missing from it."""
     options = _options(arguments)
     with Client(options.url) as client:
         classes = client.classes()
@@ -44,7 +44,7 @@ def coco_document(
     Args:
         classes: the service's classes; background and void become no categories.
         answers: each image's name, and the service's JSON with run lengths.
-        stray: pixels by which polygons may leave the masks' outlines; None for run lengths, which are exact.
+        stray: greatest distance in pixels of polygons from the masks' outlines; None for run lengths, which are exact.
     """
     categories = [known for known in classes if known.name not in _NO_CATEGORIES]
     indices = {known.index for known in categories}
@@ -80,7 +80,7 @@ def _annotation(runs: Document, stray: float | None) -> Document:
 
 
 def _box(mask: NDArray[np.bool_]) -> list[int]:
-    """Left, top, width and height."""
+    """Bounding box of a mask: left, top, width and height."""
     rows, columns = np.flatnonzero(mask.any(axis=1)), np.flatnonzero(mask.any(axis=0))
     left, top = int(columns[0]), int(rows[0])
     return [left, top, int(columns[-1]) + 1 - left, int(rows[-1]) + 1 - top]
@@ -94,14 +94,16 @@ def _polygons(mask: NDArray[np.bool_], stray: float) -> list[list[float]]:
 
 def _options(arguments: Sequence[str] | None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m examples.coco", description="Write a COCO file of images' masks.")
-    parser.add_argument("images", nargs="+", type=Path, metavar="IMAGE", help="named in the file as here")
+    parser.add_argument(
+        "images", nargs="+", type=Path, metavar="IMAGE", help="image files; the COCO file contains these names"
+    )
     parser.add_argument("--output", type=Path, required=True, help="file to write")
-    parser.add_argument("--url", default="http://127.0.0.1:8000", help="of the service (default: %(default)s)")
+    parser.add_argument("--url", default="http://127.0.0.1:8000", help="URL of the service (default: %(default)s)")
     parser.add_argument(
         "--polygons",
         type=float,
         metavar="PIXELS",
-        help="polygons instead of run lengths, which may leave the outlines by this much; 0 keeps all points",
+        help="write polygons instead of run lengths, at most this far from the outlines; 0 keeps all points",
     )
     return parser.parse_args(arguments)
 

@@ -1,4 +1,4 @@
-"""LabelMe files of what a service finds in images: ``python -m examples.labelme IMAGE... --output FOLDER``."""
+"""Write LabelMe files of images' masks: ``python -m examples.labelme IMAGE... --output FOLDER``."""
 
 import argparse
 import base64
@@ -20,19 +20,19 @@ from examples.many_images import each
 Document: TypeAlias = dict[str, Any]
 
 _VERSION = "7.9.1"
-"""Version of LabelMe whose format it is."""
+"""Version of LabelMe whose format this writes."""
 
 _BACKGROUND = "background"
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Write a file for each image; the exit status, 1 if some are missing."""
+    """Write a file for each image; return the exit status, 1 if some are missing."""
     options = _options(arguments)
     options.output.mkdir(parents=True, exist_ok=True)
     written = 0
     with Client(options.url) as client:
         for image, segmentation in each(options.images, client.segment):
-            # LabelMe looks for the image from where its file is.
+            # LabelMe resolves the image's path relative to its own file.
             document = labelme_document(os.path.relpath(image, options.output), segmentation, options.polygons)
             _file(options.output, image).write_text(json.dumps(document))
             written += 1
@@ -43,9 +43,9 @@ def labelme_document(image_path: str, segmentation: Segmentation, stray: float |
     """LabelMe's document of an image.
 
     Args:
-        image_path: image path from the folder of the document's file.
+        image_path: path of the image, relative to the folder of the document's file.
         segmentation: segmentation of the image.
-        stray: pixels by which polygons may leave the masks' outlines; None for masks, which are exact.
+        stray: greatest distance in pixels of polygons from the masks' outlines; None for masks, which are exact.
     """
     height, width = segmentation.mask.shape
     return {
@@ -75,7 +75,7 @@ def _shapes(mask: NDArray[np.bool_], stray: float | None) -> Iterator[Document]:
 
 
 def _mask(mask: NDArray[np.bool_]) -> Document:
-    """What is in the mask's box, as a PNG, with the box's first and last pixel."""
+    """Mask shape: the content of the mask's bounding box as a PNG, with the box's first and last pixel."""
     rows, columns = np.flatnonzero(mask.any(axis=1)), np.flatnonzero(mask.any(axis=0))
     top, bottom, left, right = int(rows[0]), int(rows[-1]), int(columns[0]), int(columns[-1])
     buffer = BytesIO()
@@ -94,21 +94,21 @@ def _file(folder: Path, image: Path) -> Path:
 def _options(arguments: Sequence[str] | None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m examples.labelme", description="Write LabelMe files of images.")
     parser.add_argument("images", nargs="+", type=Path, metavar="IMAGE")
-    parser.add_argument("--output", type=Path, required=True, metavar="FOLDER", help="where the files go")
-    parser.add_argument("--url", default="http://127.0.0.1:8000", help="of the service (default: %(default)s)")
+    parser.add_argument("--output", type=Path, required=True, metavar="FOLDER", help="folder for the files")
+    parser.add_argument("--url", default="http://127.0.0.1:8000", help="URL of the service (default: %(default)s)")
     parser.add_argument(
         "--polygons",
         type=float,
         metavar="PIXELS",
-        help="polygons instead of masks, which may leave the outlines by this much; 0 keeps all points",
+        help="write polygons instead of masks, at most this far from the outlines; 0 keeps all points",
     )
-    parser.add_argument("--overwrite", action="store_true", help="make files anew that are there, and may be corrected")
+    parser.add_argument("--overwrite", action="store_true", help="replace existing files, even corrected ones")
     options = parser.parse_args(arguments)
     if len({image.stem for image in options.images}) < len(options.images):
-        parser.error("two of the images have the same name but for its ending, and would be written to one file")
+        parser.error("two images have the same name except for the suffix, and would be written to the same file")
     there = [file for image in options.images if (file := _file(options.output, image)).exists()]
     if there and not options.overwrite:
-        parser.error(f"{there[0]} is there; --overwrite loses what was corrected in it")
+        parser.error(f"{there[0]} exists; --overwrite would replace it and lose corrections")
     return options
 
 

@@ -1,4 +1,4 @@
-"""Several images, some requests at once; one that fails does not end the others."""
+"""Segmenting several images with concurrent requests; one that fails does not end the others."""
 
 import sys
 from collections import deque
@@ -16,11 +16,11 @@ _ANSWERS_HELD = 8
 
 
 def each(images: Sequence[Path], ask: Callable[[Path], T]) -> Iterator[tuple[Path, T]]:
-    """The images with their answers, in order; why there is none goes to standard error.
+    """Yield the images with their results, in order; errors go to standard error.
 
     Args:
-        images: files.
-        ask: asks the service; called by several threads.
+        images: image files.
+        ask: sends an image to the service and returns the result; called by several threads.
     """
     with ThreadPoolExecutor(_REQUESTS_AT_ONCE) as threads:
         asked: deque[tuple[Path, Future[T]]] = deque()

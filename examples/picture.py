@@ -11,7 +11,7 @@ _GAP = 8
 
 
 def ask(url: str, photograph: bytes, output: str) -> Image.Image:
-    """One of the service's pictures of a photograph."""
+    """Post a photograph and return the service's picture in the format ``output``."""
     headers = {"Content-Type": "application/octet-stream"}
     request = urllib.request.Request(f"{url}/segment?format={output}", photograph, headers)
     with urllib.request.urlopen(request) as response:
@@ -19,7 +19,7 @@ def ask(url: str, photograph: bytes, output: str) -> Image.Image:
 
 
 def main(photograph: Path, out: Path, url: str) -> None:
-    """Write the three side by side."""
+    """Write photograph, mask and overlay side by side."""
     data = photograph.read_bytes()
     panels = [Image.open(BytesIO(data)).convert("RGB"), ask(url, data, "png"), ask(url, data, "overlay")]
     width, height = panels[0].size

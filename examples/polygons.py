@@ -1,6 +1,6 @@
 """Masks as polygons, for formats that have nothing else; needs scikit-image.
 
-Polygons have no holes. A part of a mask that has some is cut in two, down through them, until none has.
+Polygons have no holes. A part of a mask with holes is cut vertically through them until no part has any.
 """
 
 from collections.abc import Iterator
@@ -18,19 +18,19 @@ _COLLINEAR = 1e-6
 
 
 def polygons(mask: NDArray[np.bool_], stray: float = 0) -> list[Polygon]:
-    """Outlines of a mask's parts, which do not overlap and together are the mask.
+    """Outlines of a mask's parts, which do not overlap and together make up the mask.
 
-    They run between the middles of pixels that belong to the mask and of those that do not.
+    They run halfway between the centres of pixels inside and outside the mask.
 
     Args:
-        mask: (height, width).
-        stray: pixels by which an outline may leave its way, for the sake of fewer points.
+        mask: (height, width) bool.
+        stray: greatest distance in pixels by which an outline may be simplified to have fewer points.
     """
     return [_outline(part, stray) + np.array((left, top)) for top, left, part in _parts(mask)]
 
 
 def _parts(mask: NDArray[np.bool_]) -> Iterator[tuple[int, int, NDArray[np.bool_]]]:
-    """Connected parts without holes: top, left, and what is there of it."""
+    """Yield connected parts without holes: top, left, and the part's own mask."""
     for region in regionprops(label(mask, connectivity=1)):
         top, left = region.bbox[:2]
         _, columns = np.nonzero(region.image_filled & ~region.image)
@@ -49,6 +49,6 @@ def _outline(part: NDArray[np.bool_], stray: float) -> Polygon:
     points = approximate_polygon(outline, max(stray, _COLLINEAR))[:-1]
     if len(points) < _LEAST_POINTS:
         points = outline[:-1]
-    # A pixel's middle is half a pixel from its corner, and the padding shifts by one.
+    # A pixel's centre is half a pixel from its corner, and the padding shifts by one.
     shifted: Polygon = points[:, ::-1] - 0.5
     return shifted

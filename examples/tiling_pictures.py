@@ -1,6 +1,6 @@
-"""The pictures of docs/tiling.md, by the network that ships: ``python -m examples.tiling_pictures PHOTOGRAPH FOLDER``.
+"""Pictures of docs/tiling.md with the shipped network: ``python -m examples.tiling_pictures PHOTOGRAPH FOLDER``.
 
-Prints how many pixels of each way to cut an image differ from the whole image's.
+Prints the share of pixels that differ from the whole image's mask, for each way to split an image.
 """
 
 import sys
@@ -24,10 +24,10 @@ Mask = NDArray[np.uint8]
 
 _TILE = 160
 _LIMITS = TilingLimits(band_pixels=1 << 14, overlap_height=_TILE, overlap_width=_TILE)
-"""Small, that a small photograph is cut into several parts."""
+"""Small tiling limits, so that a small photograph is split into several parts."""
 
 _ENLARGED = 4
-"""The network sees a thousand pixels around each cell: more than the photograph has."""
+"""Factor of enlargement: the network sees a thousand pixels around each cell, more than the photograph has."""
 
 _GAP = 8
 _RED = (200, 30, 30)
@@ -42,13 +42,13 @@ _DARK = 0.2
 
 @dataclass(frozen=True, slots=True)
 class Cut:
-    """A way to cut the photograph.
+    """A way to split the photograph.
 
     Attributes:
         name: name of the way.
-        rectangles: what the network sees at a time.
-        mask: (height, width) uint8, the classes.
-        pixels: the sum of the rectangles' pixels over those of the image.
+        rectangles: parts of the image that the network sees at a time.
+        mask: (height, width) uint8 class indices.
+        pixels: total pixels of the rectangles over those of the image.
     """
 
     name: str
@@ -58,12 +58,12 @@ class Cut:
 
 
 def load_segmenter() -> Segmenter:
-    """The network that ships, to cut small images."""
+    """Load the shipped network with limits that split small images."""
     return Segmenter.load(limits=_LIMITS, device="cpu")
 
 
 def cuts(segmenter: Segmenter, photograph: Picture) -> list[Cut]:
-    """The photograph, cut in four ways; the first is not cut at all."""
+    """Predict the photograph split in four ways; the first does not split it."""
     height, width = photograph.shape[:2]
     overlapping = sliding_windows(height, width, _TILE, _TILE)
     return [
@@ -75,10 +75,10 @@ def cuts(segmenter: Segmenter, photograph: Picture) -> list[Cut]:
 
 
 def sensitivity(checkpoint: Checkpoint, photograph: Picture) -> NDArray[np.float32]:
-    """How much each pixel of the enlarged photograph moves the score of the winning class in its middle.
+    """How strongly each pixel of the enlarged photograph affects the score of the winning class at its centre.
 
     Returns:
-        (height, width) float32: the colours' greatest absolute gradient; 0 where a pixel has no say.
+        (height, width) float32: the greatest absolute gradient over the colours; 0 if a pixel has no influence.
     """
     enlarged = _enlarged(photograph)
     network = checkpoint.build()
@@ -92,19 +92,19 @@ def sensitivity(checkpoint: Checkpoint, photograph: Picture) -> NDArray[np.float
 
 
 def extent(seen: NDArray[np.float32]) -> Rectangle:
-    """The rectangle of the pixels that have a say."""
+    """Bounding box of the pixels that have an influence."""
     rows, columns = np.flatnonzero(seen.any(axis=1)), np.flatnonzero(seen.any(axis=0))
     top, left = int(rows[0]), int(columns[0])
     return Rectangle(top, left, int(rows[-1]) + 1 - top, int(columns[-1]) + 1 - left)
 
 
 def parts_picture(photograph: Picture, ways: Sequence[Cut]) -> Image.Image:
-    """The photograph with what the network sees at a time, one beside the other."""
+    """The photograph with the parts that the network sees at a time, one way beside the other."""
     return _row([_outlined(photograph, way.rectangles) for way in ways])
 
 
 def masks_picture(ways: Sequence[Cut], labels: Labels) -> Image.Image:
-    """The masks, and below them in red what differs from the first one's."""
+    """The masks, and below them in red the pixels that differ from the first mask."""
     masks = _row([labels.colormap(way.mask) for way in ways])
     differences = [np.where((way.mask != ways[0].mask)[..., None], _RED, _PALE).astype(np.uint8) for way in ways]
     sheet = Image.new("RGB", (masks.width, 2 * masks.height + _GAP), "white")
@@ -114,7 +114,7 @@ def masks_picture(ways: Sequence[Cut], labels: Labels) -> Image.Image:
 
 
 def sensitivity_picture(photograph: Picture, seen: NDArray[np.float32]) -> Image.Image:
-    """The photograph, bright where the middle looks, and the border of what it sees at all."""
+    """The photograph, bright where pixels affect the centre, with the border of the receptive field."""
     enlarged = _enlarged(photograph)
     coarse = Image.fromarray(seen).reduce(_GRAIN)
     weight = np.asarray(coarse.resize((enlarged.shape[1], enlarged.shape[0]), Image.Resampling.BILINEAR))
@@ -146,7 +146,7 @@ def _tiles(height: int, width: int) -> list[Rectangle]:
 
 
 def _one_by_one(segmenter: Segmenter, photograph: Picture, tiles: Sequence[Rectangle]) -> Mask:
-    """What comes of tiles that know nothing of each other."""
+    """Predict tiles independently of each other."""
     mask = np.empty(photograph.shape[:2], dtype=np.uint8)
     for tile in tiles:
         place = slice(tile.top, tile.bottom), slice(tile.left, tile.right)
@@ -181,7 +181,7 @@ def _save(picture: Image.Image, path: Path) -> None:
 
 
 def main(photograph_path: Path, folder: Path) -> None:
-    """Write the pictures, and print what they show in figures."""
+    """Write the pictures, and print their figures."""
     folder.mkdir(parents=True, exist_ok=True)
     with Image.open(photograph_path) as picture:
         photograph = np.asarray(picture.convert("RGB"))

@@ -16,15 +16,15 @@ from tests.leftovers import Leftovers
 _ROOT = Path(__file__).parents[1]
 
 if "PYTEST_XDIST_WORKER" in os.environ:
-    # As many threads as cores in each of several processes, services among them, would wait for one another.
+    # With a thread per core in each of several processes, services among them, threads would wait for one another.
     os.environ.setdefault("OMP_NUM_THREADS", "1")
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    # Before any module of the tests is imported: no setting of whoever runs them reaches them or what they start.
+    # Before any test module is imported, so that the user's settings reach neither the tests nor what they start.
     for name in [name for name in os.environ if name.upper().startswith("FCN_")]:
         del os.environ[name]
-    # What a mask must be does not depend on which precision is the fastest here; tests of others set them.
+    # Expected masks must not depend on which precision is fastest here; tests of other precisions set them.
     os.environ["FCN_PRECISION"] = "float32"
     config.pluginmanager.register(skip_summary)
     config.pluginmanager.register(FailedTests())

@@ -1,4 +1,4 @@
-"""A failed test is named at once, and what it still holds is freed before the next one begins."""
+"""Failed tests are reported at once, and their resources are freed before the next test begins."""
 
 import gc
 import os
@@ -11,10 +11,10 @@ import pytest
 
 
 class FailedTests:
-    """A plugin of pytest.
+    """A pytest plugin.
 
-    The traceback of a failure keeps sockets, pipes and processes alive. Freed at some later time, their warnings would
-    fail a test that has nothing to do with them.
+    The traceback of a failure keeps sockets, pipes and processes alive. If they were freed later, their warnings would
+    fail an unrelated test.
     """
 
     def __init__(self) -> None:
@@ -22,7 +22,7 @@ class FailedTests:
 
     def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
         self._has_failed |= report.failed
-        is_worker = "PYTEST_XDIST_WORKER" in os.environ  # which tells the process that prints
+        is_worker = "PYTEST_XDIST_WORKER" in os.environ  # it reports to the process that prints
         if report.failed and not is_worker:
             print(f"\n{report.when} failed: {report.nodeid}", file=sys.__stderr__, flush=True)
 

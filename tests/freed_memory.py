@@ -1,4 +1,4 @@
-"""What tests have done with is freed, so that their process stays small."""
+"""Unused objects are freed between tests, so that the test process stays small."""
 
 import gc
 import os
@@ -7,15 +7,15 @@ from pathlib import Path
 import fastapi.dependencies.models
 
 _GROWTH_BYTES = 256 << 20
-"""By which the process may grow before unreachable objects are looked for, which takes a while."""
+"""Bytes by which the process may grow before a garbage collection, which takes a while."""
 
 
 class FreedMemory:
-    """A plugin of pytest.
+    """A pytest plugin.
 
-    FastAPI remembers what kind of function each endpoint is, of the last thousands of them; some endpoints know their
-    application, and with it a network and its programs: 125 MB. These are cycles, too, and Python, which counts objects
-    and not bytes, would look for them late.
+    FastAPI caches the kind of function of thousands of endpoints. Some endpoints refer to their application, and with
+    it to a network and its programs: 125 MB. These are also reference cycles, which Python would collect late, because
+    it counts objects and not bytes.
     """
 
     def __init__(self) -> None:

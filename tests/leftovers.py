@@ -1,4 +1,4 @@
-"""What a run of the tests leaves behind fails it: processes, open descriptors, temporary files."""
+"""A test run fails if it leaves anything behind: processes, open descriptors, temporary files."""
 
 import gc
 import os
@@ -18,30 +18,29 @@ from tests.watchdog import MARK, marked_processes
 _ROOT = Path(__file__).parents[1]
 
 _ENDING_S = 10.0
-"""Seconds in which processes that are about to end may do so."""
+"""Seconds within which ending processes must have ended."""
 
 _OWN = ("multiprocessing.resource_tracker", "tests.watchdog", "execnet")
-"""Words of the commands of processes that end with the interpreter that started them."""
+"""Words in the command lines of processes that end with the interpreter that started them."""
 
 _CACHES = (".ses", "node-compile-cache", "pymp-", "ray", "torchinductor_")
-"""Beginnings of the names of folders that libraries keep for the next process, or until the interpreter ends."""
+"""Name prefixes of folders that libraries keep for the next process, or until the interpreter ends."""
 
 _LIBRARIES = ("/.onnxruntime/", "/site-packages/", "/usr/share/")
-"""Folders whose files libraries keep open as long as the interpreter runs: Matplotlib its fonts."""
+"""Folders whose files libraries keep open as long as the interpreter runs, such as Matplotlib's fonts."""
 
 _EVENT_LOOPS = ("gevent", "grpc")
-"""Libraries that keep what they wait with until the interpreter ends."""
+"""Libraries whose event loops keep their descriptors until the interpreter ends."""
 
 _WAITING = ("anon_inode:[eventpoll]", "anon_inode:[eventfd]")
-"""Targets of the descriptors that they wait with."""
+"""Targets of those descriptors."""
 
 
 class Leftovers:
-    """A plugin of pytest.
+    """A pytest plugin.
 
-    Processes of the run, and theirs, carry a mark in their environment. A watchdog ends those that outlive the run,
-    also when the run is killed. With pytest-xdist, workers look after their descriptors and the controller after
-    everything else.
+    All descendants of the run carry a mark in their environment. A watchdog ends those that outlive the run, even if
+    the run is killed. With pytest-xdist, each worker checks its own descriptors, and the controller everything else.
     """
 
     def __init__(self, config: pytest.Config) -> None:
@@ -52,7 +51,7 @@ class Leftovers:
             self._start_watchdog()
 
     def _start_watchdog(self) -> None:
-        # pytest keeps its own folders, for whoever looks into them afterwards.
+        # pytest keeps its own folders, for inspection afterwards.
         os.environ.setdefault("PYTEST_DEBUG_TEMPROOT", tempfile.gettempdir())
         self._folder = Path(tempfile.mkdtemp(prefix="fcn-tests-"))
         os.environ["TMPDIR"] = str(self._folder)
@@ -63,7 +62,7 @@ class Leftovers:
             [sys.executable, "-m", "tests.watchdog", self._mark, str(self._folder)],
             cwd=_ROOT,
             stdin=subprocess.PIPE,
-            start_new_session=True,  # what is typed at the terminal is not for it
+            start_new_session=True,  # Ctrl-C at the terminal must not reach it
         )
 
     @pytest.hookimpl(trylast=True)

@@ -1,4 +1,4 @@
-"""Tests of a precision run where the CPU computes in it."""
+"""Skipping tests of precisions in which the CPU cannot compute."""
 
 import pytest
 import torch

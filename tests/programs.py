@@ -1,4 +1,4 @@
-"""Tests that need a program of the operating system run where it is installed."""
+"""Skipping tests that need programs of the operating system that are not installed."""
 
 import shutil
 
@@ -6,7 +6,7 @@ import pytest
 
 
 def missing(*programs: str) -> str:
-    """Why a test that needs these programs is skipped; empty if all are installed."""
+    """Reason to skip a test that needs these programs; empty if all are installed."""
     absent = [program for program in programs if shutil.which(program) is None]
     return f"not installed: {', '.join(absent)}" if absent else ""
 

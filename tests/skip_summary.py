@@ -1,4 +1,4 @@
-"""What a run of the tests has skipped, in a line for each reason."""
+"""Summary of a test run's skipped tests, one line per reason."""
 
 from collections import Counter
 from collections.abc import Iterable
@@ -15,7 +15,7 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
 
 
 def count_reasons(reports: Iterable[pytest.TestReport | pytest.CollectReport]) -> Counter[str]:
-    """How many tests, or files of tests, were skipped for which reason."""
+    """Reason -> number of tests, or test files, skipped for it."""
     return Counter(
         report.longrepr[2].removeprefix("Skipped: ") for report in reports if isinstance(report.longrepr, tuple)
     )

@@ -1,4 +1,4 @@
-"""Tests marked ``every_cpu`` pass on CPUs that have less than this one, as libraries find them."""
+"""Tests marked ``every_cpu`` pass on CPUs with fewer instruction sets, as simulated for the libraries."""
 
 import os
 import re
@@ -16,7 +16,7 @@ _FILES = (
     "tests/model",
     "tests/training/fit/test_engine.py",
 )
-"""Where tests with the mark are: collecting all others would take longer than running these."""
+"""Paths of tests with the mark: collecting all others would take longer than running these."""
 
 _FOREIGN_VARIABLES = {"FCN_PORT": "1", "FCN_PRECISION": "nonsense"}
 

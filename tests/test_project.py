@@ -1,4 +1,4 @@
-"""The project's habits: one version, a package that is whole, workflows and documents that are right."""
+"""The project's conventions: one version, a complete package, correct workflows and documents."""
 
 import importlib.util
 import os
@@ -43,13 +43,13 @@ SCHEMAS = {
 
 
 def program(name: str) -> str:
-    """One of those that are installed beside Python."""
+    """Path of a program that is installed beside Python."""
     return str(Path(sys.executable).parent / name)
 
 
 @pytest.fixture(scope="module")
 def wheel(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ZipFile]:
-    """The package, built of the files here."""
+    """The wheel, built from this checkout."""
     folder = tmp_path_factory.mktemp("package")
     for package in PACKAGES:
         shutil.copytree(ROOT / package, folder / package, ignore=shutil.ignore_patterns("__pycache__"))
@@ -190,7 +190,7 @@ def test_hooks_format_check_and_refuse(tmp_path: Path) -> None:
 
 
 def targets() -> set[str]:
-    """Of the Makefile."""
+    """Targets of the Makefile."""
     return set(re.findall(r"^([a-z-]+):", (ROOT / "Makefile").read_text(), re.MULTILINE))
 
 

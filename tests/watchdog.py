@@ -1,4 +1,4 @@
-"""Ends what a run of the tests has started and left behind, even when the run is killed.
+"""End the processes that a test run has left behind, even if the run is killed.
 
 python -m tests.watchdog MARK FOLDER
 """
@@ -12,10 +12,10 @@ from contextlib import suppress
 from pathlib import Path
 
 MARK = "TESTS_RUN"
-"""Environment variable of all processes of a run; runs within runs append theirs to it."""
+"""Environment variable that marks all processes of a run; nested runs append their mark."""
 
 _LOOK_S = 1.0
-"""Seconds between two looks whether the run is still there."""
+"""Seconds between checks whether the run is still alive."""
 
 
 def marked_processes(mark: str) -> list[int]:
@@ -32,7 +32,7 @@ def marked_processes(mark: str) -> list[int]:
 
 
 def _read(path: Path) -> bytes:
-    """A file below /proc; empty if its process has ended, or belongs to somebody else."""
+    """Content of a file below /proc; empty if its process has ended or belongs to another user."""
     try:
         return path.read_bytes()
     except OSError:

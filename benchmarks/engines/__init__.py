@@ -1,1 +1,1 @@
-"""Engines that could run a network's body on a CPU, compared in speed and in what they predict."""
+"""Comparison of engines that can run a network's body on a CPU, in speed and predictions."""

@@ -1,9 +1,9 @@
-"""Which engine runs the network's body fastest on this CPU, and whether its scores are equal.
+"""Compare engines that run the network's body on this CPU: their speed, and how close their scores are.
 
     python -m benchmarks.engines DATA [--sizes HEIGHTxWIDTH ...]
 
-DATA holds the list ``extra`` that our weights are scored on. The first engine is the reference. Engines whose packages
-are missing are left out; ``pip install ncnn nncf openvino`` brings those that nothing else here needs.
+DATA holds the list ``extra``, which scores our weights. The first engine is the reference. Engines whose packages are
+missing are left out; ``pip install ncnn nncf openvino`` installs those that nothing else here needs.
 """
 
 import argparse
@@ -29,13 +29,13 @@ _FAMILIES = (eager, ours, compiled, onnx_runtime, open_vino, ncnn)
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("data", type=Path, help="folder of the data set extra")
+    parser.add_argument("data", type=Path, help="folder that holds the data set extra")
     parser.add_argument("--sizes", nargs="+", default=SIZES, help="height x width, multiples of 32 (%(default)s)")
     parser.add_argument("--threads", type=int, default=torch.get_num_threads(), help="threads of each engine")
-    parser.add_argument("--rounds", type=int, default=7, help="rounds of turns (%(default)s)")
-    parser.add_argument("--calls", type=int, default=3, help="calls counted in a turn (%(default)s)")
-    parser.add_argument("--photographs", type=int, default=20, help="photographs of extra/val, to compare scores on")
-    parser.add_argument("--calibration", type=int, default=100, help="photographs of extra/train, for integers' ranges")
+    parser.add_argument("--rounds", type=int, default=7, help="rounds (%(default)s)")
+    parser.add_argument("--calls", type=int, default=3, help="timed calls per engine and round (%(default)s)")
+    parser.add_argument("--photographs", type=int, default=20, help="photographs of extra/val, to compare scores")
+    parser.add_argument("--calibration", type=int, default=100, help="photographs of extra/train, to calibrate int8")
     options = parser.parse_args()
     torch.set_num_threads(options.threads)
     checkpoint = Checkpoint.load(DEFAULT_WEIGHTS)

@@ -1,4 +1,4 @@
-"""How near an engine's scores come to the reference's, and what that does to masks."""
+"""How close an engine's scores are to the reference's, and how many pixels change class."""
 
 from dataclasses import dataclass
 
@@ -15,12 +15,12 @@ from training.export.calibration import network_input
 
 @dataclass(frozen=True, slots=True)
 class Agreement:
-    """How near an engine's scores are to the reference's, over photographs.
+    """Agreement of an engine's scores with the reference's, over photographs.
 
     Attributes:
         difference: greatest absolute difference of a score.
         largest: greatest absolute score of the reference.
-        differing: share of the pixels whose winning class is another.
+        differing: share of pixels whose class differs.
     """
 
     difference: float
@@ -46,6 +46,6 @@ def agreement(
 
 
 def _winners(scores: Tensor, stride: int, image: NDArray[np.uint8]) -> NDArray[np.uint8]:
-    """Class of each pixel of an image, (height, width) uint8, from (1, K, height / stride, width / stride)."""
+    """Class of each pixel of an image, (height, width) uint8, from scores (1, K, height / stride, width / stride)."""
     mask: NDArray[np.uint8] = winning_classes(scores, stride)[0, : image.shape[0], : image.shape[1]].numpy()
     return mask

@@ -12,7 +12,7 @@ from model.networks import FCN
 Engine = Callable[[Tensor], Tensor]
 """Images (1, 3, height, width), float32, channels_last, sides multiples of 32 -> scores (1, K, height / s, width / s).
 
-Of a network with stride s; runs in inference mode.
+s is the network's stride; the caller enables inference mode.
 """
 
 
@@ -22,12 +22,12 @@ class UnavailableError(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Body:
-    """What engines are built from.
+    """Inputs that engines are built from.
 
     Attributes:
-        network: the trained network, float32, channels_last, in evaluation mode; nobody changes it.
-        calibration: photographs as the network reads them, (1, 3, height, width) each, for the ranges of integers.
-        threads: number that an engine may use.
+        network: the trained network, float32, channels_last, in evaluation mode; engines must not change it.
+        calibration: photographs as network input, (1, 3, height, width) each, to calibrate int8 engines.
+        threads: number of threads that an engine may use.
     """
 
     network: FCN
@@ -35,17 +35,17 @@ class Body:
     threads: int
 
     def copy(self) -> FCN:
-        """The network, to be changed at will."""
+        """A copy of the network that an engine may change."""
         return copy.deepcopy(self.network)
 
 
 @dataclass(frozen=True, slots=True)
 class Candidate:
-    """An engine that may be there.
+    """An engine that may be unavailable here.
 
     Attributes:
         name: label in the table.
-        build: makes it; raises ``UnavailableError`` where it cannot be had.
+        build: builds the engine; raises ``UnavailableError`` if it cannot.
     """
 
     name: str
@@ -53,6 +53,6 @@ class Candidate:
 
 
 def example(height: int, width: int) -> Tensor:
-    """Images of noise, as engines read them."""
+    """An image of noise as engine input: (1, 3, height, width) float32, channels_last."""
     noise = torch.randn(1, 3, height, width, generator=torch.Generator().manual_seed(height + width))
     return noise.contiguous(memory_format=torch.channels_last)

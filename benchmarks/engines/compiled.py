@@ -1,4 +1,4 @@
-"""torch.compile: C++ written, compiled and fused for this CPU."""
+"""torch.compile: generates fused C++ and compiles it for this CPU."""
 
 import shutil
 
@@ -14,6 +14,6 @@ def candidates() -> list[Candidate]:
 def _compiled(body: Body) -> Engine:
     if shutil.which("g++") is None and shutil.which("clang++") is None:
         raise UnavailableError("there is no C++ compiler")
-    # dynamic: one program for images of any size, as a service needs it.
+    # dynamic: one program for images of any size, as a service needs.
     compiled: Engine = torch.compile(body.copy().scores, dynamic=True, options={"freezing": True})
     return compiled

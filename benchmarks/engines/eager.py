@@ -1,4 +1,4 @@
-"""PyTorch as it is, layer by layer."""
+"""Plain PyTorch, layer by layer."""
 
 import torch
 from torch import Tensor
@@ -16,10 +16,10 @@ def candidates() -> list[Candidate]:
 
 
 def require_bfloat16() -> None:
-    """Check that the CPU multiplies bfloat16 itself; without, it is slower than float32.
+    """Check that the CPU has bfloat16 instructions; without them bfloat16 is slower than float32.
 
     Raises:
-        UnavailableError: it does not.
+        UnavailableError: the CPU has none.
     """
     if Precision.BFLOAT16 not in available_precisions(torch.device("cpu")):
         raise UnavailableError("the CPU has no bfloat16 arithmetic")

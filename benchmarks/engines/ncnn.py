@@ -1,4 +1,4 @@
-"""ncnn: float32 and bfloat16, by Winograd's convolutions."""
+"""ncnn: float32 and bfloat16, with Winograd convolutions."""
 
 import tempfile
 from collections.abc import Sequence
@@ -23,7 +23,7 @@ from model.streaming.operations import (
 )
 
 _MAGIC = 7767517
-"""What its text files begin with."""
+"""First line of ncnn's parameter files."""
 
 
 def candidates() -> list[Candidate]:
@@ -52,11 +52,11 @@ def _engine(body: Body, *, bfloat16: bool) -> Engine:
         parameters.write_text(writer.text())
         weights.write_bytes(b"".join(writer.weights))
         if net.load_param(str(parameters)) or net.load_model(str(weights)):
-            raise UnavailableError("ncnn does not take the network")
+            raise UnavailableError("ncnn cannot load the network")
 
     def run(images: Tensor) -> Tensor:
         extractor = net.create_extractor()
-        pixels = images[0].contiguous().numpy()  # has to live on: ncnn does not copy it
+        pixels = images[0].contiguous().numpy()  # must outlive the extraction: ncnn does not copy it
         extractor.input("v0", ncnn.Mat(pixels))
         _, scores = extractor.extract(writer.output)
         return torch.from_numpy(np.array(scores))[None]
@@ -65,11 +65,11 @@ def _engine(body: Body, *, bfloat16: bool) -> Engine:
 
 
 class _Writer:
-    """A program in ncnn's format, in which each output has one reader.
+    """Converts a program to ncnn's format, in which each output has one reader.
 
     Attributes:
-        weights: bytes of each convolution's weight and bias.
-        output: name of the scores.
+        weights: weight and bias of each convolution, as bytes.
+        output: name of the blob with the scores.
     """
 
     def __init__(self, program: Program) -> None:
@@ -109,7 +109,7 @@ class _Writer:
             case Upsample() if not isinstance(operation.enlarge, torch.nn.Module):
                 self._layer("Interp", inputs, [output], f"0=2 1={operation.factor} 2={operation.factor}")
             case _:
-                raise UnavailableError(f"no layer of ncnn is known for {operation}")
+                raise UnavailableError(f"no ncnn layer corresponds to {operation}")
 
     def _convolution(self, convolution: Convolution, inputs: Sequence[str], output: str) -> None:
         weight, window = convolution.weight.contiguous(), convolution.window
@@ -120,7 +120,7 @@ class _Writer:
         )
         convolved = f"{output}_convolved" if convolution.adds else output
         self._layer("Convolution", inputs[:1], [convolved], parameters)
-        float32 = bytes(4)  # how the weight is stored
+        float32 = bytes(4)  # storage type of the weight
         self.weights.append(float32 + weight.numpy().tobytes() + convolution.bias.numpy().tobytes())
         if convolution.adds:
             total = f"{output}_total" if convolution.relu else output

@@ -16,7 +16,7 @@ def require(*packages: str) -> None:
     """Check that packages can be imported.
 
     Raises:
-        UnavailableError: one cannot.
+        UnavailableError: a package is missing.
     """
     for package in packages:
         try:
@@ -26,7 +26,7 @@ def require(*packages: str) -> None:
 
 
 def write_onnx(body: Body, path: Path) -> None:
-    """Write the file.
+    """Export the body to an ONNX file.
 
     Raises:
         UnavailableError: packages are missing.

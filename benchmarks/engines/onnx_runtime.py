@@ -1,4 +1,4 @@
-"""onnxruntime: float32, and 8-bit integers with ranges measured on photographs."""
+"""onnxruntime: float32, and int8 calibrated on photographs."""
 
 import tempfile
 from collections.abc import Iterator

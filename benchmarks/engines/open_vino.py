@@ -1,4 +1,4 @@
-"""OpenVINO: float32, bfloat16, and 8-bit integers with ranges measured on photographs by NNCF."""
+"""OpenVINO: float32, bfloat16, and int8 that NNCF calibrates on photographs."""
 
 import tempfile
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""What the service runs: the network as a program of fused convolutions, in each of its precisions."""
+"""The service's engine: the network as a program of fused convolutions, in each precision."""
 
 import torch
 

@@ -1,4 +1,4 @@
-"""What was found of each engine, as a table."""
+"""Tables of the engines' results."""
 
 import math
 from collections.abc import Mapping, Sequence
@@ -17,8 +17,8 @@ class Finding:
 
     Attributes:
         name: name of the engine.
-        milliseconds: "height x width" -> median of a call.
-        agreement: how near its scores are to the reference's.
+        milliseconds: "HEIGHTxWIDTH" -> median milliseconds of a call.
+        agreement: how close its scores are to the reference's.
     """
 
     name: str
@@ -27,7 +27,7 @@ class Finding:
 
     @property
     def spread(self) -> float:
-        """Milliseconds a pixel at the size where they are most, over those where they are fewest."""
+        """Time per pixel at the size where it is greatest, over that at the size where it is least."""
         paces = [taken / math.prod(sides(size)) for size, taken in self.milliseconds.items()]
         return max(paces) / min(paces)
 
@@ -39,7 +39,7 @@ def sides(size: str) -> tuple[int, int]:
 
 
 def table(findings: Sequence[Finding]) -> str:
-    """Markdown; the first engine is the reference that the others' times are put in relation to."""
+    """Render Markdown; the first engine is the reference for the ratios in brackets."""
     reference = findings[0].milliseconds
     head = [
         "engine",
@@ -63,7 +63,7 @@ def table(findings: Sequence[Finding]) -> str:
 
 
 def goals(findings: Sequence[Finding]) -> str:
-    """Markdown; ours over the fastest of the others in float32 and over OpenVINO in int8, at the sizes with goals."""
+    """Render Markdown: ours over the fastest other engine in float32 and OpenVINO in int8, at the sizes with goals."""
     times = {finding.name: finding.milliseconds for finding in findings}
     float32 = [name for name in times if name.endswith("float32") and name.split()[0] in _OTHERS]
     kinds = (("float32", float32, 1.0), ("int8", ["OpenVINO int8"], 1.05))

@@ -1,4 +1,4 @@
-"""Times of engines, taken in turns, so that what disturbs the machine disturbs all of them."""
+"""Timing engines in turns, so that disturbances of the machine affect all of them."""
 
 import statistics
 import time
@@ -8,14 +8,14 @@ from benchmarks.engines.candidate import Engine, example
 
 
 def interleaved(engines: Mapping[str, Engine], size: tuple[int, int], rounds: int, calls: int) -> dict[str, float]:
-    """Median milliseconds of one call of each engine on images of a (height, width).
+    """Median milliseconds of one call of each engine on an image of a (height, width).
 
-    In each of the rounds every engine has its turn: one call that is not counted, in which caches fill and the
-    waiting threads of the engine before come to rest, then ``calls`` that are.
+    In each round every engine has its turn: one untimed call, in which caches fill and the waiting threads of the
+    engine before stop spinning, then ``calls`` timed ones.
     """
     images = example(*size)
     times: dict[str, list[float]] = {name: [] for name in engines}
-    for engine in engines.values():  # engines that prepare themselves for a size do it here
+    for engine in engines.values():  # some engines prepare for a size in their first call
         engine(images)
     for _ in range(rounds):
         for name, engine in engines.items():

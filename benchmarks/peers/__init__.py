@@ -1,4 +1,4 @@
-"""The same network behind other servers, each in its own file, as that server's documentation does it best.
+"""The same network behind other servers, one per file, following the best practice of that server's documentation.
 
-Each takes the bytes of a JPEG and gives a PNG. None has our limits, queue, formats, metrics or orderly end.
+Each takes the bytes of a JPEG and returns a PNG. None has our limits, queue, formats, metrics or graceful shutdown.
 """

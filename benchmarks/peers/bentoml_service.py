@@ -2,8 +2,8 @@
 
     python -m bentoml serve benchmarks.peers.bentoml_service:Segmentation --host 127.0.0.1 --port PORT
 
-The input is BentoML's *root input*, an image without a form around it; the output bytes with a content type, which its
-documentation calls the efficient way to give data that is made on the fly.
+The input is BentoML's *root input*, an image without a form around it. The output is bytes with a content type, which
+its documentation calls the efficient way to return data generated on the fly.
 """
 
 from typing import Annotated

@@ -1,8 +1,9 @@
-"""LitServe: one worker process that runs the network, one that speaks HTTP, a queue between them.
+"""LitServe: one worker process runs the network, another serves HTTP, with a queue between them.
 
     python -m benchmarks.peers.litserve_service PORT
 
-No batching: the default, and of no use on a CPU. ``fast_queue`` (ZeroMQ) is what LitServe names for high loads.
+No batching, which is the default and would not help on a CPU. LitServe recommends ``fast_queue`` (ZeroMQ) for high
+loads.
 """
 
 import sys
@@ -22,7 +23,7 @@ class SegmentationAPI(litserve.LitAPI):
     def setup(self, device: str) -> None:  # noqa: ARG002 (LitServe's signature)
         self.network = PeerNetwork()
 
-    # LitServe makes this annotation its FastAPI route's: bytes come as they are, without form or JSON around them.
+    # LitServe copies this annotation to its FastAPI route: the body is raw bytes, without form or JSON around them.
     def decode_request(self, request: Annotated[bytes, Body(media_type="image/jpeg")]) -> NDArray[np.uint8]:
         return self.network.decode(request)
 

@@ -1,9 +1,9 @@
-"""A service as tutorials write it: FastAPI, torchvision's transforms, the network as in the book, an RGB picture.
+"""A service as tutorials write it: FastAPI, torchvision's transforms, the network as in the book, an RGB PNG.
 
     python -m benchmarks.peers.naive PORT
 
-The upsampling is the dense transposed convolution of *Dive into Deep Learning* 14.11, the memory format torch's
-default, the handler a ``def`` in FastAPI's thread pool, the PNG Pillow's defaults.
+The upsampling is the dense transposed convolution of *Dive into Deep Learning* 14.11. The memory format is torch's
+default, the handler is a ``def`` in FastAPI's thread pool, and the PNG has Pillow's defaults.
 """
 
 import sys

@@ -1,4 +1,4 @@
-"""What the peers that are frameworks have in common: the network as a sensible engineer runs it on a CPU."""
+"""The network as a sensible engineer runs it on a CPU, shared by the peers that are frameworks."""
 
 from io import BytesIO
 
@@ -37,7 +37,7 @@ class PeerNetwork:
         return mask
 
     def encode(self, mask: NDArray[np.uint8]) -> bytes:
-        """(height, width), uint8 -> palette PNG at the lowest level of compression."""
+        """(height, width), uint8 -> palette PNG at the lowest compression level."""
         picture = Image.fromarray(mask)
         picture.putpalette(self._palette)
         buffer = BytesIO()

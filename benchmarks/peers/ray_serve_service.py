@@ -1,10 +1,10 @@
-"""Ray Serve: one replica that has all cores.
+"""Ray Serve: one replica with all cores.
 
     python -m benchmarks.peers.ray_serve_service PORT
 
-Network and codecs run in a thread pool no larger than the number of cores, as Ray Serve's page on concurrency advises,
-so that the replica's event loop stays free; the replica takes more requests at once than the default 5, so that none
-waits for the router to try again.
+The network and the codecs run in a thread pool with one thread per core, as Ray Serve's page on concurrency advises, so
+that the replica's event loop stays free. The replica takes more concurrent requests than the default 5, so that none
+waits for the router to retry.
 """
 
 import asyncio
@@ -36,9 +36,9 @@ class Segmentation:
 
 
 if __name__ == "__main__":
-    # Never a cluster that happens to run; no dashboard, whose processes would take part in what is measured.
+    # Never connect to a running cluster. No dashboard: its processes would disturb the measurement.
     ray.init("local", include_dashboard=False)
     serve.start(http_options={"host": "127.0.0.1", "port": int(sys.argv[1])})
-    # Ray gives a replica as many OpenMP threads as CPUs.
+    # Ray sets a replica's OpenMP threads to its num_cpus.
     deployment = serve.deployment(Segmentation, ray_actor_options={"num_cpus": _CORES}, max_ongoing_requests=64)
     serve.run(deployment.bind(), route_prefix="/segment", blocking=True)

@@ -1,4 +1,4 @@
-"""What TorchServe calls in each of its workers; see ``torchserve_service``."""
+"""The handler that TorchServe calls in each worker; see ``torchserve_service``."""
 
 from typing import Any
 
@@ -8,7 +8,7 @@ from benchmarks.peers.network import PeerNetwork
 
 
 class SegmentationHandler(BaseHandler):
-    """TorchServe's three steps; the batch is of one image, its default."""
+    """TorchServe's three steps; a batch is one image, the default."""
 
     def initialize(self, context: Any) -> None:  # noqa: ARG002 (TorchServe's signature)
         self.network = PeerNetwork()

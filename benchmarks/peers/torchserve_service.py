@@ -2,8 +2,8 @@
 
     python -m benchmarks.peers.torchserve_service PORT
 
-Makes the model archive, and starts TorchServe with it: HTTP in Java, one Python worker a core and no batching, as
-is its default.
+Builds the model archive and starts TorchServe with it: HTTP in Java, one Python worker per core and no batching, the
+defaults.
 """
 
 import os
@@ -35,7 +35,7 @@ def main() -> None:
         subprocess.run([_SCRIPTS / "torch-model-archiver", *archive], check=True, env=environment)
         models = ("--model-store", folder, "--models", "segment=segment.mar", "--ts-config", str(properties))
         start = ("--start", "--foreground", "--ncs", "--disable-token-auth", *models)
-        # Its logs go where it stands.
+        # TorchServe writes its logs to the working directory.
         subprocess.run([_SCRIPTS / "torchserve", *start], check=True, env=environment, cwd=folder)
 
 

@@ -1,1 +1,1 @@
-"""Proofs that the service keeps what it promises, under load, faults and hostile input; each file says how."""
+"""Proofs that the service keeps its promises under load, faults and hostile input; each file says how."""

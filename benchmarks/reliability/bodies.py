@@ -1,4 +1,4 @@
-"""Files that are sent: photographs of several sizes, and damaged ones."""
+"""Files to send: photographs of several sizes, and damaged files."""
 
 from pathlib import Path
 
@@ -9,7 +9,7 @@ TWELVE_MEGAPIXELS = (3000, 4000)
 
 
 def write_photograph(folder: Path, size: tuple[int, int], name: str = "cat") -> str:
-    """The path of a JPEG of ``examples/``, at some size: height, width."""
+    """Write a photograph of ``examples/`` as a JPEG of (height, width), and return its path."""
     height, width = size
     path = folder / f"{name}-{width}x{height}.jpg"
     if not path.exists():
@@ -18,7 +18,7 @@ def write_photograph(folder: Path, size: tuple[int, int], name: str = "cat") -> 
 
 
 def write_damaged(folder: Path) -> list[str]:
-    """Paths of files that are no images, or end too early, or are wrong within."""
+    """Write files that are not images, are truncated or are corrupted, and return their paths."""
     whole = photograph("cat", *PHOTOGRAPH)
     middle = len(whole) // 2
     damaged = {

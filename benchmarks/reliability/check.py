@@ -1,4 +1,4 @@
-"""The frame of a campaign: its arguments and its end."""
+"""Arguments and conclusion of a campaign."""
 
 import argparse
 import signal
@@ -10,7 +10,7 @@ from benchmarks.machine import describe_machine
 
 
 def conclude(findings: Sequence[Finding]) -> int:
-    """Print the machine and the table; the exit code."""
+    """Print the machine and the table; return the exit code, 1 if a requirement is missed."""
     machine = describe_machine()
     print(", ".join(f"{name}: {machine[name]}" for name in ("CPU", "cores", "Python", "commit")))
     print(f"\n{table(findings)}")
@@ -18,7 +18,10 @@ def conclude(findings: Sequence[Finding]) -> int:
 
 
 def parser(module: str, description: str | None) -> argparse.ArgumentParser:
-    """Parser of a campaign's arguments. From now on SIGTERM ends the process in order, and with it what it started."""
+    """Create the parser of a campaign's arguments.
+
+    From then on SIGTERM raises SystemExit, so that context managers stop what the process started.
+    """
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
     return argparse.ArgumentParser(
         prog=f"python -m benchmarks.reliability.{module}",

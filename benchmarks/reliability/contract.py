@@ -1,8 +1,8 @@
-"""The service does what its OpenAPI document says: schemathesis, all checks, against a process that serves with keys.
+"""The service does what its OpenAPI document says: all checks of schemathesis, against a process with API keys.
 
     python -m benchmarks.reliability.contract --examples 200
 
-Bodies that fit the document are images, of all formats.
+Bodies that fit the document are images of all formats.
 """
 
 import hashlib
@@ -38,12 +38,12 @@ generation = { max-examples = 1 }
 
 
 def prove(examples: int, seed: int, excluded: str = "") -> list[Finding]:
-    """Start the service with keys for everything, let schemathesis loose on it, and say what it found.
+    """Start the service with a key of every scope, run schemathesis against it, and return the findings.
 
     Args:
-        examples: number of requests to each operation, besides those that follow from the document alone.
+        examples: requests per operation, besides those that follow from the document alone.
         seed: seed of the requests.
-        excluded: path that is left alone, if any.
+        excluded: path that is not tested; empty tests all.
     """
     with TemporaryDirectory() as name:
         folder = Path(name)
@@ -107,8 +107,8 @@ def _findings(report: dict[str, Any]) -> list[Finding]:
 
 def main() -> int:
     arguments = parser("contract", __doc__)
-    arguments.add_argument("--examples", type=int, default=200, help="of requests to each operation (200)")
-    arguments.add_argument("--seed", type=int, default=1, help="of the requests (1)")
+    arguments.add_argument("--examples", type=int, default=200, help="requests per operation (200)")
+    arguments.add_argument("--seed", type=int, default=1, help="seed of the requests (1)")
     options = arguments.parse_args()
     return conclude(prove(options.examples, options.seed))
 

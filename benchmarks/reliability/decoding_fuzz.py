@@ -1,11 +1,11 @@
-"""Coverage-guided fuzzing of what reads strangers' bytes: nothing but a problem is raised, nothing crashes or hangs.
+"""Coverage-guided fuzzing of the code that reads untrusted bytes: it may only raise problems, never crash or hang.
 
     python -m pip install 'fcn-segmentation[fuzz]'
     python -m benchmarks.reliability.decoding_fuzz --seconds 600
 
-``images`` reads image files as decoders do, ``uploads`` bodies of requests. atheris sees which branches of Python an
-input takes, the service's, Pillow's and the form parser's, and not those of the libraries in C below. It begins with
-the files of ``corpus/`` and a small one of every kind. What is found is kept in a folder.
+The target ``images`` reads image files as the decoders do, ``uploads`` reads request bodies. atheris sees the Python
+branches that an input takes in the service, Pillow and the form parser, but not in the C libraries below. It starts
+with the files of ``corpus/`` and a small file of every kind. Inputs that fail are kept in a folder.
 """
 
 import os
@@ -31,10 +31,10 @@ _INPUT_TIMEOUT_S = 20
 _MAX_ALLOCATED_MB = 1024
 _MAX_INPUT_BYTES = 1 << 14
 _MAX_CRASHES = 20
-"""Crashes after which a target is left alone."""
+"""Number of crashes after which fuzzing of a target ends."""
 
 _ENVIRONMENT = {"MALLOC_ARENA_MAX": "1", "OPENBLAS_NUM_THREADS": "1"}
-"""As decoders have it."""
+"""Environment variables of decoder processes."""
 
 _EXECUTIONS = re.compile(r"number_of_executed_units: (\d+)")
 _PROGRESS = re.compile(r"cov: (\d+) ft: (\d+)")
@@ -50,14 +50,14 @@ _FORMS = {
 
 @dataclass(slots=True)
 class Campaign:
-    """What came of fuzzing a target.
+    """Result of fuzzing a target.
 
     Attributes:
-        executions: inputs that were tried.
-        branches: branches of Python that were seen.
-        features: combinations and counts of them.
-        peak_mb: resident memory at most.
-        crashes: files with inputs that ended the process, and what was said then.
+        executions: number of inputs tried.
+        branches: number of Python branches covered.
+        features: number of libFuzzer features: combinations and counts of branches.
+        peak_mb: peak of resident memory in MB.
+        crashes: file with an input that ended the process -> error message.
     """
 
     executions: int = 0
@@ -68,13 +68,13 @@ class Campaign:
 
 
 def fuzz(target: str, seconds: float, folder: Path, module: str = TARGET_MODULE) -> Campaign:
-    """Try inputs until the time is over; a target that ended is started again.
+    """Try inputs until the time is over, restarting the target after a crash.
 
     Args:
         target: ``images`` or ``uploads``.
-        seconds: time to fuzz for.
-        folder: inputs that ended a process are left there, and those that took new branches, in a folder of it.
-        module: module that knows the target.
+        seconds: time to fuzz.
+        folder: folder for inputs that ended a process; its subfolder ``TARGET-found`` gets those with new branches.
+        module: module that runs the target.
     """
     campaign, found = Campaign(), folder / f"{target}-found"
     found.mkdir()
@@ -89,9 +89,9 @@ def fuzz(target: str, seconds: float, folder: Path, module: str = TARGET_MODULE)
 
 
 def prove(targets: Sequence[str], seconds: float) -> list[Finding]:
-    """Fuzz some targets, one after the other."""
+    """Fuzz targets one after another."""
     folder = Path(mkdtemp(prefix="decoding-fuzz-"))
-    print(f"what is found is in {folder}", file=sys.stderr)
+    print(f"failing inputs are kept in {folder}", file=sys.stderr)
     findings = []
     for target in targets:
         campaign = fuzz(target, seconds, folder)
@@ -109,18 +109,18 @@ def prove(targets: Sequence[str], seconds: float) -> list[Finding]:
 
 
 def _run(module: str, target: str, corpora: Sequence[Path], seconds: float, folder: Path, campaign: Campaign) -> None:
-    """Have a process try inputs until the time is over, or one ends it."""
+    """Let a process try inputs until the time is over or an input ends it; add the result to ``campaign``."""
     known = set(folder.iterdir())
     options = {
         "max_total_time": int(seconds),
         "timeout": _INPUT_TIMEOUT_S,
-        # Not of resident memory: a process takes over the peak of the one that starts it.
+        # No limit on resident memory: a process inherits the peak of its parent.
         "rss_limit_mb": 0,
         "malloc_limit_mb": _MAX_ALLOCATED_MB,
         "max_len": _MAX_INPUT_BYTES,
         "artifact_prefix": f"{folder}/{target}-",
         "print_final_stats": 1,
-        "close_fd_mask": 2,  # libraries write there what they think of files
+        "close_fd_mask": 2,  # libraries write warnings about files there
     }
     flags = [f"-{name}={value}" for name, value in options.items()]
     command = [sys.executable, "-m", module, f"--{target}", *map(str, corpora), *flags]
@@ -146,15 +146,17 @@ def _run(module: str, target: str, corpora: Sequence[Path], seconds: float, fold
 
 
 def _last(pattern: re.Pattern[str], log: str) -> tuple[str, ...]:
-    """Groups of a pattern where it occurs last; zeros if it does not."""
+    """Groups of a pattern's last match; zeros if there is none."""
     found = list(pattern.finditer(log))
     return found[-1].groups() if found else ("0",) * pattern.groups
 
 
 def main() -> int:
     arguments = parser("decoding_fuzz", __doc__)
-    arguments.add_argument("--targets", nargs="+", choices=TARGETS, default=list(TARGETS), help="what is fuzzed (both)")
-    arguments.add_argument("--seconds", type=float, default=600, help="of each (600)")
+    arguments.add_argument(
+        "--targets", nargs="+", choices=TARGETS, default=list(TARGETS), help="targets to fuzz (both)"
+    )
+    arguments.add_argument("--seconds", type=float, default=600, help="seconds per target (600)")
     options = arguments.parse_args()
     return conclude(prove(options.targets, options.seconds))
 

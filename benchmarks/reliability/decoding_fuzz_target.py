@@ -1,7 +1,7 @@
-"""``python -m benchmarks.reliability.decoding_fuzz_target --NAME ...``: has atheris try inputs on a target.
+"""``python -m benchmarks.reliability.decoding_fuzz_target --NAME ...``: let atheris try inputs on a target.
 
-The process ends when one raises anything; the other arguments are libFuzzer's, which ignores the first, and gives it to
-processes that it starts.
+The process ends when an input raises an exception. The other arguments are for libFuzzer, which ignores the first and
+passes it on to the processes that it starts.
 """
 
 import sys
@@ -17,7 +17,7 @@ from benchmarks.reliability.mutations import mutant
 
 
 def _mutate(data: bytes, max_size: int, seed: int) -> bytes:
-    """What libFuzzer does to bytes, or what we do to files, whose checksums are right then."""
+    """Apply a mutation of libFuzzer, or one of ours, which knows file formats and can correct checksums."""
     random = Random(seed)
     if random.random() < 0.5:
         return mutant(random, [data])[:max_size]
@@ -27,6 +27,7 @@ def _mutate(data: bytes, max_size: int, seed: int) -> bytes:
 
 if __name__ == "__main__":
     warnings.simplefilter("ignore")
-    sys.argv[0] = f"{sys.executable} -m benchmarks.reliability.decoding_fuzz_target"  # as libFuzzer starts it again
+    # libFuzzer restarts the process with this command.
+    sys.argv[0] = f"{sys.executable} -m benchmarks.reliability.decoding_fuzz_target"
     atheris.Setup(sys.argv, TARGETS[sys.argv[1].removeprefix("--")], custom_mutator=_mutate)
     atheris.Fuzz()

@@ -1,4 +1,4 @@
-"""What reads strangers' bytes, as functions of them: they return, whatever the bytes are."""
+"""Fuzzing targets: functions that read untrusted bytes and must return, whatever the bytes are."""
 
 import asyncio
 from collections.abc import Callable, Mapping
@@ -19,13 +19,13 @@ from app.problems import IMAGE_DAMAGED, ProblemError
 
 _MAX_PIXELS = 1_000_000
 _TIME_LIMITS = TimeLimits(header_s=60, image_s=60)
-"""Above libFuzzer's, which keeps the input."""
+"""Time limits of decoding, above libFuzzer's: only libFuzzer's keeps the input."""
 
 _UPLOAD_LIMITS = UploadLimits(max_bytes=1 << 16, timeout_s=60, idle_timeout_s=60)
 
 
 def read_image(data: bytes) -> None:
-    """As decoders do, within the memory that they may take: the header, and the pixels if they are not too many."""
+    """Read a header, and the pixels unless there are too many, within the memory limits of a decoder process."""
     with suppress(ProblemError, MemoryError):
         with limited(header_limits(data, _MAX_PIXELS, _TIME_LIMITS)):
             header = read_header(BytesIO(data), _MAX_PIXELS)
@@ -35,7 +35,7 @@ def read_image(data: bytes) -> None:
 
 
 def read_upload(data: bytes) -> None:
-    """A body behind a line with its media type; it arrives in two messages."""
+    """Read a request body, given after a line with its media type; it arrives in two messages."""
     content_type, _, body = data.partition(b"\n")
     parts = [body[: len(body) // 2], body[len(body) // 2 :]]
 
@@ -48,7 +48,7 @@ def read_upload(data: bytes) -> None:
 
 
 TARGETS: Mapping[str, Callable[[bytes], None]] = {"images": read_image, "uploads": read_upload}
-"""Targets by name."""
+"""Name -> target."""
 
 
 def _allocator(pixels: int) -> Callable[[int, int], NDArray[np.uint8]]:

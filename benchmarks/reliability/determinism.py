@@ -1,10 +1,10 @@
-"""One image, one mask: whatever else is in work, and in whichever way it is predicted.
+"""One image, one mask: whatever other requests are in progress, and however the image is predicted.
 
     python -m benchmarks.reliability.determinism [--repeats 5]
 
-Some images, small and large, are sent one after another and by eight clients at once, cut in each exact way; to the
-service in float32, else as it is by default, with one thread, and predicting photographs in batches. Every mask is
-compared with the first one of its image.
+Small and large images are sent one after another and by eight clients at once, with each tiling that is exact. The
+service computes in float32: with its other settings at their defaults, with one thread, and with photographs in
+batches. Every mask is compared with the first mask of its image.
 """
 
 import asyncio
@@ -42,7 +42,7 @@ IMAGES = (
     ("astronaut", (1024, 1024)),
     ("cat", (1732, 2309)),
 )
-"""Names, and sizes: height, width."""
+"""(name of the photograph, (height, width)) of each image."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,9 +50,9 @@ class Way:
     """How an image was predicted.
 
     Attributes:
-        settings: settings of the service.
-        is_loaded: whether other images were in work at the same time.
-        tiling: tiling that was asked for.
+        settings: name of the service's settings.
+        is_loaded: whether other images were predicted at the same time.
+        tiling: requested tiling.
     """
 
     settings: str
@@ -65,10 +65,10 @@ class Way:
 
 @dataclass(frozen=True, slots=True)
 class Prediction:
-    """One answer.
+    """One predicted mask.
 
     Attributes:
-        image: number of it.
+        image: index of the image.
         way: how it was predicted.
         mask: (height, width), uint8 class indices.
     """
@@ -79,7 +79,7 @@ class Prediction:
 
 
 def predict(bodies: Sequence[bytes], settings: Mapping[str, Mapping[str, str]], repeats: int) -> list[Prediction]:
-    """All images in all ways, each so many times."""
+    """Predict every image in every way, ``repeats`` times each."""
     predictions = []
     for name, variables in settings.items():
         with started(OURS.with_environment(**variables), sys.executable, photograph("cat")) as service:
@@ -91,7 +91,7 @@ def predict(bodies: Sequence[bytes], settings: Mapping[str, Mapping[str, str]], 
 
 
 async def _ask(port: int, bodies: Sequence[bytes], cases: Sequence[tuple[int, Way]], clients: int) -> list[Prediction]:
-    """So many clients share the cases."""
+    """Let ``clients`` clients share the cases."""
     left = iter(cases)
 
     async def client() -> list[Prediction]:
@@ -107,7 +107,7 @@ async def _ask(port: int, bodies: Sequence[bytes], cases: Sequence[tuple[int, Wa
 
 
 def findings(predictions: Sequence[Prediction]) -> list[Finding]:
-    """Pixels that differ from those of the first prediction of the same image, by the service's settings."""
+    """Count pixels that differ from the first prediction of the same image, by the service's settings."""
     first = {prediction.image: prediction.mask for prediction in reversed(predictions)}
     rows = []
     for settings in dict.fromkeys(prediction.way.settings for prediction in predictions):
@@ -122,7 +122,7 @@ def findings(predictions: Sequence[Prediction]) -> list[Finding]:
 
 def main() -> int:
     arguments = parser("determinism", __doc__)
-    arguments.add_argument("--repeats", type=int, default=5, help="of each image in each way (5)")
+    arguments.add_argument("--repeats", type=int, default=5, help="predictions of each image in each way (5)")
     repeats = arguments.parse_args().repeats
     with TemporaryDirectory() as folder:
         paths = [write_photograph(Path(folder), size, name) for name, size in IMAGES]

@@ -1,12 +1,11 @@
-"""Bodies that nobody would send in earnest: no answer is a 5xx, nothing ends the service, no memory is left behind.
+"""Malformed request bodies: no response is a 5xx, nothing ends the service, no memory leaks.
 
     python -m benchmarks.reliability.fuzz --count 10000
 
-Sent are damaged files of every format, noise, forms and what is almost one, for all kinds of answers, a quarter of them
-by the Open Inference Protocol. The service takes images of no more than a million pixels here: larger ones are right,
-and would take the time of others. Its memory is compared with what it has after whole images of many sizes: what
-it keeps of them has a bound. What is not answered as it should be, and what a decoder ended over, is kept in a folder,
-ready to be sent again.
+The bodies are damaged files of every format, noise, forms and near-forms, for all output formats; a quarter use the
+Open Inference Protocol. The service is limited to images of a million pixels: larger ones would be valid and take the
+time of other requests. Its memory is compared with that after whole images of many sizes, because what it keeps of them
+is bounded. Requests with a wrong response and requests that ended a decoder are kept in a folder, to be sent again.
 """
 
 import asyncio
@@ -30,22 +29,22 @@ from benchmarks.service import OURS, started
 _SERVICE = OURS.with_environment(FCN_MAX_PIXELS="1000000", FCN_MAX_UPLOAD_BYTES=str(1 << 16), FCN_LOG_LEVEL="error")
 
 _SETTLING_S = 20.0
-"""Seconds after the last answer until memory has to be back."""
+"""Seconds after the last response within which memory must be released."""
 
 _GROWTH_SHARE = 0.05
-"""Growth that is no leak: how the allocator's heaps are torn, and how much decoders keep, is chance."""
+"""Relative growth that is not a leak: heap fragmentation and what decoders keep vary by chance."""
 
 _METRICS = b"GET /metrics HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n"
 
 
 def prove(count: int, warm_up: int, clients: int, seed: int) -> list[Finding]:
-    """Start the service, send it all, and look at what has become of it.
+    """Start the service, send all requests, and check the responses, the processes and the memory.
 
     Args:
         count: number of requests.
-        warm_up: other requests, that are sent before memory is looked at for the first time, behind whole images that
-            let it take what it will keep.
-        clients: clients that send them.
+        warm_up: number of other requests, sent before memory is first measured. Whole images precede them, so that the
+            service has taken the memory that it keeps.
+        clients: concurrent clients.
         seed: seed of the requests.
     """
     files = list(seeds().values())
@@ -84,7 +83,7 @@ def _told(answers: Answers) -> list[Finding]:
 
 
 def _settled_bytes(process: int, bound_bytes: float) -> int:
-    """Resident memory as soon as it is within its bound, or what it is in the end."""
+    """Wait until resident memory is within its bound or the time is up, and return it."""
     deadline = time.monotonic() + _SETTLING_S
     while (found := resident_bytes(process)) > bound_bytes and time.monotonic() < deadline:
         time.sleep(0.5)
@@ -92,7 +91,7 @@ def _settled_bytes(process: int, bound_bytes: float) -> int:
 
 
 async def _decoder_ends(port: int) -> str:
-    """How many decoders have ended, by the service's own count."""
+    """Number of decoders that have ended, by kind, from the service's metrics."""
     async with Connection(port) as connection:
         text = (await connection.exchange(_METRICS)).body.decode()
     families = {family.name: family for family in text_string_to_metric_families(text)}
@@ -101,7 +100,7 @@ async def _decoder_ends(port: int) -> str:
 
 
 def _keep(incidents: Sequence[Incident], seed: int) -> None:
-    """Write requests to a folder, and say where."""
+    """Write requests to a folder and print their paths."""
     if not incidents:
         return
     folder = Path(mkdtemp(prefix=f"fuzz-{seed}-"))
@@ -112,10 +111,10 @@ def _keep(incidents: Sequence[Incident], seed: int) -> None:
 
 def main() -> int:
     arguments = parser("fuzz", __doc__)
-    arguments.add_argument("--count", type=int, default=10_000, help="of bodies (10000)")
-    arguments.add_argument("--warm-up", type=int, default=2000, help="other bodies that are sent before (2000)")
-    arguments.add_argument("--clients", type=int, default=8, help="that send them (8)")
-    arguments.add_argument("--seed", type=int, default=1, help="with the same one the bodies are the same (1)")
+    arguments.add_argument("--count", type=int, default=10_000, help="number of bodies (10000)")
+    arguments.add_argument("--warm-up", type=int, default=2000, help="number of other bodies sent before (2000)")
+    arguments.add_argument("--clients", type=int, default=8, help="concurrent clients (8)")
+    arguments.add_argument("--seed", type=int, default=1, help="seed of the bodies (1)")
     options = arguments.parse_args()
     return conclude(prove(options.count, options.warm_up, options.clients, options.seed))
 

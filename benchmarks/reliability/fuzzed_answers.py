@@ -1,4 +1,4 @@
-"""What a service answers to fuzzed requests, and whether that is right."""
+"""Sending fuzzed requests and judging the responses."""
 
 import asyncio
 import json
@@ -16,17 +16,17 @@ _TIMEOUT_S = 60.0
 _LENGTH_FIELD = LENGTH_HEADER.lower()
 _PNG_START, _PNG_END = b"\x89PNG\r\n\x1a\n", b"IEND\xaeB`\x82"
 _DECODER_ENDED = ("the decoder crashed", "it took longer than")
-"""What problems say whose cause is an image that a decoder ended over."""
+"""Texts of problems caused by an image that ended a decoder."""
 
 
 @dataclass(frozen=True, slots=True)
 class Incident:
-    """A request to look at.
+    """A request worth inspecting.
 
     Attributes:
         number: number of the request.
         request: bytes that were sent.
-        what: was remarkable.
+        what: what happened, in words.
     """
 
     number: int
@@ -36,12 +36,12 @@ class Incident:
 
 @dataclass(slots=True)
 class Answers:
-    """What became of requests.
+    """Responses to a series of requests.
 
     Attributes:
-        counts: counts of answers, by status and problem.
-        faults: requests that were not answered as they should.
-        decoder_ends: requests that decoders ended over; that is allowed, as others take their places.
+        counts: status and problem -> number of responses.
+        faults: requests with a wrong response or none.
+        decoder_ends: requests that ended a decoder, which is allowed, since it is replaced.
     """
 
     counts: Counter[str] = field(default_factory=Counter)
@@ -50,7 +50,7 @@ class Answers:
 
 
 async def send(port: int, requests: Iterator[FuzzedRequest], clients: int) -> Answers:
-    """Send requests from several clients that each wait for their answer."""
+    """Send requests from several clients that each wait for their response."""
     answers, numbered = Answers(), enumerate(requests)
 
     async def client() -> None:
@@ -63,7 +63,7 @@ async def send(port: int, requests: Iterator[FuzzedRequest], clients: int) -> An
 
 
 def judge(reply: Reply, target: str) -> tuple[str, str]:
-    """What an answer is, by its status and problem, and what is wrong with it, if anything is."""
+    """Return a response's kind (status and problem) and its fault, empty if there is none."""
     if reply.status == 200:
         kind = "200 of /v2" if is_oip(target) else "200"
         return kind, "" if _is_whole(reply) else f"a body that ends with {reply.body[-20:]!r}"
@@ -95,7 +95,7 @@ async def _exchange(connection: Connection, number: int, request: FuzzedRequest,
     wire = request.wire
     try:
         reply = await asyncio.wait_for(connection.exchange(wire), _TIMEOUT_S)
-    except (OSError, EOFError, ReplyError) as error:  # a time-out is an OSError
+    except (OSError, EOFError, ReplyError) as error:  # TimeoutError is an OSError
         answers.faults.append(Incident(number, wire, f"no answer: {error!r}"))
         return
     kind, fault = judge(reply, request.target)
@@ -116,7 +116,7 @@ def _is_whole(reply: Reply) -> bool:
 
 
 def _is_whole_inference(reply: Reply) -> bool:
-    """Whether as many bytes follow the JSON as it announces."""
+    """Whether the number of bytes after the JSON is the announced one."""
     json_bytes = int(reply.fields[_LENGTH_FIELD])
     outputs = json.loads(reply.body[:json_bytes])["outputs"]
     sizes = [output["parameters"]["binary_data_size"] for output in outputs if "parameters" in output]

@@ -1,4 +1,4 @@
-"""Requests for masks with bodies that nobody would send in earnest."""
+"""Requests for masks with malformed bodies."""
 
 import gzip
 import json
@@ -42,12 +42,12 @@ _VALUES_IN_JSON = 600
 
 @dataclass(frozen=True, slots=True)
 class FuzzedRequest:
-    """A request.
+    """A POST request.
 
     Attributes:
         target: path and query.
-        headers: all but those of the body's length.
-        body: bytes before they are cut into chunks.
+        headers: all headers except those for the body's length.
+        body: body before it is split into chunks.
         is_chunked: whether the body is sent in chunks, without a length.
     """
 
@@ -67,12 +67,12 @@ class FuzzedRequest:
 
 
 def draw_requests(images: Sequence[bytes], count: int, name: str) -> Iterator[FuzzedRequest]:
-    """As many requests as wanted.
+    """Draw random requests.
 
     Args:
-        images: files that are sent as they are, damaged, and in forms.
+        images: image files to send intact, damaged, and in forms.
         count: number of requests.
-        name: seed of the requests; with the same name they are the same.
+        name: seed of the requests.
     """
     random = Random(name)
     for _ in range(count):
@@ -85,10 +85,10 @@ def draw_requests(images: Sequence[bytes], count: int, name: str) -> Iterator[Fu
 
 
 def largest_requests() -> Iterator[FuzzedRequest]:
-    """Whole images after which a service of a million pixels keeps all that it ever does.
+    """Yield whole images after which a service limited to a million pixels holds all the memory that it ever keeps.
 
-    Of so many sizes that oneDNN's cache of kernels is full (1,024, some ten a size); the largest, in all formats; and
-    one so wide that it is predicted by columns, for which the network is prepared when the first of them comes.
+    They have enough sizes to fill oneDNN's kernel cache (1,024 entries, some ten per size). The largest comes in every
+    format, and so does an image wide enough to be predicted by columns, for which the network is prepared on first use.
     """
     sides = range(32, 416, 32)
     for height, width in product(sides, sides):
@@ -119,7 +119,7 @@ def _query(random: Random) -> str:
 
 
 def _image(random: Random, images: Sequence[bytes]) -> bytes:
-    """A damaged file mostly; else a whole one, or what is none."""
+    """Usually a damaged file, otherwise a whole one or no image at all."""
     noise = random.randbytes(random.randrange(2000))
     whole = random.choice(images)
     others = (whole, noise, whole[:16] + noise, whole + bytes(_PADDING_BYTES))
@@ -158,7 +158,7 @@ def _part(random: Random, images: Sequence[bytes]) -> bytes:
 
 
 def _inference(random: Random, image: bytes) -> tuple[Headers, bytes]:
-    """Images as files, and their bytes as if they were pixels."""
+    """Headers and body of an inference request, with an image file or with its bytes as if they were pixels."""
     way = random.choice((_file_as_bytes, _file_as_bytes, _file_in_base64, _pixels_as_bytes, _pixels_in_json))
     described, binary = way(image)
     text = json.dumps({"inputs": [described], **_document(random)}).encode()
@@ -173,7 +173,7 @@ def _inference(random: Random, image: bytes) -> tuple[Headers, bytes]:
 
 
 def _document(random: Random) -> dict[str, Any]:
-    """What an inference may say beside its input, right nine times of ten."""
+    """Fields of an inference request beside its inputs, valid nine times out of ten."""
     if random.random() < 0.1:
         return {random.choice(("id", "inputs", "outputs", "parameters")): _text(random, 8)}
     names = random.choices(("mask", "confidence"), k=random.randint(0, 2))
@@ -203,7 +203,7 @@ def _pixels_in_json(image: bytes) -> tuple[dict[str, Any], bytes]:
 
 
 def _pixels(image: bytes) -> tuple[list[int], bytes]:
-    """As many rows as the bytes make, of a width that they choose."""
+    """Shape and bytes of pixels: the last byte sets the width, the number of bytes the height."""
     width = 1 + sum(image[-1:]) % 60
     height = len(image) // (3 * width)
     return [height, width, 3], image[: height * width * 3]
@@ -214,7 +214,7 @@ def _described(name: str, shape: Sequence[int], **rest: object) -> dict[str, Any
 
 
 def _gzip(body: bytes) -> bytes:
-    """Without the time of the compression, which would make another request of the same name."""
+    """Compress without the current time, so that requests of the same seed are equal."""
     return gzip.compress(body, mtime=0)
 
 
@@ -223,6 +223,6 @@ def _sometimes_damaged(random: Random, body: bytes, share: float) -> bytes:
 
 
 def _text(random: Random, most: int) -> str:
-    """Any characters that UTF-8 has, controls and quotes among them."""
+    """Random characters of the basic plane, control characters and quotes included."""
     codes = (random.choice((random.randrange(0x20, 0x7F), random.randrange(0xD800))) for _ in range(most))
     return "".join(map(chr, codes))[: random.randint(0, most)]

@@ -1,4 +1,4 @@
-"""The chunks, segments or boxes that an image file is made of."""
+"""Splitting an image file into its chunks, segments or boxes."""
 
 import re
 import zlib
@@ -12,7 +12,7 @@ _TIFF_HEAD_BYTES, _TIFF_ENTRY_BYTES = 10, 12
 
 
 def parts(data: bytes) -> list[bytes]:
-    """Cut a file where its parts begin, as far as that can be told; joined they are the file."""
+    """Split a file where its parts begin, as far as that can be recognised; joined, the parts are the file."""
     if data.startswith(PNG_SIGNATURE):
         return _walk(data, len(PNG_SIGNATURE), lambda head: 12 + int.from_bytes(head[:4], "big"))
     if data.startswith(b"RIFF"):
@@ -28,7 +28,7 @@ def parts(data: bytes) -> list[bytes]:
 
 
 def with_right_checksums(png: bytes) -> bytes:
-    """A PNG whose decoder gets to see what else is wrong with it; other files stay as they are."""
+    """Correct a PNG's checksums, so that its decoder reaches the other damage; return other files unchanged."""
     if not png.startswith(PNG_SIGNATURE):
         return png
     signature, *chunks = parts(png)
@@ -40,7 +40,7 @@ def _with_right_checksum(chunk: bytes) -> bytes:
 
 
 def _walk(data: bytes, start: int, size_of: Callable[[bytes], int]) -> list[bytes]:
-    """What comes before ``start``, and the parts after it, whose sizes their first eight bytes tell."""
+    """Split off the bytes before ``start``, then parts whose size ``size_of`` reads from their first eight bytes."""
     found = [data[:start]]
     while start < len(data):
         size = max(size_of(data[start : start + 8].ljust(8, b"\0")), 1)

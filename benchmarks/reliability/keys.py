@@ -1,11 +1,11 @@
-"""Whether the time of a key check tells anything of the keys.
+"""Whether the time of an API key check reveals anything about the keys.
 
     python -m benchmarks.reliability.keys [--samples 20000]
 
-Of a file of a hundred keys the first and the last, and keys that it does not know: one that begins as a known one does,
-one that ends otherwise alone, and one that is like none. Asked in an order drawn by chance; of the check as such, and
-over HTTP, where keys that are known lack the scope, so that only the check is done. Two keys can be told apart if a
-sample of the one is slower than a sample of the other more or less often than every other time.
+The file has a hundred keys. The benchmark tries the first and the last, and three unknown keys: one that begins like a
+known key, one that differs only at its end, and one unlike any. It tries them in random order, with the check alone and
+over HTTP, where the known keys lack the scope, so that the service does nothing but the check. Two keys can be told
+apart if a sample of one is slower than a sample of the other noticeably more or less often than half the time.
 """
 
 import asyncio
@@ -31,20 +31,20 @@ from benchmarks.service import OURS, started
 
 KEYS = 100
 MOST = 0.05
-"""The farthest from a half that a share may be."""
+"""Greatest allowed distance of a share from one half."""
 
 MOST_SPREAD = 0.01
-"""Greatest spread of the medians of all checks. Whether a key is known may show: the answer tells it anyway."""
+"""Greatest allowed spread of the medians of all checks; it may show whether a key is known, as does the response."""
 
 KNOWN = ("the first", "the last")
 UNKNOWN = ("begins as the first", "ends otherwise", "like none")
 
 Samples = Mapping[str, list[float]]
-"""Microseconds by the name of a key."""
+"""Name of a key -> times in microseconds."""
 
 
 def write_keys(file: Path) -> dict[str, str]:
-    """Write a file of keys with the scope ``segment``; the keys to be tried, by name."""
+    """Write a file of keys with the scope ``segment``; return the keys to try, by name."""
     keys = [secrets.token_urlsafe(32) for _ in range(KEYS)]
     file.write_text("".join(f"client-{number} {sha256(key.encode()).hexdigest()}\n" for number, key in enumerate(keys)))
     first, other = keys[0], secrets.token_urlsafe(32)
@@ -53,12 +53,12 @@ def write_keys(file: Path) -> dict[str, str]:
 
 
 def check_times(file: Path, tried: Mapping[str, str], samples: int) -> Samples:
-    """Microseconds that the look-up of a key takes."""
+    """Time look-ups of each key."""
     keys = Keys(file)
     keys.reload()
     times: dict[str, list[float]] = {name: [] for name in tried}
     for name in _order(tried, samples):
-        key = tried[name].encode().decode()  # anew: where a string lies in memory changes nanoseconds, too
+        key = tried[name].encode().decode()  # a new string: its memory address changes the time by nanoseconds
         begun = time.perf_counter_ns()
         keys.find(key)
         times[name].append((time.perf_counter_ns() - begun) / 1e3)
@@ -66,7 +66,7 @@ def check_times(file: Path, tried: Mapping[str, str], samples: int) -> Samples:
 
 
 def request_times(file: Path, tried: Mapping[str, str], samples: int) -> tuple[Samples, list[int]]:
-    """The same of requests that need another scope than the keys have, and the statuses that are wrong."""
+    """Time requests that need a scope the keys lack; return the times and all wrong statuses."""
     service = OURS.with_environment(FCN_API_KEYS_FILE=str(file), FCN_PROTECT_METRICS="true")
     with started(replace(service, key=tried[KNOWN[0]]), sys.executable, photograph("cat")) as one:
         return asyncio.run(_request_times(one.port, tried, samples))
@@ -87,19 +87,19 @@ async def _request_times(port: int, tried: Mapping[str, str], samples: int) -> t
 
 
 def slower_share(samples: Sequence[float], others: Sequence[float]) -> float:
-    """How often a sample is greater than one of the others, equal ones counted by half; 0..1."""
+    """Share of pairs in which the sample is greater than the other, ties counted as half; 0..1."""
     ordered = np.sort(others)
     below = np.searchsorted(ordered, samples, "left") + np.searchsorted(ordered, samples, "right")
     return float(below.mean() / 2 / len(ordered))
 
 
 def findings(what: str, samples: Samples, groups: Sequence[Sequence[str]]) -> list[Finding]:
-    """Each key beside the first of its group.
+    """Compare each key with the first of its group.
 
     Args:
-        what: was measured.
-        samples: by name.
-        groups: names of keys that must not be told apart.
+        what: what was measured.
+        samples: times of each key.
+        groups: groups of names of keys that must be indistinguishable.
     """
     rows = []
     for first, *others in groups:
@@ -113,13 +113,13 @@ def findings(what: str, samples: Samples, groups: Sequence[Sequence[str]]) -> li
 
 
 def spread(samples: Samples) -> float:
-    """How much greater the greatest median is than the least."""
+    """Greatest median over the least, minus 1."""
     medians = [statistics.median(each) for each in samples.values()]
     return max(medians) / min(medians) - 1
 
 
 def _order(names: Mapping[str, str], samples: int) -> list[str]:
-    """Each name so often, in an order drawn by chance: what changes in the meantime favours nobody."""
+    """Each name ``samples`` times in random order, so that changes of the machine favour no key."""
     order = list(names) * samples
     random.Random(0).shuffle(order)
     return order
@@ -127,7 +127,7 @@ def _order(names: Mapping[str, str], samples: int) -> list[str]:
 
 def main() -> int:
     arguments = parser("keys", __doc__)
-    arguments.add_argument("--samples", type=int, default=20_000, help="of each key; over HTTP a tenth (20000)")
+    arguments.add_argument("--samples", type=int, default=20_000, help="samples per key; a tenth over HTTP (20000)")
     samples = arguments.parse_args().samples
     with TemporaryDirectory() as folder:
         file = Path(folder) / "keys"

@@ -1,10 +1,10 @@
-"""The bound of memory that the service prints at its start, against clients that try to exceed it.
+"""The memory bound that the service logs at start-up, against clients that try to exceed it.
 
     python -m benchmarks.reliability.memory [--seconds 120]
 
-Images of 100 megapixels, overlays and JSON of 25, the largest that ``tiling=whole`` takes, bodies as large as allowed,
-photographs at the limit of what counts as one; and clients that never read their answers, and that never end their
-uploads. All at once, again and again, for each of some settings.
+The clients send images of 100 megapixels, ask for overlays and JSON of 25 megapixels, and send the largest images that
+``tiling=whole`` takes, bodies of the greatest allowed size, and the largest images that count as photographs. Others
+never read their responses, or never finish their uploads. All run at once and repeatedly, for each set of settings.
 """
 
 import sys
@@ -43,15 +43,15 @@ _LARGEST_WHOLE = (4_000, 4_000)
 _SMALLER = (2_048, 2_048)
 _LARGEST_PHOTOGRAPH = (1_024, 1_024)
 _NOISE_SIDE = 3_300
-"""Height and width of a PNG of nearly 32 MiB that no compression makes smaller."""
+"""Height and width in pixels of an incompressible PNG of nearly 32 MiB."""
 
 
 def kinds(folder: Path, shrink: float = 1.0) -> list[Kind]:
-    """Requests that take much memory.
+    """Create requests that take much memory.
 
     Args:
         folder: folder for their bodies.
-        shrink: factor of the sides of those that are no photographs; at 1 it takes some seconds to make them.
+        shrink: factor on the sides of images larger than photographs; at 1, creating them takes some seconds.
     """
 
     def large(side: tuple[int, int]) -> str:
@@ -76,7 +76,7 @@ def kinds(folder: Path, shrink: float = 1.0) -> list[Kind]:
 
 
 def findings(name: str, settings: Mapping[str, str], chosen: list[Kind], seconds: float) -> list[Finding]:
-    """Start the service with some settings and put it all on it."""
+    """Start the service with some settings and send all requests at once."""
     image = photograph("cat")
     upload, unread = chosen[0], chosen[-1]
     with started(OURS.with_environment(**settings), sys.executable, image) as service, ExitStack() as stack:
@@ -110,7 +110,7 @@ def _told_kinds(observation: Observation) -> str:
 
 def main() -> int:
     arguments = parser("memory", __doc__)
-    arguments.add_argument("--seconds", type=float, default=120, help="for each of the settings (120)")
+    arguments.add_argument("--seconds", type=float, default=120, help="seconds per set of settings (120)")
     seconds = arguments.parse_args().seconds
     with TemporaryDirectory() as folder:
         chosen = kinds(Path(folder))

@@ -1,9 +1,9 @@
-"""Clients that behave badly; a process of its own, only to this machine, bounded in time and count.
+"""Misbehaving clients of a server on this machine, in a process of their own, bounded in time and number.
 
     python -m benchmarks.reliability.misbehaving_clients '{"port": 8000, "behaviour": "slow", "clients": 200,
         "seconds": 20, "path": "/segment", "body": "cat.jpg"}'
 
-Prints a line when all are there, and at the end how often the server ended a connection, as JSON.
+Prints a line when all clients have arrived, and at the end how often the server closed a connection, as JSON.
 """
 
 import asyncio
@@ -25,18 +25,19 @@ from benchmarks.connection import Connection, post
 _RECEIVE_BYTES = 4096
 _BYTE_PERIOD_S = 1.0
 _WAITING_S = (0.02, 0.05, 0.08, 0.11, 0.14)
-"""Seconds after which clients go that wait for a photograph's mask."""
+"""Seconds after which vanishing clients disconnect while they wait for a photograph's mask."""
 
 _ARRIVAL_S = 5.0
-"""Seconds in which all idle ones come, so that the server does not end all connections at the same moment."""
+"""Seconds over which idle clients arrive, so that the server does not close all connections at the same moment."""
 
 
 class Behaviour(StrEnum):
     """How clients behave.
 
-    ``SLOW``: send a byte a second. ``IDLE``: say nothing, every other after a first request. ``VANISHING``: come once
-    each, and go in the middle of their upload or while they wait. ``READING``: come once each, and go when the answer
-    begins. ``STAYING``: come as those do, and read their whole answer. ``UNREAD``: never read their answer.
+    ``SLOW``: send a byte per second. ``IDLE``: send nothing, every other client after a first request. ``VANISHING``:
+    connect once, and disconnect in the middle of the upload or while waiting. ``READING``: connect once, and disconnect
+    when the response begins. ``STAYING``: connect once, and read the whole response. ``UNREAD``: never read the
+    response.
     """
 
     SLOW = "slow"
@@ -48,7 +49,7 @@ class Behaviour(StrEnum):
 
 
 ONCE = (Behaviour.VANISHING, Behaviour.READING, Behaviour.STAYING)
-"""Manners of those that come once each, spread over the time."""
+"""Behaviours whose clients connect once each, spread over the time."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,11 +58,11 @@ class Group:
 
     Attributes:
         port: port of a server on this machine.
-        behaviour: what all of them do.
-        clients: clients that are there at a time; of those that come once, in all.
-        seconds: seconds for which they come again when the server has ended their connection.
-        path: path that bodies are posted to.
-        body: file.
+        behaviour: value of the ``Behaviour`` of all clients.
+        clients: number of concurrent clients; for behaviours that connect once, their total.
+        seconds: seconds for which clients reconnect after the server has closed their connection.
+        path: URL path that bodies are posted to.
+        body: name of the file to post.
     """
 
     port: int
@@ -73,14 +74,14 @@ class Group:
 
 
 class MisbehavingClients(Child):
-    """The process, while entered; ready when all are there."""
+    """The clients' process while entered; ready when all clients have arrived."""
 
     def __init__(self, group: Group) -> None:
         super().__init__("benchmarks.reliability.misbehaving_clients", asdict(group))
 
 
 async def run(group: Group) -> int:
-    """Behave so; how many connections the server has ended."""
+    """Run the clients, and return how many connections the server closed."""
     return await _Run(group).run()
 
 
@@ -126,7 +127,7 @@ class _Run:
             tell_ready()
 
     async def _visit(self, number: int, *, is_first: bool = False) -> None:
-        """One connection; returns when the server, or a client that vanishes, has ended it."""
+        """Hold one connection until the server or a vanishing client closes it."""
         try:
             reader, writer = await _connect(self._crowd.port)
         except OSError:
@@ -175,7 +176,7 @@ class _Run:
 
 
 async def _connect(port: int) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
-    """A connection into which little fits that is not read."""
+    """Connect with a small receive buffer, so that an unread response soon blocks the server's writes."""
     connection = socket.socket()
     try:
         connection.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, _RECEIVE_BYTES)
@@ -188,7 +189,7 @@ async def _connect(port: int) -> tuple[asyncio.StreamReader, asyncio.StreamWrite
 
 
 def _raise_descriptor_limit() -> None:
-    """As far as this process may."""
+    """Raise the soft limit of open files to the hard limit."""
     _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
     resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
 

@@ -8,16 +8,16 @@ from benchmarks.reliability.image_parts import parts, with_right_checksums
 from benchmarks.reliability.seeds import HEIGHT, WIDTH
 
 _HEAD_BYTES = 64
-"""First bytes of a file, damaged as often as all the rest."""
+"""Number of bytes at the start of a file that are damaged as often as the rest together."""
 
 _POWERS = (0, 5, 8, 14, 15, 16, 24, 31, 32)
-"""Powers of 2 near which something overflows, or begins to be too much."""
+"""Exponents of powers of 2 near which numbers overflow or exceed a limit."""
 
 _ORDERS: tuple[Literal["big", "little"], ...] = ("big", "little")
 
 
 def mutant(random: Random, files: Sequence[bytes]) -> bytes:
-    """One of some files, or the start of one and the end of another, damaged in one to three ways."""
+    """Take a file, or the start of one and the end of another, and damage it in one to three ways."""
     data = random.choice(files)
     if random.random() < 0.1:
         other = random.choice(files)
@@ -47,7 +47,7 @@ def _truncate(random: Random, data: bytes) -> bytes:
 
 
 def _resize(random: Random, data: bytes) -> bytes:
-    """Write another number where the width or the height seems to be."""
+    """Write a different number where the width or the height seems to be."""
     size, order = random.randint(2, 4), random.choice(_ORDERS)
     before, found, after = data.partition(random.choice((WIDTH, HEIGHT)).to_bytes(size, order))
     return before + _encode(_number(random), size, order) + after if found else data
@@ -98,5 +98,5 @@ def _encoded_number(random: Random) -> bytes:
 
 
 def _encode(number: int, size: int, order: Literal["big", "little"]) -> bytes:
-    """The lowest bytes of a number."""
+    """Encode the ``size`` lowest bytes of a number."""
     return (number & (1 << 8 * size) - 1).to_bytes(size, order)

@@ -1,11 +1,11 @@
-"""What an ordinary client notices of others that behave badly.
+"""Latency of an ordinary client beside misbehaving ones.
 
     python -m benchmarks.reliability.noisy_neighbours [--seconds 60] [--rounds 2]
 
-One client sends a photograph again and again: alone, and beside 200 that send a byte of their upload a second, beside
-1,000 connections that say nothing, and while 100 clients come and go in the middle of their upload or while they wait.
-What the same 100 cost if they stay, or go when their answer begins, is told beside that: their work is due. In each
-round everything is measured once, so that a machine that changes favours nobody.
+One client sends a photograph repeatedly: alone, beside 200 clients that upload a byte per second, beside 1,000 silent
+connections, and while 100 clients connect and disconnect in the middle of their upload or while they wait. The report
+also has the cost of 100 clients that stay, or leave when their response begins; they have no bound, since the service
+owes them the work. Each round measures everything once, so that a machine that changes speed favours nobody.
 """
 
 import sys
@@ -29,12 +29,12 @@ _JSON = "/segment?format=json&mask=rows"
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """Who is there, and how long.
+    """Clients and duration of the measurements.
 
     Attributes:
-        clients: clients of each behaviour.
-        seconds: seconds of each measurement.
-        rounds: number of times that everything is measured.
+        clients: behaviour -> number of clients.
+        seconds: seconds per measurement.
+        rounds: number of times everything is measured.
     """
 
     clients: Mapping[Behaviour, int]
@@ -43,7 +43,7 @@ class Plan:
 
 
 def measure(plan: Plan, folder: Path) -> dict[str, list[Exchange]]:
-    """The ordinary client's requests: alone, and beside each behaviour."""
+    """Measure the ordinary client's requests alone and beside each behaviour."""
     body = write_photograph(folder, PHOTOGRAPH)
     exchanges: dict[str, list[Exchange]] = {name: [] for name in ("alone", *plan.clients)}
     with started(OURS, sys.executable, Path(body).read_bytes()) as service:
@@ -60,7 +60,7 @@ def measure(plan: Plan, folder: Path) -> dict[str, list[Exchange]]:
 
 
 def findings(plan: Plan, exchanges: Mapping[str, list[Exchange]]) -> list[Finding]:
-    """What the ordinary client noticed of each behaviour."""
+    """Compare the ordinary client's latencies beside each behaviour with those alone."""
     p50, p95 = ({name: _percentile(each, percent) for name, each in exchanges.items()} for percent in (50, 95))
     rows = [Finding("alone", f"p50 {p50['alone']:.0f} ms, p95 {p95['alone']:.0f} ms of {len(exchanges['alone'])}")]
     for behaviour, clients in plan.clients.items():
@@ -76,7 +76,7 @@ def findings(plan: Plan, exchanges: Mapping[str, list[Exchange]]) -> list[Findin
 
 
 def _ratio(what: str, ratio: float, behaviour: Behaviour) -> Finding:
-    """Those whose answers are made may take their share of the machine."""
+    """Clients whose masks are computed may take their share of the machine, so their ratio has no bound."""
     is_due = behaviour in (Behaviour.READING, Behaviour.STAYING)
     return Finding(what, f"{ratio:.2f}") if is_due else at_most(what, ratio, MOST, "{:.2f}")
 
@@ -87,8 +87,8 @@ def _percentile(exchanges: list[Exchange], percent: float) -> float:
 
 def main() -> int:
     arguments = parser("noisy_neighbours", __doc__)
-    arguments.add_argument("--seconds", type=float, default=60, help="of each measurement (60)")
-    arguments.add_argument("--rounds", type=int, default=2, help="of all measurements (2)")
+    arguments.add_argument("--seconds", type=float, default=60, help="seconds per measurement (60)")
+    arguments.add_argument("--rounds", type=int, default=2, help="number of times everything is measured (2)")
     options = arguments.parse_args()
     clients = {
         Behaviour.SLOW: 200,

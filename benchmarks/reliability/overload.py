@@ -1,12 +1,12 @@
-"""Ten times as many requests as the service can answer: what it accepts, what it refuses, and what both cost.
+"""Ten times as many requests as the service can handle: what it accepts, what it refuses, and what both cost.
 
     python -m benchmarks.reliability.overload [--seconds 60]
 
-The capacity is what eight clients get that wait for their answers. Ten times as many requests then arrive at random,
-whether or not earlier ones are answered, on fresh connections and kept-alive ones; once photographs alone, and once
-with an image of 12 megapixels among every twenty. The generator of the load has a process of its own, but shares the
-processors with the service: what it takes of them more than it did for the capacity is taken off the capacity that the
-throughput is compared with. Beside it some clients wait for as long as ``Retry-After`` says.
+The capacity is the throughput of eight clients that wait for their responses. Then ten times as many requests arrive at
+random, without waiting for earlier responses, on new and on kept-alive connections: once photographs alone, and once
+with an image of 12 megapixels among every twenty. The load generator has a process of its own but shares the cores with
+the service. The CPU time that it takes beyond what it took for the capacity is deducted from the capacity with which
+the throughput is compared. Meanwhile other clients wait for as long as ``Retry-After`` says.
 """
 
 import asyncio
@@ -35,14 +35,14 @@ CLIENTS = 8
 PATIENT_CLIENTS = 5
 DEADLINE_S = 10.0
 PLACES = 34
-"""Requests in work and waiting, of the service's settings: 2 and 32."""
+"""Requests that the service's settings admit: 2 in progress and 32 waiting."""
 
 RECOVERY_S = 5.0
 USUAL = 1.5
-"""A request takes its usual time again when it takes no longer than so many times of it ..."""
+"""Factor on a photograph's usual latency up to which it counts as recovered ..."""
 
 USUAL_BESIDE_LARGE = 2.5
-"""... and so many while large images that were accepted are in work still."""
+"""... and the same while accepted large images are still in progress."""
 
 _PATIENCE_S = 60.0
 _WATCH_S = 0.5
@@ -52,19 +52,19 @@ _LARGE_SHARE = 0.05
 
 @dataclass(frozen=True, slots=True)
 class Overload:
-    """What one variant gave.
+    """Measurements of one variant.
 
     Attributes:
-        capacity: what eight clients got.
-        capacity_s: seconds of processors' time that the service took for it.
-        usual_ms: time of a photograph that is alone.
-        observation: what became of the overload.
-        observation_s: seconds of processors' time that the service took for it.
-        own_s: seconds of processors' time that this process took, for the clients below and to look at the memory.
-        asked: clients who waited as they were told to meanwhile.
+        capacity: outcome of the closed loop that measures the capacity.
+        capacity_s: CPU seconds of the service during that loop.
+        usual_ms: latency of a photograph on the idle service.
+        observation: outcome of the overload.
+        observation_s: CPU seconds of the service during the overload.
+        own_s: CPU seconds of this process during the overload, for the patient clients and for watching the memory.
+        asked: outcomes of the patient clients, which wait as ``Retry-After`` says.
         recovered_s: seconds from the last arrival until a photograph took its usual time again.
-        peak_bytes: most resident memory.
-        promised_bytes: the most that the service said it would take.
+        peak_bytes: peak of resident memory.
+        promised_bytes: memory bound that the service logged.
     """
 
     capacity: Observation
@@ -80,45 +80,45 @@ class Overload:
 
     @property
     def accepted(self) -> int:
-        """Requests, of those who waited as they were told to, too."""
+        """Accepted requests, those of the patient clients included."""
         patient = sum((one.first_status == 200) + (one.second_status == 200) for one in self.asked)
         return len(self.observation.accepted()) + patient
 
     @property
     def throughput(self) -> float:
-        """Accepted requests a second."""
+        """Accepted requests per second."""
         return self.accepted / self.observation.elapsed_s
 
     @property
     def processors(self) -> float:
-        """Processors that the load took from the service, on average."""
+        """Mean number of CPU cores that generating the load kept busy."""
         return self.observation.processors + self.own_s / self.observation.elapsed_s
 
     @property
     def fair_capacity(self) -> float:
-        """Requests a second, of the processors that the load left over."""
+        """Capacity in requests per second, scaled to the CPU time that the load left over."""
         cores = len(os.sched_getaffinity(0))
         return self.capacity.throughput * (cores - self.processors) / (cores - self.capacity.processors)
 
     @property
     def recovery_bound_s(self) -> float:
-        """What was accepted is answered first, and on a slow machine takes longer."""
+        """Allowed seconds of recovery: accepted requests are processed first, which takes longer on a slow machine."""
         return max(RECOVERY_S, PLACES / self.capacity.throughput + 1)
 
     @property
     def dearer(self) -> float:
-        """Processors' time of the service for an accepted request, refusals included, to what it was before."""
+        """The service's CPU time per accepted request, refusals included, over that during the capacity phase."""
         before_s = self.capacity_s / len(self.capacity.accepted())
         return self.observation_s / self.accepted / before_s
 
 
 def overload(kinds: Sequence[Kind], seconds: float, allowed: float) -> Overload:
-    """Start the service and put the load on it.
+    """Start the service, measure its capacity, and overload it.
 
     Args:
         kinds: kinds of requests; the first is the photograph.
-        seconds: seconds of each phase.
-        allowed: times of the usual time of a photograph that count as usual.
+        seconds: seconds per phase.
+        allowed: factor on a photograph's usual latency up to which it counts as recovered.
     """
     photograph = Path(kinds[0].body).read_bytes()
     with started(OURS.with_environment(FCN_DEADLINE_S=str(DEADLINE_S)), sys.executable, photograph) as service:
@@ -152,7 +152,7 @@ def overload(kinds: Sequence[Kind], seconds: float, allowed: float) -> Overload:
 
 
 def findings(name: str, seen: Overload, allowed: float) -> list[Finding]:
-    """What one variant gave, beside what must be."""
+    """Compare the measurements of one variant with their bounds."""
     load = seen.observation
     photographs, turned_away = load.of("photograph"), _heads_ms(load.refused())
     p99_s = percentile([each.whole_ms for each in photographs.accepted()], 99) / 1e3
@@ -182,7 +182,7 @@ def findings(name: str, seen: Overload, allowed: float) -> list[Finding]:
 
 
 def throughput_findings(seen: Overload) -> list[Finding]:
-    """Throughput against capacity; only photographs alone are a measure of it."""
+    """Compare throughput with capacity; valid only for photographs alone."""
     return [
         Finding(
             f"capacity: {CLIENTS} clients",
@@ -195,7 +195,7 @@ def throughput_findings(seen: Overload) -> list[Finding]:
 
 
 def burst(photograph: bytes) -> list[Finding]:
-    """Twice as many at once as have places, and nobody after them: whoever waits as told has to be accepted."""
+    """Send twice as many requests at once as fit, then none: clients that wait as told must all be accepted."""
     with started(OURS, sys.executable, photograph) as service:
         request = post(OURS.path, photograph)
         asked = asyncio.run(ask_at_once(service.port, request, 2 * PLACES))
@@ -236,7 +236,7 @@ def _heads_ms(exchanges: Sequence[Exchange]) -> list[float]:
 
 
 def _latencies_ms(service: RunningService, image: bytes, count: int) -> list[float]:
-    """Milliseconds of single requests, one after another."""
+    """Latencies of single requests, one after another, in milliseconds."""
     latencies = []
     for _ in range(count):
         begun = time.perf_counter()
@@ -246,7 +246,7 @@ def _latencies_ms(service: RunningService, image: bytes, count: int) -> list[flo
 
 
 def _recovery_s(service: RunningService, image: bytes, allowed_ms: float) -> float:
-    """Seconds until a request is accepted that takes as long as allowed; infinite if none is."""
+    """Seconds until an accepted request takes no longer than allowed; infinite if none does."""
     ended = time.perf_counter()
     while (since_s := time.perf_counter() - ended) < _PATIENCE_S:
         try:
@@ -260,7 +260,7 @@ def _recovery_s(service: RunningService, image: bytes, allowed_ms: float) -> flo
 
 def main() -> int:
     arguments = parser("overload", __doc__)
-    arguments.add_argument("--seconds", type=float, default=60, help="of each phase (60)")
+    arguments.add_argument("--seconds", type=float, default=60, help="seconds per phase (60)")
     seconds = arguments.parse_args().seconds
     with TemporaryDirectory() as folder:
         photograph = Kind("photograph", OURS.path, write_photograph(Path(folder), PHOTOGRAPH))

@@ -1,4 +1,4 @@
-"""Clients that do what they are told: who is refused comes again when ``Retry-After`` has passed, and not before."""
+"""Patient clients: when refused, they retry once ``Retry-After`` has passed, and not before."""
 
 import asyncio
 import time
@@ -12,13 +12,13 @@ _TIMEOUT_S = 120.0
 
 @dataclass(frozen=True, slots=True)
 class Asked:
-    """What became of one client.
+    """Outcome of one client.
 
     Attributes:
-        first_status: first status of the answer to the first request.
-        done_s: seconds from the beginning until that answer was whole.
-        retry_after_s: seconds that it was told to wait; 0 if it was accepted at once, or told nothing.
-        second_status: second status of the answer after that; 0 if it did not ask again.
+        first_status: status of the first response.
+        done_s: seconds from the start until the first response was complete.
+        retry_after_s: ``Retry-After`` of the first response; 0 if it had none.
+        second_status: status of the second response; 0 if the client did not retry.
     """
 
     first_status: int
@@ -28,12 +28,12 @@ class Asked:
 
 
 async def ask_at_once(port: int, request: bytes, clients: int) -> list[Asked]:
-    """So many clients ask at the same moment."""
+    """Let ``clients`` clients send a request at the same moment."""
     return await asyncio.gather(*(_ask(port, request) for _ in range(clients)))
 
 
 async def ask_in_turn(port: int, request: bytes, clients: int, seconds: float) -> list[Asked]:
-    """So many clients ask again and again; those who were refused, after waiting."""
+    """Let ``clients`` clients send requests repeatedly for some seconds, waiting after each refusal."""
 
     async def client() -> list[Asked]:
         ends, asked = time.perf_counter() + seconds, []
@@ -45,12 +45,12 @@ async def ask_in_turn(port: int, request: bytes, clients: int, seconds: float) -
 
 
 def refused(asked: Sequence[Asked]) -> list[Asked]:
-    """Those who were told to come again."""
+    """Clients that were told to retry."""
     return [one for one in asked if one.retry_after_s]
 
 
 def accepted_share(asked: Sequence[Asked]) -> float:
-    """Share of those who came again that was accepted then; 1 if nobody came."""
+    """Share of retries that were accepted; 1 if there were none."""
     again = refused(asked)
     return sum(one.second_status == 200 for one in again) / len(again) if again else 1.0
 

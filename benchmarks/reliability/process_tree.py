@@ -1,4 +1,4 @@
-"""Processes, what they started and what they are connected to (Linux)."""
+"""Processes, their descendants, files and connections (Linux)."""
 
 import os
 from contextlib import suppress
@@ -8,7 +8,7 @@ _ESTABLISHED = "01"
 
 
 def descendants(root: int) -> list[int]:
-    """Ids of a running process and of all that it and they have started, the process itself first."""
+    """Ids of a running process and of all its descendants, the process itself first."""
     children: dict[int, list[int]] = {}
     for entry in Path("/proc").iterdir():
         if entry.name.isdecimal() and (fields := _fields(int(entry.name))) and fields[0] != "Z":
@@ -20,19 +20,19 @@ def descendants(root: int) -> list[int]:
 
 
 def state(process: int) -> str:
-    """A letter: ``R`` running, ``S`` asleep, ``T`` stopped, ``Z`` ended; empty if there is none."""
+    """State as a letter: ``R`` running, ``S`` asleep, ``T`` stopped, ``Z`` zombie; empty if there is no process."""
     return next(iter(_fields(process)), "")
 
 
 def processor_seconds(root: int) -> float:
-    """Seconds of processors' time that a process and all that it started have taken."""
-    # user and system time are the 14th and 15th of the fields, of which pid and name are not among these.
+    """CPU seconds of a process and all its descendants."""
+    # User and system time are fields 14 and 15 of stat; _fields lacks the first two, and counts from 0.
     ticks = sum(int(fields[11]) + int(fields[12]) for process in descendants(root) if (fields := _fields(process)))
     return ticks / os.sysconf("SC_CLK_TCK")
 
 
 def command_line(process: int) -> list[str]:
-    """The words that a process was started with; none if it has ended."""
+    """Command line of a process, as a list of words; empty if it has ended."""
     try:
         return Path(f"/proc/{process}/cmdline").read_text().split("\0")[:-1]
     except (FileNotFoundError, ProcessLookupError):
@@ -40,12 +40,12 @@ def command_line(process: int) -> list[str]:
 
 
 def workers(supervisor: int) -> list[int]:
-    """Ids of a supervisor's workers, the oldest first."""
+    """Ids of a supervisor's workers in ascending order, usually the oldest first."""
     return [process for process in sorted(descendants(supervisor)[1:]) if "app.server.worker" in command_line(process)]
 
 
 def open_files(process: int) -> dict[Path, str]:
-    """Paths of a process's descriptors, and what they are of; none if it has ended."""
+    """Path of each of a process's descriptors -> the file that it refers to; empty if the process has ended."""
     files = {}
     with suppress(FileNotFoundError, ProcessLookupError):
         for descriptor in Path(f"/proc/{process}/fd").iterdir():
@@ -55,9 +55,9 @@ def open_files(process: int) -> dict[Path, str]:
 
 
 def connected_ports(process: int) -> set[int]:
-    """Ports of the other ends of a server process's connections; IPv4."""
+    """Remote ports of a server process's established IPv4 connections."""
     sockets = set(open_files(process).values())
-    # number, own address, other address, state, queues, timer, retransmissions, user, time-out, inode, ...
+    # number, local address, remote address, state, queues, timer, retransmissions, user, timeout, inode, ...
     rows = (line.split() for line in Path("/proc/net/tcp").read_text().splitlines()[1:])
     return {
         int(row[2].partition(":")[2], 16) for row in rows if row[3] == _ESTABLISHED and f"socket:[{row[9]}]" in sockets
@@ -65,7 +65,7 @@ def connected_ports(process: int) -> set[int]:
 
 
 def _fields(process: int) -> list[str]:
-    """State, parent, ...; none if there is no such process."""
+    """Fields of ``/proc/PID/stat`` from the state on; empty if there is no such process."""
     try:
         # pid (name) state parent ...; the name may contain anything, parentheses too
         return Path(f"/proc/{process}/stat").read_text().rpartition(")")[2].split()

@@ -2,9 +2,9 @@
 
     python -m benchmarks.reliability.reload [--repeats 50]
 
-Eight clients ask again and again while the weights file is replaced by another and back, with a signal each time. Both
-hold the same weights under another description, so that their digests differ and their masks must not. At the end comes
-a file that ends too early.
+Eight clients send requests while the weights file is replaced by another and back, with a signal each time. Both files
+hold the same weights with different descriptions, so their digests differ and their masks must not. The last file is
+truncated.
 """
 
 import asyncio
@@ -34,16 +34,16 @@ from model.segmenter import DEFAULT_WEIGHTS
 
 CLIENTS = 8
 RELOAD_S = 30.0
-"""Seconds in which new weights must serve."""
+"""Seconds within which new weights must serve."""
 
 
 @dataclass(frozen=True, slots=True)
 class Weights:
-    """A file of weights.
+    """A weights file.
 
     Attributes:
-        path: where it is.
-        digest: SHA-256 of it.
+        path: path of the file.
+        digest: SHA-256 of the file, in hexadecimal.
     """
 
     path: Path
@@ -56,13 +56,13 @@ class Weights:
 
 @dataclass(frozen=True, slots=True)
 class Reloads:
-    """What the signals gave.
+    """Outcome of all signals.
 
     Attributes:
         events: all requests.
-        taken_s: seconds from each signal to the first answer with the new weights.
-        old: answers that old weights made although the request began when new ones had already answered.
-        refused: whether the file that ends too early was refused, and what was there served on.
+        taken_s: seconds from each signal to the first response of the new weights.
+        old: requests that began after the new weights' first response, but were answered by the old weights.
+        refused: whether the service refused the truncated file and went on with the weights it had.
     """
 
     events: list[LoggedRequest]
@@ -72,7 +72,7 @@ class Reloads:
 
 
 def two_weights(folder: Path) -> list[Weights]:
-    """The file that ships, and one that differs in what it says of itself."""
+    """Write the shipped weights, and a copy with a different description."""
     shipped, other = folder / "shipped.safetensors", folder / "other.safetensors"
     shutil.copy(DEFAULT_WEIGHTS, shipped)
     checkpoint = Checkpoint.load(shipped)
@@ -81,7 +81,7 @@ def two_weights(folder: Path) -> list[Weights]:
 
 
 def reload(folder: Path, repeats: int) -> Reloads:
-    """Start a service and reload it so many times, under load."""
+    """Start a service and reload it ``repeats`` times under load."""
     weights, served = two_weights(folder), folder / "served.safetensors"
     shutil.copy(weights[0].path, served)
     requests = [post(OURS.path, photograph(name)) for name in NAMES] * (CLIENTS // len(NAMES))
@@ -124,12 +124,7 @@ def _put(data: bytes, served: Path) -> None:
 
 
 def findings(reloads: Reloads, known: set[str]) -> list[Finding]:
-    """What all signals gave.
-
-    Args:
-        reloads: what they gave.
-        known: digests of the weights.
-    """
+    """Check the outcome of all signals; ``known`` are the digests of both weights."""
     failed = [event.status for event in reloads.events if event.status != 200]
     strange = [event.digest for event in reloads.events if event.status == 200 and event.digest not in known]
     masks = {(event.request % len(NAMES), _mask(event.body)) for event in reloads.events if event.status == 200}
@@ -156,7 +151,7 @@ def _mask(png: bytes) -> bytes:
 
 def main() -> int:
     arguments = parser("reload", __doc__)
-    arguments.add_argument("--repeats", type=int, default=50, help="signals (50)")
+    arguments.add_argument("--repeats", type=int, default=50, help="number of signals (50)")
     with TemporaryDirectory() as folder:
         reloads = reload(Path(folder), arguments.parse_args().repeats)
         known = {weights.digest for weights in two_weights(Path(folder))}

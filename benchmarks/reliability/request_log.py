@@ -1,4 +1,4 @@
-"""A log of requests: clients that remember exactly what became of each."""
+"""Clients that log the exact times and outcome of each request."""
 
 import asyncio
 import time
@@ -10,22 +10,22 @@ from benchmarks.traffic import NO_ANSWER
 
 _TIMEOUT_S = 120.0
 _PAUSE_S = 0.02
-"""Seconds of pause after a request that was not accepted."""
+"""Seconds that a client pauses after a request that was not accepted."""
 
 
 @dataclass(frozen=True, slots=True)
 class LoggedRequest:
-    """One request; times are ``time.perf_counter``'s.
+    """One request; times are from ``time.perf_counter``.
 
     Attributes:
         request: number of the client that sent it.
-        began_at: before anything of it was sent.
-        sent_at: when it had been handed over to the system whole; infinite if it never was.
-        ended_at: when the answer was whole, or was seen not to come.
-        status: status of the answer; ``NO_ANSWER`` if there was none, or half of it.
-        digest: digest of the weights that made it, as it says.
-        body: body of the answer.
-        own_port: port of the client's end of the connection.
+        began_at: time just before sending.
+        sent_at: time when the operating system had accepted the whole request; infinite if it never did.
+        ended_at: time when the response was complete, or failed.
+        status: status of the response; ``NO_ANSWER`` if there was none or it was incomplete.
+        digest: digest of the weights, from the response's header; empty if it has none.
+        body: body of the response.
+        own_port: client's local port of the connection.
     """
 
     request: int
@@ -39,11 +39,11 @@ class LoggedRequest:
 
 
 class LoggingClients:
-    """Clients that each send again when they have their answer, every other one on a new connection, while entered.
+    """Clients that send requests while entered, each after its last response; every other one reconnects each time.
 
     Args:
         port: port of a server on this machine.
-        requests: one for each client.
+        requests: the request of each client.
 
     Attributes:
         events: all requests, ordered by their ends.
@@ -60,7 +60,7 @@ class LoggingClients:
         return self
 
     async def __aexit__(self, *_: object) -> None:
-        """Waits for the answers that are due."""
+        """Wait for the outstanding responses."""
         self._is_ending = True
         await asyncio.gather(*self._clients)
 
@@ -78,7 +78,7 @@ class LoggingClients:
         try:
             async with asyncio.timeout(_TIMEOUT_S):
                 reply = await connection.exchange(self._requests[number])
-        except (OSError, EOFError, ReplyError):  # a time-out is an OSError
+        except (OSError, EOFError, ReplyError):  # TimeoutError is an OSError
             reply = Reply(NO_ANSWER, b"")
         ended_at = time.perf_counter()
         digest = reply.fields.get("x-checkpoint-sha256", "")

@@ -1,4 +1,4 @@
-"""Memory that a service has in use, with all the processes that it started (Linux)."""
+"""Resident memory of a service and all its child processes (Linux)."""
 
 import re
 import threading
@@ -13,16 +13,16 @@ from benchmarks.reliability.process_tree import command_line, descendants, open_
 
 _PERIOD_S = 0.1
 _BLOCK_BYTES = 512
-"""Bytes of a block as ``stat`` counts them."""
+"""Size in bytes of the blocks that ``stat`` counts."""
 
 _BOUND = re.compile(r"memory: at most (\d+) MB")
 
 
 def resident_bytes(root: int) -> int:
-    """Resident memory of a process and all that it started.
+    """Resident memory of a process and all its descendants, in bytes.
 
-    Libraries count in each process that has loaded them. Files that exist in memory alone are shared with decoders, and
-    count once, whether or not somebody maps them.
+    Libraries count in each process that has loaded them. Files that exist only in memory are shared with decoders, and
+    count once, whether or not a process maps them.
     """
     own = mapped = 0
     files: dict[int, int] = {}
@@ -39,17 +39,17 @@ def resident_bytes(root: int) -> int:
 
 
 def promised_bytes(log: str) -> int:
-    """The most that a service takes, as its log says at the start; of all its workers together."""
+    """Memory bound in bytes that a service logged at start-up, summed over its workers."""
     return sum(int(megabytes) for megabytes in _BOUND.findall(log)) * 10**6
 
 
 @dataclass(frozen=True, slots=True)
 class Sample:
-    """Memory at some time.
+    """A measurement of memory.
 
     Attributes:
-        at_s: seconds since the first.
-        resident_bytes: then.
+        at_s: seconds since sampling started.
+        resident_bytes: resident memory at that time.
     """
 
     at_s: float
@@ -57,14 +57,14 @@ class Sample:
 
 
 class MemoryWatch:
-    """Looks regularly, in a thread, while entered.
+    """Samples resident memory regularly, in a thread, while entered.
 
     Args:
-        root: the process that is looked at, with all that it started.
-        period_s: seconds from one look to the next.
+        root: id of the process to watch, together with its descendants.
+        period_s: seconds between samples.
 
     Attributes:
-        samples: in order.
+        samples: samples in ascending order of time.
     """
 
     def __init__(self, root: int, period_s: float = _PERIOD_S) -> None:
@@ -97,14 +97,14 @@ class MemoryWatch:
 
 
 def _status(process: int) -> dict[str, int]:
-    """Sizes in bytes, by name."""
+    """Name of a size in ``/proc/PID/status`` -> bytes."""
     lines = Path(f"/proc/{process}/status").read_text().splitlines()
     fields = (line.split() for line in lines if line.endswith("kB"))
     return {name.removesuffix(":"): int(kilobytes) * 1024 for name, kilobytes, _ in fields}
 
 
 def _files_in_memory(process: int) -> dict[int, int]:
-    """Bytes of open files that no disk has, by inode."""
+    """Inode -> bytes of each open file that exists only in memory."""
     files = {}
     for descriptor, file in open_files(process).items():
         with suppress(FileNotFoundError):  # it was closed

@@ -1,10 +1,10 @@
-"""As many requests as the service can answer, for twenty minutes: whether its memory grows.
+"""As many requests as the service can handle, for twenty minutes: whether its memory grows.
 
     python -m benchmarks.reliability.saturation [--seconds 1200]
 
-Eight clients that each wait for their answer send photographs of several sizes and formats of answers, some images of 4
-megapixels and some damaged files. The first tenth warms up; the median of the memory in the second tenth is compared
-with that in the last one.
+Eight clients that each wait for their response send photographs of several sizes for several output formats, some
+images of 4 megapixels and some damaged files. The first tenth of the time warms up; the median of the memory in the
+second tenth is compared with that in the last one.
 """
 
 import statistics
@@ -33,7 +33,7 @@ _DAMAGED_WEIGHT = 1.0
 
 
 def kinds(folder: Path, large_size: tuple[int, int]) -> tuple[Kind, ...]:
-    """Photographs of each size with each answer, and a larger image; damaged files, named so."""
+    """Requests for photographs of each size and for a larger image in each format, and for damaged files."""
     whole = [
         Kind(f"{width} x {height}, {answer}", f"/segment?{answer}", write_photograph(folder, (height, width)))
         for height, width in _SIZES
@@ -48,12 +48,12 @@ def kinds(folder: Path, large_size: tuple[int, int]) -> tuple[Kind, ...]:
 
 
 def saturate(folder: Path, seconds: float, large_size: tuple[int, int] = _LARGE) -> tuple[Observation, list[Sample]]:
-    """Start the service and keep it busy; what became of the requests, and its memory meanwhile.
+    """Start the service and keep it busy; return the outcome of the requests and the memory samples.
 
     Args:
-        folder: folder for the files that are sent.
-        seconds: seconds of the load.
-        large_size: height and width of the images that are no photographs.
+        folder: folder for the files to send.
+        seconds: seconds of load.
+        large_size: height and width of the images that are larger than photographs.
     """
     with (
         started(OURS, sys.executable, photograph("cat")) as service,
@@ -64,14 +64,14 @@ def saturate(folder: Path, seconds: float, large_size: tuple[int, int] = _LARGE)
 
 
 def median_of_tenth(samples: Sequence[Sample], tenth: int) -> float:
-    """Bytes, in one of the ten tenths of the time, counted from 0."""
+    """Median of resident bytes in one tenth of the time; tenths count from 0."""
     whole_s = samples[-1].at_s
     begin_s, end_s = tenth * whole_s / TENTHS, (tenth + 1) * whole_s / TENTHS
     return statistics.median(sample.resident_bytes for sample in samples if begin_s <= sample.at_s <= end_s)
 
 
 def findings(observation: Observation, samples: Sequence[Sample]) -> list[Finding]:
-    """Requests that failed, and growth of the memory."""
+    """Check for failed requests and for growth of the memory."""
     whole = [each for each in observation.exchanges if not each.kind.startswith("damaged")]
     damaged = [each for each in observation.exchanges if each.kind.startswith("damaged")]
     failed = [f"{each.kind}: {each.status} after {each.whole_ms / 1e3:.0f} s" for each in whole if each.status != 200]
@@ -91,7 +91,7 @@ def findings(observation: Observation, samples: Sequence[Sample]) -> list[Findin
 
 def main() -> int:
     arguments = parser("saturation", __doc__)
-    arguments.add_argument("--seconds", type=float, default=1200, help="of the load (1200)")
+    arguments.add_argument("--seconds", type=float, default=1200, help="seconds of load (1200)")
     seconds = arguments.parse_args().seconds
     with TemporaryDirectory() as folder:
         return conclude(findings(*saturate(Path(folder), seconds)))

@@ -1,4 +1,4 @@
-"""Small image files of every kind that the service reads, for mutations to begin with."""
+"""Small image files of every kind that the service reads, as starting points for mutations."""
 
 import struct
 import zlib
@@ -14,17 +14,17 @@ from PIL import Image, ImageCms, features
 from benchmarks.reliability.tiff_seeds import tiff_seeds
 
 WIDTH, HEIGHT = 43, 37
-"""Size of all seeds; numbers that are easily found in headers."""
+"""Size of all seeds in pixels; numbers that are easily found in headers."""
 
 _PHOTOGRAPH = Path(__file__).parents[2] / "examples" / "cat.jpg"
 
 _ADAM7 = ((0, 0, 8, 8), (0, 4, 8, 8), (4, 0, 8, 4), (0, 2, 4, 4), (2, 0, 4, 2), (0, 1, 2, 2), (1, 0, 2, 1))
-"""PNG's passes: the first row and column of each, and the steps between its rows and columns."""
+"""(first row, first column, row step, column step) of each PNG interlacing pass."""
 
 
 @cache
 def seeds() -> Mapping[str, bytes]:
-    """Files by their names."""
+    """Name -> bytes of an image file."""
     pillow_heif.register_heif_opener()
     picture = Image.open(_PHOTOGRAPH).convert("RGB").resize((WIDTH, HEIGHT))
     return {**_jpegs(picture), **_pngs(picture), **_webps(picture), **_tiffs(picture), **_others(picture)}
@@ -114,7 +114,7 @@ def _file(picture: Image.Image, file_format: str, **parameters: object) -> bytes
 
 
 def _interlaced_png(picture: Image.Image) -> bytes:
-    """As Pillow reads, and does not write."""
+    """An interlaced PNG, which Pillow reads but does not write."""
     pixels = np.asarray(picture)
     passes = [pixels[row::row_step, column::column_step] for row, column, row_step, column_step in _ADAM7]
     rows = b"".join(b"\0" + row.tobytes() for one in passes for row in one)
@@ -122,7 +122,7 @@ def _interlaced_png(picture: Image.Image) -> bytes:
 
 
 def _png(kind: tuple[int, int, int], rows: bytes, *before: tuple[bytes, bytes]) -> bytes:
-    """A PNG of (bits, colour type, interlace), with chunks before its pixels."""
+    """A PNG of ``kind`` (bits, colour type, interlace), with additional chunks before its pixels."""
     bits, color_type, interlace = kind
     header = struct.pack(">2I5B", WIDTH, HEIGHT, bits, color_type, 0, 0, interlace)
     chunks = ((b"IHDR", header), *before, (b"IDAT", zlib.compress(rows)), (b"IEND", b""))
@@ -143,13 +143,13 @@ def _nibbles(picture: Image.Image) -> bytes:
 
 
 def _profile() -> bytes:
-    """A profile of other colours than sRGB: its primaries are exchanged."""
+    """An ICC profile that differs from sRGB: its red and green primaries are exchanged."""
     profile = ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes()
     return profile.replace(b"rXYZ", b"tXYZ", 1).replace(b"gXYZ", b"rXYZ", 1).replace(b"tXYZ", b"gXYZ", 1)
 
 
 def _bmp_of_masks(picture: Image.Image) -> bytes:
-    """Ten bits of each colour, the highest row first."""
+    """A BMP with ten bits per colour, top row first."""
     red, green, blue = (np.asarray(picture)[..., channel].astype("<u4") << 2 for channel in range(3))
     body = (red << 20 | green << 10 | blue).astype("<u4").tobytes()
     masks = struct.pack("<4I", 0x3FF00000, 0xFFC00, 0x3FF, 0)

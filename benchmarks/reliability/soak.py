@@ -1,9 +1,9 @@
-"""All proofs in their long forms, one after another; what holds goes into docs/records/reliability.md.
+"""All proofs in their long forms, one after another; those that hold are recorded in docs/records/reliability.md.
 
     python -m benchmarks.reliability.soak [NAME ...]
 
-Some hours on two cores, on which nothing else should run. Each proof is bounded in time, puts load on this machine
-alone, and is stopped, with all that it has started, if it does not end by itself.
+This takes some hours on two cores, on which nothing else should run. Each proof is bounded in time and loads only this
+machine. A proof that exceeds its time is stopped, with all its child processes.
 """
 
 import subprocess
@@ -31,11 +31,11 @@ PROOFS: Mapping[str, float] = {
     "determinism": 1800,
     "keys": 600,
 }
-"""Campaigns, and the seconds after which each is stopped. Their defaults are the long forms."""
+"""Proof -> timeout in seconds. The proofs' default arguments are their long forms."""
 
 
 def run(name: str) -> bool:
-    """Whether a proof holds; its output is shown."""
+    """Run a proof, print its output, and return whether it holds."""
     print(f"\n## {name}\n", flush=True)
     command = [sys.executable, "-m", "benchmarks.page", f"reliability.{name}"]
     process = subprocess.Popen(command, cwd=_ROOT, start_new_session=True)
@@ -50,7 +50,7 @@ def run(name: str) -> bool:
 
 def main() -> int:
     arguments = parser("soak", __doc__)
-    arguments.add_argument("names", nargs="*", metavar="NAME", help=f"of proofs (all): {', '.join(PROOFS)}")
+    arguments.add_argument("names", nargs="*", metavar="NAME", help=f"proofs to run (all): {', '.join(PROOFS)}")
     names: list[str] = arguments.parse_args().names or list(PROOFS)
     failed = [name for name in names if not run(name)]
     print(f"\n{len(names) - len(failed)} of {len(names)} proofs hold{': not ' + ', '.join(failed) if failed else ''}.")

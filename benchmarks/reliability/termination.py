@@ -1,10 +1,11 @@
-"""SIGTERM under load: everything that was accepted is answered, nothing new is, and the service ends with code 0.
+"""SIGTERM under load: the service answers accepted requests, accepts no new ones, and exits with code 0.
 
     python -m benchmarks.reliability.termination [--repeats 50]
 
-Eight clients ask again and again, one of them for an image of 4 megapixels, whose answer is sent while it is made; half
-of them on connections that are kept alive. At a moment drawn by chance comes the signal. A request is lost if it had
-been handed over whole before the signal, and has no answer; the answer may be 503, if the service had not read it yet.
+Eight clients send requests repeatedly, half of them on kept-alive connections. One sends an image of 4 megapixels,
+whose mask is streamed while it is computed. The signal comes at a random moment. A request is lost if the operating
+system had accepted it whole before the signal and it gets no response. The response may be 503 if the service had not
+read the request yet.
 """
 
 import asyncio
@@ -28,22 +29,22 @@ from benchmarks.traffic import NO_ANSWER
 
 CLIENTS = 8
 GRACE_S = 30.0
-"""``FCN_DRAIN_TIMEOUT_S``, unless set."""
+"""Default of ``FCN_DRAIN_TIMEOUT_S``, in seconds."""
 
 _FOUR_MEGAPIXELS = (1_732, 2_309)
 _HEED_S = 0.5
-"""Seconds in which the service has heeded the signal."""
+"""Seconds that the service has to react to the signal."""
 
 
 @dataclass(frozen=True, slots=True)
 class Termination:
-    """What one signal gave.
+    """Outcome of one signal.
 
     Attributes:
         events: requests from the clients' start to the service's end.
-        signal_at: when it was sent.
+        signal_at: ``time.perf_counter`` when the signal was sent.
         exit_code: exit code of the service.
-        exit_s: seconds from the signal to its end.
+        exit_s: seconds from the signal to the service's end.
     """
 
     events: list[LoggedRequest]
@@ -52,16 +53,16 @@ class Termination:
     exit_s: float
 
     def before(self) -> list[LoggedRequest]:
-        """Requests that had been handed over whole, and not been answered."""
+        """Requests that had been sent whole, but not answered, at the time of the signal."""
         return [event for event in self.events if event.sent_at < self.signal_at < event.ended_at]
 
     def after(self) -> list[LoggedRequest]:
-        """Requests that began when the service had heeded the signal."""
+        """Requests that began after the service had time to react to the signal."""
         return [event for event in self.events if event.began_at > self.signal_at + _HEED_S]
 
 
 def terminate(requests: Sequence[bytes], image: bytes, after_s: float) -> Termination:
-    """Start a service, put load on it, and end it after so many seconds."""
+    """Start a service, put it under load, and send SIGTERM after ``after_s`` seconds."""
     with started(OURS, sys.executable, image) as service:
         return asyncio.run(_terminate(service, requests, after_s))
 
@@ -77,7 +78,7 @@ async def _terminate(service: RunningService, requests: Sequence[bytes], after_s
 
 
 def findings(terminations: Sequence[Termination]) -> list[Finding]:
-    """What all signals cost."""
+    """Check the outcomes of all signals."""
     before = [event for each in terminations for event in each.before()]
     after = [event for each in terminations for event in each.after()]
     lost = [event.request for event in before if event.status not in (200, 503)]
@@ -103,14 +104,14 @@ def _count(events: Sequence[LoggedRequest], status: int) -> int:
 
 
 def requests(folder: Path) -> list[bytes]:
-    """One for each client."""
+    """The request of each client."""
     large = Path(write_photograph(folder, _FOUR_MEGAPIXELS)).read_bytes()
     return [post(OURS.path, body) for body in [large] + [photograph("cat")] * (CLIENTS - 1)]
 
 
 def main() -> int:
     arguments = parser("termination", __doc__)
-    arguments.add_argument("--repeats", type=int, default=50, help="of all of it (50)")
+    arguments.add_argument("--repeats", type=int, default=50, help="number of terminations (50)")
     repeats = arguments.parse_args().repeats
     chance = random.Random(0)
     with TemporaryDirectory() as folder:

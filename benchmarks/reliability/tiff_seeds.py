@@ -1,4 +1,4 @@
-"""Small TIFF files of layouts that Pillow does not write: those that this project's own code reads."""
+"""Small TIFF files in layouts that Pillow does not write but this project's own code reads."""
 
 import struct
 import zlib
@@ -17,7 +17,7 @@ _TILE = 32
 
 
 def tiff_seeds(pixels: NDArray[np.uint8]) -> dict[str, bytes]:
-    """Files by their names.
+    """Name -> bytes of a TIFF file.
 
     Args:
         pixels: (height, width, 3), uint8 RGB.
@@ -60,7 +60,7 @@ def _tiff(
     *,
     has_reduced: bool = False,
 ) -> bytes:
-    """A picture in strips, or in tiles where ``more`` has a tile's width, after a reduced one if that is wanted."""
+    """Build an image in strips, or in tiles if ``more`` has a tile width; optionally after a reduced image."""
     offsets, data = [], bytearray(8)
     for part in parts:
         offsets.append(len(data))
@@ -87,7 +87,7 @@ def _tiff(
 
 
 def _append_directory(data: bytearray, tags: Mapping[int, Sequence[int]], order: Order, following: int) -> int:
-    """Append a directory and what its tags point to; its offset."""
+    """Append a directory and the values of its tags; return the directory's offset."""
     entries = b""
     for tag in sorted(tags):
         is_long = max(tags[tag]) > 0xFFFF
@@ -103,7 +103,7 @@ def _append_directory(data: bytearray, tags: Mapping[int, Sequence[int]], order:
 
 
 def _packed(grey: NDArray[np.int64], bits: int) -> bytes:
-    """Rows of bits, the most significant first, each filled up to a byte."""
+    """Pack each row into bits, most significant first, padded to a whole byte."""
     ones = (grey[..., None] >> np.arange(bits)[::-1] & 1).astype(np.uint8)
     return np.packbits(ones.reshape(len(grey), -1), axis=1).tobytes()
 
@@ -116,7 +116,7 @@ def _tiles(pixels: NDArray[np.int64]) -> list[bytes]:
 
 
 def _shared_colors(samples: NDArray[np.uint8]) -> bytes:
-    """Units of four luminances and two colours; what they mean does not matter."""
+    """Pack subsampled units of four luminances and two colours; the colours themselves do not matter."""
     height, width = samples.shape[:2]
     padded = np.pad(samples, ((0, height % 2), (0, width % 2), (0, 0)), mode="edge")
     luminance = padded[..., 0].reshape(padded.shape[0] // 2, 2, -1, 2).transpose(0, 2, 1, 3)

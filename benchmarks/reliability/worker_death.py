@@ -1,10 +1,10 @@
-"""SIGKILL of one of two workers under load: its requests fail, no other does, and it is replaced.
+"""SIGKILL of one of two workers under load: only its own requests fail, and it is replaced.
 
     python -m benchmarks.reliability.worker_death [--repeats 50]
 
-Eight clients ask again and again. The worker is stopped for a moment, so that its connections can be told for sure, and
-killed; then its successor is waited for. A worker that has served for ten seconds is replaced at once, one that has not
-after a pause: each is given those ten seconds.
+Eight clients send requests repeatedly. The worker is first stopped, so that its connections can be listed reliably, and
+then killed; its successor must serve in time. The supervisor replaces a worker at once if it has served for ten
+seconds, otherwise after a pause. Each worker is given those ten seconds.
 """
 
 import asyncio
@@ -27,21 +27,21 @@ from benchmarks.waiting import until
 
 CLIENTS = 8
 BACK_S = 30.0
-"""Seconds in which a successor must serve."""
+"""Seconds within which a successor must serve."""
 
 _STEADY_S = 11.0
 _SETTLING_S = 1.0
-"""Until a client has seen its connection break."""
+"""Seconds until a client has noticed that its connection broke."""
 
 
 @dataclass(frozen=True, slots=True)
 class Death:
-    """One worker's.
+    """Death of one worker.
 
     Attributes:
-        killed_at: when, by ``time.perf_counter``.
-        back_s: seconds until its successor had taken a connection.
-        ports: clients' ends of the connections that it had.
+        killed_at: ``time.perf_counter`` when it was killed.
+        back_s: seconds until its successor had accepted a connection.
+        ports: clients' ports of the connections that it had.
     """
 
     killed_at: float
@@ -51,12 +51,12 @@ class Death:
 
 @dataclass(frozen=True, slots=True)
 class Deaths:
-    """All of them.
+    """Deaths of all killed workers.
 
     Attributes:
-        deaths: in order.
+        deaths: deaths in order of time.
         events: all requests.
-        exit_code: exit code of the service, which SIGTERM has ended after that.
+        exit_code: exit code of the service on SIGTERM after all deaths.
     """
 
     deaths: list[Death]
@@ -67,16 +67,16 @@ class Deaths:
         return [event for event in self.events if event.status != 200]
 
     def elsewhere(self) -> list[LoggedRequest]:
-        """Requests that failed although no worker was killed that had them."""
+        """Failed requests that no worker's death explains."""
         return [event for event in self.failed() if not any(_explains(death, event) for death in self.deaths)]
 
 
 def kill_workers(repeats: int, steady_s: float = _STEADY_S) -> Deaths:
-    """Start a service with two workers, and kill one of them so many times.
+    """Start a service with two workers, and kill one of them ``repeats`` times.
 
     Args:
-        repeats: workers that are killed.
-        steady_s: seconds that all have served before.
+        repeats: number of workers to kill.
+        steady_s: seconds that all workers serve before each kill.
     """
     image = photograph("cat")
     with started(OURS.with_environment(FCN_WORKERS="2"), sys.executable, image) as service:
@@ -111,7 +111,7 @@ async def _kill(supervisor: int) -> Death:
 
 
 def _serving(supervisor: int) -> set[int]:
-    """Workers that have a connection."""
+    """Ids of workers that have a connection."""
     return {worker for worker in workers(supervisor) if connected_ports(worker)}
 
 
@@ -121,7 +121,7 @@ def _explains(death: Death, event: LoggedRequest) -> bool:
 
 
 def findings(deaths: Deaths) -> list[Finding]:
-    """What the deaths of all killed workers cost."""
+    """Check the outcome of all deaths."""
     failed, elsewhere = deaths.failed(), deaths.elsewhere()
     longest_s = max(death.back_s for death in deaths.deaths)
     return [
@@ -136,7 +136,7 @@ def findings(deaths: Deaths) -> list[Finding]:
 
 def main() -> int:
     arguments = parser("worker_death", __doc__)
-    arguments.add_argument("--repeats", type=int, default=50, help="workers that are killed (50)")
+    arguments.add_argument("--repeats", type=int, default=50, help="number of workers to kill (50)")
     return conclude(findings(kill_workers(arguments.parse_args().repeats)))
 
 

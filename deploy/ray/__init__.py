@@ -1,1 +1,1 @@
-"""The service on a Ray cluster: as a Ray Serve application, and over folders of files with Ray Data."""
+"""The service on a Ray cluster: as a Ray Serve application, and for folders of files with Ray Data."""

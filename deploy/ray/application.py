@@ -20,46 +20,46 @@ from deploy.ray.segmentation import Segmentation
 from model.precision import Precision
 
 _ONGOING = 10_000
-"""Requests that Ray lets through to a replica, and to a gateway: how many are enough is for the service to say."""
+"""Concurrent requests that Ray allows per replica and per gateway: high, because the service limits them itself."""
 
 _MESSAGES = {"RAY_SERVE_REPLICA_GRPC_MAX_MESSAGE_LENGTH": "-1"}
-"""Bodies may be of any length here; they have been limited before."""
+"""Environment variables that let messages between replicas have any length; gateways have limited the bodies."""
 
 _FINISH_S = 10.0
-"""Seconds that a replica may take beyond the service's own drain, and that Ray waits."""
+"""Seconds that Ray waits for a replica to end beyond the service's own drain timeout."""
 
 
 class Arguments(Settings):
-    """Arguments of the application: the service's settings, which beat the environment, and what concerns Ray."""
+    """Arguments of the application: the service's settings, which override the environment, and settings for Ray."""
 
     precision: Annotated[Precision, AnyCase] = Field(
         Precision.FLOAT32,
-        description="One for all replicas, whatever machines they run on; with `auto` each chooses for itself.",
+        description="Precision of all replicas, whatever machines they run on; with `auto` each chooses its own.",
     )
 
-    replicas: Positive = Field(1, description="Replicas, each with weights, queue and limits of its own.")
-    gateways: Positive = Field(1, description="Gateways; one for each node.")
-    patience_s: Seconds = Field(30, description="For which a replica is looked for that takes a request; then 503.")
+    replicas: Positive = Field(1, description="Number of replicas, each with its own weights, queue and limits.")
+    gateways: Positive = Field(1, description="Number of gateways, at most one per node.")
+    patience_s: Seconds = Field(30, description="Seconds to look for a replica that takes a request; then 503.")
 
 
 def build(arguments: Arguments) -> Application:
-    """The application.
+    """Build the application.
 
     Args:
-        arguments: Ray makes them of those of ``serve run``, or of ``args`` in a configuration file.
+        arguments: Ray parses them from the arguments of ``serve run`` or from ``args`` in a configuration file.
     """
     each = share(arguments)
     segmentation = _deployment(
         Segmentation,
         num_replicas=arguments.replicas,
         graceful_shutdown_timeout_s=arguments.drain_timeout_s + _FINISH_S,
-        # Ray gives OpenMP as many threads.
+        # Ray sets the number of OpenMP threads to num_cpus.
         ray_actor_options={"num_cpus": each.cpus, "num_gpus": each.gpus},
     )
     gateway = _deployment(
         Gateway,
         num_replicas=arguments.gateways,
-        max_replicas_per_node=1,  # none depends on another node's
+        max_replicas_per_node=1,  # so that no node depends on another node's gateway
         graceful_shutdown_timeout_s=arguments.drain_timeout_s + _FINISH_S,
         ray_actor_options={"num_cpus": 0},
     )
@@ -68,7 +68,7 @@ def build(arguments: Arguments) -> Application:
 
 
 def _deployment(kind: type, **options: Any) -> Any:
-    deploy: Any = serve.deployment  # as a decorator and as a function it has different types
+    deploy: Any = serve.deployment  # typed as a decorator, but called as a function
     options["ray_actor_options"]["runtime_env"] = {"env_vars": _MESSAGES}
     return deploy(kind, max_ongoing_requests=_ONGOING, **options)
 

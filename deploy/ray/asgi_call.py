@@ -9,19 +9,19 @@ from deploy.ray.messages import Head, HttpRequest, Parts
 
 
 class BrokenAnswerError(Exception):
-    """The application has ended before its answer did; the client is not to take it for whole."""
+    """The application ended before its response was complete; the client must not take it for complete."""
 
 
 async def call(app: ASGIApp, request: HttpRequest, beat_s: float) -> AsyncGenerator[Parts]:
-    """The answer's parts as they come. If nobody wants the rest, the application sees that the client has gone.
+    """Yield the response's parts as they come. If the caller closes the generator, the application sees a disconnect.
 
     Args:
-        app: app that answers.
-        request: to be answered.
-        beat_s: seconds after which an empty list comes if nothing else has: it tells that somebody is there.
+        app: application to call.
+        request: request to pass to it.
+        beat_s: seconds without a part after which an empty list is yielded as a heartbeat.
 
     Raises:
-        BrokenAnswerError: what came is not all of it.
+        BrokenAnswerError: the response is incomplete.
     """
     sent: asyncio.Queue[Message] = asyncio.Queue()
     gone = asyncio.Event()
@@ -45,7 +45,7 @@ async def call(app: ASGIApp, request: HttpRequest, beat_s: float) -> AsyncGenera
             except TimeoutError:
                 yield []
                 continue
-            while not sent.empty():  # what is there already goes together
+            while not sent.empty():  # send what is there already together
                 messages.append(sent.get_nowait())
             has_ended = messages[-1]["type"] == "end"
             is_whole = is_whole or any(map(_is_last, messages))
@@ -55,7 +55,7 @@ async def call(app: ASGIApp, request: HttpRequest, beat_s: float) -> AsyncGenera
     finally:
         gone.set()
     if not is_whole:
-        raise BrokenAnswerError("the answer ended before its end")
+        raise BrokenAnswerError("the application ended before its response was complete")
 
 
 def _is_last(message: Message) -> bool:
@@ -63,7 +63,7 @@ def _is_last(message: Message) -> bool:
 
 
 def _parts(messages: list[Message]) -> Parts:
-    """The head, if it is among the messages, and what there is of the body."""
+    """The response's head, if it is among the messages, and the part of the body in them."""
     heads = [_head(message) for message in messages if message["type"] == "http.response.start"]
     body = b"".join(message.get("body", b"") for message in messages if message["type"] == "http.response.body")
     return [*heads, body] if body else [*heads]

@@ -1,9 +1,9 @@
-"""A folder of many thousands of images, by all machines of a Ray cluster.
+"""Segment a folder of many thousands of images on all machines of a Ray cluster.
 
     python -m deploy.ray.batch FOLDER --output OUT [--concurrency N] [--format png]
 
-What is done stays done, whatever ends the run: the same command goes on. A file that cannot be segmented, and a process
-that dies, end nothing.
+An interrupted run can be continued with the same command: finished files stay. Neither a file that cannot be segmented
+nor a process that dies ends the run.
 """
 
 import logging
@@ -36,18 +36,18 @@ from model.errors import SegmentationError
 from model.files import replacing
 
 _FILES_A_BLOCK = 16
-"""Few enough that a process that dies costs little."""
+"""Files per block of Ray Data: few, so that little work is lost when a process dies."""
 
 
 class Batch:
     """One pass over files.
 
     Args:
-        settings: settings of the network.
-        request: what is wanted of every image.
-        output: folder of all answers.
+        settings: weights, device, precision and limits.
+        request: format and options of the masks.
+        output: root folder of all masks.
         concurrency: number of actors, each with a network.
-        report: is filled.
+        report: report that collects the results.
     """
 
     def __init__(self, settings: Settings, request: Request, output: Path, concurrency: int, report: Report) -> None:
@@ -58,7 +58,7 @@ class Batch:
         self._report = report
 
     def run(self, tasks: list[Task]) -> None:
-        """Do all of them."""
+        """Segment the files of all tasks, and report each."""
         files = {task.file: task for task in tasks}
         for row in self._rows(tasks):
             self._add(files[row["file"]], row)
@@ -67,7 +67,7 @@ class Batch:
         items = [{"file": task.file, "target": str(task.target)} for task in tasks]
         blocks = math.ceil(len(items) / _FILES_A_BLOCK)
         each = share(self._settings)
-        # What Ray Data does by default: an actor that dies is started again, and has its blocks again.
+        # By default Ray Data restarts an actor that dies, and gives it its blocks again.
         done = ray.data.from_items(items, override_num_blocks=blocks).map_batches(
             FileSegmenter,
             fn_constructor_args=(self._settings, self._request, self._output),
@@ -87,28 +87,30 @@ class Batch:
 
 
 def batch(
-    folder: Annotated[Path, typer.Argument(exists=True, file_okay=False, help="Images, and folders of them.")],
+    folder: Annotated[
+        Path, typer.Argument(exists=True, file_okay=False, help="Folder of images, searched recursively.")
+    ],
     output: Annotated[
-        Path, typer.Option("--output", "-o", file_okay=False, help="Folder for the answers, that all machines see.")
+        Path, typer.Option("--output", "-o", file_okay=False, help="Folder for the masks, shared by all machines.")
     ],
     concurrency: Annotated[
-        int | None, typer.Option(min=1, show_default="all that there is room for", help="Networks at work.")
+        int | None, typer.Option(min=1, show_default="all that fit", help="Number of networks that run at once.")
     ] = None,
-    form: Annotated[FormatName, typer.Option("--format", help="Of the answers.")] = "png",
+    form: Annotated[FormatName, typer.Option("--format", help="Output format.")] = "png",
     mask: Annotated[MaskName, typer.Option(help="How JSON carries the mask.")] = "rows",
-    tiling: Annotated[TilingName, typer.Option(help="How images are cut.")] = "auto",
-    overwrite: Annotated[bool, typer.Option("--overwrite", help="Make answers anew that are there already.")] = False,
+    tiling: Annotated[TilingName, typer.Option(help="How large images are split.")] = "auto",
+    overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace masks that exist already.")] = False,
     report_file: Annotated[
-        Path | None, typer.Option("--report", dir_okay=False, help="JSON of what was done, and why what was not.")
+        Path | None, typer.Option("--report", dir_okay=False, help="JSON file for results and failures.")
     ] = None,
     address: Annotated[
-        str, typer.Option(help="Of a Ray cluster; `local` starts one that ends with the run.")
+        str, typer.Option(help="Address of a Ray cluster; `local` starts one that ends with the run.")
     ] = "local",
     weights: WeightsOption = None,
     device: DeviceOption = None,
     precision: PrecisionOption = None,
 ) -> None:
-    """Segment a folder on a Ray cluster. FCN_THREADS is the number of CPUs of each network, 1 if it is not set."""
+    """Segment a folder on a Ray cluster. FCN_THREADS is the number of CPUs of each network, by default 1."""
     set_settings(weights=weights, device=device, precision=precision)
     settings = read_settings(Settings)
     settings = settings.model_copy(update={"threads": settings.threads or 1})
@@ -143,7 +145,7 @@ def batch(
 
 
 def _digest(weights: Path) -> str:
-    """Digest of the weights; that they cannot be read had better be told here than by every actor."""
+    """Digest of the weights; unreadable weights fail here once rather than in every actor."""
     try:
         return Checkpoint.load(weights).digest
     except SegmentationError as error:
@@ -160,12 +162,12 @@ def _with_one_precision(settings: Settings) -> Settings:
 
 
 def _room(settings: Settings) -> int:
-    """For how many networks the cluster has room; none would be waited for without end."""
+    """Number of networks that fit on the cluster; exits if none does, since Ray would wait for room forever."""
     nodes: Any = ray.nodes
     each = share(settings)
     if most := room([node["Resources"] for node in nodes() if node["Alive"]], each):
         return most
-    typer.echo(f"error: no machine of the cluster has the {each.cpus} CPUs and {each.gpus} GPUs of a network", err=True)
+    typer.echo(f"error: no machine of the cluster has {each.cpus} CPUs and {each.gpus} GPUs for a network", err=True)
     raise typer.Exit(ExitCode.CANNOT_START)
 
 

@@ -1,4 +1,4 @@
-"""Reads requests' bodies, each within the service's limits and all of them within a gateway's."""
+"""Reading request bodies: each within the service's limits, all together within a gateway's limit."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -12,11 +12,11 @@ from app.problems import QUEUE_FULL, ProblemError
 
 @dataclass(frozen=True, slots=True)
 class BodyLimits:
-    """Bounds of bodies.
+    """Limits of request bodies.
 
     Attributes:
-        upload: bounds of each upload.
-        held_bytes: bytes of all that a gateway holds at once.
+        upload: limits of each upload.
+        held_bytes: greatest total size in bytes of the bodies that a gateway holds at once.
     """
 
     upload: UploadLimits
@@ -24,7 +24,7 @@ class BodyLimits:
 
 
 class Bodies:
-    """The bodies that a gateway holds: it keeps each until it is answered, for another replica may have to read it."""
+    """The bodies that a gateway holds: it keeps each until the response ends, since another replica may need it."""
 
     def __init__(self, limits: BodyLimits) -> None:
         self._limits = limits
@@ -32,7 +32,7 @@ class Bodies:
 
     @contextmanager
     def room(self) -> Iterator["Body"]:
-        """Room for one body, given back in the end."""
+        """Context of one body, whose bytes are released at the end."""
         body = Body(self)
         try:
             yield body
@@ -41,38 +41,38 @@ class Bodies:
 
     @property
     def upload(self) -> UploadLimits:
-        """The bounds of each."""
+        """Limits of each upload."""
         return self._limits.upload
 
     def reserve(self, size: int) -> None:
-        """Make room for so many bytes more.
+        """Reserve ``size`` more bytes.
 
         Raises:
-            ProblemError: there is none.
+            ProblemError: they exceed the gateway's limit.
         """
         if self._held_bytes + size > self._limits.held_bytes:
-            detail = f"this gateway holds {self._held_bytes} bytes of images, and no more fit; try again in 1 s"
+            detail = f"this gateway holds {self._held_bytes} bytes of images, without room for more; try again in 1 s"
             raise ProblemError(QUEUE_FULL, detail, {"Retry-After": "1", "Connection": "close"})
         self._held_bytes += size
 
 
 class Body:
-    """One body and its room."""
+    """One body and the bytes reserved for it."""
 
     def __init__(self, bodies: Bodies) -> None:
         self.held_bytes = 0
         self._bodies = bodies
 
     async def read(self, request: Request) -> bytes:
-        """All of a request's body.
+        """Read a whole request body.
 
         Raises:
-            ProblemError: it is too large or too slow, or there is no room for it.
-            ClientDisconnect: the client has gone.
+            ProblemError: the body is too large or too slow, or the gateway holds too much.
+            ClientDisconnect: the client has disconnected.
         """
         limits = self._bodies.upload
         async with upload_timeout(limits):
-            # It may be a form; the replica, which reads it, knows how large the image in it is.
+            # It may be a form, hence FORM_BYTES more; the replica parses it and checks the size of the image in it.
             return b"".join([part async for part in limited_body(request, limits, self._reserve, FORM_BYTES)])
 
     def _reserve(self, size: int) -> None:

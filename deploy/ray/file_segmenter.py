@@ -1,4 +1,4 @@
-"""An actor of the batch job: turns image files into answers."""
+"""An actor of the batch job, which segments image files."""
 
 import time
 from concurrent.futures import ThreadPoolExecutor
@@ -14,22 +14,22 @@ from deploy.ray.tries import Tries
 from deploy.ray.whole_files import UNFINISHED, WholeFiles
 
 _AT_ONCE = 2
-"""Files: one is computed while another is read, decoded and written."""
+"""Files in progress at once: one is predicted while another is read, decoded or written."""
 
 _TRIES = 3
-"""Deaths of its process after which a file is given up; Ray itself would never do so."""
+"""Number of deaths of its process after which a file is given up; Ray itself would retry forever."""
 
 Row = dict[str, Any]
-"""As Ray Data has it: ``file`` and ``target`` of what is to be done; of what was, see ``FileSegmenter``."""
+"""Row of Ray Data: ``file`` and ``target`` of a task, or a result as ``FileSegmenter`` returns it."""
 
 
 class FileSegmenter:
-    """Holds the network, and decoders that damaged files may crash.
+    """Holds the network, and decoder processes that damaged files may crash.
 
     Args:
         settings: weights, device, precision and limits.
-        request: what is wanted of every image.
-        output: folder of all answers.
+        request: format and options of the masks.
+        output: root folder of all masks.
     """
 
     def __init__(self, settings: Settings, request: Request, output: Path) -> None:
@@ -39,13 +39,14 @@ class FileSegmenter:
         self._threads = ThreadPoolExecutor(_AT_ONCE)
 
     def __call__(self, rows: dict[str, Any]) -> dict[str, list[Any]]:
-        """Do some files, and tell of each: ``file``, ``height``, ``width``, ``seconds``, and ``reason`` why it is not
-        done, which is empty if it is.
+        """Segment some files; return ``file``, ``height``, ``width``, ``seconds`` and ``reason`` of each.
+
+        ``reason`` says why a file failed, and is empty if it did not.
         """
         tasks = [(str(file), str(target)) for file, target in zip(rows["file"], rows["target"], strict=True)]
         suspects = [task for task in tasks if self._tries.count(task[0])]
         told = list(self._threads.map(self._do, [task for task in tasks if task not in suspects]))
-        told += map(self._do, suspects)  # alone: what was in work beside them does not suffer for them again
+        told += map(self._do, suspects)  # one at a time, so that no other file fails with them again
         return {name: [row[name] for row in told] for name in ("file", "height", "width", "seconds", "reason")}
 
     def _do(self, task: tuple[str, str]) -> Row:
@@ -60,13 +61,13 @@ class FileSegmenter:
             row["reason"] = str(error)
         except OSError as error:
             row["reason"] = f"{target} cannot be written: {error.strerror}"
-        except Exception as error:  # one file never ends the others
-            row["reason"] = f"a fault of the program: {error!r}"
+        except Exception as error:  # one file must not end the others
+            row["reason"] = f"unexpected error: {error!r}"
         return row | {"seconds": time.monotonic() - started}
 
     def _require_hope(self, file: str) -> None:
         if (tries := self._tries.count(file)) >= _TRIES:
-            raise FileError(f"the process that works on it has died {tries} times: has it enough memory?")
+            raise FileError(f"the process that works on it has died {tries} times: does it have enough memory?")
 
     def _segment(self, data: bytes, target: Path) -> tuple[int, int]:
         with self._files.replacing(target) as unfinished, unfinished.open("wb") as file:

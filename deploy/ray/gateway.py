@@ -1,4 +1,4 @@
-"""The way in: reads requests, and has each answered by a replica that lives. Needs no PyTorch."""
+"""The entry point: reads requests, and passes each to a live replica. Needs no PyTorch."""
 
 import asyncio
 import logging
@@ -24,37 +24,36 @@ from deploy.ray.transcript import Transcript
 _logger = logging.getLogger("ray.serve")
 
 _DEATHS = 3
-"""Replicas that may end with one request in work: it may well be what ended them."""
+"""Number of replicas that may end while processing one request: the request may be the cause."""
 
 _TAKE_S = 3.0
-"""Seconds in which a replica whose event loop turns says that it has a request; then another is asked."""
+"""Seconds within which a replica with a responsive event loop acknowledges a request; then another one is tried."""
 
 _SILENCE_S = 5 * BEAT_S
-"""For which a replica that has a request may say nothing; a machine that has lost its power or its network closes no
+"""Seconds without a heartbeat after which a replica counts as gone; a machine without power or network closes no
 connection."""
 
 _GONE = (StatusCode.CANCELLED, StatusCode.INTERNAL, StatusCode.UNAVAILABLE)
-"""How gRPC ends a call whose replica has ended."""
+"""gRPC status codes of calls whose replica has ended."""
 
 _REFUSALS = (429, 503)
 _PAUSE_S = 0.5
-"""Seconds between two replicas that are asked for the same."""
+"""Seconds between two attempts at the same request."""
 
 _RETRY_AFTER_S = 5
-"""Within which Ray starts another replica, on a machine that has the weights."""
+"""Seconds within which Ray starts another replica, on a machine that has the weights."""
 
 _ID_HEADER = b"x-request-id"
-"""Ray's proxy sets it in the request, where the service finds it, and once more in the answer."""
+"""Header that Ray's proxy sets in the request, where the service finds it, and again in the response."""
 
 
 class Gateway:
-    """Hands each request to a replica, and to another if that one dies; a segmentation changes nothing and may be
-    asked for twice.
+    """Passes each request to a replica, and to another if that one dies; segmentation is idempotent.
 
     Args:
         segmentation: handle of the replicas.
-        limits: limits of bodies.
-        patience_s: seconds for which a replica is looked for that takes a request.
+        limits: limits of request bodies.
+        patience_s: seconds to look for a replica that takes a request.
     """
 
     def __init__(self, segmentation: Any, limits: BodyLimits, patience_s: float) -> None:
@@ -76,12 +75,12 @@ class Gateway:
 
 
 class Exchange:
-    """One request, and its answer from as many replicas as it takes.
+    """One request, and its response from as many replicas as necessary.
 
     Args:
         segmentation: handle of the replicas.
-        request: to be answered.
-        patience_s: seconds for which a replica is looked for that takes it.
+        request: request to pass on.
+        patience_s: seconds to look for a replica that takes it.
     """
 
     def __init__(self, segmentation: Any, request: HttpRequest, patience_s: float) -> None:
@@ -91,11 +90,11 @@ class Exchange:
         self._transcript = Transcript()
 
     async def parts(self) -> AsyncGenerator[Head | bytes]:
-        """The answer's head, and then its body.
+        """Yield the response's head, then its body.
 
         Raises:
-            ProblemError: nobody lives who could answer.
-            DifferentAnswerError: who goes on with the answer gives another one.
+            ProblemError: no live replica can respond.
+            DifferentAnswerError: the replica that continues the response gives a different one.
         """
         deaths, patient_until = 0, time.monotonic() + self._patience_s
         while deaths < _DEATHS and time.monotonic() < patient_until:
@@ -107,7 +106,7 @@ class Exchange:
                 self._transcript.end()
                 return
             except _NotTakenError:
-                _logger.warning("no replica has taken the request")
+                _logger.warning("no replica accepted the request")
                 await asyncio.sleep(_PAUSE_S)
             except DeploymentUnavailableError:
                 break
@@ -115,15 +114,15 @@ class Exchange:
                 if not _is_end(error):
                     raise
                 deaths, patient_until = deaths + 1, time.monotonic() + self._patience_s
-                _logger.warning("a replica has gone with a request in work: %s", str(error).partition("\n")[0])
-        reason = f"{deaths} replicas ended with the request in work" if deaths else "no replica takes requests now"
+                _logger.warning("a replica ended while processing a request: %s", str(error).partition("\n")[0])
+        reason = f"{deaths} replicas ended while processing the request" if deaths else "no replica takes requests now"
         detail = f"{reason}; try again in {_RETRY_AFTER_S} s"
         raise ProblemError(NOT_READY, detail, {"Retry-After": str(_RETRY_AFTER_S)})
 
     async def _ask(self, *, was_accepted: bool) -> AsyncGenerator[Head | bytes]:
-        """One replica's answer; a refusal is none if a replica that has died had accepted the request."""
-        # Over gRPC. By Ray's own calls a replica that has an answer under way for a gateway whose node dies would stand
-        # still, with everybody's requests, until Ray has noticed: some fifteen seconds (Ray 2.60, docs/log.md).
+        """Yield one replica's response; a refusal is not passed on if a replica that died had accepted the request."""
+        # Over gRPC. With Ray's own calls, a replica that streams a response to a gateway whose node dies would block,
+        # with all its requests, until Ray notices: some fifteen seconds (Ray 2.60, docs/log.md).
         answer = self._segmentation.options(stream=True, _by_reference=False).answer.remote(self._request)
         try:
             await _within(_TAKE_S, answer, _NotTakenError)
@@ -138,25 +137,25 @@ class Exchange:
 
 
 class _NotTakenError(Exception):
-    """No replica has said that it has the request."""
+    """No replica has acknowledged the request."""
 
 
 class _SilentError(Exception):
-    """A replica that has said that it has the request says no more."""
+    """A replica that has acknowledged the request sends no more heartbeats."""
 
     def __str__(self) -> str:
-        return f"it has said nothing for {_SILENCE_S:g} s"
+        return f"it has sent nothing for {_SILENCE_S:g} s"
 
 
 def _is_end(error: Exception) -> bool:
-    """Whether it tells of a replica's end, and is not what the application says."""
+    """Whether an error means that a replica ended, rather than that the application failed."""
     if isinstance(error, AioRpcError):
         return error.code() in _GONE
     return not isinstance(error, (RayTaskError, RequestCancelledError))
 
 
 async def _within(limit_s: float, answer: AsyncIterator[Parts], late: type[Exception]) -> Parts | None:
-    """An answer's next parts, None if there are no more; raises ``late`` after so many seconds."""
+    """Next parts of a response, None if there are no more; raises ``late`` after ``limit_s`` seconds."""
     try:
         async with asyncio.timeout(limit_s):
             return await anext(answer, None)
@@ -165,7 +164,7 @@ async def _within(limit_s: float, answer: AsyncIterator[Parts], late: type[Excep
 
 
 class _PassedOn(Response):
-    """A replica's answer as it is; closes ``stack`` when it is sent, or can't be."""
+    """A replica's response, passed on unchanged; closes ``stack`` when sending ends or fails."""
 
     def __init__(self, head: Head, parts: AsyncGenerator[Head | bytes], stack: ExitStack) -> None:
         super().__init__(status_code=head.status)

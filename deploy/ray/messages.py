@@ -1,4 +1,4 @@
-"""What gateways and replicas tell each other."""
+"""Messages between gateways and replicas."""
 
 from dataclasses import dataclass
 from typing import TypeAlias
@@ -14,12 +14,12 @@ class HttpRequest:
 
     Attributes:
         method: HTTP method.
-        path: decoded, without the query.
-        raw_path: as it came.
+        path: decoded path, without the query.
+        raw_path: path as received.
         query: the bytes after ``?``.
-        headers: names in lower case, and values.
-        client: address and port of who asks, as far as they are known.
-        body: all of it.
+        headers: (lower-case name, value) of each header.
+        client: address and port of the client; None if unknown.
+        body: whole body.
     """
 
     method: str
@@ -65,23 +65,23 @@ class HttpRequest:
 
 @dataclass(frozen=True, slots=True)
 class Head:
-    """What comes before an answer's body.
+    """Status and headers of a response.
 
     Attributes:
         status: HTTP status.
-        headers: names in lower case, and values.
+        headers: (lower-case name, value) of each header.
     """
 
     status: int
     headers: Headers
 
     def header(self, name: bytes) -> bytes | None:
-        """The value of a header, by its name in lower case."""
+        """Value of a header, by its lower-case name; None if there is none."""
         return dict(self.headers).get(name)
 
 
 BEAT_S = 2.0
-"""Seconds in which an answering replica says something, if only that it is there."""
+"""Seconds within which a replica sends a part of its response, or else a heartbeat."""
 
 Parts: TypeAlias = list[Head | bytes]
-"""Parts of an answer that are there at one time. The head comes first; no parts mean that somebody has the request."""
+"""Parts of a response available at one time, the head first; an empty list is a heartbeat."""

@@ -12,8 +12,9 @@ from model.precision import Precision
 
 
 def with_one_precision(settings: Settings) -> Settings:
-    """The same settings, with the precision that one process of the cluster has found to be the fastest in place of
-    ``auto``: were each to choose for itself, masks of one batch would be of several precisions.
+    """Replace the precision ``auto`` by the one that a process of the cluster finds to be fastest.
+
+    If each process chose its own, the masks of one batch would have several precisions.
 
     Raises:
         SegmentationError: weights or device cannot be used.

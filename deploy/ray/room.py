@@ -1,4 +1,4 @@
-"""What a network takes of a cluster, and for how many its machines have room."""
+"""Resources that a network takes of a cluster, and the number of networks that fit."""
 
 from collections.abc import Iterable, Mapping
 from typing import NamedTuple
@@ -7,23 +7,23 @@ from app.settings import Settings
 
 
 class Share(NamedTuple):
-    """Room that one network takes on one machine."""
+    """Resources that one network takes on one machine."""
 
     cpus: int
     gpus: int
 
 
 def share(settings: Settings) -> Share:
-    """Its threads, and a GPU if it is to be on one."""
+    """One CPU per thread, and a GPU if the device is CUDA."""
     return Share(settings.threads or 1, int(settings.device.startswith("cuda")))
 
 
 def room(machines: Iterable[Mapping[str, float]], each: Share) -> int:
-    """For how many networks.
+    """Number of networks that fit on some machines.
 
     Args:
-        machines: resources of each, as Ray names and counts them: ``CPU``, ``GPU``.
-        each: what one takes.
+        machines: resources of each machine, as Ray names and counts them: ``CPU``, ``GPU``.
+        each: resources that one network takes.
     """
     return sum(_fitting(machine, each) for machine in machines)
 

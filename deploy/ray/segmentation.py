@@ -13,11 +13,7 @@ from deploy.ray.messages import BEAT_S, HttpRequest, Parts
 
 
 class Segmentation:
-    """Answers what the service answers: limits, queues, problems and headers are its own.
-
-    Args:
-        settings: settings of the service.
-    """
+    """Responds exactly as the service does: with its limits, queues, problems and headers."""
 
     async def __init__(self, settings: Settings) -> None:  # type: ignore[misc] # Ray awaits it
         logging.config.dictConfig(log_config(settings.log_format, settings.log_level))
@@ -26,26 +22,26 @@ class Segmentation:
         await self._lifespan.__aenter__()
 
     async def __del__(self) -> None:
-        """Ray calls it once accepted requests are finished."""
+        """Shut the application down; Ray calls this once accepted requests are finished."""
         await self._lifespan.__aexit__(None, None, None)
 
     def check_health(self) -> None:
-        """Asked by Ray every few seconds.
+        """Check the device; Ray calls this every few seconds.
 
         Raises:
-            RuntimeError: the device has failed for good; Ray starts another replica.
+            RuntimeError: the device has failed permanently; Ray then starts another replica.
         """
         service = state_of(self._app).service
         if service is not None and service.failure is not None:
             raise RuntimeError(service.failure)
 
     async def answer(self, request: HttpRequest) -> AsyncGenerator[Parts]:
-        """The answer's parts as they come: a photograph's are there at once, those of a large image one by one.
+        """Yield the response's parts as they come: all at once for a photograph, one by one for a large image.
 
-        The first says only that somebody has the request, and so do others while nothing comes.
+        The first parts are empty and acknowledge the request; later empty ones are heartbeats.
 
         Raises:
-            BrokenAnswerError: what came is not all of it.
+            BrokenAnswerError: the response is incomplete.
         """
         yield []
         async with aclosing(call(self._app, request, BEAT_S)) as answer:

@@ -1,4 +1,4 @@
-"""What a client has been told of an answer that one replica began and another ends."""
+"""Continuing a response that one replica began and another one completes."""
 
 from hashlib import sha256
 
@@ -8,14 +8,14 @@ _DIGEST_HEADER = b"x-checkpoint-sha256"
 
 
 class DifferentAnswerError(Exception):
-    """The second replica's answer does not begin as the first one's, of which the client has some already."""
+    """The second replica's response does not begin like the first one's, part of which the client already has."""
 
 
 class Transcript:
-    """Leaves out of a repeated answer what has been told: the same weights make the same bytes of the same image.
+    """Removes from a repeated response what has been sent: the same weights and image give the same bytes.
 
     Attributes:
-        head: head that was told; None if nothing was.
+        head: head that was sent; None if none was.
     """
 
     def __init__(self) -> None:
@@ -26,33 +26,33 @@ class Transcript:
         self._heard = sha256()
 
     def begin_again(self) -> None:
-        """The answer comes from its beginning, by somebody else."""
+        """Expect the response from its beginning, from another replica."""
         self._heard_bytes = 0
         self._heard = sha256()
 
     def news(self, part: Head | bytes) -> Head | bytes | None:
-        """What is new of a part; None if nothing is.
+        """The new portion of a part; None if there is none.
 
         Raises:
-            DifferentAnswerError: what should be known is something else.
+            DifferentAnswerError: the part differs from what was sent.
         """
         return self._head_news(part) if isinstance(part, Head) else self._body_news(part)
 
     def end(self) -> None:
-        """The answer is at its end.
+        """Check that the response did not end early.
 
         Raises:
-            DifferentAnswerError: the client had been told more.
+            DifferentAnswerError: more had been sent to the client.
         """
         if self._heard_bytes < self._told_bytes:
-            raise DifferentAnswerError(f"it ends after {self._heard_bytes} bytes; {self._told_bytes} were told")
+            raise DifferentAnswerError(f"it ends after {self._heard_bytes} bytes; {self._told_bytes} were sent")
 
     def _head_news(self, head: Head) -> Head | None:
         if self.head is None:
             self.head = head
             return head
         if _identity(head) != _identity(self.head):
-            raise DifferentAnswerError(f"{_identity(self.head)} was told, and now {_identity(head)}")
+            raise DifferentAnswerError(f"{_identity(self.head)} was sent, but now comes {_identity(head)}")
         return None
 
     def _body_news(self, part: bytes) -> bytes | None:
@@ -60,7 +60,7 @@ class Transcript:
         self._heard.update(part[:known])
         self._heard_bytes += known
         if known and self._heard_bytes == self._told_bytes and self._heard.digest() != self._told.digest():
-            raise DifferentAnswerError(f"the first {self._told_bytes} bytes are not those that were told")
+            raise DifferentAnswerError(f"the first {self._told_bytes} bytes differ from those that were sent")
         new = part[known:]
         self._told.update(new)
         self._heard.update(new)
@@ -70,5 +70,5 @@ class Transcript:
 
 
 def _identity(head: Head) -> tuple[int, bytes | None, bytes | None]:
-    """Status, weights and length: what no other answer may begin with."""
+    """Status, digest of the weights and length, which must be equal in all responses to one request."""
     return head.status, head.header(_DIGEST_HEADER), head.header(b"content-length")

@@ -1,4 +1,4 @@
-"""How often work at a file was begun and not ended, which is when the process that did it has died."""
+"""Counting how often processing of a file began and did not end, which means that the process died."""
 
 import hashlib
 from collections.abc import Iterator
@@ -7,17 +7,17 @@ from pathlib import Path
 
 
 class Tries:
-    """Kept in files, which outlive processes.
+    """Counts of unfinished tries, kept in files, which outlive processes.
 
     Args:
-        folder: where those files are.
+        folder: folder of those files.
     """
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
 
     def count(self, name: str) -> int:
-        """Tries that have not ended."""
+        """Number of tries that have not ended."""
         try:
             return self._mark(name).stat().st_size
         except FileNotFoundError:
@@ -25,7 +25,7 @@ class Tries:
 
     @contextmanager
     def one(self, name: str) -> Iterator[None]:
-        """A try, which ends with the block, well or not."""
+        """Context of one try, which ends with the block, even by an exception."""
         self._folder.mkdir(parents=True, exist_ok=True)
         mark = self._mark(name)
         with mark.open("ab") as file:

@@ -1,4 +1,4 @@
-"""Answers' files that are there whole or not at all, whoever is killed while writing one."""
+"""Output files that exist whole or not at all, even if the process is killed while writing."""
 
 import shutil
 import uuid
@@ -7,15 +7,16 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 
 UNFINISHED = ".unfinished"
-"""Name of a folder inside that of the answers, and so on the same file system; no image has such a name."""
+"""Name of the folder for unfinished files, in the output folder and so on its file system; no image has such a name."""
 
 
 class WholeFiles:
-    """Writes beside the answers what is not finished, each under a name of its own: two that work on one image, as one
-    that was given up and is not yet gone, do not disturb each other.
+    """Writes unfinished files under unique names, so that two processes working on one image do not disturb each other.
+
+    That happens when a process was given up but has not yet ended.
 
     Args:
-        output: folder of all answers.
+        output: root folder of all output files.
     """
 
     def __init__(self, output: Path) -> None:
@@ -23,7 +24,7 @@ class WholeFiles:
 
     @contextmanager
     def replacing(self, target: Path) -> Iterator[Path]:
-        """A file to write that takes the place of ``target`` at the end of the block, in one step."""
+        """Yield the path of a file to write, which replaces ``target`` atomically at the end of the block."""
         target.parent.mkdir(parents=True, exist_ok=True)
         self._folder.mkdir(parents=True, exist_ok=True)
         unfinished = self._folder / uuid.uuid4().hex
@@ -34,6 +35,6 @@ class WholeFiles:
             unfinished.unlink(missing_ok=True)
 
     def clean(self) -> None:
-        """Remove what runs that were killed have left."""
+        """Remove the unfinished files of killed runs."""
         with suppress(FileNotFoundError):
             shutil.rmtree(self._folder)

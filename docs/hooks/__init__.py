@@ -1,1 +1,1 @@
-"""What mkdocs does to the pages on their way into the site."""
+"""Hooks of mkdocs, which turn the pages into the site."""

@@ -1,4 +1,4 @@
-"""The HTTP reference in Markdown, made from the OpenAPI document."""
+"""The HTTP reference in Markdown, generated from the OpenAPI document."""
 
 from collections.abc import Iterable, Mapping
 from typing import Any
@@ -9,7 +9,7 @@ _PROBLEM_MEDIA_TYPE = "application/problem+json"
 
 
 def operations(openapi: Document) -> str:
-    """A section for each operation: parameters, body, answers and problems."""
+    """A section for each operation: parameters, body, responses and problems."""
     return "\n".join(
         _operation(f"{method.upper()} {path}", operation, openapi)
         for path, methods in openapi["paths"].items()
@@ -18,7 +18,7 @@ def operations(openapi: Document) -> str:
 
 
 def schemas(openapi: Document) -> str:
-    """A section for each JSON object that an answer may hold."""
+    """A section for each JSON object that a response may contain."""
     return "\n".join(
         f"### {name}\n\n{schema.get('description', '')}\n\n{_fields(schema, openapi)}\n"
         for name, schema in sorted(openapi["components"]["schemas"].items())
@@ -106,7 +106,7 @@ def _is_problem(answer: Document) -> bool:
 
 
 def _lower(text: str) -> str:
-    """A sentence as the rest of one; abbreviations stay."""
+    """Lower-case the first letter of a sentence, to append it to another text; abbreviations stay."""
     return text if text[:2].isupper() else text[:1].lower() + text[1:]
 
 

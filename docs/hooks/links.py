@@ -1,7 +1,7 @@
 """Links between pages, and out of ``docs/`` into the rest of the checkout.
 
-The site has the pages, and under ``repository/`` every other file of the checkout that one of them links to: links work
-there as they do in a checkout, with no address of any host.
+The site has the pages, and under ``repository/`` every other file of the checkout that a page links to. So links work
+there as in a checkout, without the address of any host.
 """
 
 import os
@@ -18,7 +18,7 @@ _LINK = re.compile(r"(?<=\]\()(?![a-z]+:|#|/)([^)#\s]+)(?=[)#])")
 
 
 def linked_files(pages: list[Path]) -> dict[str, Path]:
-    """The files outside of ``docs/`` that pages link to, and those that these link to, by their places in the site."""
+    """Path in the site -> each file outside ``docs/`` that pages link to, directly or by other such files."""
     found: dict[str, Path] = {}
     waiting = list(pages)
     while waiting:
@@ -31,7 +31,7 @@ def linked_files(pages: list[Path]) -> dict[str, Path]:
 
 
 def rewrite(markdown: str, source: Path) -> str:
-    """A page's links as the site has them; ``source`` is its file in the checkout."""
+    """Rewrite a page's links for the site; ``source`` is its file in the checkout."""
     here = posixpath.dirname(_place(source))
 
     def rewritten(match: re.Match[str]) -> str:
@@ -49,12 +49,12 @@ def _targets(page: Path) -> Iterator[Path]:
 
 
 def _target(link: str, source: Path) -> Path | None:
-    """The file of the checkout that a link leads to."""
+    """File of the checkout that a link leads to; None if it leads elsewhere."""
     target = Path(os.path.normpath(source.parent / link))
     return target if target.is_relative_to(ROOT) and target.is_file() else None
 
 
 def _place(path: Path) -> str:
-    """Where a file of the checkout is in the site."""
+    """Path in the site of a file of the checkout."""
     inside = path.is_relative_to(DOCS)
     return path.relative_to(DOCS).as_posix() if inside else f"{OUTSIDE}/{path.relative_to(ROOT).as_posix()}"

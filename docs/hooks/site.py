@@ -1,4 +1,4 @@
-"""The events of mkdocs that are listened to. Run mkdocs as ``python -m mkdocs``, from the checkout's root."""
+"""Handlers of mkdocs events. Run mkdocs as ``python -m mkdocs``, from the checkout's root."""
 
 from collections.abc import Callable
 from functools import cache
@@ -17,7 +17,7 @@ from docs.hooks.links import DOCS, OUTSIDE, ROOT, linked_files, rewrite
 
 
 def on_files(files: Files, *, config: MkDocsConfig) -> Files:
-    """Bring along what the pages link to outside of ``docs/``, and what the walkthrough draws."""
+    """Add the files outside ``docs/`` that pages link to, and the walkthrough's pictures."""
     pages = [DOCS / file.src_uri for file in files.documentation_pages()]
     for place, path in linked_files(pages).items():
         files.append(File.generated(config, place, abs_src_path=str(path)))
@@ -27,7 +27,7 @@ def on_files(files: Files, *, config: MkDocsConfig) -> Files:
 
 
 def on_page_markdown(markdown: str, *, page: Page, config: MkDocsConfig, files: Files) -> str:  # noqa: ARG001
-    """Put links right, and the references into their places."""
+    """Rewrite links, and insert the generated parts."""
     place = page.file.src_uri
     source = ROOT / place.removeprefix(f"{OUTSIDE}/") if place.startswith(f"{OUTSIDE}/") else DOCS / place
     return _filled(rewrite(markdown, Path(source)))
@@ -53,4 +53,4 @@ _PARTS: dict[str, Callable[[], str]] = {
     "walkthrough": walkthrough.page,
     "training": lambda: commands("training.__main__", "python -m training"),
 }
-"""What a page asks for by a comment."""
+"""Name in a page's comment -> function that generates the part."""

@@ -1,4 +1,4 @@
-"""The walkthrough as a page: the notebook is run, and shown with what its cells print and draw."""
+"""The walkthrough as a page: the executed notebook with its cells' output and pictures."""
 
 import asyncio
 import base64
@@ -20,7 +20,7 @@ from docs.hooks.links import ROOT
 
 NOTEBOOK = ROOT / "examples/walkthrough.ipynb"
 PICTURES = "walkthrough"
-"""Folder of the site."""
+"""Folder of the pictures in the site."""
 
 _TIMEOUT_S = 600
 _FORMULA = re.compile(r"(?<!`)\$([^$`]+)\$")
@@ -29,10 +29,10 @@ _ESCAPE = re.compile(r"\x1b\[[0-9;]*m")
 
 @cache
 def executed() -> NotebookNode:
-    """The notebook after a run without any data set; it leaves nothing behind."""
+    """Run the notebook without any data set; fail if it leaves files behind."""
     notebook = cast("NotebookNode", nbformat.read(NOTEBOOK, as_version=nbformat.NO_CONVERT))  # type: ignore[no-untyped-call]
     with tempfile.TemporaryDirectory() as folder:
-        # A user's own data and settings stay out of it, and the kernel does not work in the project's root.
+        # The kernel must not see the user's data and settings, or work in the project's root.
         own = ("IPYTHONDIR", "JUPYTER_CONFIG_DIR", "JUPYTER_RUNTIME_DIR")
         variables = {name: str(Path(folder, name.lower())) for name in own}
         variables |= {"FCN_DATA": "/nowhere", "PYTHONPATH": str(ROOT)}
@@ -47,13 +47,13 @@ def executed() -> NotebookNode:
 
 
 def page() -> str:
-    """All cells as Markdown; the notebook's title is the page's already."""
+    """All cells as Markdown, without the notebook's title, which the page already has."""
     parts = [part for cell in executed().cells for part in _cell(cell)]
     return "\n\n".join(parts).partition("\n")[2]
 
 
 def pictures() -> dict[str, bytes]:
-    """What the cells draw, as PNGs by their places in the site."""
+    """Path in the site -> PNG of each picture that a cell draws."""
     return {
         _place(cell, number): base64.b64decode(output.data["image/png"])
         for cell in executed().cells
@@ -76,7 +76,7 @@ def _cell(cell: NotebookNode) -> Iterator[str]:
 
 
 def _outputs(cell: NotebookNode) -> list[NotebookNode]:
-    """What a cell prints and draws, without the progress that it tells meanwhile."""
+    """Output and pictures of a cell, without its progress on standard error."""
     outputs = cell.outputs if cell.cell_type == "code" else []
     return [output for output in outputs if output.get("name") != "stderr"]
 

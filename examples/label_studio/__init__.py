@@ -1,1 +1,1 @@
-"""A machine learning backend for Label Studio: predictions are what the service segments."""
+"""A machine learning backend for Label Studio, whose predictions are the service's masks."""

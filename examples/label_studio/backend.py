@@ -26,11 +26,11 @@ _log = logging.getLogger("uvicorn.error")
 
 
 class Backend:
-    """Answers Label Studio's requests.
+    """Handles Label Studio's requests.
 
     Args:
-        client: client that asks the service.
-        files: where tasks' images are.
+        client: client of the service.
+        files: reader of the tasks' images.
     """
 
     def __init__(self, client: Client, files: Files) -> None:
@@ -38,28 +38,28 @@ class Backend:
         self._files = files
 
     async def health(self, _: Request) -> JSONResponse:
-        """Whether the service takes requests."""
+        """Report whether the service is ready; 503 if not."""
         if not await run_in_threadpool(self._client.is_ready):
             raise HTTPException(503, "the service is not ready")
         return JSONResponse({"status": "UP", "model_class": "fcn-segmentation"})
 
     async def setup(self, request: Request) -> JSONResponse:
-        """Check that the project has tags for masks; tell the version of the weights."""
+        """Check that the project has tags for masks, and return the version of the weights."""
         _require_controls((await request.json())["schema"])
         return JSONResponse({"model_version": await run_in_threadpool(self._version)})
 
     async def versions(self, _: Request) -> JSONResponse:
-        """The one that serves."""
+        """Return the version of the weights that serve."""
         return JSONResponse({"versions": [await run_in_threadpool(self._version)]})
 
     async def predict(self, request: Request) -> JSONResponse:
-        """A prediction for each of the tasks."""
+        """Return a prediction for each task."""
         document = await request.json()
         found = _require_controls(document["label_config"])
         return JSONResponse({"results": await run_in_threadpool(self._predictions, document["tasks"], found)})
 
     async def ignore(self, _: Request) -> JSONResponse:
-        """Annotations and requests for training: the service does not learn from them."""
+        """Accept and ignore annotations and training requests: the service does not learn from them."""
         return JSONResponse({})
 
     def _version(self) -> str:
@@ -67,7 +67,7 @@ class Backend:
         return sha256[:_VERSION_LENGTH]
 
     def _predictions(self, tasks: Sequence[Document], found: Sequence[Control]) -> list[object]:
-        """For each task one, or an empty list: an empty prediction would claim that there is nothing to see."""
+        """Prediction of each task, or an empty list: an empty prediction would claim that nothing was found."""
         with ThreadPoolExecutor(_REQUESTS_AT_ONCE) as threads:
             predictions = list(threads.map(lambda task: self._prediction(task, found), tasks))
         if predictions == [None]:
@@ -75,7 +75,7 @@ class Backend:
         return [[] if prediction is None else prediction for prediction in predictions]
 
     def _prediction(self, task: Document, found: Sequence[Control]) -> Document | None:
-        """A task's prediction; None if its image cannot be had or segmented."""
+        """Prediction of a task; None if its image cannot be read or segmented."""
         regions: list[Region] = []
         version = None
         try:
@@ -92,7 +92,7 @@ class Backend:
 
 
 def create_backend(client: Client, files: Files) -> Starlette:
-    """The application."""
+    """Create the backend's application."""
     backend = Backend(client, files)
     return Starlette(
         routes=[
@@ -117,7 +117,7 @@ def create_backend(client: Client, files: Files) -> Starlette:
 def _require_controls(config: object) -> list[Control]:
     try:
         found = controls(str(config))
-    except Exception as error:  # the SDK's parser raises plain ones
+    except Exception as error:  # the SDK's parser raises plain Exception
         raise HTTPException(400, f"the labelling interface cannot be read: {error}") from error
     if not found:
         raise HTTPException(400, "the labelling interface has neither BrushLabels nor PolygonLabels for an image")

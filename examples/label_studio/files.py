@@ -1,4 +1,4 @@
-"""Images that Label Studio keeps."""
+"""Images stored in Label Studio."""
 
 from types import TracebackType
 from typing import Self
@@ -9,11 +9,11 @@ _TIMEOUT_S = 60
 
 
 class Files:
-    """Reads files of one Label Studio, and of no other address: tasks are written by many hands.
+    """Reads files of one Label Studio and of no other host, since many people can write tasks.
 
     Args:
-        url: address of Label Studio, as `http://127.0.0.1:8080`.
-        key: an access token: a personal one, which is changed for one that holds some minutes, or a legacy one.
+        url: URL of Label Studio, such as `http://127.0.0.1:8080`.
+        key: access token: a personal one, which is exchanged for one valid for some minutes, or a legacy one.
     """
 
     def __init__(self, url: str, key: str) -> None:
@@ -30,14 +30,14 @@ class Files:
         self._http.close()
 
     def read(self, address: object) -> bytes:
-        """A task's image.
+        """Read a task's image.
 
         Args:
-            address: as the task has it: a path, as `/data/upload/1/cat.jpg`, or an address with Label Studio's.
+            address: the task's value: a path such as `/data/upload/1/cat.jpg`, or a URL of Label Studio.
 
         Raises:
-            ValueError: it is none of Label Studio's.
-            httpx2.HTTPError, httpx2.InvalidURL: it cannot be had.
+            ValueError: the address is not one of Label Studio.
+            httpx2.HTTPError, httpx2.InvalidURL: the image cannot be fetched.
         """
         base = self._http.base_url
         url = base.join(str(address))

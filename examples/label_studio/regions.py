@@ -16,7 +16,7 @@ Region: TypeAlias = dict[str, Any]
 
 _KINDS = ("brushlabels", "polygonlabels")
 _STRAY_PIXELS = 0.5
-"""People are to mend the polygons: with all of their points nobody would."""
+"""Greatest distance in pixels of polygons from outlines: people correct them, which needs few points."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,9 +26,9 @@ class Control:
     Attributes:
         kind: `brushlabels` or `polygonlabels`.
         name: name of the tag.
-        image_name: image name of the tag that shows the image.
-        image_key: image key of the image's address in a task's data.
-        labels: by the name of a class, in small letters.
+        image_name: name of the tag that shows the image.
+        image_key: key of the image's address in a task's data.
+        labels: class name in lower case -> label.
     """
 
     kind: str
@@ -38,7 +38,7 @@ class Control:
     labels: Mapping[str, str]
 
     def regions(self, segmentation: Segmentation) -> Iterator[Region]:
-        """Those of the classes found that the tag has a label for."""
+        """Yield the regions of the found classes for which the tag has a label."""
         height, width = segmentation.mask.shape
         for found in segmentation.classes:
             label = self.labels.get(found.name.lower())
@@ -67,9 +67,9 @@ class Control:
 
 
 def controls(config: str) -> list[Control]:
-    """The tags of a labelling configuration that can hold masks of one image.
+    """Tags of a labelling configuration that can hold masks of one image.
 
-    A label is found by its own name or by those of its attribute ``predicted_values``.
+    A class matches a label by the label's name or by its attribute ``predicted_values``.
     """
     return [
         Control(kind, tag.name, image.name, image.value_name, _labels(tag.labels_attrs))

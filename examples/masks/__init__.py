@@ -1,1 +1,1 @@
-"""Masks in the libraries that people use, a few lines each. They ask the service on port 8000."""
+"""Masks in common libraries, in a few lines each. The examples use the service on port 8000."""

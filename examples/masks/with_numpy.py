@@ -1,4 +1,4 @@
-"""NumPy: how many pixels each class has: ``python -m examples.masks.with_numpy``."""
+"""NumPy: pixels of each class: ``python -m examples.masks.with_numpy``."""
 
 import numpy as np
 

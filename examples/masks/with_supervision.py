@@ -1,4 +1,4 @@
-"""supervision: a detection for each class, painted: ``python -m examples.masks.with_supervision``."""
+"""supervision: a detection per class, painted: ``python -m examples.masks.with_supervision``."""
 
 import cv2
 import numpy as np

@@ -1,7 +1,7 @@
-"""Shell commands for a root of a program's own: read-only, with what it needs and no more, no /tmp and no HOME.
+"""Shell commands that make a minimal, read-only root file system for a program, without /tmp and HOME.
 
-`$bare` is the folder that becomes the root, and `$PARTS` holds what the program needs beside the system's folders. They
-take a mount namespace.
+`$bare` is the folder that becomes the root, and `$PARTS` lists what the program needs beside the system's folders. The
+commands need a mount namespace.
 """
 
 MAKE = r"""
@@ -13,11 +13,11 @@ for part in /usr /lib /lib64 /bin /sbin /etc /dev /proc $PARTS; do
     fi
 done
 """
-"""Mounts all that is in it, which can still be added to."""
+"""Shell commands that mount the root's content; more can be added afterwards."""
 
 SEAL = r"""
 mount -o remount,ro "$bare"
 for part in /usr /etc $PARTS; do mount -o remount,bind,ro "$bare$part"; done
 unset HOME
 """
-"""From now on nothing can be written there."""
+"""Shell commands that make the root read-only."""

@@ -18,7 +18,7 @@ FLAGS = [
     "--disable-sync",
 ]
 
-# ReDoc asks for its maker's badge, which our policy forbids, and is whole without it.
+# ReDoc requests its maker's badge, which our policy forbids; the page is complete without it.
 BADGE = "https://cdn.redoc.ly/redoc/logo-mini.svg"
 
 PHONE: dict[str, Any] = {
@@ -27,7 +27,7 @@ PHONE: dict[str, Any] = {
     "is_mobile": True,
     "device_scale_factor": 2,
 }
-"""What makes a page think that it is on a small phone."""
+"""Browser options that emulate a small phone."""
 
 
 @contextmanager
@@ -40,13 +40,13 @@ def open_browser() -> Iterator[Browser]:
 
 @contextmanager
 def open_page(browser: Browser, url: str, *others: str, **options: Any) -> Iterator[Page]:
-    """A page that asks nothing of anybody else, breaks no content security policy and whose scripts do not fail.
+    """Open a page; fail if it requests another origin, violates its content security policy, or a script fails.
 
     Args:
-        browser: opens it.
-        url: of the service.
-        others: addresses that it may ask as well.
-        options: of the browser's context.
+        browser: browser that opens the page.
+        url: URL of the service.
+        others: further URLs that the page may request.
+        options: options of the browser's context.
     """
     context = browser.new_context(base_url=url, **{"viewport": {"width": 1280, "height": 1400}, **options})
     page = context.new_page()

@@ -24,14 +24,14 @@ def cat() -> bytes:
 
 @pytest.fixture(scope="session")
 def client() -> Iterator[TestClient]:
-    """The application in this process, with the weights that ship."""
+    """A client of the application in this process, with the shipped weights."""
     with TestClient(create_app(Settings(threads=1)), raise_server_exceptions=False) as client:
         yield client
 
 
 @pytest.fixture(scope="session")
 def small_weights(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Random weights of a small network: a service that has them starts in a tenth of the time."""
+    """Random weights of a small network, with which a service starts in a tenth of the time."""
     file = tmp_path_factory.mktemp("weights") / "small.safetensors"
     image = np.random.default_rng(0).integers(0, 256, (64, 96, 3), np.uint8)
     export(random_checkpoint(), image, Summary(name="small"), file)
@@ -39,7 +39,7 @@ def small_weights(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 _DEADLINE_S = 600
-"""Seconds for a request: beside other work, large images would be refused for what they are expected to take."""
+"""Request deadline in seconds, long: on a busy machine, large images would be refused for their estimated time."""
 
 
 @pytest.fixture(scope="session")
@@ -51,7 +51,7 @@ def server() -> Iterator[ServerProcess]:
 
 @pytest.fixture
 def start_server() -> Iterator[Callable[..., ServerProcess]]:
-    """Starts services with other settings, forked unless words before the command are given; they end with the test."""
+    """Starts services with given settings, forked unless a command prefix is given, and ends them with the test."""
     with ExitStack() as started:
 
         def start(*prefix: str, **settings: object) -> ServerProcess:

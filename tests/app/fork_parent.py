@@ -1,7 +1,7 @@
-"""A process that has imported the service and the command line, and forks itself for each program that it is asked for.
+"""A process that has imported the service and the command line, and forks itself for each requested program.
 
-Importing PyTorch and FastAPI takes a process seconds; a fork of one that has done it takes none. What runs in the fork
-is the real program, with its own arguments, environment, streams and exit code.
+Importing PyTorch and FastAPI takes seconds; a fork of a process that has imported them needs no time for it. The fork
+runs the real program, with its own arguments, environment, streams and exit code.
 """
 
 import gc
@@ -16,17 +16,17 @@ from importlib import import_module
 
 _IMPORTED = ("app.cli.local_backend", "app.cli.main", "app.cli.remote_backend", "app.cli.start", "app.server.server")
 _LONGEST_REQUEST = 1 << 18
-"""Bytes."""
+"""Maximum size of a request in bytes."""
 
 
 @dataclass(frozen=True, slots=True)
 class Program:
-    """What a fork runs.
+    """A program to run in a fork.
 
     Attributes:
-        module: holds the function ``main``.
+        module: module with the function ``main``.
         arguments: ``sys.argv``.
-        environment: all variables.
+        environment: all environment variables.
         folder: working directory.
     """
 
@@ -41,12 +41,12 @@ def encode(program: Program) -> bytes:
 
 
 def main() -> None:
-    """Answer requests on the socket whose descriptor is the argument, until its other end is closed.
+    """Handle requests on the socket whose descriptor is the argument, until its other end is closed.
 
-    A request is a ``Program`` with three descriptors, its standard streams, and is answered with the fork's process ID;
-    or the process ID of a fork that has ended, and is answered with its exit code, negative for a signal.
+    A request is either a ``Program`` with the descriptors of its three standard streams, and the response is the fork's
+    process ID; or the process ID of a fork that has ended, and the response is its exit code, negative for a signal.
     """
-    # Ctrl-C is for whoever runs the tests, who then closes the socket.
+    # Ctrl-C is for the test runner, which then closes the socket.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     for module in _IMPORTED:
         import_module(module)
@@ -58,7 +58,7 @@ def main() -> None:
 
 
 def _next_fork(requests: socket.socket) -> Callable[[], None] | None:
-    """Answer requests; in each fork, what it runs, and in the parent, at the end, nothing."""
+    """Handle requests; return the function to run in each fork, and None in the parent at the end."""
     while True:
         request, streams, _, _ = socket.recv_fds(requests, _LONGEST_REQUEST, 3)
         if not request:
@@ -76,7 +76,7 @@ def _next_fork(requests: socket.socket) -> Callable[[], None] | None:
 
 
 def _prepared(program: Program, streams: list[int]) -> Callable[[], None]:
-    """This process made into the program's, as far as a new interpreter would have been."""
+    """Set this process up for the program as a new interpreter would be; return the function to run."""
     signal.signal(signal.SIGINT, signal.default_int_handler)
     for number, stream in enumerate(streams):
         os.dup2(stream, number)

@@ -1,4 +1,4 @@
-"""A program of the project in a process of its own, which starts in no time."""
+"""Running a program of the project in a forked process, which starts at once."""
 
 import os
 import select
@@ -28,7 +28,7 @@ class _Parent:
             self._process = subprocess.Popen(
                 [sys.executable, "-c", "from tests.app.fork_parent import main; main()", str(descriptor)],
                 cwd=_ROOT,
-                # A thread that waits for work would not be there after the fork.
+                # A worker thread would not exist after the fork.
                 env={**os.environ, "OPENBLAS_NUM_THREADS": "1"},
                 pass_fds=[descriptor],
             )
@@ -37,7 +37,7 @@ class _Parent:
         return self._ask(encode(program), streams)
 
     def exit_code(self, process_id: int) -> int:
-        """Of a fork that has ended."""
+        """Exit code of a fork that has ended."""
         return self._ask(b"%d" % process_id)
 
     def close(self) -> None:
@@ -58,19 +58,19 @@ def _parent() -> _Parent:
 
 
 def end_parent() -> None:
-    """End the process that is forked, if there is one."""
+    """End the parent of the forks, if it runs."""
     if _parent.cache_info().currsize:
         _parent().close()
         _parent.cache_clear()
 
 
 class ForkedProcess:
-    """A running fork; has of ``subprocess.Popen`` what is needed.
+    """A running fork, with the necessary part of the interface of ``subprocess.Popen``.
 
     Args:
-        module: holds the function ``main``, which is run.
+        module: module whose function ``main`` runs.
         arguments: ``sys.argv``.
-        environment: all variables.
+        environment: all environment variables.
         folder: working directory.
         streams: descriptors of standard input, output and error.
     """
@@ -89,14 +89,14 @@ class ForkedProcess:
         self._ended = os.pidfd_open(self.pid)
 
     def poll(self) -> int | None:
-        """The exit code, if the process has ended."""
+        """The exit code; None if the process still runs."""
         try:
             return self.wait(0)
         except subprocess.TimeoutExpired:
             return None
 
     def wait(self, timeout: float | None = None) -> int:
-        """The exit code, negative for a signal.
+        """Wait for the process to end, and return its exit code, negative for a signal.
 
         Raises:
             subprocess.TimeoutExpired: the process has not ended in time.

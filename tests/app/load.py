@@ -1,4 +1,4 @@
-"""Clients that send images to a service, one after the other, until they are told to stop."""
+"""Clients that send images to a service, one after another, until they are stopped."""
 
 import json
 from abc import ABC, abstractmethod
@@ -14,17 +14,17 @@ from tests.app.server_process import ServerProcess
 CLIENTS = 4
 
 _ANSWER_S = 60.0
-"""Seconds after which the answer to one request is not expected any more."""
+"""Timeout of a response in seconds."""
 
 
 class Clients(ABC):
     """Clients, each in a thread of its own, while entered.
 
     Attributes:
-        outcomes: answers by status; 0 counts requests whose connection failed.
+        outcomes: status -> number of responses; 0 counts requests whose connection failed.
 
     Args:
-        number: of clients.
+        number: number of clients.
     """
 
     def __init__(self, number: int) -> None:
@@ -44,7 +44,7 @@ class Clients(ABC):
             thread.join()
 
     def wait_for_answers(self, number: int) -> None:
-        """Return when so many more requests have been answered with 200, however long that takes a slow machine."""
+        """Wait until ``number`` more responses have status 200, however long a slow machine takes."""
         wanted = self.outcomes[200] + number
         with self._answered:
             assert self._answered.wait_for(lambda: self.outcomes[200] >= wanted, _ANSWER_S * number), self.outcomes
@@ -65,7 +65,7 @@ class Clients(ABC):
 
     @abstractmethod
     def _ask(self, client: httpx2.Client) -> int:
-        """The answer's status."""
+        """Send a request, and return the response's status."""
 
 
 class Load(Clients):
@@ -80,10 +80,10 @@ class Load(Clients):
         return self._server.client()
 
     def _ask(self, client: httpx2.Client) -> int:
-        # Each on a connection of its own, so that all workers get some.
+        # One connection per request, so that all workers get some.
         return client.post("/segment", content=self._image, headers={"Connection": "close"}).status_code
 
 
 def logged_statuses(log: Iterable[str]) -> Counter[int]:
-    """How often a service has answered POST /segment with which status, by its log."""
+    """Status -> number of responses to POST /segment, according to a service's log."""
     return Counter(json.loads(line)["status"] for line in log if '"path":"/segment"' in line)

@@ -8,7 +8,7 @@ from app.problems import Problem
 
 
 def require_problem(response: httpx2.Response, problem: Problem) -> dict[str, Any]:
-    """The document, which must be that problem's."""
+    """Require a response with this problem, and return its document."""
     assert response.status_code == problem.status, response.text
     assert response.headers["content-type"] == "application/problem+json"
     assert response.headers["x-request-id"]

@@ -27,7 +27,7 @@ class ServerProcess:
 
     Args:
         prefix: words before that command.
-        settings: of the service.
+        settings: settings of the service.
     """
 
     def __init__(self, *prefix: str, **settings: object) -> None:
@@ -43,7 +43,7 @@ class ServerProcess:
             self.process = self._start(writer)
         finally:
             os.close(writer)
-        # What nobody reads fills the pipe, and the service waits until somebody does.
+        # Unread output would fill the pipe and block the service.
         self._reading = Thread(target=self.log.extend, args=[self._output])
         try:
             self.port = self._wait_until_ready()
@@ -55,7 +55,7 @@ class ServerProcess:
         return self
 
     def _wait_until_ready(self) -> int:
-        """The port."""
+        """Wait until the service is ready, and return its port."""
         for line in self._output:
             self.log.append(line)
             if match := READY.search(line):
@@ -63,7 +63,7 @@ class ServerProcess:
         raise AssertionError("the service did not start:\n" + "".join(self.log))
 
     def _start(self, output: int) -> "subprocess.Popen[bytes] | ForkedProcess":
-        """Start the process, whose standard output and error are the descriptor ``output``."""
+        """Start the process with ``output`` as the descriptor of standard output and error."""
         return subprocess.Popen(self._command, env=self._environment, stdout=output, stderr=output)
 
     def __exit__(self, *_: object) -> None:
@@ -88,18 +88,18 @@ class ServerProcess:
         return httpx2.Client(base_url=self.url, timeout=120)
 
     def end(self) -> list[str]:
-        """End the service; the lines that it has printed."""
+        """End the service, and return the lines that it printed."""
         self.process.send_signal(signal.SIGTERM)
         self.process.wait(timeout=60)
         self._reading.join(timeout=60)
         return self.log
 
     def upload(self, body: bytes, query: str = "") -> "Upload":
-        """A connection that has sent a whole POST and not read its answer."""
+        """A connection that has sent a whole POST, but not read the response."""
         return self._upload(body, len(body), query)
 
     def unfinished_upload(self, body: bytes, sent: int) -> "Upload":
-        """A connection that has sent the head of a POST and the first bytes of its body."""
+        """A connection that has sent the header of a POST and the first ``sent`` bytes of its body."""
         return self._upload(body, sent)
 
     def _upload(self, body: bytes, sent: int, query: str = "") -> "Upload":
@@ -108,7 +108,7 @@ class ServerProcess:
 
 
 class ForkedServer(ServerProcess):
-    """The same service without the seconds that a new interpreter takes to import it: `make test` starts many."""
+    """The same service, forked: it saves the seconds that a new interpreter takes to import it."""
 
     def _start(self, output: int) -> ForkedProcess:
         with Path(os.devnull).open() as nothing:
@@ -117,7 +117,7 @@ class ForkedServer(ServerProcess):
 
 
 def refused_start(**settings: object) -> tuple[int, str]:
-    """The exit code of a service that cannot start, and what it says on standard error."""
+    """The exit code and the standard error of a service that cannot start."""
     ended = run_forked("app.__main__", ["app"], environment(settings), Path.cwd())
     return ended.returncode, ended.stderr.decode()
 
@@ -132,7 +132,7 @@ class Upload:
         self._socket.sendall(f"POST /segment?{query} HTTP/1.1\r\n{headers}".encode() + body[:sent])
 
     def finish(self) -> bytes:
-        """Send the rest; the whole response."""
+        """Send the rest of the body, and return the whole response."""
         self._socket.sendall(self._rest)
         return self.response()
 

@@ -44,7 +44,7 @@ def test_kubernetes_links_to_a_service_are_known_for_what_they_are() -> None:
         "FCN_WEB_SERVICE_HOST": "10.0.0.8",
     }
     assert told(**links) == []
-    assert told(FCN_HOST="tcp://10.0.0.7:8000") == []  # which Kubernetes does not set, and the service refuses
+    assert told(FCN_HOST="tcp://10.0.0.7:8000") == []  # Kubernetes does not set this one; the service itself refuses it
     (sentence,) = told(**links, FCN_PORT="tcp://10.0.0.7:8000")
     assert sentence.startswith("FCN_PORT=tcp://10.0.0.7:8000 is Kubernetes' link to a Service")
 

@@ -1,4 +1,4 @@
-"""What the README and the HTTP reference show works as it stands."""
+"""The examples of the README and the HTTP reference work as shown."""
 
 import json
 import re

@@ -12,7 +12,7 @@ def port_of(server: asyncio.Server) -> int:
 
 
 def exchange_with(answers: list[bytes]) -> list[Reply]:
-    """What a connection makes of a server's bytes, one answer a request."""
+    """Send a request per response, and return how a connection parses the server's bytes."""
     connections = 0
 
     async def answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:

@@ -18,7 +18,7 @@ def body() -> Body:
     torch.manual_seed(0)
     network = build_network(NetworkConfig(Architecture.FCN8S_CONTEXT, 5, (2, 1, 1, 2), 16, learned_upsampling=False))
     for module in network.modules():
-        if isinstance(module, nn.BatchNorm2d):  # as after training: folding it must change the convolution
+        if isinstance(module, nn.BatchNorm2d):  # as if trained, so that folding changes the convolution
             nn.init.uniform_(module.weight, 0.5, 1.5)
             nn.init.uniform_(module.bias, -0.5, 0.5)
             module.running_mean = torch.rand(module.num_features) - 0.5
@@ -28,7 +28,7 @@ def body() -> Body:
 
 
 def difference(engine: Engine, body: Body, size: tuple[int, int]) -> float:
-    """Greatest difference of a score, over the greatest score; also checks that the images are left as they were."""
+    """Greatest difference of a score over the greatest score; also checks that the images stay unchanged."""
     images = example(*size)
     with torch.inference_mode():
         expected, found = body.network.scores(images), engine(images)

@@ -24,7 +24,7 @@ def test_what_fails_is_told_and_the_rest_goes_on(
     def fail(_: str, __: object) -> str:
         raise AssertionError
 
-    # The process of its own does not know this one.
+    # The child process does not know this row.
     rows = {"unknown": Row(fail, "a failure"), "device": ROWS["device"]}
     monkeypatch.setattr("benchmarks.first_hour.ROWS", rows)
     file = tmp_path / "first-hour.md"

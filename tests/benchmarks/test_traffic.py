@@ -16,7 +16,7 @@ def kinds(tmp_path: Path) -> tuple[Kind, ...]:
 
 
 def observe_fixed_server(kinds: tuple[Kind, ...], **settings: float) -> tuple[Observation, int]:
-    """What became of the traffic, and how much of it had when all was sent."""
+    """The outcome of a load, and how often the generator reported that everything had been sent."""
 
     async def both() -> Observation:
         async with await serve(0) as server:

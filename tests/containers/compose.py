@@ -1,4 +1,4 @@
-"""``docker compose`` on a copy of what it reads of the checkout: without anybody's settings, on ports that are free."""
+"""``docker compose`` on a copy of the files that it reads: without the user's settings, on free ports."""
 
 import json
 import os
@@ -15,18 +15,18 @@ from tests.ecosystem.ports import free_ports
 ROOT = Path(__file__).parents[2]
 
 _COMMAND_S = 600
-"""Seconds that a command may take."""
+"""Timeout of a command in seconds."""
 
 _OWN = ("COMPOSE_", "FCN_", "GRAFANA_", "NGINX_", "PROMETHEUS_", "SEGMENTATION_")
-"""Beginnings of the variables' names that docker-compose.yml reads, or that are settings."""
+"""Prefixes of environment variables that docker-compose.yml reads or that are settings."""
 
 
 class Compose:
-    """A project of Compose; what it has started ends when it is left.
+    """A Compose project, which is taken down on exit.
 
     Args:
         folder: folder of the copy.
-        variables: of docker-compose.yml.
+        variables: variables of docker-compose.yml.
     """
 
     def __init__(self, folder: Path, **variables: str) -> None:
@@ -44,11 +44,11 @@ class Compose:
         return self
 
     def __exit__(self, *_: object) -> None:
-        # As docs/deploy.md says, and with it what is kept.
+        # As in docs/deploy.md, and with the volumes.
         self("--profile", "*", "down", "--volumes", "--timeout", "10")
 
     def __call__(self, *words: str) -> str:
-        """What a command of Compose prints; it must succeed."""
+        """Run a Compose command, which must succeed, and return its output."""
         self.allow_reading()
         command = ["docker", "compose", "--project-name", self.name, *words]
         result = subprocess.run(
@@ -64,7 +64,7 @@ class Compose:
         return result.stdout
 
     def up(self, *profiles: str, options: tuple[str, ...] = ()) -> None:
-        """Start all of these profiles, and return when all is healthy."""
+        """Start these profiles, and wait until all containers are healthy."""
         chosen = [word for profile in profiles for word in ("--profile", profile)]
         self(*chosen, "up", "--detach", "--wait", "--no-build", *options)
 
@@ -73,10 +73,10 @@ class Compose:
         return [json.loads(line) for line in lines]
 
     def client(self, **headers: str) -> httpx2.Client:
-        """A client of the port that is published."""
+        """A client of the published port."""
         return httpx2.Client(base_url=f"http://127.0.0.1:{self.port}", headers=headers, timeout=300, trust_env=False)
 
     def allow_reading(self) -> None:
-        """Let everybody read what is mounted: who the containers are is nobody on the machine."""
+        """Make mounted files readable by all: the containers' user does not exist on this machine."""
         for path in (self.folder, *self.folder.rglob("*")):
             path.chmod(path.stat().st_mode | (0o555 if path.is_dir() else 0o444))

@@ -1,7 +1,7 @@
-"""A Docker engine and the images of the Dockerfile. Without an engine all here is skipped, visibly.
+"""A Docker engine and the images of the Dockerfile. Without an engine these tests are skipped, visibly.
 
-Where a machine has none and allows it (Debian, root), one of its own is unpacked, started, and removed in the end.
-Where Docker Hub is out of reach, programs of Debian stand in for its images.
+If a machine has no engine and allows it (Debian, root), the tests unpack and start one, and remove it at the end.
+If Docker Hub is unreachable, Debian's programs stand in for its images.
 """
 
 import os
@@ -22,25 +22,25 @@ ROOT = Path(__file__).parents[2]
 _SCRIPTS = Path(__file__).parent
 
 _FOLDERS, _PREFIX = Path("/var/tmp"), "fcn-engine-"
-"""Where engines of our own are, and the beginning of their names."""
+"""Folder of the engines that the tests unpack, and the prefix of their names."""
 
 _DISK_BYTES = 22_000_000_000
-"""Bytes of all images together."""
+"""Size of all images together in bytes."""
 
 
 @pytest.fixture(scope="session", autouse=True)
 def engine() -> Iterator[None]:
-    """A running engine, whichever ``docker`` finds, or one that ends with the tests."""
+    """A running engine: the one that ``docker`` finds, or one that ends with the tests."""
     if _answers():
         yield
         return
     if sys.platform != "linux" or os.geteuid() != 0 or not Path("/etc/apt/sources.list.d/debian.sources").exists():
         pytest.skip("no Docker engine answers (`docker version`), and starting one takes root on Debian")
-    for left in _FOLDERS.glob(f"{_PREFIX}*"):  # by a run that was killed
+    for left in _FOLDERS.glob(f"{_PREFIX}*"):  # left by a killed run
         _engine("remove", left)
     if shutil.disk_usage(_FOLDERS).free < _DISK_BYTES:
         pytest.skip(f"the images take {_DISK_BYTES / 1e9:.0f} GB in {_FOLDERS}")
-    # Sockets' paths may have 107 bytes.
+    # Socket paths have at most 107 bytes.
     folder = Path(tempfile.mkdtemp(prefix=_PREFIX, dir=_FOLDERS))
     try:
         _engine("install", folder)
@@ -60,7 +60,7 @@ def photograph(examples: Path) -> bytes:
 
 @pytest.fixture(scope="session")
 def bases(engine: None) -> None:
-    """The images that the Dockerfile and docker-compose.yml start from."""
+    """The base images of the Dockerfile and docker-compose.yml."""
     text = (ROOT / "Dockerfile").read_text() + (ROOT / "docker-compose.yml").read_text()
     names = re.findall(r"^(?:FROM| *image:) +([\w./-]+:v?\d[\w.-]*)", text, re.MULTILINE)
     assert len(names) == 4
@@ -74,13 +74,13 @@ def bases(engine: None) -> None:
 
 @pytest.fixture(scope="session")
 def cuda_image(bases: None) -> str:
-    """The service, for CUDA."""
+    """The service's image, for CUDA."""
     return _build("fcn-segmentation", ROOT, TORCH_INDEX_URL="")
 
 
 @pytest.fixture(scope="session")
 def training_image(cuda_image: str) -> str:
-    """Training, for CUDA: what compose calls the images of ``train`` and, here, of ``train-cpu``."""
+    """The training image, for CUDA, tagged as compose's images of ``train`` and, here, of ``train-cpu``."""
     name = _build("fcn-segmentation:train", ROOT, "--target", "train", TORCH_INDEX_URL="")
     docker("tag", name, "fcn-segmentation:train-cpu")
     return name
@@ -93,9 +93,9 @@ def build_image(cuda_image: str) -> str:
 
 @pytest.fixture(scope="session")
 def cpu_image(bases: None, tmp_path_factory: pytest.TempPathFactory, request: pytest.FixtureRequest) -> str:
-    """The service without CUDA; where no index of such builds is known, the one with.
+    """The service's image without CUDA; if no index of such builds is known, the image with CUDA.
 
-    Where the index lacks the pinned version, the newest that it has is put into a copy of the constraints.
+    If the index lacks the pinned version, a copy of the constraints gets the newest that it has.
     """
     index = os.environ.get("TORCH_INDEX_URL", "")
     if not index:
@@ -113,7 +113,7 @@ def cpu_image(bases: None, tmp_path_factory: pytest.TempPathFactory, request: py
 
 def cpu_versions(index: str) -> list[str]:
     """Versions of PyTorch that an index of builds without CUDA has for the image's Python, oldest first."""
-    # The engine's own index is reached from here as from a build.
+    # The engine's index can be reached from here as from a build.
     with urlopen(f"{index.rstrip('/')}/torch/", timeout=60) as page:
         names = page.read().decode()
     found = set(re.findall(r"torch-(\d+\.\d+\.\d+)(?:%2B|\+)cpu-cp311-", names))
@@ -125,7 +125,7 @@ def _engine(action: str, folder: Path) -> str:
 
 
 def _run(script: str, *words: str | Path) -> str:
-    # They ask pip for its configuration: that of this environment has one.
+    # The scripts ask pip for its configuration, and must find this environment's pip.
     environment = {**os.environ, "PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}"}
     command = ["bash", _SCRIPTS / script, *words]
     return subprocess.run(command, env=environment, check=True, stdout=subprocess.PIPE, text=True).stdout
@@ -162,7 +162,7 @@ def _build(tag: str, checkout: Path, *options: str, **arguments: str) -> str:
 
 
 def _checkout(folder: Path) -> Path:
-    """A copy of what a build is shown."""
+    """A copy of the build context."""
     for name in (".dockerignore", "Dockerfile", "LICENSE", "README.md", "constraints.txt", "pyproject.toml"):
         shutil.copy(ROOT / name, folder)
     for name in ("app", "model", "training"):

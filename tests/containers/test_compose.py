@@ -1,4 +1,4 @@
-"""Each profile of docker-compose.yml, as it is, by a real engine."""
+"""Each profile of docker-compose.yml, unchanged, on a real engine."""
 
 import hashlib
 import json
@@ -27,7 +27,7 @@ from tests.deploy.pets import write_pets
 KEY = "key-of-the-trainer"
 
 ONE_CORE_EACH = {"SEGMENTATION_CPUS": "1"}
-"""For several replicas on a machine of two cores: the threads of one wait for one another, and busily."""
+"""Variables for several replicas on two cores: with more threads, those of a replica would busy-wait for each other."""
 
 
 @pytest.fixture
@@ -40,7 +40,7 @@ class ComposeLoad(Clients):
     """Clients of a project's published port.
 
     Attributes:
-        last_digests: of the weights that made the last twelve responses.
+        last_digests: digests of the weights behind the last twelve responses.
     """
 
     def __init__(self, project: Compose, photograph: bytes) -> None:
@@ -73,7 +73,7 @@ def test_cpu(compose: Callable[..., Compose], cpu_image: str, photograph: bytes)
 
 
 def test_scale(compose: Callable[..., Compose], cpu_image: str, photograph: bytes, tmp_path: Path) -> None:
-    """No small request is lost while replicas come, go, are killed and reload; of large ones, the killed one's."""
+    """No small request is lost while replicas start, stop, are killed and reload; large ones only on the killed one."""
     project = compose(SEGMENTATION_REPLICAS="3", **ONE_CORE_EACH)
     (project.folder / "settings.env").write_text("FCN_WEIGHTS=/weights/model.safetensors\n")
     put_weights(project, cpu_image, DEFAULT_WEIGHTS.read_bytes())
@@ -123,7 +123,7 @@ def test_scale(compose: Callable[..., Compose], cpu_image: str, photograph: byte
 
 
 def test_observability(compose: Callable[..., Compose], cpu_image: str) -> None:
-    """All replicas are asked; an alert fires when one is stopped, and no more when it is back."""
+    """All replicas are scraped; an alert fires while one is stopped, and ends when it is back."""
     project = compose(**ONE_CORE_EACH)
     project.up("scale", "observability")
     with httpx2.Client(base_url=f"http://127.0.0.1:{project.prometheus_port}/api/v1/", trust_env=False) as prometheus:
@@ -155,7 +155,7 @@ def test_training(
     photograph: bytes,
     examples: Path,
 ) -> None:
-    """A run ends with the service that is there serving what was trained, without a restart."""
+    """At the end of a run, the running service serves the trained weights without a restart."""
     project = compose()
     write_pets(project.folder / "data", examples / "cat.jpg")
     digest = hashlib.sha256(KEY.encode()).hexdigest()
@@ -197,7 +197,7 @@ def address(container: str) -> str:
 
 
 def large_photograph() -> bytes:
-    """More than nginx holds, so that it is handed on as it comes."""
+    """A photograph larger than nginx buffers, so that nginx passes it on as it arrives."""
     noise = np.random.default_rng(0).integers(0, 256, (750, 1000, 3), dtype=np.uint8)
     file = BytesIO()
     Image.fromarray(noise).resize((4000, 3000), Image.Resampling.NEAREST).save(file, "JPEG", quality=95)
@@ -206,7 +206,7 @@ def large_photograph() -> bytes:
 
 
 def put_weights(project: Compose, image: str, weights: bytes) -> None:
-    """Put a file into the volume of weights, in one step."""
+    """Put a file into the volume of weights atomically."""
     mount = ("--volume", f"{project.name}_weights:/weights")
     script = "cat > /weights/new && chmod 644 /weights/new && mv /weights/new /weights/model.safetensors"
     docker("run", "--rm", "--interactive", "--user", "0", *mount, image, "sh", "-c", script, input=weights)

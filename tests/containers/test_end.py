@@ -1,4 +1,4 @@
-"""How a container ends."""
+"""Stopping a container."""
 
 import json
 from collections.abc import Iterator
@@ -13,7 +13,7 @@ from PIL import Image
 from benchmarks.docker import HARDENED, Container, docker
 
 GRACE_S = 75
-"""That of docker-compose.yml."""
+"""Seconds of the grace period in docker-compose.yml."""
 
 
 @pytest.fixture
@@ -29,7 +29,7 @@ def test_stopped_under_load_it_loses_nothing_that_was_accepted(container: Contai
     answered = Event()
 
     def ask() -> list[int]:
-        """Statuses until the service says that it ends, or takes no connection."""
+        """Send requests until the service announces its end or refuses connections; return the statuses."""
         statuses: list[int] = []
         while True:
             try:
@@ -37,7 +37,7 @@ def test_stopped_under_load_it_loses_nothing_that_was_accepted(container: Contai
             except httpx2.ConnectError:
                 return statuses
             except httpx2.TransportError:
-                # The listener closes with connections that it has not taken.
+                # The listening socket closes with connections that were not accepted.
                 assert stopping.is_set()
                 return statuses
             if response.status_code == 200:
@@ -61,7 +61,7 @@ def test_stopped_under_load_it_loses_nothing_that_was_accepted(container: Contai
         mask.load()
     assert set(statuses) <= {200, 503}
     assert container.state["ExitCode"] == 0
-    # Whatever was answered has arrived whole.
+    # Every response has arrived whole.
     requests = [line for line in map(json.loads, container.logs) if line["message"] == "request"]
     answered_200 = [line for line in requests if line["path"] == "/segment" and line["status"] == 200]
     assert len(answered_200) == statuses.count(200) + 1

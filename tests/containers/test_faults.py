@@ -1,4 +1,4 @@
-"""What goes wrong when a container starts: one sentence in its log, and the exit code that docs/container.md lists."""
+"""Failures of a container's start: one sentence in its log, and the exit code that docs/container.md lists."""
 
 from collections.abc import Iterator
 
@@ -19,7 +19,7 @@ def volume() -> Iterator[str]:
 
 
 def require_end(container: Container, exit_code: int, words: str) -> None:
-    """It has ended with this code, and a sentence with these words, which is the only error in its log."""
+    """Require that it ended with this code, and that the only error in its log has these words."""
     assert container.wait() == exit_code
     (error,) = [line for line in container.logs if '"level":"error"' in line or "error:" in line]
     assert words in error

@@ -1,4 +1,4 @@
-"""What the image holds, and what a container of it may do and needs."""
+"""Content of the image, and privileges and needs of its containers."""
 
 import json
 from collections.abc import Iterator
@@ -20,7 +20,7 @@ PORT = ("--publish", "127.0.0.1::8000")
 PARTS = (
     "cd /opt/venv/lib/python3.11/site-packages; for part in / /usr /srv/* *; do du -sbx $part; done 2>/dev/null || true"
 )
-"""A command that prints the bytes of the whole root file system and of its parts."""
+"""Command that prints the size in bytes of the whole root file system and of its parts."""
 
 PACKAGES = """
 import json
@@ -55,7 +55,7 @@ def image(request: pytest.FixtureRequest) -> str:
 
 @pytest.fixture(scope="module")
 def container(image: str) -> Iterator[Container]:
-    """The service as docs/container.md runs it."""
+    """A container of the service, run as in docs/container.md."""
     settings = ("--env", "FCN_PRECISION=float32")
     with Container(image, *HARDENED, *PORT, *settings) as container:
         yield container.wait_until_healthy()
@@ -69,7 +69,7 @@ def mask_of(response: httpx2.Response) -> NDArray[np.uint8]:
 
 def test_its_mask_is_that_of_this_checkout(container: Container, photograph: bytes, cat: NDArray[np.uint8]) -> None:
     mask = mask_of(container.segment(photograph))
-    # Another version of PyTorch, and other threads, may round a score in another way.
+    # A different version of PyTorch and a different number of threads may round scores differently.
     assert np.mean(mask == Segmenter.load().segment(cat).mask) > 0.9999
 
 
@@ -141,7 +141,7 @@ def test_it_holds_the_packages_that_the_sbom_names(cuda_image: str) -> None:
 
 def test_it_holds_code_and_weights_and_nothing_else_of_the_checkout(cpu_image: str) -> None:
     assert docker("run", "--rm", cpu_image, "ls", "/srv").split() == ["app", "model"]
-    # The base's own pip lies elsewhere.
+    # The base image's own pip is elsewhere.
     assert "pip" not in docker("run", "--rm", cpu_image, "ls", "/opt/venv/bin").split()
     assert docker("run", "--rm", cpu_image, "sh", "-c", "for name in gcc cc; do command -v $name; done || true") == ""
 
@@ -174,7 +174,7 @@ def test_its_labels_say_what_it_is(cpu_image: str) -> None:
 def test_a_killed_service_comes_back(cpu_image: str, photograph: bytes) -> None:
     with Container(cpu_image, *HARDENED, *PORT, "--restart", "unless-stopped") as container:
         container.wait_until_healthy()
-        # After `docker kill` it would not be started again: that counts as stopped by hand.
+        # After `docker kill` Docker would not restart it, as if it had been stopped by hand.
         docker("exec", "--detach", container.id, "python", "-c", KILL)
         wait_until(lambda: container.details["RestartCount"] == 1, START_S)
         assert container.wait_until_healthy().segment(photograph).status_code == 200

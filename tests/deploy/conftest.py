@@ -10,7 +10,7 @@ from tests.app.observability.exposition import Exposition
 
 @pytest.fixture(scope="package")
 def told(examples: Path) -> Exposition:
-    """What a service tells that has answered a request."""
+    """Metrics of a service that has responded to a request."""
     with TestClient(create_app(Settings(threads=1))) as client:
         assert client.post("/segment", content=(examples / "cat.jpg").read_bytes()).status_code == 200
         return Exposition(client.get("/metrics").text)

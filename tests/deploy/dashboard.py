@@ -1,4 +1,4 @@
-"""Grafana's dashboard, as tests read it."""
+"""The Grafana dashboard, parsed for tests."""
 
 import json
 from dataclasses import dataclass
@@ -12,7 +12,7 @@ PANELS: list[dict[str, Any]] = DASHBOARD["panels"]
 
 @dataclass(frozen=True, slots=True)
 class Query:
-    """What a panel asks Prometheus."""
+    """A panel's Prometheus query."""
 
     panel: str
     expression: str

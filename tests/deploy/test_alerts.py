@@ -16,7 +16,7 @@ RULES: list[dict[str, Any]] = [
 ]
 TESTS = (PROMETHEUS / "alerts_test.yml").read_text()
 
-# Series by name, and what is asked of their labels.
+# Series names and their label matchers.
 SELECTOR = re.compile(r"\b((?:fcn|process)_\w+)(?:\{([^}]*)\})?")
 
 
@@ -47,6 +47,6 @@ def test_each_series_that_an_alert_asks_for_is_one_that_the_service_tells(
     for text in (rule["expr"], *rule["annotations"].values()):
         for name, matchers in SELECTOR.findall(text):
             labels = dict(re.findall(r'(\w+)="([^"]*)"', matchers))
-            # In words a histogram goes by the name that its series begin with.
+            # Prose calls a histogram by the common prefix of its series.
             names = (name, f"{name}_count")
             assert any(told.series(candidate, **labels) for candidate in names), f"{name} {labels}"

@@ -1,6 +1,6 @@
-"""The dashboard is one that Grafana accepts, and asks for nothing that the service does not tell.
+"""Grafana accepts the dashboard, and its queries use only metrics that the service has.
 
-tests/ecosystem/test_prometheus.py asks a real Prometheus each of its queries.
+tests/ecosystem/test_prometheus.py sends each of its queries to a real Prometheus.
 """
 
 import itertools
@@ -59,7 +59,7 @@ def test_each_measure_that_is_asked_for_is_one_that_the_service_tells(told: Expo
     for name, matchers in SELECTOR.findall(query.expression):
         labels = dict(re.findall(r'(\w+)="([^"]*)"', matchers))
         assert labels.pop("job") == "segmentation"
-        if name == "fcn_device_memory_bytes":  # none without a GPU
+        if name == "fcn_device_memory_bytes":  # absent without a GPU
             assert query.expression.endswith("or vector(0)")
             continue
         assert told.series(name, **labels), name

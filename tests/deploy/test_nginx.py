@@ -1,4 +1,4 @@
-"""nginx's limits are those of the service, as far as it has the same."""
+"""nginx's limits equal those of the service, where both have the same limit."""
 
 import re
 from pathlib import Path
@@ -17,7 +17,7 @@ DOCUMENTS = re.findall(r"return (\d{3}) '(\{.*\})';", TEXT)
 
 
 def value(directive: str) -> float:
-    """Of a directive that is there once: a number, in seconds if it has a unit."""
+    """Value of a directive that occurs once: a number, in seconds if it has a unit."""
     (found,) = re.findall(rf"^ *{directive} (\d+)s?;", TEXT, re.MULTILINE)
     return float(found)
 
@@ -32,13 +32,13 @@ def test_the_service_is_given_the_time_to_say_what_took_too_long() -> None:
     assert value("client_body_timeout") > SETTINGS.upload_idle_timeout_s
     assert value("send_timeout") == SETTINGS.send_timeout_s
     assert max(map(float, re.findall(r"proxy_read_timeout (\d+)s", TEXT))) > SETTINGS.deadline_s
-    # What took longer than that in one replica is not tried in another.
+    # A request that took longer than that in one replica is not tried in another.
     assert value("proxy_next_upstream_timeout") < SETTINGS.deadline_s
 
 
 def test_nginx_opens_fewer_connections_than_a_replica_takes() -> None:
     assert value("worker_processes") * value("worker_connections") / 2 < SETTINGS.max_connections
-    # uvicorn closes connections that are idle for five seconds.
+    # uvicorn closes connections after five idle seconds.
     assert value("keepalive_timeout") < 5
 
 

@@ -20,7 +20,7 @@ def document() -> dict[str, Any]:
 
 
 def told(folder: Path, lines: str) -> Distribution:
-    """An installed package that says this of itself."""
+    """An installed package with this metadata."""
     place = folder / "stranger-1.0.dist-info"
     place.mkdir()
     (place / "METADATA").write_text(METADATA + lines)

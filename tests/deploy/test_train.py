@@ -1,4 +1,4 @@
-"""What compose's container `train` does, beside a real service that answers meanwhile."""
+"""Compose's container `train`, beside a real service that runs meanwhile."""
 
 import hashlib
 import os
@@ -26,7 +26,7 @@ KEY = "key-of-the-trainer"
 
 
 class KeyedService(ServerProcess):
-    """A service whose clients have the key."""
+    """A service whose test clients send the API key."""
 
     def client(self) -> httpx2.Client:
         client = super().client()
@@ -35,7 +35,7 @@ class KeyedService(ServerProcess):
 
 
 class Volumes:
-    """The folders that the container has, with data of one photograph."""
+    """The container's folders, with a data set of one photograph."""
 
     def __init__(self, folder: Path, photograph: Path) -> None:
         self.data, self.runs = folder / "data", folder / "runs"
@@ -67,7 +67,7 @@ def volumes(tmp_path: Path, examples: Path) -> Volumes:
 
 @pytest.fixture
 def service(volumes: Volumes, tmp_path: Path) -> Iterator[ServerProcess]:
-    """It serves from the volume of weights, and knows the key of the trainer and one for everybody."""
+    """A service with the volume's weights that knows the trainer's key, whose scopes are ``admin`` and ``segment``."""
     volumes.weights.write_bytes(DEFAULT_WEIGHTS.read_bytes())
     keys = tmp_path / "keys.txt"
     keys.write_text(f"trainer {hashlib.sha256(KEY.encode()).hexdigest()} admin,segment\n")

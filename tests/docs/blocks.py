@@ -1,13 +1,13 @@
-"""The code blocks of a page, and what comments that readers do not see say of them.
+"""The code blocks of a page, and the hidden comments that say how to test them.
 
 Directly before a block of ``sh`` or ``python``, any of:
 
 - ``<!-- not run: REASON -->``
-- ``<!-- serves -->``: it starts the service and does not end; what follows on the page is sent to that service.
+- ``<!-- serves -->``: it starts the service and does not end; later blocks of the page use that service.
 - ``<!-- shortened: A -> B -->``: B is run in place of A.
 
-Before the block after it: ``<!-- output -->``: what the block before printed, with ``...`` for what differs from run to
-run.
+Before the next block: ``<!-- output -->``: it shows the output of the block before, with ``...`` for parts that differ
+from run to run.
 """
 
 import re
@@ -27,13 +27,13 @@ class Block:
     """A block of a page.
 
     Attributes:
-        line: of the page that it starts at.
-        language: as the fence names it.
-        text: between the fences.
-        not_run: why it is not run, if it is not.
+        line: number of its first line on the page.
+        language: language that the fence names.
+        text: text between the fences.
+        not_run: reason why it is not run, if it is not.
         serves: whether it starts the service.
-        shortened: what is replaced, and by what.
-        output: what it prints, if the page shows it.
+        shortened: replacements, as (old, new).
+        output: output that the page shows, if any.
     """
 
     line: int
@@ -46,7 +46,7 @@ class Block:
 
     @property
     def program(self) -> str:
-        """What is run."""
+        """Text to run, shortened."""
         program = self.text
         for long, short in self.shortened:
             assert long in program, f"line {self.line}: nothing to shorten: {long}"
@@ -55,7 +55,7 @@ class Block:
 
 
 def blocks(markdown: str) -> list[Block]:
-    """The ``sh`` and ``python`` blocks of a page, in its order."""
+    """The ``sh`` and ``python`` blocks of a page, in order."""
     found = list(_BLOCK.finditer(markdown))
     return [
         _block(markdown, match, following)
@@ -65,7 +65,7 @@ def blocks(markdown: str) -> list[Block]:
 
 
 def languages(markdown: str) -> set[str]:
-    """What the blocks of a page are written in, as their fences name it."""
+    """Languages that the fences of a page name."""
     return {match[3] for match in _BLOCK.finditer(markdown)}
 
 

@@ -12,7 +12,7 @@ from tests.app.server_process import ServerProcess
 from tests.docs.blocks import Block
 
 ADDRESS = "http://127.0.0.1:8000"
-"""Where pages say the service is."""
+"""URL of the service on the pages."""
 
 _TIMEOUT_S = 300
 
@@ -20,11 +20,11 @@ _TIMEOUT_S = 300
 _TERMINAL = {"COLUMNS": "100", "NO_COLOR": "1", "TERM": "dumb", "PIP_NO_INDEX": "1"}
 
 _OF_MAKE = ("MAKEFLAGS", "MAKELEVEL", "MFLAGS")
-"""By which a `make` that a test is run by makes another one say where it is."""
+"""Variables of an outer `make`, which would make an inner one print its folder."""
 
 
 class BlockServer(ServerProcess):
-    """The service as a block starts it, with all of the block's processes."""
+    """The service that a block starts, with all of the block's processes."""
 
     def __init__(self, program: str, folder: Path) -> None:
         super().__init__("setsid", "env", "-C", str(folder), "bash", "-euc", program, "bash")
@@ -49,10 +49,10 @@ class Session:
         self._start(None)
 
     def run(self, block: Block) -> str:
-        """Run a block to its end, or until the service that it starts is ready; what it printed.
+        """Run a block to its end, or until the service that it starts is ready, and return its output.
 
         Raises:
-            AssertionError: it failed.
+            AssertionError: the block failed.
         """
         if block.serves:
             self._start(BlockServer(block.program, self._folder))
@@ -72,19 +72,19 @@ class Session:
         return result.stdout
 
     def _addressed(self, program: str) -> str:
-        """The program with the address of a service that runs."""
+        """The program with the URL of a running service."""
         if ADDRESS not in program:
             return program
         if self._server is None:
             self._start(ServerProcess())
         assert self._server is not None
-        # A curl that is answered with a problem has failed.
+        # A curl command whose response is a problem has failed.
         return re.sub(r"\bcurl ", "curl --fail-with-body --silent --show-error ", program).replace(
             ADDRESS, self._server.url
         )
 
     def _start(self, server: ServerProcess | None) -> None:
-        """Let another service take the place of the one that runs."""
+        """Replace the running service by another one, or by none."""
         former, self._server = self._server, None
         if former is not None:
             former.__exit__()
@@ -92,7 +92,7 @@ class Session:
 
 
 def agrees(printed: str, shown: str) -> bool:
-    """Whether a page shows what was printed; ``...`` stands for anything."""
+    """Whether the shown output matches the printed one; ``...`` matches anything."""
     pattern = ".*".join(re.escape(part) for part in shown.strip().split("..."))
     return re.fullmatch(pattern, printed.strip(), re.DOTALL) is not None
 

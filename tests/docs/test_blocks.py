@@ -1,4 +1,4 @@
-"""Every command and program of the README and of docs/ runs, or says why not."""
+"""Every command and program of the README and docs/ runs, or states why not."""
 
 from pathlib import Path
 
@@ -10,7 +10,7 @@ from tests.docs.session import Session, agrees
 from tests.programs import missing
 
 _PROGRAMS = ("curl", "git", "make")
-"""Programs that some pages take for granted, and some machines lack."""
+"""Programs that some pages assume and some machines lack."""
 
 PAGE = """
 <!-- not run: needs a GPU -->

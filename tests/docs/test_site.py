@@ -1,4 +1,4 @@
-"""The documentation site builds strictly, is whole, and loads nothing from elsewhere."""
+"""The documentation site builds in strict mode, is complete, and loads nothing from other hosts."""
 
 import os
 import re
@@ -20,7 +20,7 @@ _LOADING_RELATIONS = {"stylesheet", "icon", "preload", "modulepreload", "prefetc
 
 
 class Loads(HTMLParser):
-    """What a browser fetches to show a page."""
+    """Resources that a browser fetches to show a page."""
 
     def __init__(self) -> None:
         super().__init__()

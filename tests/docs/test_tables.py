@@ -1,4 +1,4 @@
-"""Tables of pages that follow from the code are up to date; `python -m docs.tables` makes them so."""
+"""Generated tables of pages are up to date; `python -m docs.tables` updates them."""
 
 from pathlib import Path
 

@@ -1,4 +1,4 @@
-"""The real service and a photograph, as the service's own tests have them."""
+"""The real service and a photograph: fixtures of the service's own tests."""
 
 from tests.app.conftest import cat, server, start_server
 

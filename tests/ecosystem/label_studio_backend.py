@@ -16,7 +16,7 @@ class BackendProcess:
     Args:
         service: address of the service.
         label_studio: address of Label Studio.
-        key: of Label Studio.
+        key: access token of Label Studio.
     """
 
     def __init__(self, service: str, label_studio: str, key: str) -> None:

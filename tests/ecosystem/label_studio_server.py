@@ -1,4 +1,4 @@
-"""A real Label Studio, in an environment of its own: it wants other versions of libraries than the service."""
+"""A real Label Studio, in an environment of its own: it needs different versions of libraries than the service."""
 
 import os
 import re
@@ -20,10 +20,10 @@ _START_S = 240
 
 
 class LabelStudioServer:
-    """Label Studio on a free port, with an empty data base and one user; ready when entered.
+    """Label Studio on a free port, with an empty database and one user; ready when entered.
 
     Args:
-        folder: for all that it writes.
+        folder: folder for all its files.
     """
 
     def __init__(self, folder: Path) -> None:
@@ -66,7 +66,7 @@ class LabelStudioServer:
         return (self._folder / "log.txt").read_text()
 
     def access_token(self) -> str:
-        """A personal access token, as Account & Settings makes one."""
+        """Create a personal access token, as Account & Settings does."""
         with httpx2.Client(base_url=self.url, timeout=60) as http:
             page = http.get("/user/login/").text
             token = re.search(r'name="csrfmiddlewaretoken" value="([^"]+)"', page)
@@ -86,7 +86,7 @@ class LabelStudioServer:
             "LABEL_STUDIO_USERNAME": _USER,
             "LABEL_STUDIO_PASSWORD": _PASSWORD,
             "LABEL_STUDIO_HOST": self.url,
-            # Else it asks no backend on this machine, and refuses to tell it of annotations.
+            # Otherwise it neither calls a backend on this machine nor sends it annotations.
             "ML_BLOCK_LOCAL_IP": "false",
             "USE_DEFAULT_BANNED_SUBNETS": "false",
             "COLLECT_ANALYTICS": "false",

@@ -1,4 +1,4 @@
-"""What the chart and the example for KServe make, looked at in the same way."""
+"""Checks shared by the manifests of the chart and of the example for KServe."""
 
 import re
 
@@ -7,11 +7,11 @@ import kubernetes_validate
 from tests.deploy.kubernetes.chart import KUBERNETES, Manifest, of_kind
 
 VERSIONS = ("1.30.0", "1.32.0", "1.34.0", "1.37.0")
-"""The oldest that the chart allows, to the newest whose schemas there are."""
+"""Versions of Kubernetes, from the oldest that the chart allows to the newest with published schemas."""
 
 
 def validate(manifest: Manifest, version: str) -> None:
-    """Raises ValidationError if a field is wrong, or is none."""
+    """Raise ValidationError if a field is invalid or unknown."""
     kubernetes_validate.validate(manifest, version.rpartition(".")[0], strict=True)
 
 
@@ -26,6 +26,6 @@ def container(manifests: list[Manifest]) -> Manifest:
 
 
 def assert_is_the_alerts(job: str) -> None:
-    """That Prometheus would know the pods by the name that the alerts have for them."""
+    """Require that Prometheus' job name of the pods is the one that the alerts use."""
     alerts = (KUBERNETES.parent / "prometheus/alerts.yml").read_text()
     assert set(re.findall(r'job="(\w+)"', alerts)) == {job}

@@ -1,4 +1,4 @@
-"""Runs the programs of docs/masks.md as a reader would."""
+"""Running the programs of docs/masks.md as a reader would."""
 
 import subprocess
 import sys
@@ -10,12 +10,12 @@ _ADDRESS = "http://127.0.0.1:8000"
 
 
 def run_example(name: str, url: str, folder: Path) -> str:
-    """Run a program of examples/masks/ against a service; its output, which is that of the page.
+    """Run a program of examples/masks/ against a service; return its output, which must be that on the page.
 
     Args:
-        name: of the program.
-        url: of the service.
-        folder: to run it in; it finds the photographs there.
+        name: name of the program.
+        url: URL of the service.
+        folder: folder to run it in; it gets the photographs.
     """
     (folder / "examples").symlink_to(ROOT / "examples")
     source = program(name).replace(_ADDRESS, url)

@@ -1,4 +1,4 @@
-"""Debian's nginx with the configuration that compose gives to the pinned one."""
+"""Debian's nginx with the configuration of compose's pinned nginx."""
 
 import re
 import shutil
@@ -24,9 +24,9 @@ class Proxy(ServerProcess):
     """nginx in front of services, on a free port; ready when entered.
 
     Args:
-        folder: for its files.
-        ports: of the services.
-        changes: words of the configuration, and what the test has in place of each.
+        folder: folder for its files.
+        ports: ports of the services.
+        changes: text of the configuration -> replacement for the test.
     """
 
     def __init__(self, folder: Path, ports: Iterable[int], changes: Mapping[str, str]) -> None:
@@ -42,7 +42,7 @@ class Proxy(ServerProcess):
 
     def __enter__(self) -> Self:
         assert PROGRAM is not None
-        # Workers of one who is root would be nobody, who can't read a test's folder.
+        # If root starts nginx, its workers would run as nobody, who cannot read a test's folder.
         directives = "daemon off; user root;"
         command = [PROGRAM, "-e", "stderr", "-p", self._folder, "-c", self._folder / "nginx.conf", "-g", directives]
         with (self._folder / "log").open("w") as log:
@@ -58,12 +58,12 @@ class Proxy(ServerProcess):
 
     @property
     def text(self) -> str:
-        """What it has logged."""
+        """The log so far."""
         return (self._folder / "log").read_text()
 
 
 def _replicas(ports: Iterable[int]) -> str:
-    """The services in place of the container that compose's file names; all that it says of it holds for each."""
+    """The services in place of the container that compose's file names, each with that container's parameters."""
     (parameters,) = re.findall(r"^server replica:8000 resolve (.*);$", (FOLDER / "replicas.conf").read_text(), re.M)
     return "".join(f"server 127.0.0.1:{port} {parameters};\n" for port in ports)
 

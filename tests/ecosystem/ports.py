@@ -1,10 +1,10 @@
-"""Ports for programs that can't be told to take a free one."""
+"""Free ports for programs that cannot choose one themselves."""
 
 import socket
 
 
 def free_ports(number: int) -> list[int]:
-    """Ports that nobody listens on."""
+    """Ports on which no process listens."""
     sockets = [socket.create_server(("127.0.0.1", 0)) for _ in range(number)]
     ports: list[int] = [one.getsockname()[1] for one in sockets]
     for one in sockets:
@@ -13,6 +13,6 @@ def free_ports(number: int) -> list[int]:
 
 
 def free_port() -> int:
-    """One of them."""
+    """A port on which no process listens."""
     (port,) = free_ports(1)
     return port

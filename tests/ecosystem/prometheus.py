@@ -22,8 +22,8 @@ class Prometheus:
     """Prometheus on a free port; ready when entered.
 
     Args:
-        folder: for its files; those that the configuration names are there.
-        configuration: of it.
+        folder: folder for its files; it contains those that the configuration names.
+        configuration: its configuration.
     """
 
     def __init__(self, folder: Path, configuration: dict[str, Any]) -> None:
@@ -63,13 +63,13 @@ class Prometheus:
         return document["data"]
 
     def series(self, expression: str) -> list[tuple[dict[str, str], float]]:
-        """What a query gives now: the labels and the value of each series."""
+        """Evaluate a query now; return the labels and the value of each series."""
         found = self.ask("/api/v1/query", query=expression)
         assert found["resultType"] == "vector", expression
         return [(series["metric"], float(series["value"][1])) for series in found["result"]]
 
     def values(self, expression: str) -> list[float]:
-        """The values alone."""
+        """Evaluate a query now; return the value of each series."""
         return [value for _, value in self.series(expression)]
 
     def _is_ready(self) -> bool:

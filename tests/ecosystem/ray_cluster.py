@@ -2,8 +2,8 @@
 
     python -m tests.ecosystem.ray_cluster '{"nodes": 2, "replicas": 1, "arguments": {"threads": "1"}}'
 
-The head has no CPUs, and so no replica; every other node has one. Prints a line of JSON when all answer, and one for
-each line ``scale N`` that it reads; ends with its input.
+The head has no CPUs, and so no replica; every other node has one. Prints a line of JSON when all nodes respond, and one
+for each line ``scale N`` that it reads; ends with its input.
 """
 
 import json
@@ -25,26 +25,26 @@ ENVIRONMENT = {
     "PYTHONWARNINGS": "ignore",
     "RAY_AUTH_MODE": "disabled",
     "RAY_USAGE_STATS_ENABLED": "0",
-    "RAY_SERVE_PROXY_READY_CHECK_TIMEOUT_S": "60",  # of a busy machine
+    "RAY_SERVE_PROXY_READY_CHECK_TIMEOUT_S": "60",  # for a busy machine
     "RAY_DEDUP_LOGS": "0",
 }
 
 _START_S = 180.0
 
 _END_S = 120.0
-"""Seconds in which a cluster ends in order."""
+"""Seconds within which a cluster shuts down cleanly."""
 
 
 class RayCluster:
-    """The cluster's process, and what it has started, while entered.
+    """The cluster's process and its descendants, while entered.
 
     Attributes:
-        ports: of the nodes' proxies, the head's first.
+        ports: ports of the nodes' proxies, the head's first.
 
     Args:
-        nodes: beside the head.
-        replicas: of the network, at first.
-        arguments: of the application.
+        nodes: number of nodes beside the head.
+        replicas: initial number of replicas of the network.
+        arguments: arguments of the application.
     """
 
     def __init__(self, nodes: int, replicas: int, **arguments: str) -> None:
@@ -81,20 +81,20 @@ class RayCluster:
             self._process.communicate()
 
     def scale(self, replicas: int) -> None:
-        """Have so many replicas of the network; returns when they answer."""
+        """Set the number of replicas of the network, and wait until they respond."""
         assert self._process.stdin is not None
         self._process.stdin.write(f"scale {replicas}\n")
         self._process.stdin.flush()
         self._told()
 
     def replicas(self, deployment: str, node: int | None = None) -> list[int]:
-        """Process ids of a deployment's replicas, of all nodes or of one."""
+        """Process ids of a deployment's replicas, on all nodes or on one."""
         roots = self._raylets if node is None else [self._raylets[node]]
         title = f"ray::ServeReplica:segmentation:{deployment}"
         return [process for root in roots for process in descendants(root) if _title(process).startswith(title)]
 
     def kill_node(self, node: int) -> None:
-        """End all that runs on a node, at once."""
+        """Kill all processes of a node at once."""
         for process in descendants(self._raylets[node]):
             _kill(process)
 
@@ -119,7 +119,7 @@ def _kill(process: int) -> None:
 
 def main() -> None:
     plan = json.loads(sys.argv[1])
-    # What Ray prints is not for who reads the lines of JSON.
+    # Ray's own output must not mix with the lines of JSON.
     answers = os.fdopen(os.dup(1), "w", buffering=1)
     os.dup2(2, 1)
     with _running(plan["ports"]) as raylets:

@@ -1,4 +1,4 @@
-"""Clients that send one image after the other to an address, until they are told to stop."""
+"""Clients that send an image repeatedly to a port, until they are stopped."""
 
 import time
 
@@ -10,16 +10,16 @@ _TIMEOUT_S = 60
 
 
 class RayLoad(Clients):
-    """Each keeps its connection, and asks nobody twice.
+    """Clients that each keep their connection, and never retry.
 
     Attributes:
-        wrong: answers with status 200 that are not the one expected.
+        wrong: number of responses with status 200 and an unexpected body.
 
     Args:
-        port: on this machine.
-        image: that is sent.
-        clients: number of them.
-        answer: that each 200 must have; any will do if it is None.
+        port: port on this machine.
+        image: image to send.
+        clients: number of clients.
+        answer: expected body of each 200; None accepts any.
     """
 
     def __init__(self, port: int, image: bytes, clients: int, answer: bytes | None = None) -> None:
@@ -31,7 +31,7 @@ class RayLoad(Clients):
 
     @property
     def answered(self) -> int:
-        """Number of answers with status 200."""
+        """Number of responses with status 200."""
         return self.outcomes[200]
 
     def _connect(self) -> httpx2.Client:
@@ -41,14 +41,14 @@ class RayLoad(Clients):
         try:
             response = client.post(self._url, content=self._image, headers={"Content-Type": "image/jpeg"})
         except httpx2.TransportError:
-            time.sleep(0.05)  # of the sender, whom nobody listens to now
+            time.sleep(0.05)  # no server listens: do not spin
             raise
         self.wrong += response.status_code == 200 and self._answer not in (None, response.content)
         return response.status_code
 
 
 def rate(port: int, image: bytes, clients: int, seconds: float) -> float:
-    """Answers a second, in a run of so many seconds, after a second of it that is not counted."""
+    """Responses per second over ``seconds``, after a warm-up of one second."""
     with RayLoad(port, image, clients) as load:
         time.sleep(1)
         before, started = load.answered, time.monotonic()

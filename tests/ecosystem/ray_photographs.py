@@ -1,4 +1,4 @@
-"""Many small photographs: pieces of those in examples/."""
+"""Many small photographs: crops of those in examples/."""
 
 from pathlib import Path
 
@@ -9,7 +9,7 @@ EXAMPLES = Path(__file__).parents[2] / "examples"
 
 
 def write_pieces(folder: Path, number: int, seed: int = 0) -> list[Path]:
-    """JPEGs of 40 to 95 pixels a side, a hundred in each folder below ``folder``."""
+    """Write JPEGs with sides of 40 to 95 pixels, a hundred in each subfolder of ``folder``."""
     random = np.random.default_rng(seed)
     photographs = [Image.open(EXAMPLES / name).convert("RGB") for name in ("cat.jpg", "astronaut.jpg")]
     paths = []
@@ -25,7 +25,7 @@ def write_pieces(folder: Path, number: int, seed: int = 0) -> list[Path]:
 
 
 def write_broken(folder: Path, whole: Path) -> list[Path]:
-    """Files that are called images and are none, or not all of one."""
+    """Write files with image names that are not images, or are truncated."""
     folder.mkdir()
     data = whole.read_bytes()
     contents = {

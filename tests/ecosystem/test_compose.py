@@ -25,7 +25,7 @@ PROFILES: dict[str, dict[str, int | None]] = {
     "observability": {"prometheus": 9090, "grafana": 3000},
     "train": {"train": None, "train-cpu": None},
 }
-"""What each starts, and the port of the machine on which each of them is reached."""
+"""Profile -> the services that it starts, each with its published port."""
 
 SERVING = ("segmentation", "segmentation-cpu", "replica")
 
@@ -34,14 +34,14 @@ Service = dict[str, Any]
 
 @pytest.fixture
 def checkout(tmp_path: Path) -> Path:
-    """What compose reads of the checkout, without anybody's settings."""
+    """A copy of the files that compose reads, without the user's settings."""
     for name in ("docker-compose.yml", ".env"):
         shutil.copy(ROOT / name, tmp_path)
     return tmp_path
 
 
 def services(folder: Path, *profiles: str, **variables: str) -> dict[str, Service]:
-    """What would be started, by its name."""
+    """Services that would be started, by name."""
     assert PROGRAM is not None
     chosen = [word for profile in profiles for word in ("--profile", profile)]
     bare = {name: value for name, value in os.environ.items() if not name.startswith(("COMPOSE_", "FCN_"))}
@@ -67,7 +67,7 @@ def test_the_gpu_is_what_up_means(checkout: Path) -> None:
     (service,) = services(checkout).values()
     (device,) = service["deploy"]["resources"]["reservations"]["devices"]
     assert (device["driver"], device["capabilities"]) == ("nvidia", ["gpu"])
-    # Where there is none it ends with a sentence, rather than serve on the CPU.
+    # Without a GPU it exits with a message rather than serve on the CPU.
     assert service["environment"]["FCN_DEVICE"] == "cuda"
 
 
@@ -120,14 +120,14 @@ def test_settings_are_ones_that_the_service_accepts(checkout: Path, name: str) -
     own = {key.removeprefix("FCN_").lower(): value for key, value in service["environment"].items()}
     assert own.keys() <= Settings.model_fields.keys()
     settings = Settings.model_validate(own)
-    # What is the container's own is not the user's to change by mistake.
+    # The user must not change the container's own settings by mistake.
     assert (settings.port, settings.max_pixels) == (8000, 1000)
     limits = service["deploy"]["resources"]["limits"]
     assert settings.threads == float(limits["cpus"]) == 4
     assert int(limits["memory"]) == 3 * 2**30
     grace_s = re.fullmatch(r"1m(\d+)s", service["stop_grace_period"])
     assert grace_s
-    # Requests, then answers, then the last band, which gets ten seconds.
+    # Draining requests, then responses, then the last band, which gets ten seconds.
     assert 60 + int(grace_s[1]) > 2 * settings.drain_timeout_s + 10
 
 
@@ -147,7 +147,7 @@ def test_replicas_are_as_many_as_wanted_and_nginx_waits_for_them(checkout: Path)
     (port,) = found["nginx"]["ports"]
     configuration = (ROOT / "deploy/nginx/nginx.conf").read_text()
     assert f"listen {port['target']};" in configuration
-    # Else rates and the log would know nginx alone.
+    # Otherwise rate limits and the log would see only nginx.
     assert found["replica"]["environment"]["FCN_TRUSTED_PROXIES"] == "*"
 
 

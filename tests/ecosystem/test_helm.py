@@ -1,4 +1,4 @@
-"""The chart as Helm renders it: valid for several versions of Kubernetes, and right for this service."""
+"""The rendered chart: valid for several versions of Kubernetes, and correct for this service."""
 
 import json
 import re
@@ -56,7 +56,7 @@ FIXED = ("--set", "autoscaling.enabled=false", "--set", "serviceAccount.create=f
 WAYS = {"defaults": (), "gpu": GPU, "everything": EVERYTHING, "everything on a gpu": GPU + EVERYTHING, "fixed": FIXED}
 
 WITHOUT_SCHEMA = {"PodMonitor"}
-"""Custom resources, whose schemas are not Kubernetes' own."""
+"""Kinds of custom resources, which have no schema in Kubernetes itself."""
 
 
 @pytest.fixture(scope="module")
@@ -141,7 +141,7 @@ def test_variables_are_settings_that_the_service_accepts(way: str) -> None:
 def test_threads_are_the_cpus_that_the_pod_has_for_sure(way: str) -> None:
     found = container(render(*WAYS[way]))
     resources = found["resources"]
-    assert resources["requests"] == resources["limits"]  # of the class Guaranteed
+    assert resources["requests"] == resources["limits"]  # quality of service class Guaranteed
     assert resources["limits"]["cpu"] == environment(found)["FCN_THREADS"]
 
 
@@ -157,7 +157,7 @@ def test_the_pod_outlives_the_service(drain_s: int) -> None:
     own = Settings.model_validate(settings(container(manifests)))
     assert own.drain_timeout_s == drain_s
     assert container(manifests)["lifecycle"]["preStop"]["sleep"]["seconds"] == 7
-    # Requests, then answers, then the last band, which gets ten seconds.
+    # Draining requests, then responses, then the last band, which gets ten seconds.
     assert pod(manifests)["spec"]["terminationGracePeriodSeconds"] > 7 + 2 * own.drain_timeout_s + 10
 
 

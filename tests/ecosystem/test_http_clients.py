@@ -1,4 +1,4 @@
-"""Forms and bodies as real clients of several languages send them."""
+"""Forms and bodies sent by real HTTP clients in several languages."""
 
 import asyncio
 import json
@@ -25,7 +25,7 @@ def url(server: ServerProcess) -> str:
 
 @pytest.fixture(scope="module")
 def expected(server: ServerProcess) -> Any:
-    """What the service answers to the bytes themselves."""
+    """The service's response to the image's bytes as the body."""
     with server.client() as http:
         document = http.post("/segment?format=json", content=PHOTOGRAPH.read_bytes()).json()
     assert [found["name"] for found in document["classes"]] == ["background", "cat"]
@@ -33,7 +33,7 @@ def expected(server: ServerProcess) -> Any:
 
 
 def said_by(*command: str) -> Any:
-    """The document that a program prints."""
+    """Run a program, and return the JSON document that it prints."""
     if shutil.which(command[0]) is None:
         pytest.skip(f"{command[0]} is not installed")
     result = subprocess.run(command, capture_output=True, stdin=subprocess.DEVNULL, timeout=120, check=True)

@@ -1,4 +1,4 @@
-"""The example for KServe: valid for several versions of Kubernetes, and set as the chart is."""
+"""The example for KServe: valid for several versions of Kubernetes, with the chart's settings."""
 
 import re
 from typing import Any
@@ -12,7 +12,7 @@ pytestmark = needs_helm
 
 KSERVE = documents((KUBERNETES / "kserve.yaml").read_text())
 KSERVES_OWN = {"minReplicas", "maxReplicas", "timeout"}
-"""Of a predictor; all else is a pod's."""
+"""Fields of a predictor that are KServe's own; the others are those of a pod."""
 
 
 @pytest.fixture(scope="module")

@@ -1,8 +1,8 @@
-"""The service as a pod, with all that can be had of a cluster without one.
+"""The service as a pod, as far as that can be tested without a cluster.
 
-It runs in the rendered container's environment, as its user, without capabilities, on a read-only root and in a network
-of its own that leads nowhere; probes are asked as the kubelet asks them; Prometheus reads its queue, and answers what
-prometheus-adapter asks.
+It runs in the rendered container's environment, as its user, without capabilities, on a read-only root and in an
+isolated network. Probes are sent as the kubelet sends them. Prometheus scrapes its queue, and evaluates
+prometheus-adapter's query.
 """
 
 import shutil
@@ -42,7 +42,7 @@ ip link set lo up
 exec chroot "$bare" env --chdir "$here" setpriv --reuid="$user" --regid="$user" --clear-groups \
     --no-new-privs --bounding-set=-all --inh-caps=-all "$@"
 """
-"""Runs a command as the container's user on a read-only root without /tmp, in a network with a loopback and no more."""
+"""Shell script that runs a command as the container's user on a read-only root without /tmp, with only a loopback."""
 
 
 def _can_confine() -> bool:
@@ -59,7 +59,7 @@ needs_root = pytest.mark.skipif(
 
 @pytest.fixture(scope="module")
 def pod() -> Manifest:
-    """What the chart makes of its defaults."""
+    """Pod specification that the chart renders from its defaults."""
     found: Manifest = of_kind(render(), "Deployment")["spec"]["template"]["spec"]
     return found
 
@@ -76,18 +76,18 @@ def local(pod: Manifest) -> dict[str, object]:
 
 def start_confined(start: Start, pod: Manifest, folder: Path) -> ServerProcess:
     user = str(pod["securityContext"]["runAsUser"])
-    # The port is the container's own, for so is the network.
+    # It can use the container's own port, because it has a network of its own.
     own = {**local(pod), "port": settings(container(pod))["port"]}
     command = ("unshare", "--mount", "--net", "sh", "-c", _CONTAINER, "sh", str(folder), str(ROOT), user)
     return start(*command, **own)
 
 
 class Kubelet:
-    """Asks from within the pod's network.
+    """Sends requests from within the pod's network.
 
     Args:
-        process_id: of the container's process.
-        port: of it.
+        process_id: id of the container's process.
+        port: port of the container.
     """
 
     def __init__(self, process_id: int, port: int) -> None:
@@ -95,19 +95,19 @@ class Kubelet:
         self._address = f"http://127.0.0.1:{port}"
 
     def status(self, path: str, timeout_s: float = 10, *arguments: str) -> int:
-        """Of the answer; 0 if there is none in time."""
+        """Status of the response; 0 if there is none in time."""
         curl = ["curl", "--silent", "--output", "/dev/null", "--write-out", "%{http_code}"]
         command = [*self._inside, *curl, "--max-time", str(timeout_s), *arguments, self._address + path]
         return int(subprocess.run(command, capture_output=True, text=True, check=False).stdout)
 
     def probe(self, probe: Manifest) -> bool:
-        """Whether one succeeds, as the kubelet judges it."""
+        """Whether a probe succeeds, as the kubelet judges it."""
         return 200 <= self.status(probe["httpGet"]["path"], probe["timeoutSeconds"]) < 400
 
     def reaches(self, address: str) -> bool:
-        """Whether anything outside can be connected to."""
+        """Whether the pod can connect to an address."""
         command = [*self._inside, "curl", "--silent", "--max-time", "2", address]
-        # 7 is "could not connect"; whatever answers, even with nonsense, gives another code.
+        # 7 is "could not connect"; any response, even an invalid one, gives a different code.
         return subprocess.run(command, capture_output=True, check=False).returncode != 7
 
 
@@ -139,7 +139,7 @@ def test_the_container_serves_as_the_chart_confines_it(
 
 
 def _identity(server: ServerProcess) -> dict[str, int]:
-    """What the kernel says of the process: its effective user and group, and what it may do."""
+    """Effective user, group and capabilities of the process, from the kernel."""
     lines = Path(f"/proc/{server.process.pid}/status").read_text().splitlines()
     fields = {name: value.split() for name, _, value in (line.partition(":") for line in lines)}
     return {
@@ -168,7 +168,7 @@ def test_nobody_meets_a_refusal_who_is_told_in_time_that_the_pod_goes(
     server = start_server(**local(pod))
     with Load(server, cat) as load:
         wait_until(lambda: load.outcomes[200] > 5)
-        # Now the pod is deleted. The kubelet waits for the hook, while word goes round that it is no endpoint any more.
+        # Now the pod is deleted. The kubelet waits for the hook, while the endpoint is being removed everywhere.
         deleted, answered = time.monotonic(), load.outcomes[200]
         wait_until(lambda: load.outcomes[200] > answered + 10)
     heard_s = time.monotonic() - deleted
@@ -204,14 +204,14 @@ def test_the_longest_end_is_shorter_than_the_pods(start_server: Start) -> None:
 
 
 def _large_photograph() -> bytes:
-    """In work for half a minute."""
+    """A photograph that takes half a minute."""
     buffer = BytesIO()
     Image.effect_noise((8000, 6000), 50).convert("RGB").save(buffer, "JPEG", quality=50)
     return buffer.getvalue()
 
 
 def _configuration(targets: dict[str, int]) -> dict[str, Any]:
-    """Services read by the pod's name and port."""
+    """Prometheus configuration that scrapes services, given as pod name -> port."""
     labels = [
         {"targets": [f"127.0.0.1:{own}"], "labels": {"namespace": RELEASE, "pod": name}}
         for name, own in targets.items()
@@ -223,7 +223,7 @@ def _configuration(targets: dict[str, int]) -> dict[str, Any]:
 
 
 def adapters_query(pods: list[str]) -> str:
-    """What prometheus-adapter makes of its rule when it is asked for these pods."""
+    """Query that prometheus-adapter builds from its rule for these pods."""
     (rule,) = yaml.safe_load((KUBERNETES / "prometheus-adapter.yaml").read_text())["rules"]["custom"]
     series = rule["seriesQuery"].partition("{")[0]
     matchers = f'namespace="{RELEASE}",pod=~"{"|".join(pods)}"'

@@ -41,14 +41,14 @@ needs_label_studio = pytest.mark.skipif(
 
 
 def brush_mask(region: dict[str, Any]) -> NDArray[np.bool_]:
-    """What Label Studio's own decoder makes of a brush."""
+    """Mask that Label Studio's own decoder reads from a brush region."""
     shape = (region["original_height"], region["original_width"], 4)
     decoded: NDArray[np.bool_] = decode_rle(region["value"]["rle"]).reshape(shape)[:, :, 3] > 0
     return decoded
 
 
 def polygon_mask(regions: list[dict[str, Any]]) -> NDArray[np.bool_]:
-    """The pixels whose middles are in one of the polygons."""
+    """Mask of the pixels whose centres are in one of the polygons."""
     height, width = regions[0]["original_height"], regions[0]["original_width"]
     masks = [
         polygon2mask((height, width), np.array(region["value"]["points"])[:, ::-1] * (height / 100, width / 100) - 0.5)
@@ -63,7 +63,7 @@ def of_kind(result: list[dict[str, Any]], kind: str) -> list[dict[str, Any]]:
 
 
 def require_cat(result: list[dict[str, Any]], mask: NDArray[np.uint8]) -> None:
-    """The regions are those of the cat, as the configuration names them."""
+    """Require that the regions are those of the cat, with the configuration's names."""
     (brush,) = of_kind(result, "brushlabels")
     assert brush["value"]["brushlabels"] == ["Cat"]
     np.testing.assert_array_equal(brush_mask(brush), mask == 8)
@@ -149,7 +149,7 @@ def backend(server: ServerProcess, label_studio: LabelStudioServer, key: str) ->
 
 
 def upload(sdk: LabelStudio, project: int, url: str, key: str, *files: tuple[str, bytes]) -> None:
-    """Import images as the page does, by a form; the SDK imports only addresses."""
+    """Import images by a form, as the page does; the SDK imports only URLs."""
     access = httpx2.post(f"{url}/api/token/refresh", json={"refresh": key}, timeout=60).json()["access"]
     for name, content in files:
         answer = httpx2.post(
@@ -162,7 +162,7 @@ def upload(sdk: LabelStudio, project: int, url: str, key: str, *files: tuple[str
 
 
 def predictions(sdk: LabelStudio, project: int) -> dict[str, list[Any]]:
-    """Of each task, by the end of its image's name."""
+    """End of the image's name -> the task's predictions."""
     return {
         str(task.data["image"]).rpartition("-")[2]: sdk.predictions.list(task=task.id)
         for task in sdk.tasks.list(project=project)

@@ -1,7 +1,7 @@
 """LabelMe's own loader reads our files.
 
-LabelMe needs Qt, and other versions of libraries than the service: it has an environment of its own, whose Python is
-asked here.
+LabelMe needs Qt, and different versions of libraries than the service, so it has an environment of its own, whose
+Python runs it here.
 """
 
 import json
@@ -45,7 +45,7 @@ pytestmark = pytest.mark.skipif(
 
 
 def load(file: Path, names: dict[str, int]) -> tuple[NDArray[np.int32], dict[str, list[int | str]]]:
-    """The class of each pixel, as LabelMe understands the file; its image's size and its labels."""
+    """Load a file with LabelMe; return the class of each pixel, and the image's size and labels."""
     mask = file.with_suffix(".npy")
     command = [str(_PYTHON), "-c", _LOADER, str(file), str(mask), json.dumps(names)]
     environment = {"QT_QPA_PLATFORM": "offscreen", "HOME": str(file.parent)}
@@ -96,7 +96,7 @@ def test_an_upright_image_has_an_upright_mask(
 ) -> None:
     with Image.open(examples / "cat.jpg") as picture:
         exif = picture.getexif()
-        exif[0x0112] = 6  # stored on its side
+        exif[0x0112] = 6  # stored rotated
         picture.transpose(Image.Transpose.ROTATE_90).save(tmp_path / "lying.jpg", exif=exif, quality=95)
     assert main([str(tmp_path / "lying.jpg"), "--output", str(tmp_path / "out"), "--url", server.url]) == 0
     loaded, told = load(tmp_path / "out/lying.json", names)

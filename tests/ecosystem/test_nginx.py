@@ -1,4 +1,4 @@
-"""Two services behind nginx, as `docker compose --profile scale up` puts them."""
+"""Two services behind nginx, as with `docker compose --profile scale up`."""
 
 import json
 import signal
@@ -29,7 +29,7 @@ from tests.ecosystem.ports import free_ports
 pytestmark = needs_nginx
 
 _wait_until = partial(wait_until, timeout_s=60)
-"""Services answer slowly where many tests run at once."""
+"""Long timeout, because services respond slowly while many tests run at once."""
 
 Start = Callable[..., ServerProcess]
 StartProxy = Callable[..., Proxy]
@@ -37,7 +37,7 @@ StartProxy = Callable[..., Proxy]
 
 @pytest.fixture
 def start_proxy(tmp_path: Path) -> Iterator[StartProxy]:
-    """Starts nginx in front of services; it is ended with the test."""
+    """Starts nginx in front of services, and ends it with the test."""
     with ExitStack() as stack:
 
         def start(*services: ServerProcess, changes: Mapping[str, str] | None = None) -> Proxy:
@@ -47,7 +47,7 @@ def start_proxy(tmp_path: Path) -> Iterator[StartProxy]:
 
 
 def _large(width: int, height: int) -> bytes:
-    """A JPEG of more than a megabyte: it is handed on as it comes."""
+    """A JPEG of more than a megabyte, which nginx passes on as it arrives."""
     noise = np.random.default_rng(0).integers(0, 256, (750, 1000, 3), np.uint8)
     content = _encoded(Image.fromarray(noise).resize((width, height)), "JPEG", quality=95)
     assert len(content) > 1_000_000
@@ -71,7 +71,7 @@ def _kill(service: ServerProcess) -> None:
 
 
 def _problem(response: httpx2.Response, status: int) -> dict[str, Any]:
-    """nginx's own document, of a kind that the service has not."""
+    """Require nginx's own problem document, of a kind that the service does not have, and return it."""
     assert response.status_code == status, response.text
     assert response.headers["content-type"] == "application/problem+json"
     assert response.headers["x-request-id"]
@@ -83,7 +83,7 @@ def _problem(response: httpx2.Response, status: int) -> dict[str, Any]:
 
 
 def _answer_of(content: bytes) -> httpx2.Response:
-    """A response as it came over a connection."""
+    """Parse a response from its bytes, as received over a connection."""
     head, _, body = content.partition(b"\r\n\r\n")
     status, *lines = head.decode().split("\r\n")
     headers = [(name, value.strip()) for name, _, value in (line.partition(":") for line in lines)]
@@ -130,7 +130,7 @@ def test_what_is_each_replicas_own_is_not_to_be_had_through_nginx(
         assert client.get("/model").status_code == 200
         for response in (client.get("/metrics"), client.post("/admin/reload"), client.get("/-/ready")):
             require_problem(response, problems.NOT_FOUND)
-        # The service's own, not nginx's.
+        # The service's own response, not nginx's.
         assert require_problem(client.get("/nothing"), problems.NOT_FOUND)["detail"].startswith("GET /nothing")
         require_problem(client.post("/segment", content=b"text"), problems.NOT_AN_IMAGE)
 
@@ -181,7 +181,7 @@ def test_a_body_that_comes_too_slowly_is_answered_by_the_service(start_server: S
 def test_what_is_too_large_is_refused_in_the_services_form(server: ServerProcess, start_proxy: StartProxy) -> None:
     proxy = start_proxy(server)
     with proxy.client() as client:
-        # The service allows as much of a form, and no more of an image.
+        # The service allows a form of this size, but not an image.
         announced = client.post("/segment", content=bytes(33_619_969))
         untold = client.post("/segment", content=(bytes(1 << 20) for _ in range(40)))
         service_own = client.post("/segment", content=bytes(33_554_433))
@@ -229,7 +229,7 @@ def test_a_replica_that_ends_loses_no_request_and_gets_no_new_one(
         ending.process.send_signal(signal.SIGTERM)
         with ending.client() as direct:
             _wait_until(lambda: direct.get("/readyz").status_code == 503)
-        # Still at work on the first, so it drains still.
+        # Still processing the first request, and so still draining.
         second = threads.submit(client.post, "/segment", content=large)
         _wait_until(lambda: _measure(other, "fcn_body_bytes") > 1_000_000)
         assert ending.process.poll() is None
@@ -257,7 +257,7 @@ def test_a_replica_that_is_killed_fails_its_own_uploads_alone(
         _kill(killed)
         done = load.outcomes[200]
         _wait_until(lambda: load.outcomes[200] > done + 20)
-    # Photographs that it had in work were sent to the other one.
+    # Photographs in progress there were sent to the other one.
     assert set(load.outcomes) == {200}
     _problem(_answer_of(cut_off.response()), 502)
     with proxy.client() as client:
@@ -267,7 +267,7 @@ def test_a_replica_that_is_killed_fails_its_own_uploads_alone(
 def test_a_photograph_is_given_to_every_replica_until_one_takes_it(
     server: ServerProcess, tmp_path: Path, cat: bytes
 ) -> None:
-    """Several may be starting at once, after ``--scale``."""
+    """Several replicas may be starting at once after ``--scale``."""
     with Proxy(tmp_path, [*free_ports(4), server.port], {}) as proxy, proxy.client() as client:
         assert [client.post("/segment", content=cat).status_code for _ in range(5)] == [200] * 5
 

@@ -25,7 +25,7 @@ def test_the_outline_goes_round_the_cat_and_changes_nothing_else(
     with Client(server.url) as client:
         mask = (client.segment(cat).mask == 8).astype(np.uint8)
     kernel = np.ones((5, 5), np.uint8)
-    inside = cv2.erode(np.pad(mask, 4), kernel)[4:-4, 4:-4]  # the cat goes on to the image's edges
+    inside = cv2.erode(np.pad(mask, 4), kernel)[4:-4, 4:-4]  # the cat extends to the image's edges
     near_border = cv2.dilate(mask, kernel) != inside
     yellow = (outlined == (0, 255, 255)).all(axis=2)
     assert yellow.sum() > 500

@@ -1,4 +1,4 @@
-"""Needs scikit-image; COCO's own rasteriser judges."""
+"""Polygons of masks, checked by COCO's own rasteriser; needs scikit-image."""
 
 import numpy as np
 import pytest
@@ -16,7 +16,7 @@ pytestmark = pytest.mark.filterwarnings("ignore:__array__ implementation:Depreca
 
 
 def fill(mask: NDArray[np.bool_], stray: float = 0) -> NDArray[np.int64]:
-    """How many of a mask's polygons each pixel's middle is in."""
+    """Number of a mask's polygons that contain each pixel's centre."""
     covered = np.zeros(mask.shape, dtype=np.int64)
     for polygon in polygons(mask, stray):
         covered += grid_points_in_poly(mask.shape, polygon[:, ::-1] - 0.5).astype(np.int64)

@@ -1,4 +1,4 @@
-"""A real Prometheus, with the configuration of compose, reads a real service and is asked what the dashboard asks."""
+"""A real Prometheus with compose's configuration scrapes a real service and evaluates the dashboard's queries."""
 
 import math
 import shutil
@@ -22,9 +22,9 @@ pytestmark = needs_prometheus
 
 
 def _configuration(service: ServerProcess) -> dict[str, Any]:
-    """Compose's, as far as possible, for a service in place of what compose's names stand for."""
+    """Compose's configuration, as far as possible, with a service in place of compose's names."""
     configuration: dict[str, Any] = yaml.safe_load((PROMETHEUS / "prometheus.yml").read_text())
-    # Seconds in place of quarters of a minute.
+    # Intervals of 1 s instead of 15 s.
     configuration["global"] = dict.fromkeys(configuration["global"], "1s")
     (job,) = configuration["scrape_configs"]
     del job["dns_sd_configs"]
@@ -34,7 +34,7 @@ def _configuration(service: ServerProcess) -> dict[str, Any]:
 
 @pytest.fixture(scope="module")
 def prometheus(tmp_path_factory: pytest.TempPathFactory, server: ServerProcess, cat: bytes) -> Iterator[Prometheus]:
-    """It has read the service several times, which is asked for segmentations meanwhile."""
+    """A Prometheus that has scraped the service several times while it served segmentations."""
     folder = tmp_path_factory.mktemp("prometheus")
     shutil.copytree(PROMETHEUS, folder, dirs_exist_ok=True)
     with Prometheus(folder, _configuration(server)) as prometheus, Load(server, cat):
@@ -67,7 +67,7 @@ def test_each_query_of_the_dashboard_has_an_answer(prometheus: Prometheus, query
     def values() -> list[float]:
         return prometheus.values(query.over(WINDOW))
 
-    # Quantiles of what did not happen are no numbers; there is load, so each thing that is measured happens.
+    # Quantiles of events that did not happen are NaN; under load, every measured event happens.
     wait_until(lambda: bool(values()) and any(map(math.isfinite, values())))
 
 

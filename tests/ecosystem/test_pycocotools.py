@@ -33,7 +33,7 @@ def images(tmp_path_factory: pytest.TempPathFactory, examples: Path) -> list[Pat
 
 @pytest.fixture(scope="module")
 def masks(server: ServerProcess, images: list[Path]) -> Masks:
-    """What the service answers, by file name."""
+    """File name -> the service's mask."""
     with Client(server.url) as client:
         return {image.as_posix(): client.segment(image).mask for image in images}
 
@@ -44,7 +44,7 @@ def read(server: ServerProcess, images: list[Path], file: Path, *options: str) -
 
 
 def annotations(coco: COCO) -> list[tuple[dict[str, Any], str]]:
-    """Each with its image's name."""
+    """Annotations, each with its image's name."""
     return [(found, coco.imgs[found["image_id"]]["file_name"]) for found in coco.anns.values()]
 
 
@@ -93,7 +93,7 @@ def test_polygons_are_nearly_the_masks(
     most_points: int,
 ) -> None:
     coco = read(server, images, tmp_path / "annotations.json", "--polygons", stray)
-    largest: dict[str, dict[str, Any]] = {}  # A part of a few pixels has little but outline.
+    largest: dict[str, dict[str, Any]] = {}  # A part of a few pixels is mostly outline.
     for annotation, name in annotations(coco):
         mask = masks[name] == annotation["category_id"]
         assert sum(map(len, annotation["segmentation"])) / 2 <= most_points
@@ -118,7 +118,7 @@ def test_coco_s_own_evaluation_finds_the_annotations_equal_to_themselves(
         }
         for annotation, _ in annotations(coco)
     ]
-    # As detections COCO takes compressed run lengths only.
+    # For detections COCO accepts only compressed run lengths.
     for result in results:
         height, width = result["segmentation"]["size"]
         result["segmentation"] = coco_mask.frPyObjects(result["segmentation"], height, width)

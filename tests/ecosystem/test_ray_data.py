@@ -1,4 +1,4 @@
-"""The batch job on Ray Data, over 2,000 real pieces of photographs and some broken files."""
+"""The batch job on Ray Data, with 2,000 real crops of photographs and some broken files."""
 
 import json
 import os
@@ -24,12 +24,12 @@ NUMBER = 2000
 _MARK = "FCN_TEST_RUN"
 
 _PROGRESS_S = 900
-"""Seconds that the next step of a run may take; on a slow CPU, or beside other load, bands take many times longer."""
+"""Timeout in seconds of a run's next step; on a slow or busy CPU, bands take many times longer."""
 
 
 @dataclass
 class Folder:
-    """Images, and where their masks go."""
+    """Images, and the folder of their masks."""
 
     images: Path
     output: Path
@@ -48,7 +48,7 @@ class Folder:
         return self.output / path.relative_to(self.images).with_suffix(".png")
 
     def masks(self) -> set[Path]:
-        """Those that are there."""
+        """Masks that exist."""
         return set(self.output.glob("*/*.png"))
 
 
@@ -61,7 +61,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Folder:
 
 
 class Run:
-    """The batch job in a process of its own; everything that it starts carries a mark."""
+    """The batch job in a process of its own; all its descendants carry a mark."""
 
     def __init__(self, folder: Folder, concurrency: int = 2) -> None:
         self.mark = uuid4().hex
@@ -77,12 +77,12 @@ class Run:
         )
 
     def finish(self) -> tuple[int, str]:
-        """The exit code, and what was said."""
+        """Wait for the job to end; return the exit code and the output."""
         _, said = self.process.communicate(timeout=_PROGRESS_S)
         return self.process.returncode, said
 
     def end(self) -> None:
-        """End whatever is still running of it, its cluster included."""
+        """End all its processes that still run, the cluster included."""
         self.process.kill()
         while living := self.processes():
             for process in living:
@@ -91,7 +91,7 @@ class Run:
         self.process.communicate()
 
     def processes(self, title: str = "") -> list[int]:
-        """All that the run has started and that lives, by the beginnings of their names."""
+        """Ids of the run's live processes whose names begin with ``title``."""
         mark = f"{_MARK}={self.mark}".encode()
         return [
             int(entry.name)
@@ -104,7 +104,7 @@ class Run:
 
 @pytest.fixture
 def start() -> Iterator[Callable[..., Run]]:
-    """Starts runs; they and their clusters end with the test, also when it fails."""
+    """Starts runs, and ends them and their clusters with the test, even if it fails."""
     with ExitStack() as started:
 
         def start(folder: Folder, concurrency: int = 2) -> Run:
@@ -174,7 +174,7 @@ def test_a_finished_run_does_nothing_more(folder: Folder, start: Callable[..., R
 def test_a_file_whose_process_dies_each_time_is_given_up(tmp_path: Path, start: Callable[..., Run]) -> None:
     images = tmp_path / "photographs"
     whole = write_pieces(images, 20)
-    # Whoever reads it waits for a writer, and meanwhile is killed.
+    # Its reader waits for a writer, and is killed meanwhile.
     poison = images / "00/poison.jpg"
     os.mkfifo(poison)
     folder = Folder(images, tmp_path / "masks", whole, [poison])
@@ -184,12 +184,12 @@ def test_a_file_whose_process_dies_each_time_is_given_up(tmp_path: Path, start: 
         os.kill(run.processes("ray::MapWorker")[0], signal.SIGKILL)
     code, said = run.finish()
     assert (code, "20 done, 0 skipped, 1 failed" in said) == (1, True), said
-    assert f"failed: {poison}: the process that works on it has died 3 times: has it enough memory?" in said
+    assert f"failed: {poison}: the process that works on it has died 3 times: does it have enough memory?" in said
     assert folder.masks() == set(folder.targets)
 
 
 def _tries_alone(output: Path, file: Path) -> int:
-    """Tries of a file that have not ended, while nobody works on another; which block Ray begins with differs."""
+    """Unfinished tries of a file, or 0 while another is in progress; which block Ray begins with varies."""
     marks = output / ".unfinished/tries"
     return Tries(marks).count(str(file)) if len(list(marks.glob("*"))) == 1 else 0
 

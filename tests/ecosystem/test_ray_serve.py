@@ -26,14 +26,14 @@ from tests.ecosystem.ray_load import RayLoad, rate
 
 CLIENTS = 4
 PLACES = 4
-"""Requests that a replica has room for beside the two in work."""
+"""Requests that can wait in a replica beside the two in progress."""
 
 _HEAD, _FIRST, _SECOND = 0, 1, 2
 
 
 @pytest.fixture(scope="module")
 def cluster() -> Iterator[RayCluster]:
-    """Starts with one replica. The tests of this file go on where the one before has ended."""
+    """A cluster that starts with one replica. Each test of this file continues where the one before ended."""
     arguments = {"threads": "1", "queue_length": str(PLACES), "log_level": "error", "patience_s": "8"}
     with RayCluster(nodes=2, replicas=1, **arguments) as cluster:
         yield cluster
@@ -41,7 +41,7 @@ def cluster() -> Iterator[RayCluster]:
 
 @pytest.fixture(scope="module")
 def plain_answers(cat: bytes) -> dict[str, bytes]:
-    """The plain service's answers, by their format."""
+    """Format -> the plain service's response."""
     with ServerProcess(threads=1) as plain, plain.client() as client:
         answers = {form: _segment(client, cat, form).content for form in ("png", "json", "overlay", "confidence")}
         return answers | {"large": _segment(client, _large(cat), "png").content}
@@ -74,7 +74,7 @@ def test_bodies_and_answers_may_be_large(cluster: RayCluster, cat: bytes) -> Non
     body = _long(cat)
     with _client(cluster.ports[_HEAD]) as client:
         response = _segment(client, body, "json")
-    # More than gRPC lets through by itself.
+    # More than gRPC allows by default.
     assert min(len(body), len(response.content)) > 4 * 2**20
     mask = response.json()["mask"]
     assert (len(mask), len(mask[0])) == (1200, 2000)
@@ -92,7 +92,7 @@ def test_throughput_grows_with_replicas(cluster: RayCluster, cat: bytes) -> None
     one = rate(cluster.ports[_HEAD], cat, CLIENTS, seconds=8)
     cluster.scale(2)
     two = rate(cluster.ports[_HEAD], cat, CLIENTS, seconds=8)
-    if two < 1.2 * one:  # perhaps somebody else had the cores
+    if two < 1.2 * one:  # perhaps other programs used the cores
         two = rate(cluster.ports[_HEAD], cat, CLIENTS, seconds=16)
     print(f"{one:.1f}/s by one replica, {two:.1f}/s by two: {two / one:.2f} times")
     assert two > 1.2 * one
@@ -118,7 +118,7 @@ def test_a_killed_replica_loses_no_request(cluster: RayCluster, cat: bytes, plai
     print(f"a replica killed: {load.answered} answered, {load.outcomes.total() - load.answered} not")
     assert load.outcomes.keys() == {200}, load.outcomes
     assert load.wrong == 0
-    # Ray has started another by and by.
+    # Ray starts another one eventually.
     wait_until(lambda: len(set(cluster.replicas("Segmentation")) - {before[0]}) == 2, timeout_s=60)
 
 
@@ -134,7 +134,7 @@ def test_a_replica_killed_in_the_middle_of_its_answer_is_gone_on_with_by_another
 def test_a_replica_that_falls_silent_is_gone_on_without(
     cluster: RayCluster, cat: bytes, plain_answers: dict[str, bytes]
 ) -> None:
-    """As one does whose machine loses its network: connections stay open."""
+    """Its connections stay open, as when a machine loses its network."""
     stopped: list[int] = []
 
     def stop(replica: int) -> None:
@@ -187,7 +187,7 @@ def test_a_killed_node_loses_no_request_of_those_who_ask_another(
         print(f"a node killed: {name}: {load.outcomes}")
     assert elsewhere.outcomes.keys() == {200}, elsewhere.outcomes
     assert by_proxy.outcomes.keys() == {200}, by_proxy.outcomes
-    # Who had a connection to the node has lost it, and knows: no answer was wrong.
+    # Clients connected to the node lost their connections and noticed it: no response was wrong.
     assert straight.outcomes.keys() == {200, 0}, straight.outcomes
     assert sum(load.wrong for load in loads) == 0
 
@@ -214,7 +214,7 @@ def test_serve_yaml_is_run_by_serve_run(cat: bytes, plain_answers: dict[str, byt
 
 
 def _interrupted(cluster: RayCluster, photograph: bytes, interrupt: Callable[[int], None]) -> tuple[bytes, bytes]:
-    """The first part of a large image's answer, and the rest, before which something is done to who makes it."""
+    """Return the first part of a large image's response and the rest; interrupt the replica in between."""
     took = {replica: processor_seconds(replica) for replica in cluster.replicas("Segmentation")}
     with (
         _client(cluster.ports[_HEAD]) as client,
@@ -234,7 +234,7 @@ def _is_ready(port: int) -> bool:
 
 
 def _long(photograph: bytes) -> bytes:
-    """It with few pixels, and many bytes."""
+    """The photograph as a BMP: few pixels, but many bytes."""
     with Image.open(BytesIO(photograph)) as image:
         enlarged = image.resize((2000, 1200))
     file = BytesIO()
@@ -243,7 +243,7 @@ def _long(photograph: bytes) -> bytes:
 
 
 def _large(photograph: bytes) -> bytes:
-    """A photograph of four megapixels, whose answer is sent while it is being made."""
+    """The photograph enlarged to four megapixels, whose mask is sent while it is computed."""
     buffer = BytesIO()
     Image.open(BytesIO(photograph)).resize((2000, 2000)).save(buffer, "PNG", compress_level=1)
     return buffer.getvalue()

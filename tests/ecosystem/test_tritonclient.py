@@ -1,4 +1,4 @@
-"""The Open Inference Protocol, spoken by Triton's own client."""
+"""The Open Inference Protocol with Triton's own client."""
 
 import subprocess
 import sys
@@ -36,7 +36,7 @@ def expected(server: ServerProcess, cat: bytes) -> NDArray[np.uint8]:
 
 
 def _png(server: ServerProcess, image: bytes, query: str = "") -> NDArray[np.uint8]:
-    """What POST /segment answers."""
+    """Mask that POST /segment returns."""
     with server.client() as http:
         return np.asarray(Image.open(BytesIO(http.post(f"/segment?{query}", content=image).content)))
 

@@ -1,4 +1,4 @@
-"""The small programs of docs/masks.md, which are those of examples/masks/, and what the page says that they print."""
+"""The programs of docs/masks.md, which are those of examples/masks/, and their output according to the page."""
 
 import re
 from pathlib import Path
@@ -19,14 +19,14 @@ def program(name: str) -> str:
 
 
 def shown_output(name: str) -> str:
-    """What the page says that the program prints; an AssertionError if it doesn't show the program as it is."""
+    """Output of a program according to the page; fails if the page does not show the program unchanged."""
     match = re.search(re.escape(f"```python\n{program(name)}```\n") + r"```text\n(.*?)```\n", _PAGE, re.DOTALL)
     assert match, f"docs/masks.md does not show examples/masks/{name}.py with its output"
     return match[1]
 
 
 def require_same(printed: str, shown: str) -> None:
-    """Words are the same, and figures nearly: processors round differently where two classes are close."""
+    """Require equal words and nearly equal numbers: CPUs round differently where two classes are close."""
     assert _FIGURE.sub("#", printed).split() == _FIGURE.sub("#", shown).split()
     assert figures(printed) == pytest.approx(figures(shown), rel=0.02, abs=2)
 

@@ -1,4 +1,4 @@
-"""The document of hand-made masks; tests/ecosystem/test_pycocotools.py has COCO read those of the service."""
+"""The document of hand-made masks; tests/ecosystem/test_pycocotools.py reads the service's masks with COCO."""
 
 import numpy as np
 

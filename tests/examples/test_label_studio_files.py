@@ -14,7 +14,7 @@ PERSONAL, LEGACY = "head.refresh.signature", "0123456789abcdef"
 
 @contextmanager
 def label_studio(authorization: str) -> Iterator[str]:
-    """An address with one image, for those with this header."""
+    """A URL with one image, for requests with this header."""
 
     class Handler(BaseHTTPRequestHandler):
         def do_GET(self) -> None:

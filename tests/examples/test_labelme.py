@@ -1,4 +1,4 @@
-"""The document of a hand-made mask; tests/ecosystem/test_labelme.py has LabelMe read those of the service."""
+"""The document of a hand-made mask; tests/ecosystem/test_labelme.py reads the service's masks with LabelMe."""
 
 import base64
 from io import BytesIO

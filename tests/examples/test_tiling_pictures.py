@@ -19,7 +19,7 @@ def test_the_pictures_and_figures_of_the_page_are_what_the_network_gives(
     assert shown
     printed = capsys.readouterr().out
     assert _words(printed) == _words(shown[1])
-    # Processors round differently where two classes are close.
+    # CPUs round differently where two classes are close.
     np.testing.assert_allclose(_figures(printed), _figures(shown[1]), atol=0.3)
 
     for name in ("parts.png", "masks.png", "sensitivity.png"):

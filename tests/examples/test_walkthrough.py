@@ -17,7 +17,7 @@ _PICTURES = {
     "overlapping-tiles",
     "comparison",
 }
-"""The cells that show one."""
+"""Cells that show a picture."""
 
 
 def test_the_stored_notebook_is_valid_and_carries_no_outputs() -> None:

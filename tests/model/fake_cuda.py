@@ -1,4 +1,4 @@
-"""A GPU that is not there: PyTorch's fake tensors have shapes, dtypes and devices, and refuse to be mixed."""
+"""A simulated GPU: PyTorch's fake tensors have shapes, dtypes and devices, and operations refuse to mix devices."""
 
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
@@ -18,7 +18,7 @@ _NUMPY_DTYPES = {torch.uint8: np.uint8, torch.float32: np.float32, torch.float64
 
 @contextmanager
 def fake_cuda() -> Iterator[None]:
-    """Let every device be ``CUDA``; what is computed meanwhile gives zeros."""
+    """Make every device ``CUDA`` while entered; all results are zeros."""
     with ExitStack() as patches:
         for target, stand_in in {
             "model.segmenter.choose_device": lambda _: CUDA,
@@ -34,7 +34,7 @@ def fake_cuda() -> Iterator[None]:
 
 
 def on_fake_cuda(module: nn.Module, dtype: torch.dtype | None = None) -> None:
-    """Put a module's parameters and buffers there, as ``Module.to`` does within ``fake_cuda``."""
+    """Move a module's parameters and buffers to the fake GPU, as ``Module.to`` does within ``fake_cuda``."""
     for part in module.modules():
         stores: tuple[dict[str, Any], ...] = part._parameters, part._buffers
         for tensors in stores:
@@ -59,6 +59,6 @@ def _numpy(tensor: Tensor) -> NDArray[Any]:
 
 
 def _nonzero(tensor: Tensor, *, as_tuple: bool = False) -> Tensor | tuple[Tensor, ...]:
-    """Where three numbers are: how many there are depends on values."""
+    """Indices of three elements: the true number would depend on values, which fake tensors lack."""
     places = torch.zeros(3, tensor.ndim, dtype=torch.long, device=tensor.device)
     return places.unbind(1) if as_tuple else places

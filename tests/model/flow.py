@@ -1,4 +1,4 @@
-"""Images on their way through a program."""
+"""Streaming images through a program."""
 
 from itertools import pairwise
 
@@ -8,7 +8,7 @@ from model.streaming import Program, Stream
 
 
 def flow(program: Program, images: Tensor, cuts: list[int]) -> list[Tensor]:
-    """What comes of each part of some images, cut at rows ``cuts``."""
+    """Feed images to a stream in parts, split at rows ``cuts``, and return the outputs."""
     stream = Stream(program, images.shape[2])
     edges = [0, *cuts, images.shape[2]]
     parts = []

@@ -1,4 +1,4 @@
-"""Checkpoints of small networks whose weights are all random: no zero, no identity that could hide a mistake."""
+"""Checkpoints of small networks whose weights are all random: no zeros or identities could hide a mistake."""
 
 import torch
 

@@ -20,7 +20,7 @@ _SAY = (
 
 @pytest.fixture
 def gpu(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A GPU from before bfloat16, as torch describes it."""
+    """A GPU without bfloat16, as torch describes it."""
     monkeypatch.setattr("torch.cuda.get_device_capability", lambda _: (7, 5))
     monkeypatch.setattr("torch.cuda.get_device_name", lambda _: "Tesla T4")
     monkeypatch.setattr("torch.cuda.get_arch_list", lambda: ["sm_75", "sm_80", "sm_90", "sm_90a", "compute_90"])

@@ -84,7 +84,7 @@ def test_a_kernel_beyond_float16s_range_stays_float32(tmp_path: Path) -> None:
 
 @pytest.fixture(scope="module")
 def large() -> Checkpoint:
-    """The network that ships, by its shape."""
+    """A checkpoint with the shape of the shipped network."""
     checkpoint = random_checkpoint(Architecture.FCN8S, num_classes=21, blocks=(2, 2, 2, 3), width=64)
     return replace(checkpoint, storage_dtype=StorageDtype.INT8)
 

@@ -10,7 +10,7 @@ from model.errors import DeviceError
 
 @pytest.fixture
 def groups(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """Where cgroups are mounted; the process is in ``/pod/box`` of version 2, and of version 1's ``cpu,cpuacct``."""
+    """Mount point of cgroups; the process is in ``/pod/box`` of version 2 and of version 1's ``cpu,cpuacct``."""
     own = tmp_path / "own"
     own.write_text("3:cpu,cpuacct:/pod/box\n2:memory:/pod/box\n0::/pod/box\n")
     monkeypatch.setattr("model.cgroups._OWN", own)

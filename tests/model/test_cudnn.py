@@ -1,4 +1,4 @@
-"""cuDNN's kernels are stood in for by what they are said to compute; a GPU has not been there."""
+"""cuDNN's kernels, replaced by their documented computation, because these tests have no GPU."""
 
 from collections.abc import Sequence
 

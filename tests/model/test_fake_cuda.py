@@ -1,4 +1,4 @@
-"""The way of an image on a GPU, as far as it goes without one: no operation mixes devices or dtypes."""
+"""Prediction on a simulated GPU: no operation mixes devices or dtypes."""
 
 import numpy as np
 import pytest
@@ -14,7 +14,7 @@ from tests.model.random_checkpoint import random_checkpoint
 
 LIMITS = TilingLimits(band_pixels=64 * 96, small_image_pixels=64 * 96)
 IMAGES = {"small": (64, 96, False), "in bands": (130, 96, True), "wide": (32, 3000, False)}
-"""Height, width, and whether the confidence is asked for."""
+"""Name -> height, width, and whether the confidence is requested."""
 
 
 @pytest.mark.parametrize("precision", [Precision.FLOAT32, Precision.BFLOAT16, Precision.FLOAT64])

@@ -15,7 +15,7 @@ from tests.model.random_upsampling import learned_upsampling, random_numbers
 
 
 class _LargestTensor(TorchDispatchMode):  # type: ignore[no-untyped-call]
-    """Remembers the number of elements of the largest tensor made; a view of ``given`` is not one."""
+    """Records the number of elements of the largest new tensor; views of ``given`` do not count."""
 
     def __init__(self, given: Tensor) -> None:
         super().__init__()  # type: ignore[no-untyped-call]
@@ -37,7 +37,7 @@ class _LargestTensor(TorchDispatchMode):  # type: ignore[no-untyped-call]
 
 
 def _postprocessed(scores: Tensor, upsampling: Upsampling, transform: LogitsTransform, *cuts: int) -> Tensor:
-    """What is read of scores (K, h, w) that come in parts: (channels, factor * h, factor * w)."""
+    """Postprocess scores (K, h, w) that come in parts, to (channels, factor * h, factor * w)."""
     postprocessor = Postprocessor(upsampling, transform, scores.shape[1])
     edges = [0, *cuts, scores.shape[1]]
     bands = [band for top, bottom in pairwise(edges) for band in postprocessor.push(scores[None, :, top:bottom])]

@@ -40,11 +40,11 @@ def _scored(scores: dict[str, dict[str, float]], *, ranges: bool = True) -> Chec
     [
         ({}, FLOAT32),
         ({FLOAT32: 1.0}, FLOAT32),
-        ({FLOAT32: 1.0, BFLOAT16: 0.95}, FLOAT32),  # by a hair
+        ({FLOAT32: 1.0, BFLOAT16: 0.95}, FLOAT32),  # too little faster
         ({FLOAT32: 1.0, BFLOAT16: 0.5}, BFLOAT16),
         ({FLOAT32: 1.0, BFLOAT16: 0.5, INT8: 0.48}, BFLOAT16),
         ({FLOAT32: 1.0, BFLOAT16: 0.5, INT8: 0.3}, INT8),
-        ({INT8: 0.3, BFLOAT16: 0.5, FLOAT32: 1.0}, INT8),  # the order is that of precisions
+        ({INT8: 0.3, BFLOAT16: 0.5, FLOAT32: 1.0}, INT8),  # compared in the order of the precisions
         ({FLOAT32: 1.0, BFLOAT16: 3.0, INT8: 0.8}, INT8),
         ({FLOAT32: 1.0, INT8: 1.5}, FLOAT32),
     ],
@@ -115,7 +115,7 @@ def test_what_counts_is_the_least_of_three_by_the_clock_that_is_given() -> None:
 
 @pytest.fixture
 def scored_file(tmp_path: Path) -> Path:
-    """Scored alike in all precisions, with the golden mask of float32."""
+    """A checkpoint file with equal scores in all precisions, and the golden mask of float32."""
     image = np.random.default_rng(0).integers(0, 256, (64, 96, 3), dtype=np.uint8)
     checkpoint = calibrated(random_checkpoint().compressed(), image)
     mask = Segmenter(checkpoint, "cpu").segment(image).mask
@@ -126,7 +126,7 @@ def scored_file(tmp_path: Path) -> Path:
 
 
 def _only_float64(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Let the candidate beside float32 be one that every machine has."""
+    """Make the only candidate beside float32 one that every machine supports."""
     candidates = Candidates((FLOAT32, Precision.FLOAT64), {})
     monkeypatch.setattr("model.fastest.find_candidates", lambda *_: candidates)
     monkeypatch.setattr("model.precision_choice._ORDER", candidates.precisions)

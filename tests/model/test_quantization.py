@@ -31,7 +31,7 @@ def _noise(*shape: int, seed: int = 0) -> Tensor:
 
 @cache
 def _programs(architecture: Architecture, *, learned_upsampling: bool = False) -> tuple[Program, Program, Program]:
-    """In floating point; in integers; in integers, transposed."""
+    """Programs in floating point, in integers, and in integers, transposed."""
     checkpoint = random_checkpoint(architecture, width=16, learned_upsampling=learned_upsampling)
     program = trace_scores(checkpoint.build())
     ranges = measure_ranges(program, [_noise(2, 3, 320, 96, seed=1)])
@@ -74,7 +74,7 @@ def test_a_convolution_is_torchs_of_the_numbers_that_its_integers_stand_for(
             torch.testing.assert_close(y, expected, rtol=1e-5, atol=1e-5)
         else:
             assert y.dtype == torch.uint8
-            # A number half way between two may be rounded either way.
+            # A number halfway between two steps may be rounded either way.
             steps = (y.int() - target.quantize(expected).int()).abs()
             assert steps.max() <= 1
             assert (steps > 0).float().mean() < 0.01
@@ -101,7 +101,7 @@ def test_scores_are_near_those_in_floating_point(architecture: Architecture, lea
     (expected,), (scores,) = flow(program, images, []), flow(integers, images, [])
     assert scores.dtype == torch.float32
     difference = scores - expected
-    # Some twenty values are rounded one after another, each by a 255th of its range, which is a few deviations of it.
+    # Some twenty values are rounded in sequence, each to a 255th of its range, which is a few standard deviations.
     assert 0 < difference.std() < 0.05 * expected.std()
     assert difference.mean().abs() < 0.02 * expected.std()
     first, second = expected.topk(2, dim=1).values.unbind(dim=1)
@@ -174,7 +174,7 @@ def test_all_convolutions_are_of_integers(architecture: Architecture) -> None:
     assert isinstance(stem, Strips)
     assert isinstance(stem.first, QuantizedConvolution)
     assert isinstance(stem.second, QuantizedMaxPooling)
-    # Stem and pooling have become one operation.
+    # The stem and the pooling are now one operation.
     for before, after in zip(program.steps[2:], rest, strict=True):
         assert isinstance(after, QuantizedConvolution) == isinstance(before.operation, Convolution)
 

@@ -13,7 +13,7 @@ def test_a_number_in_the_range_comes_back_within_half_a_step(one: float, other: 
     low, high = min(one, other), max(one, other)
     params = QuantizationParams.covering(low, high)
     number = torch.tensor([low + share * (high - low)])
-    rounding = 1e-4  # of a step: float32 has 24 bits, and an integer 8 of them
+    rounding = 1e-4  # in steps: float32 has 24 bits, and an integer 8 of them
     assert (params.dequantize(params.quantize(number)) - number).abs().item() <= (0.5 + rounding) * params.scale
 
 

@@ -8,7 +8,7 @@ from model.streaming.row_buffer import RowBuffer
 
 
 def _numbered(start: int, stop: int, memory_format: torch.memory_format = torch.contiguous_format) -> Tensor:
-    """Rows that hold their numbers: (1, 2, rows, 3)."""
+    """Rows whose values are their numbers, (1, 2, rows, 3)."""
     rows = torch.arange(start, stop, dtype=torch.float32).view(1, 1, -1, 1).expand(1, 2, -1, 3)
     return rows.contiguous(memory_format=memory_format)
 

@@ -23,7 +23,7 @@ def test_the_rehearsal_knows_how_many_rows_wait(architecture: Architecture, band
             while stream.advance():
                 stream.take()
     assert sum(most) > 0
-    # One more may wait at the end of an image whose rows are no whole tiles.
+    # One more row may wait at the end of an image whose rows are not a multiple of a tile's.
     assert all(seen <= rehearsed + 1 for seen, rehearsed in zip(most, program.waiting_rows(band_rows), strict=True))
 
 

@@ -34,7 +34,7 @@ def _segmenter() -> Segmenter:
 
 
 def _logits(checkpoint: Checkpoint, image: NDArray[np.uint8]) -> torch.Tensor:
-    """(K, height, width) float64, by the network and a dense transposed convolution; sides are multiples of 32."""
+    """Logits of the network and a dense transposed convolution, (K, height, width) float64; sides multiples of 32."""
     network = checkpoint.build().double()
     images = torch.from_numpy(image.copy()).permute(2, 0, 1)[None]
     scores = network.scores(checkpoint.preprocessing(images, torch.float64))
@@ -49,9 +49,10 @@ def _logits(checkpoint: Checkpoint, image: NDArray[np.uint8]) -> torch.Tensor:
 def _predict_with_overlap(
     checkpoint: Checkpoint, image: NDArray[np.uint8], tops: list[int], lefts: list[int], size: tuple[int, int]
 ) -> NDArray[np.int64]:
-    """The book's words (14.11.5): several rectangles of the image whose sides are multiples of the stride cover it;
-    the outputs of the transposed convolution are averaged where a pixel is covered more than once; the average goes
-    to softmax, the greatest of which is the class.
+    """Predict as the book says (14.11.5).
+
+    Several rectangles whose sides are multiples of the stride cover the image. The outputs of the transposed
+    convolution are averaged where a pixel is covered more than once. The class is the greatest softmax of the average.
     """
     total = torch.zeros(checkpoint.config.num_classes, *image.shape[:2], dtype=torch.float64)
     count = torch.zeros(image.shape[:2], dtype=torch.float64)
@@ -101,7 +102,7 @@ def test_exact_gives_the_mask_of_whole(
     architecture: Architecture, learned_upsampling: bool, height: int, width: int
 ) -> None:
     checkpoint = random_checkpoint(architecture, learned_upsampling=learned_upsampling)
-    # 64 rows at a time, or columns where 32 rows are too many pixels.
+    # 64 rows at a time, or columns if 32 rows have too many pixels.
     limits = TilingLimits(band_pixels=64 * 160, small_image_pixels=64 * 160)
     assert limits.should_transpose(height, width) == (width > height)
     segmenter = Segmenter(checkpoint, "cpu", limits, Precision.FLOAT64)
@@ -123,7 +124,7 @@ def test_bands_come_from_top_to_bottom_and_as_soon_as_they_are_known() -> None:
     image = _noise(1000, 100)
     bands = list(_segmenter().bands(image, tiling=Tiling.EXACT, confidence=True))
     rows = [len(band.mask) for band in bands]
-    # FCN-8s looks less than 320 pixels down.
+    # FCN-8s needs less than 320 pixels below a row.
     assert all(sum(rows[: number + 1]) >= 64 * (number + 1) - 320 for number in range(1024 // 64))
     assert max(rows) <= 64
     assert sum(rows) == 1000
@@ -154,7 +155,7 @@ def test_images_predicted_together_are_predicted_as_each_alone() -> None:
 
 
 def test_a_prediction_can_be_interrupted_before_any_layer() -> None:
-    class Stop(Exception):  # noqa: N818 (no error)
+    class Stop(Exception):  # noqa: N818 (not an error)
         pass
 
     def stop_at(number: int) -> Callable[[], None]:
@@ -266,7 +267,7 @@ def test_the_checkpoint_that_ships_gives_the_mask_it_promises() -> None:
 def test_bfloat16_moves_few_pixels_and_no_more_than_rounding_explains() -> None:
     golden = Segmenter.load(device="cpu").checkpoint.golden
     assert golden is not None
-    segmenter = Segmenter.load(device="cpu", precision=Precision.BFLOAT16)  # which checks the golden mask, too
+    segmenter = Segmenter.load(device="cpu", precision=Precision.BFLOAT16)  # also checks the golden mask
     halves = segmenter.segment(golden.image, confidence=True)
     singles = Segmenter.load(device="cpu").segment(golden.image, confidence=True)
     moved = halves.mask != singles.mask
@@ -339,7 +340,7 @@ def test_a_mirrored_view_is_an_image_like_any_other() -> None:
 
 
 def test_a_read_only_image_is_an_image_like_any_other_and_gives_no_warning() -> None:
-    # torch warns of this once a process; without this line the test would pass wherever another came before it.
+    # torch warns of this once per process; without this line the test would pass after any other test with the warning.
     torch.set_warn_always(True)
     try:
         image = _noise(64, 64)

@@ -1,4 +1,4 @@
-"""Two operations in strips against one after the other."""
+"""Two operations fused in strips, against the same operations in sequence."""
 
 import pytest
 import torch

@@ -59,7 +59,7 @@ def test_transposed_convolution_of_the_books_example() -> None:
 def test_the_convolutions_matrix_convolves_and_its_transpose_goes_back(stride: int, padding: int) -> None:
     random = torch.Generator().manual_seed(1)
     kernel = torch.randn(3, 2, generator=random, dtype=torch.float64)
-    # The last stride of a convolution may leave pixels over; these sizes leave none, so that shapes go back exactly.
+    # The last stride of a convolution may leave pixels over; these sizes leave none, so the shapes invert exactly.
     height, width = 7, 6
     image = torch.randn(height, width, generator=random, dtype=torch.float64)
     matrix = convolution_matrix(kernel, height, width, stride, padding)

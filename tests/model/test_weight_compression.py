@@ -12,7 +12,7 @@ LARGE = (120, 1024, 3, 3)
 
 @pytest.fixture(scope="module")
 def kernel() -> Tensor:
-    """Channels of very different ranges, one of zeros, one of numbers next to nothing."""
+    """A kernel whose channels have very different ranges; one has only zeros, one only tiny numbers."""
     random = torch.Generator().manual_seed(0)
     kernel = torch.randn(LARGE, generator=random) * torch.logspace(-6, 3, len(range(LARGE[0]))).view(-1, 1, 1, 1)
     kernel[7] = 0

@@ -1,4 +1,4 @@
-"""Our own kernel, for each instruction set that this CPU has."""
+"""Our own Winograd kernel, for each instruction set that this CPU has."""
 
 import ctypes
 from collections.abc import Sequence
@@ -25,7 +25,7 @@ from tests.model.random_checkpoint import random_checkpoint
 pytestmark = pytest.mark.every_cpu
 
 _CAPABILITIES = ("DEFAULT", "AVX2", "AVX512")
-"""PyTorch's names of instruction sets, each of which holds those before it."""
+"""PyTorch's names of instruction sets; each includes those before it."""
 
 _WINDOW = Window(3, 1, 1)
 
@@ -37,7 +37,7 @@ def _noise(*shape: int, seed: int = 0) -> Tensor:
 
 @pytest.fixture(params=_CAPABILITIES)
 def kernels(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> ctypes.CDLL:
-    """The library for an instruction set."""
+    """The compiled library for an instruction set."""
     own = torch.backends.cpu.get_cpu_capability()
     capability: str = request.param
     if own not in _CAPABILITIES and capability != "DEFAULT":
@@ -53,7 +53,7 @@ def kernels(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> 
 def _convolve(
     kernels: ctypes.CDLL, x: Tensor, weight: Tensor, bias: Tensor, addend: Tensor | None, *, relu: bool = False
 ) -> Tensor:
-    """As the whole image's, with a row of zeros above and below."""
+    """Convolve a whole image, with a row of zeros above and below."""
     transformed = winograd.transform_weight(kernels, weight)
     addends = () if addend is None else (addend,)
     return winograd.convolve(kernels, (x,), transformed, bias, addends, relu=relu, padding_above=1, out_rows=x.shape[2])

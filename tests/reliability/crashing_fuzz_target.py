@@ -1,4 +1,4 @@
-"""A target that does not know what to do with an ``X``."""
+"""A fuzzing target that fails on an ``X``."""
 
 import sys
 

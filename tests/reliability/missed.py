@@ -1,4 +1,4 @@
-"""What short forms of the campaigns look at."""
+"""Findings that short forms of the campaigns check."""
 
 from collections.abc import Sequence
 
@@ -6,5 +6,5 @@ from benchmarks.findings import Finding
 
 
 def missed(findings: Sequence[Finding]) -> list[Finding]:
-    """What is not as it must be, but for seconds: where other work is done they are for the long forms to judge."""
+    """Findings that miss their requirement, except bounds in seconds: on a busy machine only long forms check those."""
     return [finding for finding in findings if not finding.holds and not finding.must.endswith(" s")]

@@ -19,7 +19,7 @@ def inputs(target: str) -> list[Path]:
 
 @pytest.fixture(scope="module")
 def failures() -> list[str]:
-    """What became of decoders."""
+    """Failures of decoders."""
     return []
 
 

@@ -7,7 +7,7 @@ from benchmarks.reliability.overload import findings, overload
 from benchmarks.traffic import Kind
 
 _ALLOWED = 10.0
-"""Times the usual time of a photograph, after which all is as before: other programs may run beside the tests."""
+"""Factor on a photograph's usual latency that counts as recovered: other programs may run beside the tests."""
 
 
 @pytest.mark.slow

@@ -26,7 +26,7 @@ time.sleep(600)
 
 @pytest.fixture
 def family() -> Iterator[tuple[int, int]]:
-    """Ids of a process and of its child, which is in a session of its own."""
+    """Ids of a process and its child, which has a session of its own."""
     parent = subprocess.Popen([sys.executable, "-c", _PARENT], stdout=subprocess.PIPE, text=True)
     assert parent.stdout is not None
     with parent.stdout:

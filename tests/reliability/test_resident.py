@@ -22,7 +22,7 @@ child.stdout.readline()
 
 
 def resident_of(work: str) -> int:
-    """Bytes of a process that has done some work."""
+    """Resident bytes of a process that has done some work."""
     program = _TAKES_MEMORY.format(work=work)
     with subprocess.Popen(
         [sys.executable, "-c", program], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True

@@ -10,7 +10,7 @@ from benchmarks.traffic import Exchange, Observation
 @pytest.mark.slow
 def test_mixed_requests_are_answered_as_they_should(tmp_path: Path) -> None:
     observation, samples = saturate(tmp_path, seconds=2, large_size=(1056, 1056))
-    *rows, _ = findings(observation, samples)  # of growth so short a time tells nothing
+    *rows, _ = findings(observation, samples)  # so short a run says nothing about growth
     assert [finding for finding in rows if not finding.holds] == []
     assert observation.accepted()
 

@@ -1,4 +1,4 @@
-"""Files as ``python -m training evaluate --json`` writes them, with made-up scores."""
+"""Files in the format of ``python -m training evaluate --json``, with made-up scores."""
 
 import json
 from collections.abc import Sequence
@@ -6,7 +6,7 @@ from pathlib import Path
 
 
 def write_evaluation(file: Path, names: Sequence[str], **changed: object) -> Path:
-    """Scores for classes of these names, each better than the one before; ``changed`` are other or further keys."""
+    """Write scores for classes of these names, each better than the one before; ``changed`` sets or adds keys."""
     classes = [
         {
             "index": index,

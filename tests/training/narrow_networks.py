@@ -1,6 +1,6 @@
-"""``python -m tests.training.narrow_networks``: gradients of networks of few channels, compared with those in float64.
+"""``python -m tests.training.narrow_networks``: compare gradients of networks with few channels with those in float64.
 
-A kernel that writes past its memory gives wrong gradients, crashes or hangs; each has to fail a test and not its
+A kernel that writes past its memory gives wrong gradients, crashes or hangs. Each must fail a test, but not the test
 process.
 """
 
@@ -16,7 +16,7 @@ WIDTHS = (1, 2, 3, 4, 7, 8, 12, 16)
 
 def gradients(network: FCN, images: Tensor) -> dict[str, Tensor]:
     """Gradients of the weights, as the trainer computes them."""
-    scorer = Scorer(network, None).eval()  # running statistics: batch-norm would amplify what is rounded
+    scorer = Scorer(network, None).eval()  # running statistics: batch norm would amplify rounding errors
     memory_format = training_memory_format(scorer, images.device)
     scorer.to(memory_format=memory_format)
     scorer.zero_grad()
@@ -26,7 +26,7 @@ def gradients(network: FCN, images: Tensor) -> dict[str, Tensor]:
 
 
 def largest_error(width: int, architecture: Architecture) -> float:
-    """Of any weight's gradient, relative to the largest gradient of its layer."""
+    """Largest error of any weight's gradient, relative to the largest gradient of its layer."""
     torch.manual_seed(width)
     config = NetworkConfig(architecture, num_classes=5, width=width, learned_upsampling=False)
     network, exact = build_network(config), build_network(config).double()
@@ -34,7 +34,7 @@ def largest_error(width: int, architecture: Architecture) -> float:
     images = torch.randn(8, 3, 128, 128)
     expected = gradients(exact, images.double())
     error = 0.0
-    for _ in range(3):  # a write past the end is often noticed by the next step alone
+    for _ in range(3):  # a write past the end often shows only in the next step
         for name, gradient in gradients(network, images).items():
             scale = float(expected[name].abs().max())
             error = max(error, float((gradient - expected[name]).abs().max()) / scale if scale else 0.0)

@@ -1,4 +1,4 @@
-"""Small tar archives, made on the spot."""
+"""Small tar archives, built in memory."""
 
 import io
 import tarfile
@@ -12,7 +12,7 @@ def member(name: str, *, kind: bytes = tarfile.REGTYPE, target: str = "") -> tar
 
 
 def tar_bytes(files: Mapping[str, bytes], others: Sequence[tarfile.TarInfo] = (), *, gzip: bool = False) -> bytes:
-    """A tar archive of files, and then of members without content."""
+    """A tar archive of files, followed by members without content."""
     buffer = io.BytesIO()
     with tarfile.open(fileobj=buffer, mode="w:gz" if gzip else "w") as tar:
         for name, content in files.items():

@@ -117,7 +117,7 @@ def test_a_mask_with_the_orientation_of_its_photograph_is_turned_with_it(root: P
     stored = Image.fromarray(mask)
     stored.putpalette(VOC.palette.tobytes())
     stored.save(root / "SegmentationClass" / "one.png", exif=exif)
-    # Its red channel holds the mask, so that both have to be turned alike.
+    # Its red channel contains the mask, so both must be rotated alike.
     photograph = np.stack([mask, mask, mask], axis=-1)
     Image.fromarray(photograph).save(root / "JPEGImages" / "one.png", exif=exif)
     sample = VocDataset(root, "train")[0]

@@ -1,4 +1,4 @@
-"""From pictures of one's own to a service, by the command line alone."""
+"""From a user's own pictures to a service, with the command line alone."""
 
 import json
 import math
@@ -42,7 +42,7 @@ def _run(*arguments: object) -> str:
 
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Plants, ``garden``, with masks in their classes' colours, and the file that names the classes."""
+    """The data set ``garden`` of plants, with masks in the classes' colours, and the file that names the classes."""
     folder = tmp_path_factory.mktemp("own")
     root, random = folder / "garden", np.random.default_rng(0)
     for path in (root / "JPEGImages", root / "SegmentationClass", root / "ImageSets" / "Segmentation"):

@@ -1,4 +1,4 @@
-"""The recipe of the weights that those that ship went on from, against the lists that are for scores only."""
+"""The recipe of the weights from which the shipped ones continued, checked against the lists reserved for scores."""
 
 from pathlib import Path
 

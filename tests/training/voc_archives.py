@@ -1,4 +1,4 @@
-"""Small archives that are built as those of VOC 2012 and SBD are."""
+"""Small archives with the structure of those of VOC 2012 and SBD."""
 
 import hashlib
 import io
@@ -24,7 +24,7 @@ SBD_MASKS = {"2007_1": halves(20, 20), "2008_1": halves(20, 20), "2008_2": halve
 VOC_LISTS = {"train": ["2007_1", "2007_2"], "val": ["2008_1"], "trainval": ["2007_1", "2007_2", "2008_1"]}
 SBD_LISTS = {"train": ["2008_2", "2007_1"], "val": ["2009_1", "2008_1"]}
 TRAINAUG = ["2007_1", "2007_2", "2008_2", "2009_1"]
-"""VOC's train and SBD's two lists, without 2008_1, which is in VOC's val."""
+"""Expected list: VOC's train and SBD's two lists, without 2008_1, which is in VOC's val."""
 
 
 def voc_bytes() -> bytes:
@@ -46,7 +46,7 @@ def sbd_bytes() -> bytes:
 
 
 def serve(server: WebServer, part: Part, content: bytes) -> Part:
-    """The part, made of an archive with this content that the server serves."""
+    """Let the server serve an archive with this content, and return the part that refers to it."""
     archive = part.archive
     server.files[f"/{archive.name}"] = content
     url, md5 = f"{server.url}/{archive.name}", hashlib.md5(content).hexdigest()

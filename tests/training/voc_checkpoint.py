@@ -8,6 +8,6 @@ from tests.model.random_checkpoint import random_checkpoint
 
 
 def write_voc_checkpoint(file: Path) -> Path:
-    """Write it; returns ``file``."""
+    """Write the checkpoint, and return ``file``."""
     replace(random_checkpoint(num_classes=len(VOC)), labels=VOC).save(file)
     return file

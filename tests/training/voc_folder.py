@@ -1,4 +1,4 @@
-"""Small data sets in VOC layout, made on the spot."""
+"""Small data sets in VOC layout, generated."""
 
 from collections.abc import Mapping
 from pathlib import Path
@@ -19,7 +19,7 @@ def write_voc_folder(
     labels: Labels = VOC,
     folder: str = "SegmentationClass",
 ) -> Path:
-    """Write masks as palette PNGs, their colours as the photographs, and a list of them; returns ``root``."""
+    """Write masks as palette PNGs, their colours as the photographs, and a list of them; return ``root``."""
     for path in (root / "JPEGImages", root / folder, root / "ImageSets" / "Segmentation"):
         path.mkdir(parents=True, exist_ok=True)
     for name, mask in masks.items():

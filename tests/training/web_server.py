@@ -9,15 +9,15 @@ from threading import Event, Thread
 
 @dataclass
 class WebServer:
-    """What the server serves, how it fails, and what it was asked for.
+    """Files and faults of a web server, and the requests that it received.
 
     Attributes:
-        files: by path.
-        breaks: bytes of each of the next answers that are sent before the connection closes.
-        falls_silent: at these breaks keeps the connection open instead.
-        knows_ranges: whether it sends parts of files.
+        files: path -> content.
+        breaks: for each of the next responses, the bytes sent before the connection closes.
+        falls_silent: whether it keeps the connection open at these breaks instead.
+        knows_ranges: whether it supports range requests.
         tells_length: whether it sends ``Content-Length``.
-        stalls: never answers.
+        stalls: whether it never responds.
         requests: path and ``Range`` of each request.
     """
 

@@ -1,4 +1,4 @@
-"""In place of TensorFlow Lite: a network of fixed input size that knows classes by the red of their pixels."""
+"""Stand-in for TensorFlow Lite: a network of fixed input size that recognises classes by the red of their pixels."""
 
 import sys
 from pathlib import Path
@@ -17,12 +17,12 @@ _LOGIT_SCALE, _LOGIT_ZERO = 0.5, 250
 
 
 class RedInterpreter:
-    """Has the part of ``ai_edge_litert.interpreter.Interpreter`` that is used."""
+    """Implements the part of ``ai_edge_litert.interpreter.Interpreter`` that the trainer uses."""
 
     num_classes: ClassVar[int] = 4
     input_shape: ClassVar[tuple[int, ...]] = (1, SIDE, SIDE, 3)
     quantized: ClassVar[bool] = False
-    """Whether pixels go in and logits come out as uint8."""
+    """Whether input pixels and output logits are uint8."""
 
     def __init__(self, model_path: str, num_threads: int, *, experimental_preserve_all_tensors: bool) -> None:
         assert experimental_preserve_all_tensors
@@ -71,7 +71,7 @@ class RedInterpreter:
 
 
 def install(monkeypatch: pytest.MonkeyPatch, interpreter: type[RedInterpreter]) -> None:
-    """Let ``from ai_edge_litert.interpreter import Interpreter`` give it."""
+    """Make ``from ai_edge_litert.interpreter import Interpreter`` import ``interpreter``."""
     module = ModuleType("ai_edge_litert.interpreter")
     module.Interpreter = interpreter  # type: ignore[attr-defined]
     monkeypatch.setitem(sys.modules, "ai_edge_litert", ModuleType("ai_edge_litert"))

@@ -1,4 +1,4 @@
-"""What a person sees of the reference, and what pages of other origins may do, in a real browser."""
+"""The rendered HTTP reference, and what pages of other origins may do, in a real browser."""
 
 import hashlib
 import threading
@@ -34,7 +34,7 @@ def page(browser: Browser, server: ServerProcess) -> Iterator[Page]:
 
 @pytest.fixture(scope="module")
 def elsewhere(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    """Another origin, with a page that may do what it likes."""
+    """Another origin, with a page that has no restrictions of its own."""
     folder = tmp_path_factory.mktemp("elsewhere")
     (folder / "index.html").write_text("<!doctype html>")
     with ThreadingHTTPServer(("127.0.0.1", 0), partial(SimpleHTTPRequestHandler, directory=folder)) as files:
@@ -45,7 +45,7 @@ def elsewhere(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
 
 @pytest.fixture(scope="module")
 def guarded(tmp_path_factory: pytest.TempPathFactory, elsewhere: str) -> Iterator[ServerProcess]:
-    """A service that wants a key and lets pages from elsewhere in."""
+    """A service that requires an API key and allows pages of the other origin."""
     keys = tmp_path_factory.mktemp("keys") / "keys"
     keys.write_text(f"me {hashlib.sha256(KEY.encode()).hexdigest()}\n")
     with ForkedServer(api_keys_file=keys, cors_origins=elsewhere) as server:

@@ -1,4 +1,4 @@
-"""What may be wrong around the service, and that it serves all the same."""
+"""Faults of the environment in which the service must still serve."""
 
 import json
 import os
@@ -42,8 +42,8 @@ dd if=/dev/zero of="$bare/full/file" bs=1k count=8 2>/dev/null || true
 export TMPDIR=/full
 exec chroot "$bare" env --chdir "$here" setpriv --bounding-set=-all --inh-caps=-all "$@"
 """
-"""Runs a command without privileges in a root of its own: read-only, with what it needs and no more, no /tmp, no HOME,
-and a full disk for temporary files."""
+"""Shell script that runs a command without privileges in a minimal, read-only root of its own, without /tmp and HOME,
+and with a full disk for temporary files."""
 
 
 def _can_mount() -> bool:
@@ -61,7 +61,7 @@ def test_a_read_only_disk_a_full_one_and_no_home_are_no_obstacle(
     monkeypatch.setenv("PARTS", " ".join(str(part) for part in parts if parts.isdisjoint(part.parents)))
     server = start_server("unshare", "--mount", "sh", "-c", _BARE_ROOT, "sh", str(tmp_path), str(ROOT))
     with server.client() as client:
-        # Larger than what is usually kept in memory of a form.
+        # Larger than the part of a form that is usually kept in memory.
         assert client.post("/segment", files={"image": cat + bytes(2 << 20)}).status_code == 200
     server.end()
     assert server.process.returncode == 0
@@ -78,7 +78,7 @@ def test_many_connections_need_no_higher_soft_limit_and_too_many_are_recovered_f
             stack.enter_context(socket.create_connection(("127.0.0.1", server.port)))
         with server.client() as client:
             assert client.post("/segment", content=cat).status_code == 200
-        # Less than is open: from now on no connection can be accepted.
+        # Fewer than are open: from now on no connection can be accepted.
         resource.prlimit(server.process.pid, resource.RLIMIT_NOFILE, (200, 200))
         with server.client() as client, pytest.raises(httpx2.TransportError):
             client.get("/livez")
@@ -128,7 +128,7 @@ def test_a_clock_that_jumps_makes_no_negative_times(
         monkeypatch.setitem(os.environ, name, value)
     with ServerProcess() as server, server.client() as client:
         assert client.post("/segment", content=cat).status_code == 200
-        client.get("/livez")  # by then the log has the line of the request before
+        client.get("/livez")  # by then the log has the previous request's line
         clock.write_text("-100d")
         response = client.post("/segment", content=cat)
         assert response.status_code == 200
@@ -154,7 +154,7 @@ def test_weights_that_may_not_be_read_are_refused(tmp_path: Path) -> None:
 
 @contextmanager
 def _nobody() -> Iterator[None]:
-    """Root, who may read everything, becomes somebody else."""
+    """Run as an unprivileged user if the tests run as root, which may read everything."""
     if os.geteuid() != 0:
         yield
         return

@@ -1,4 +1,4 @@
-"""Forms as clients send them."""
+"""Multipart forms as clients send them."""
 
 import base64
 from io import BytesIO
@@ -28,7 +28,7 @@ def png() -> bytes:
 
 
 def form(*parts: tuple[bytes, bytes]) -> bytes:
-    """A body of heads and data."""
+    """A form's body, from the header and data of each part."""
     written = b"".join(b"--%b\r\n%b\r\n\r\n%b\r\n" % (BOUNDARY, head, data) for head, data in parts)
     return written + b"--%b--\r\n" % BOUNDARY
 
@@ -38,7 +38,7 @@ def text(name: str, value: str) -> tuple[bytes, bytes]:
 
 
 def seen(client: TestClient, body: bytes) -> NDArray[np.uint8]:
-    """The pixels that the service sees of the form's image."""
+    """The pixels that the service decodes from the form's image."""
     response = client.post("/segment?format=overlay&alpha=0", content=body, headers=FORM)
     assert response.status_code == 200, response.text
     return np.asarray(Image.open(BytesIO(response.content)))

@@ -11,7 +11,7 @@ _LINK = re.compile(r"""(?:src|href|spec-url)="([^"#]+)"|url: '([^']+)'""")
 
 @pytest.fixture
 def behind_a_proxy(client: TestClient) -> TestClient:
-    """The service below a path that it does not know of, and nothing beside it."""
+    """A proxy that serves the service under a path unknown to it, and nothing else."""
 
     async def hand_on(scope: Scope, receive: Receive, send: Send) -> None:
         path: str = scope["path"]

@@ -254,7 +254,7 @@ def test_a_missed_deadline_is_said(cat: bytes, small_weights: Path) -> None:
 
 @pytest.fixture(scope="module")
 def streaming_client() -> Iterator[TestClient]:
-    """A service to which a photograph is a large image, computed 32 rows at a time."""
+    """A service that treats a photograph as a large image, computed 32 rows at a time."""
     settings = Settings(threads=1, small_image_pixels=1, band_pixels=1024)
     with TestClient(create_app(settings), raise_server_exceptions=False) as client:
         yield client
@@ -274,7 +274,7 @@ def test_a_large_image_gets_the_same_answer_in_parts(
         answers = [np.asarray(response.json()["mask"]) for response in (at_once, in_parts)]
     else:
         answers = [pixels(response) for response in (at_once, in_parts)]
-    # Sums of float32 in another order.
+    # float32 sums in a different order.
     assert (answers[0] != answers[1]).mean() < 1e-3
     assert "fcn_unfinished_requests 0.0" in streaming_client.get("/metrics").text
 

@@ -9,7 +9,7 @@ from typing import Any
 
 from tests.app.forked_process import run_forked
 
-# What the script that pip installs does; and Ctrl-C is heeded even where tests run in the background, which ignores it.
+# Does what the script that pip installs does, and handles Ctrl-C even if the tests run in the background.
 SCRIPT = (
     "import signal, sys; signal.signal(signal.SIGINT, signal.default_int_handler); "
     "sys.argv[0] = 'fcn-segment'; from app.cli.main import main; sys.exit(main())"
@@ -19,12 +19,12 @@ ROOT = Path(__file__).parents[3]
 
 
 def environment(**variables: str) -> dict[str, str]:
-    """This process's, with the project where Python finds it."""
+    """This process's environment, with the project on Python's path."""
     return {**os.environ, "PYTHONPATH": str(ROOT), "COLUMNS": "100", **variables}
 
 
 def start(*arguments: object, cwd: Path, command: tuple[str, ...] = COMMAND) -> "subprocess.Popen[bytes]":
-    """Start the command; its output can be read from its pipes."""
+    """Start the command with pipes for its output."""
     return subprocess.Popen(
         [*command, *map(str, arguments)],
         cwd=cwd,
@@ -57,6 +57,6 @@ def run(
 
 
 def report_of(result: "subprocess.CompletedProcess[bytes]") -> dict[str, Any]:
-    """The document that ``--json`` has printed, which must be all that standard output holds."""
+    """The document that ``--json`` printed; standard output must contain nothing else."""
     document: dict[str, Any] = json.loads(result.stdout)
     return document

@@ -9,7 +9,7 @@ from tests.app.cli.command import ROOT
 
 @pytest.fixture
 def folder(tmp_path: Path) -> Path:
-    """The folder ``photos``: four photographs, one that is damaged, and what is no image."""
+    """The folder ``photos``: four photographs, a damaged one, and files that are not images."""
     photos = tmp_path / "photos"
     (photos / "inner").mkdir(parents=True)
     for name in ("cat.jpg", "inner/cat.jpg", "inner/astronaut.jpg"):

@@ -33,7 +33,7 @@ TARGETS = {
 
 @pytest.fixture(scope="module")
 def truth() -> dict[str, NDArray[np.uint8]]:
-    """What the network itself says of the photographs, by their names."""
+    """Masks that the network itself predicts for the photographs, by name."""
     segmenter = Segmenter.load(device="cpu")
     masks = {}
     for name in ("cat.jpg", "astronaut.jpg"):
@@ -130,7 +130,7 @@ def test_nothing_to_do_loads_no_weights_and_a_newer_image_is_done_again(folder: 
 
 
 def an_answer() -> bytes:
-    """To some image, made with some weights."""
+    """A mask of some image, made with some weights."""
     return MaskEncoder(3, 4, VOC, "0" * 64).write(Segmentation(np.zeros((3, 4), np.uint8), VOC, NO_TIME))
 
 
@@ -191,7 +191,7 @@ def test_a_file_that_ends_in_part_is_a_file_as_others(folder: Path) -> None:
 
 
 def unfinished(file: Path) -> list[Path]:
-    """What is there of a file that is being written."""
+    """Unfinished files of a file that is being written."""
     return list(file.parent.glob(f".{file.name}.*.part"))
 
 

@@ -14,7 +14,7 @@ from app.settings import Settings
 
 
 class StoppedError(Exception):
-    """What asking for progress raises."""
+    """Raised by the progress callback."""
 
 
 def png(height: int, width: int) -> bytes:
@@ -24,7 +24,7 @@ def png(height: int, width: int) -> bytes:
 
 
 def stop_at(call: int) -> Callable[[float], None]:
-    """A function that raises ``StoppedError`` at this call."""
+    """A function that raises ``StoppedError`` on call number ``call``."""
     calls = iter(range(1, call + 1))
 
     def advance(_: float) -> None:
@@ -42,7 +42,7 @@ def test_work_can_be_stopped_before_it_has_made_rows(
     written: list[bytes] = []
     with LocalBackend(Settings(weights=small_weights, threads=1), request, 1) as backend:
         with pytest.raises(StoppedError):
-            # The first is that of the header, the second that of the first work.
+            # The first call follows the header, the second one the first work.
             backend.segment(png(height, width), written.append, stop_at(2))
         assert written == []
         result = backend.segment(png(height, width), written.append, lambda _: None)

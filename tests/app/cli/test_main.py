@@ -78,7 +78,7 @@ def test_a_completion_script_is_produced_and_completes(tmp_path: Path, shell: st
 
 
 def test_a_terminal_gets_a_progress_bar_and_it_goes_away(tmp_path: Path) -> None:
-    """The bar is for people: it is drawn on standard error, when that is a terminal."""
+    """The bar is for people: it is drawn on standard error if that is a terminal."""
     process, terminal = pty.fork()
     if process == 0:
         os.chdir(tmp_path)

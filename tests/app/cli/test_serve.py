@@ -19,7 +19,7 @@ MODULE = (sys.executable, "-m", "app")
 
 @contextmanager
 def serving(*command: str, **variables: str) -> Iterator[str]:
-    """The address of a service that the command starts; it has to end in order."""
+    """The URL of a service that the command starts; the service must exit cleanly."""
     process = subprocess.Popen(
         command, env=environment(**variables), stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True
     )
@@ -29,7 +29,7 @@ def serving(*command: str, **variables: str) -> Iterator[str]:
         yield f"http://127.0.0.1:{match[1]}"
     finally:
         process.send_signal(signal.SIGTERM)
-        with process:  # which closes the pipe
+        with process:  # closes the pipe
             try:
                 assert process.wait(timeout=60) == 0
             finally:

@@ -11,7 +11,7 @@ Connect = Callable[..., Client]
 
 
 class BlockingAsyncClient:
-    """An ``AsyncClient`` with the methods of ``Client``, so that each test holds for both."""
+    """An ``AsyncClient`` with the methods of ``Client``, so that each test covers both."""
 
     def __init__(self, *arguments: Any, **options: Any) -> None:
         self._runner = asyncio.Runner()
@@ -31,6 +31,6 @@ class BlockingAsyncClient:
 
 @pytest.fixture(params=[Client, BlockingAsyncClient], ids=["threads", "asyncio"])
 def connect(request: pytest.FixtureRequest) -> Iterator[Connect]:
-    """Makes clients, of either kind; they are closed with the test."""
+    """Makes clients of either kind, and closes them at the end of the test."""
     with ExitStack() as stack:
         yield lambda *arguments, **options: cast("Client", stack.enter_context(request.param(*arguments, **options)))

@@ -1,4 +1,4 @@
-"""A server for tests that answers with bytes prepared beforehand, whatever it is asked."""
+"""A server for tests that sends prepared bytes, whatever the request."""
 
 import re
 import socket
@@ -10,19 +10,19 @@ _LENGTH = re.compile(rb"content-length: (\d+)", re.IGNORECASE)
 
 
 def response(status: str, body: bytes, *headers: str, content_type: str = "application/json") -> bytes:
-    """A whole response, after which the connection is closed."""
+    """The bytes of a whole response, after which the connection is closed."""
     lines = [f"HTTP/1.1 {status}", f"Content-Type: {content_type}", f"Content-Length: {len(body)}", "Connection: close"]
     return "\r\n".join([*lines, *headers, "", ""]).encode() + body
 
 
 class ScriptedServer:
-    """Serves while it is entered: one connection after the other, of each one request.
+    """Serves while entered: one connection after another, with one request each.
 
     Args:
-        responses: to the first request, the second, and so on; nothing at all where there is None.
+        responses: response to each request, in order; None sends nothing.
 
     Attributes:
-        requests: those that came, whole.
+        requests: received requests, whole.
     """
 
     def __init__(self, *responses: bytes | None) -> None:
@@ -36,7 +36,7 @@ class ScriptedServer:
         return self
 
     def __exit__(self, *_: object) -> None:
-        # Closing alone would not wake who waits in accept().
+        # Closing alone would not wake the thread that waits in accept().
         with suppress(OSError):
             self._listener.shutdown(socket.SHUT_RDWR)
         self._thread.join(timeout=30)
@@ -55,7 +55,7 @@ class ScriptedServer:
             with connection:
                 self.requests.append(_read(connection))
                 if response is None:
-                    connection.recv(1)  # until the client has gone
+                    connection.recv(1)  # until the client disconnects
                 else:
                     connection.sendall(response)
 

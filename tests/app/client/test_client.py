@@ -1,4 +1,4 @@
-"""Both clients against the real service, and against what goes wrong on the way to it."""
+"""Both clients against the real service, and against failures on the way to it."""
 
 import asyncio
 import signal
@@ -106,14 +106,14 @@ def test_the_overlay_is_the_one_that_the_service_paints(connect: Connect, server
     ours = np.asarray(client.segment(cat).overlay(alpha=0.7)).astype(int)
     theirs = np.asarray(Image.open(BytesIO(client.segment_bytes(cat, "overlay", alpha=0.7)))).astype(int)
     assert ours.shape == theirs.shape == (300, 451, 3)
-    assert np.abs(ours - theirs).max() <= 1  # Pillow cuts where the service rounds
+    assert np.abs(ours - theirs).max() <= 1  # Pillow truncates where the service rounds
     assert not np.array_equal(ours, np.asarray(Image.open(CAT)))
 
 
 def test_mask_and_overlay_are_of_the_upright_image(connect: Connect, server: ServerProcess) -> None:
     client = connect(server.url)
     exif = Image.Exif()
-    exif[0x0112] = 6  # its rows are columns
+    exif[0x0112] = 6  # its rows are the scene's columns
     buffer = BytesIO()
     with Image.open(CAT) as picture:
         picture.save(buffer, "JPEG", exif=exif)
@@ -196,7 +196,7 @@ def test_a_full_queue_that_stays_full_is_told(connect: Connect) -> None:
         with pytest.raises(ServiceUnavailableError, match="429 queue-full: try again in 60 s") as caught:
             client.segment(CAT)
     assert caught.value.retry_after_s == 60
-    assert len(scripted.requests) == 1  # there is no time to wait for
+    assert len(scripted.requests) == 1  # waiting as told would exceed the total timeout
 
 
 def test_a_service_that_shuts_down_and_then_is_gone_is_told(
@@ -240,7 +240,7 @@ def test_an_answer_that_breaks_off_is_no_mask(
     part = png[: len(png) // 2]
     head = b"HTTP/1.1 200 OK\r\nContent-Type: image/png\r\nConnection: close\r\n"
     broken = {
-        "whole": response("200 OK", part, content_type="image/png"),  # as a proxy may pass it on
+        "whole": response("200 OK", part, content_type="image/png"),  # as a proxy may send it
         "shorter than its length": head + b"Content-Length: %d\r\n\r\n" % len(png) + part,
         "in chunks": head + b"Transfer-Encoding: chunked\r\n\r\n%x\r\n" % len(part) + part + b"\r\n",
     }[framing]
@@ -370,6 +370,6 @@ def _metrics(server: ServerProcess) -> str:
 
 
 def _require_waited(server: ServerProcess, started: float) -> None:
-    """Some were refused, and came again no earlier than told: after a second."""
+    """Require that some requests were refused, and retried no earlier than told: after a second."""
     assert 'fcn_refusals_total{reason="queue-full"}' in _metrics(server)
     assert time.monotonic() - started >= 1

@@ -1,4 +1,4 @@
-"""What clients do, without doing it."""
+"""The clients' logic, without I/O."""
 
 import json
 from collections.abc import Sequence
@@ -122,7 +122,7 @@ def _core(retries: int = 5, total_s: float = 900) -> Core:
 
 
 def _run(steps: Steps[T], outcomes: Sequence[Response | ClientError]) -> tuple[T, list[str], list[float]]:
-    """The result, the paths asked for and the pauses; every outcome must be used."""
+    """The result, the requested paths and the pauses; every outcome must be used."""
     left, paths, pauses = list(outcomes), [], []
     outcome: Outcome = None
     while not isinstance(step := advance(steps, outcome), Done):

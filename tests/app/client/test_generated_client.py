@@ -1,4 +1,4 @@
-"""A client that openapi-python-client generates from the service's own description."""
+"""A client that openapi-python-client generates from the service's OpenAPI document."""
 
 import json
 import subprocess
@@ -29,7 +29,7 @@ def _generate(server: ServerProcess, folder: Path, name: str, overrides: dict[st
 
 
 def _segment(server: ServerProcess, package: str, cat: bytes, **parameters: Any) -> Any:
-    """The parsed response to a form with an image."""
+    """Send a form with an image, and return the parsed response."""
     body = import_module(f"{package}.models").SegmentSegmentPostFilesBody(
         import_module(f"{package}.types").File(BytesIO(cat), "cat.jpg", "image/jpeg")
     )
@@ -58,7 +58,7 @@ def test_it_lists_the_classes_and_segments_as_json(
 
 
 def test_it_segments_as_png(server: ServerProcess, tmp_path: Path, cat: bytes, monkeypatch: pytest.MonkeyPatch) -> None:
-    # It knows no media type of pictures unless it is told what they are, and of those it knows it takes the first.
+    # The generator needs to be told about image media types, and it uses the first one that it knows.
     monkeypatch.syspath_prepend(tmp_path)
     _generate(server, tmp_path, "generated_for_png", {"image/png": "application/octet-stream"})
     response = _segment(server, "generated_for_png", cat)

@@ -29,7 +29,7 @@ def test_pillow_s_limit_on_pixels_does_not_hit_masks_and_overlays(monkeypatch: p
 
 
 def straight(mode: str) -> Image.Image:
-    """A picture of colours, or greys, that become less transparent to the right."""
+    """A picture in colours or greys whose opacity increases to the right."""
     values = np.random.default_rng(0).integers(0, 256, (6, 13, 3 if mode == "RGBA" else 1), np.uint8)
     alpha = np.tile(np.arange(0, 260, 20, dtype=np.uint8), (6, 1))[..., None]
     return Image.frombytes(mode, (13, 6), np.concatenate([values, alpha], axis=2).tobytes())
@@ -41,7 +41,7 @@ def test_a_premultiplied_picture_is_seen_as_the_straight_one(mode: str, straight
     expected = decode_image(BytesIO(encode(picture))).astype(int)
     seen = decode_image(BytesIO(encode(picture.convert(mode))))
     assert expected.std() > 10
-    assert np.abs(seen - expected).max() <= 12  # of 20 levels of alpha and so of colour not all are kept
+    assert np.abs(seen - expected).max() <= 12  # not all of the 20 levels of alpha, and so of colour, are kept
 
 
 @pytest.mark.parametrize(("mode", "kind"), [("I;16B", ">u2"), ("I;16L", "<u2"), ("I;16N", "=u2")])
@@ -72,7 +72,7 @@ def test_a_profile_of_other_colours_is_left_out() -> None:
 
 
 class Upload:
-    """What a web framework hands over: it has no more than ``read``."""
+    """An upload object of a web framework, which has only ``read``."""
 
     def __init__(self, data: bytes | str) -> None:
         self._data = data

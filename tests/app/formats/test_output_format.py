@@ -26,7 +26,7 @@ MASKS = st.tuples(st.integers(1, 80), st.integers(1, 40)).flatmap(
 
 
 def encoded(form: Format, mask: NDArray[np.uint8], *tops: int) -> list[bytes]:
-    """The chunks of a response, whose bands begin at the top and at ``tops``."""
+    """Chunks of a response for a mask in bands that begin at the top and at ``tops``."""
     encoder = form.encoder(np.full((*mask.shape, 3), 100, np.uint8), VOC, "d1")
     confidence = 255 - mask
     bands = zip((0, *tops), (*tops, len(mask)), strict=True)

@@ -16,7 +16,7 @@ CONFIDENCE = np.arange(130 * 7, dtype=np.uint8).reshape(130, 7)
 
 
 def _encoded(*outputs: Output, mask: NDArray[np.uint8] = MASK) -> tuple[dict[str, object], bytes]:
-    """The JSON, and what follows it."""
+    """The JSON of a response, and the bytes that follow it."""
     tensors = Tensors(MODEL, outputs, None)
     height, width = mask.shape
     encoder = tensors.encoder(np.zeros((height, width, 3), np.uint8), VOC, DIGEST)

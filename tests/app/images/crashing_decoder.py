@@ -1,4 +1,4 @@
-"""A decoder that does what a bad library would, for files that end with the name of it. All of it really happens."""
+"""A decoder that fails as a faulty library would; a file's ending names the failure, which really happens."""
 
 import ctypes
 import os

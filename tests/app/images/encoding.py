@@ -6,7 +6,7 @@ from PIL import Image
 
 
 def encoded(picture: Image.Image, file_format: str, **options: object) -> bytes:
-    """A picture as a file."""
+    """Encode a picture as the bytes of a file."""
     buffer = BytesIO()
     picture.save(buffer, file_format, **options)
     return buffer.getvalue()

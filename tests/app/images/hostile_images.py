@@ -1,4 +1,4 @@
-"""Files that are made to harm whoever reads them. Each is small; what it says of itself is not."""
+"""Malicious image files: small files that claim or unpack to large content."""
 
 import struct
 import zipfile
@@ -18,13 +18,13 @@ _FRAMES = 10_000
 
 
 def plain(file_format: str) -> bytes:
-    """A file with nothing wrong, of noise, 64 x 64."""
+    """A valid file of noise, 64 x 64."""
     noise = np.random.default_rng(0).integers(0, 256, (64, 64, 3), dtype=np.uint8)
     return encoded(Image.fromarray(noise), file_format)
 
 
 def huge(file_format: str, side: int = _SIDE) -> bytes:
-    """A file that says it has 65,535 x 65,535 pixels, and starts with some of them."""
+    """A file that claims 65,535 x 65,535 pixels, and starts with some of them."""
     match file_format:
         case "PNG":
             return _png(side, side, _chunk(b"IDAT", zlib.compress(bytes(1 << 20))))
@@ -47,7 +47,7 @@ def huge(file_format: str, side: int = _SIDE) -> bytes:
 
 
 def damaged(file_format: str) -> Iterator[bytes]:
-    """A file cut off in many places, and with bits turned round in many."""
+    """Yield a file truncated at many positions, and with bits flipped at many."""
     file = plain(file_format)
     for end in np.linspace(1, len(file) - 1, 20, dtype=int):
         yield file[:end]
@@ -73,7 +73,7 @@ def png_of_many_texts() -> bytes:
 
 
 def png_of_nested_profile() -> bytes:
-    """An ICC profile, packed three times, that would unpack to 64 MB if anybody did."""
+    """An ICC profile compressed three times, which would unpack to 64 MB."""
     packed = zlib.compress(zlib.compress(zlib.compress(bytes(64_000_000), 9), 9), 9)
     return _png(8, 8, _chunk(b"iCCP", b"ICC\0\0" + packed), _png_pixels(8, 8))
 
@@ -95,7 +95,7 @@ def jpeg_of_large_exif() -> bytes:
 
 
 def jpeg_of_looping_exif() -> bytes:
-    """EXIF whose directory names itself as its sub-directories and as the next."""
+    """EXIF whose directory refers to itself as its subdirectories and as the next directory."""
     entries = b"".join(struct.pack("<HHII", tag, 4, 1, 8) for tag in (0x8769, 0x8825, 0xA005))
     return _jpeg_with(
         _segment(0xE1, b"Exif\0\0II*\0\x08\0\0\0" + struct.pack("<H", 3) + entries + struct.pack("<I", 8))
@@ -108,32 +108,32 @@ def jpeg_of_impossible_codes() -> bytes:
 
 
 def jpeg_without_codes() -> bytes:
-    """As in films of JPEGs: the usual codes are meant."""
+    """A JPEG without Huffman tables, as in Motion JPEG: the standard codes apply."""
     file = plain("JPEG")
     start, end = file.index(b"\xff\xc4"), file.index(b"\xff\xda")
     return file[:start] + file[end:]
 
 
 def jpeg_of_endless_scans() -> bytes:
-    """A progressive JPEG that goes over its 4 million pixels 5,000 times, in 31 bytes each time."""
+    """A progressive JPEG that scans its 4 million pixels 5,000 times, with 31 bytes per scan."""
     file = encoded(Image.new("RGB", (2000, 2000)), "JPEG", progressive=True)
     scan = file[file.rindex(b"\xff\xda") : -2]
     return file[:-2] + scan * 5_000 + file[-2:]
 
 
 def tiff_of_looping_directories() -> bytes:
-    """The next directory is the first."""
+    """A TIFF whose next directory is the first one again."""
     return _tiff({256: 8, 257: 8, 258: 8, 259: 1, 262: 1, 273: 8, 277: 1, 278: 8, 279: 64}, following=1008)
 
 
 def tiff_of_huge_tag() -> bytes:
-    """A description of four billion characters, and as many offsets of strips."""
+    """A TIFF with a description of four billion characters, and as many strip offsets."""
     long = {270: (2, 0xFFFFFFFF, 8), 273: (4, 0xFFFFFFFF, 8)}
     return _tiff({256: 8, 257: 8, 258: 8, 259: 1, 262: 1, **long, 277: 1})
 
 
 def tiff_of_many_entries() -> bytes:
-    """A directory that says it has 65,535 entries."""
+    """A TIFF whose directory claims 65,535 entries."""
     return b"II*\0\x08\0\0\0\xff\xff" + struct.pack("<HHII", 256, 4, 1, 8) * 1000
 
 
@@ -144,7 +144,7 @@ def tiff_of_huge_tile() -> bytes:
 
 
 def bmp_of_jumps() -> bytes:
-    """Run lengths that only jump ahead."""
+    """A BMP whose run lengths only skip pixels."""
     return _bmp(300, 300, compression=1, pixels=b"\0\2\xff\xff" * 20_000)
 
 
@@ -183,7 +183,7 @@ def png_and_pdf() -> bytes:
 
 
 def without_pixels(file_format: str) -> bytes:
-    """A file that says it has 0 x 0 pixels."""
+    """A file that claims 0 x 0 pixels."""
     return huge(file_format, side=0) if file_format != "WEBP" else _riff_file(_riff(b"VP8 ", _webp_zero()))
 
 
@@ -206,7 +206,7 @@ FINE: Mapping[str, Callable[[], bytes]] = {
     "JPEG with looping EXIF": jpeg_of_looping_exif,
     "JPEG with EXIF of 13 MB": jpeg_of_large_exif,
 }
-"""Odd, and yet images."""
+"""Unusual files that are valid images."""
 
 HARMFUL: Mapping[str, Callable[[], bytes]] = {
     "impossible Huffman codes": jpeg_of_impossible_codes,
@@ -242,7 +242,7 @@ def _bmp(width: int, height: int, compression: int, pixels: bytes) -> bytes:
 
 
 def _tiff(tags: Mapping[int, int | tuple[int, int, int]], pixels: bytes = b"", following: int = 0) -> bytes:
-    """Of tags with a value each, or a type, count and offset; the pixels start at 8, the directory at 1008 or later."""
+    """A TIFF of tags with a value or with (type, count, offset); pixels start at 8, the directory at 1008 or later."""
     body = pixels.ljust(1000, b"\0")
     entries = (
         struct.pack("<HHII", tag, *((4, 1, value) if isinstance(value, int) else value)) for tag, value in tags.items()
@@ -265,14 +265,14 @@ def _webp(width: int, height: int, *chunks: bytes, flags: int = 0) -> bytes:
 
 
 def _webp_pixel() -> bytes:
-    """A lossless bitstream of 1 x 1."""
+    """A lossless WebP bitstream of 1 x 1."""
     file = encoded(Image.new("RGB", (1, 1)), "WEBP", lossless=True)
     at = file.index(b"VP8L")
     return file[at + 8 : at + 8 + struct.unpack("<I", file[at + 4 : at + 8])[0]]
 
 
 def _webp_zero() -> bytes:
-    """A lossy bitstream of 0 x 0."""
+    """A lossy WebP bitstream of 0 x 0."""
     return b"\x10\0\0\x9d\x01\x2a" + bytes(4) + bytes(20)
 
 

@@ -18,7 +18,7 @@ RAMP = np.arange(12 * 20 * 3, dtype=np.uint32).reshape(12, 20, 3).astype(np.uint
 
 
 def decoded(data: bytes) -> NDArray[np.uint8]:
-    """The pixels, of which the header has to tell the number."""
+    """The decoded pixels, whose size must be that of the header."""
     header = read_header(BytesIO(data), MAX_PIXELS)
     image = decode_image(BytesIO(data))
     assert image.shape == (header.height, header.width, 3)
@@ -152,7 +152,7 @@ def test_exif_orientation_is_applied(file_format: str, orientation: int, shape: 
 
 def test_orientation_turns_the_pixels_as_exif_says() -> None:
     exif = Image.Exif()
-    exif[0x0112] = 6  # the right side of the scene is up in the file
+    exif[0x0112] = 6  # the scene's right side is at the top of the file
     data = encoded(Image.fromarray(RAMP), "PNG", exif=exif)
     np.testing.assert_array_equal(decoded(data), np.rot90(RAMP, -1))
 

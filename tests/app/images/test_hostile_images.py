@@ -37,7 +37,7 @@ def segment(client: TestClient, data: bytes, content_type: str = "application/oc
 
 
 def require_refusal(response: httpx2.Response) -> None:
-    """That it is refused because of the image."""
+    """Require that the request was refused because of its image."""
     problem = PROBLEMS[response.json()["type"].removeprefix("/problems/")]
     assert problem in (IMAGE_DAMAGED, NOT_AN_IMAGE, UNSUPPORTED_FORMAT, TOO_COSTLY, TOO_MANY_PIXELS)
     require_problem(response, problem)
@@ -45,7 +45,7 @@ def require_refusal(response: httpx2.Response) -> None:
 
 @pytest.fixture(scope="module")
 def lives_on(client: TestClient) -> Iterator[None]:
-    """The service answers after the tests as before."""
+    """Require that the service responds after the tests as before."""
     assert segment(client, plain("JPEG")).status_code == 200
     yield
     assert segment(client, plain("JPEG")).status_code == 200
@@ -105,7 +105,7 @@ def test_refusing_a_huge_image_takes_next_to_no_time_and_memory(file_format: str
         decoders.start()
         (process_id,) = decoders.process_ids
         own_before, before, started_s = _peak_bytes("self"), _peak_bytes(process_id), _processor_s(process_id)
-        if file_format == "AVIF":  # its library refuses it for us
+        if file_format == "AVIF":  # its library refuses the file itself
             with pytest.raises(ProblemError):
                 decoders.open(data)
         else:
@@ -120,7 +120,7 @@ def test_refusing_a_huge_image_takes_next_to_no_time_and_memory(file_format: str
 @pytest.mark.skipif(sys.platform != "linux", reason="elsewhere nothing ends it")
 def test_a_jpeg_of_endless_scans_is_ended() -> None:
     failures: list[str] = []
-    # A busy machine may take long to give it that second.
+    # On a busy machine it may take long to get a second of CPU time.
     limits = TimeLimits(image_s=1, megapixel_s=0, wall_clock_factor=60)
     decoders = Decoders(1, MAX_PIXELS, limits=limits, on_failure=failures.append)
     picture = decoders.open(jpeg_of_endless_scans())
@@ -131,7 +131,7 @@ def test_a_jpeg_of_endless_scans_is_ended() -> None:
 
 
 def _peak_bytes(process: int | str) -> int:
-    """The most memory that a process has had, from now on if it is this one."""
+    """Memory peak of a process in bytes; this process's own peak is reset afterwards."""
     folder = Path(f"/proc/{process}")
     status = (folder / "status").read_text()
     if process == "self":

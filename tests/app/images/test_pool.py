@@ -41,13 +41,13 @@ FILE = encoded(Image.fromarray(RAMP), "PNG")
 
 @pytest.fixture
 def failures() -> list[str]:
-    """Of all decoders of a test."""
+    """Failures of all decoders of a test."""
     return []
 
 
 @pytest.fixture
 def make(failures: list[str]) -> Iterator[Callable[..., Decoders]]:
-    """Makes decoders; they are ended with the test."""
+    """Makes decoder pools, and ends them with the test."""
     made: list[Decoders] = []
 
     def make(count: int = 1, **options: object) -> Decoders:
@@ -254,16 +254,16 @@ def test_no_descriptor_is_kept(make: Callable[..., Decoders]) -> None:
 
 
 def require_fewer_new(new: set[tuple[str, str]], limit: int) -> None:
-    """Other threads of the tests' process may open something too, but not as often as a decoder is asked."""
+    """Require fewer new descriptors than decoder calls: other threads of the test process may open some, too."""
     assert len(new) < limit, sorted(new)
 
 
 def open_descriptors(process_id: int) -> set[tuple[str, str]]:
-    """A process's descriptors, each with what it is of."""
+    """A process's descriptors, each with the file that it refers to."""
     gc.collect()
     found = set()
     for descriptor in Path(f"/proc/{process_id}/fd").iterdir():
-        with suppress(FileNotFoundError):  # that of this folder itself
+        with suppress(FileNotFoundError):  # the descriptor of this folder itself
             found.add((descriptor.name, str(descriptor.readlink())))
     return found
 

@@ -1,4 +1,4 @@
-"""A collector of OpenTelemetry spans for tests: OTLP over HTTP, as the real one takes it."""
+"""A collector of OpenTelemetry spans for tests, which speaks OTLP over HTTP like the real one."""
 
 import threading
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -10,7 +10,7 @@ from opentelemetry.proto.trace.v1.trace_pb2 import Span
 
 
 class OtlpCollector:
-    """Listens when entered; keeps what it is sent."""
+    """Listens while entered, and keeps what it receives."""
 
     def __init__(self) -> None:
         self.spans: list[Span] = []

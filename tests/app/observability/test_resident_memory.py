@@ -19,7 +19,7 @@ def test_memory_of_this_process_and_its_children_is_counted() -> None:
         assert 100e6 < resident_bytes() - before < 400e6
         child.communicate(b"\n")
     assert resident_bytes() < before + 50e6
-    # Pages of its own: a bytearray might be given memory that this process has kept.
+    # New pages: a bytearray might reuse memory that this process has kept.
     with mmap.mmap(-1, 100_000_000) as held:
         held.write(bytes(100_000_000))
         assert resident_bytes() > before + 90e6

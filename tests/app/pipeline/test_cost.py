@@ -39,7 +39,7 @@ def test_work_is_counted_in_pixels_that_the_network_sees() -> None:
     overhead = _cost(32, 32).work_pixels - 32 * 32
     assert overhead > 0
     assert _cost(33, 1).work_pixels == 64 * 32 + overhead
-    # The book's rectangles: two by two of 320 x 480.
+    # The book's windows: two by two of 320 x 480.
     assert _cost(375, 500, Tiling.OVERLAP).work_pixels == 4 * 320 * 480 + overhead
 
 

@@ -40,7 +40,7 @@ def test_who_gives_up_waiting_holds_nothing_and_holds_up_nobody() -> None:
         await _settle()
         assert small.done()
         assert memory.reserved_bytes == 70
-        # Let in and given up in the same turn of the loop.
+        # Admitted and cancelled in the same iteration of the event loop.
         late = asyncio.create_task(memory.reserve(90))
         await _settle()
         first.close()

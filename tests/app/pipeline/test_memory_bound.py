@@ -16,7 +16,7 @@ def bound(**settings: object) -> MemoryBound:
 
 @pytest.fixture
 def limit(monkeypatch: pytest.MonkeyPatch, request: pytest.FixtureRequest) -> int:
-    """A memory limit of so many megabytes below what the default settings allow."""
+    """A memory limit, by the parameter's megabytes below the bound of the default settings."""
     monkeypatch.setattr("app.pipeline.memory_bound.memory_limit", lambda: None)
     limit_bytes = bound().total_bytes - int(request.param * 1e6)
     monkeypatch.setattr("app.pipeline.memory_bound.memory_limit", lambda: limit_bytes)

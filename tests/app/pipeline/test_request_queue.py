@@ -11,7 +11,7 @@ from app.problems import DEADLINE, QUEUE_FULL, TOO_COSTLY, ProblemError
 
 
 def _queue(slots: int = 3, deadline_s: float = 60) -> RequestQueue:
-    """That does a megapixel a second."""
+    """A queue whose throughput is a megapixel per second."""
     return RequestQueue(slots, MemoryBudget(10**9), ThroughputEstimate(1e-6, clock=lambda: 0.0), deadline_s)
 
 

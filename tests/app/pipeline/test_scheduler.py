@@ -32,7 +32,7 @@ SMALL, LARGE = (64, 96), (300, 96)
 
 
 class HeldSegmenter(Segmenter):
-    """Predicts photographs when it is let to; remembers which it was asked to predict together."""
+    """Predicts photographs when released; remembers the batches that it was asked to predict."""
 
     def __init__(self) -> None:
         super().__init__(
@@ -74,7 +74,7 @@ _loop: asyncio.AbstractEventLoop
 
 @pytest.fixture(autouse=True)
 def _run_loop() -> Iterator[None]:
-    """The event loop of a test's schedulers, in a thread of its own."""
+    """Run the event loop of a test's schedulers in a thread of its own."""
     global _loop
     with asyncio.Runner() as runner:
         _loop, ended = runner.get_loop(), asyncio.Event()
@@ -87,7 +87,7 @@ def _run_loop() -> Iterator[None]:
 
 @pytest.fixture(autouse=True)
 def _end_schedulers(segmenter: HeldSegmenter) -> Iterator[None]:
-    """A test's schedulers end with it, whatever becomes of the test."""
+    """End a test's schedulers with it, even if it fails."""
     yield
     segmenter.let.set()
     while _schedulers:
@@ -103,7 +103,7 @@ def _scheduler(batch_pixels: int = 0, cores: int = 1, *, keep_threads: bool = Fa
 def _bands(
     scheduler: Scheduler, segmenter: Segmenter, image: NDArray[np.uint8], cancelled: threading.Event | None = None
 ) -> Iterator[Band]:
-    """Bands as threads see them that ask the scheduler's event loop."""
+    """Bands as threads get them from the scheduler's event loop."""
     return _asked_for(scheduler.bands(segmenter, image, Tiling.AUTO, cancelled or threading.Event()))
 
 
@@ -116,7 +116,7 @@ def _asked_for(bands: AsyncGenerator[Band, None]) -> Iterator[Band]:
 
 
 class Queue:
-    """Requests that wait behind one that is in work."""
+    """Requests that wait behind one in progress."""
 
     def __init__(self, segmenter: HeldSegmenter, batch_pixels: int = 0, cores: int = 1) -> None:
         self.scheduler = _scheduler(batch_pixels, cores)
@@ -164,7 +164,7 @@ def test_on_a_cpu_photographs_that_wait_are_predicted_side_by_side(segmenter: He
     images = [_noise(40 + 8 * seed, 50, seed) for seed in range(4)]
     results = [queue.ask(image) for image in images]
     wrong = queue.ask(np.zeros((*SMALL, 3), dtype=np.float32))
-    assert segmenter.batches == [[SMALL]]  # it was alone and has all cores
+    assert segmenter.batches == [[SMALL]]  # it was alone, and has all cores
     segmenter.let.set()
     for image, result in zip(images, results, strict=True):
         np.testing.assert_array_equal(result.result(30).mask, segmenter.segment(image).mask)
@@ -324,11 +324,11 @@ def test_photographs_of_one_size_that_want_different_weights_are_predicted_apart
 
 
 class Activations:
-    """Stands for the tensors of a pass."""
+    """Stand-in for the tensors of a forward pass."""
 
 
 class FailingSegmenter(HeldSegmenter):
-    """Of a device that fails."""
+    """A segmenter whose device fails."""
 
     def __init__(self, fault: Callable[[int], Exception | None]) -> None:
         super().__init__()
@@ -402,7 +402,7 @@ def test_a_failed_pass_is_freed_before_its_problem_is_told(fault: Exception, mon
     segmenter.let.set()
     scheduler = _scheduler()
     gc.disable()
-    logging.disable()  # pytest keeps records, and they the traceback
+    logging.disable()  # pytest keeps log records, which keep the traceback
     try:
         with pytest.raises(ProblemError):
             scheduler.segment(segmenter, _noise(*SMALL), threading.Event()).result(30)

@@ -33,12 +33,12 @@ from tests.model.random_checkpoint import random_checkpoint
 
 WIDTH, HEIGHT = 40, 50
 LARGE_BYTES = 1 << 20
-"""Of a body that is likely a large image's."""
+"""Size in bytes of a body that is likely a large image's."""
 SEGMENTER = Segmenter(random_checkpoint(), "cpu")
 
 
 def _request(tiling: Tiling = Tiling.OVERLAP, segmenter: Segmenter = SEGMENTER) -> SegmentRequest:
-    """Predicted in bands, whatever its size, unless told otherwise."""
+    """A request whose image is predicted in bands, whatever its size, unless ``tiling`` says otherwise."""
     buffer = BytesIO()
     Image.new("RGB", (WIDTH, HEIGHT)).save(buffer, "PNG")
     return SegmentRequest(buffer.getvalue(), MaskPng(), segmenter, tiling)
@@ -64,7 +64,7 @@ def _service(
 
 
 def _slow_service(monkeypatch: pytest.MonkeyPatch, more: threading.Event, **settings: Any) -> Service:
-    """A service that knows the first row at once, and the others when it may."""
+    """A service that computes the first row at once, and the others once ``more`` is set."""
     service = _service(**settings)
 
     async def bands(*_: object, confidence: bool) -> AsyncIterator[Band]:
@@ -166,7 +166,7 @@ def test_a_client_that_goes_between_parts_is_counted_and_its_work_abandoned(monk
 async def _chunks(
     service: Service, request: SegmentRequest, admission: Admission, gone: "asyncio.Task[None]"
 ) -> AsyncIterator[bytes]:
-    """Those of a response that is sent while it is being made."""
+    """Chunks of a response that is sent while it is computed."""
     segmented = await service.run(request, admission, gone)
     assert segmented is not None
     assert segmented.complete is None
@@ -228,7 +228,7 @@ def test_the_queue_is_looked_at_again_when_the_body_is_there(monkeypatch: pytest
                 pass
             assert await _mask(service, _request(Tiling.AUTO)), "photographs have places of their own"
             with service.admit(LARGE_BYTES, pixel_bytes=3):
-                pass  # not compressed, they are a photograph's
+                pass  # uncompressed, so many bytes are a photograph's
             more.set()
         await _wait_until_idle(service)
         gone.cancel()
@@ -323,10 +323,10 @@ def test_who_is_refused_in_a_burst_is_told_of_those_whose_images_are_not_opened_
 
 
 def _memory_files() -> int:
-    """Open and mapped."""
+    """Number of open and mapped memory files."""
     count = Path("/proc/self/maps").read_text().count("memfd:")
     for descriptor in Path("/proc/self/fd").iterdir():
-        with suppress(OSError):  # that of the folder
+        with suppress(OSError):  # the folder's own descriptor
             count += "memfd:" in str(descriptor.readlink())
     return count
 

@@ -23,7 +23,7 @@ def test_the_pace_follows_what_is_measured() -> None:
     assert pace.seconds_per_pixel == pytest.approx(1e-6)
     for _ in range(60):
         _work(pace, clock, 10**6, 3.0)
-        clock.now += 100  # nobody asks for anything
+        clock.now += 100  # no requests
     assert pace.seconds_per_pixel == pytest.approx(3e-6, rel=0.01)
 
 

@@ -1,6 +1,6 @@
-"""A worker that serves nothing, and tells on standard output what happens to it.
+"""A worker that serves nothing, and prints what happens to it on standard output.
 
-``IDLE_WORKER`` says what it does: ``work``, ``fail`` before it is ready, ``die`` when it is, or ``hang``, being silent.
+``IDLE_WORKER`` says what it does: ``work``, ``fail`` before it is ready, ``die`` when it is, or ``hang`` silently.
 """
 
 import asyncio
@@ -16,7 +16,7 @@ async def main() -> None:
     ended = asyncio.Event()
 
     def end(why: str) -> None:
-        # First, for nobody may be there to be told.
+        # First, because the reader may be gone.
         ended.set()
         _tell(why)
 
@@ -42,7 +42,7 @@ async def main() -> None:
 
 
 def _tell(what: str) -> None:
-    # In one piece: several workers write to the same pipe.
+    # In one write: several workers share the pipe.
     os.write(sys.stdout.fileno(), f"{what} {os.getpid()}\n".encode())
 
 

@@ -22,7 +22,7 @@ _CONNECTIONS = 20
 
 @pytest.fixture(scope="module")
 def strict(small_weights: Path) -> Iterator[ServerProcess]:
-    """A service with little patience."""
+    """A service with short timeouts."""
     limits = {"header_timeout_s": 1, "send_timeout_s": 0.5, "max_connections": _CONNECTIONS}
     with ForkedServer(weights=small_weights, **limits) as server:
         yield server
@@ -203,7 +203,7 @@ def test_a_client_that_does_not_read_is_cut_off(strict: ServerProcess) -> None:
 
 @pytest.mark.slow
 def test_a_client_that_reads_slowly_gets_all_of_its_answer(strict: ServerProcess) -> None:
-    """So slowly that the system, which buffers some megabytes, takes nothing from the service for a while."""
+    """It reads so slowly that the system's buffers of some megabytes stay full for a while."""
     with strict.client() as client:
         size = len(client.get(_LARGE).content)
     received = 0
@@ -225,7 +225,7 @@ def _connect(server: ServerProcess, receive_buffer: int | None = None) -> socket
 
 
 def _send_slowly(connection: socket.socket, data: bytes) -> None:
-    """A byte every 50 ms, until there is something to read."""
+    """Send a byte every 50 ms, until there is something to read."""
     connection.settimeout(0.05)
     for byte in data:
         with suppress(TimeoutError):
@@ -236,7 +236,7 @@ def _send_slowly(connection: socket.socket, data: bytes) -> None:
 
 
 def _all(connection: socket.socket) -> bytes:
-    """What is read until the connection is closed."""
+    """Read until the connection is closed."""
     parts = []
     while part := connection.recv(1 << 16):
         parts.append(part)
@@ -248,7 +248,7 @@ def _statuses(responses: bytes) -> list[int]:
 
 
 def _require_refusal(response: bytes, problem: Problem) -> None:
-    """A response, which must be a problem document that ends the connection."""
+    """Require a response with this problem that closes the connection."""
     head, _, body = response.partition(b"\r\n\r\n")
     lines = head.lower().split(b"\r\n")
     assert lines[0].startswith(b"http/1.1 %d " % problem.status), response

@@ -79,10 +79,10 @@ def test_the_first_rows_of_a_large_image_are_sent_before_the_last_are_known(star
     server = start_server()
     with server.client() as client, client.stream("POST", "/segment", content=_big_jpeg()) as response:
         assert response.status_code == 200
-        parts = response.iter_bytes()  # nobody's iterator is closed, and the connection with it
+        parts = response.iter_bytes()  # unreferenced, it would be closed, and with it the connection
         assert next(parts).startswith(b"\x89PNG")
         assert "fcn_unfinished_requests 1.0" in _metrics(server)
-    _wait_for_unfinished(server, 0)  # the client has gone
+    _wait_for_unfinished(server, 0)  # the client has disconnected
     assert "fcn_client_disconnects_total 1.0" in _metrics(server)
 
 
@@ -148,7 +148,7 @@ def test_sigterm_finishes_what_was_accepted_and_exits_with_0(start_server: Start
         require_problem(client.get("/readyz"), problems.DRAINING)
         require_problem(client.post("/segment", content=cat), problems.DRAINING)
         assert client.get("/livez").status_code == 200
-    server.process.send_signal(signal.SIGTERM)  # some send it to a process and its group
+    server.process.send_signal(signal.SIGTERM)  # some supervisors send it to the process and to its group
     head, _, body = upload.finish().partition(b"\r\n\r\n")
     assert head.startswith(b"HTTP/1.1 200")
     assert (np.asarray(Image.open(BytesIO(body))) == VOC.names.index("cat")).any()
@@ -229,7 +229,7 @@ def test_foreign_weights_end_the_start_with_a_sentence(shared_data: Path) -> Non
 
 
 def test_a_precision_that_the_cpu_does_not_have_ends_the_start_with_a_sentence() -> None:
-    # A process of its own: a forked one may have asked oneDNN already.
+    # A new process: in a forked one, oneDNN may have been initialised already.
     variables = {"ONEDNN_MAX_CPU_ISA": "AVX2", "FCN_PRECISION": "bfloat16", "FCN_DEVICE": "cpu", "FCN_PORT": "0"}
     command, surroundings = [sys.executable, "-m", "app"], {**os.environ, **variables}
     result = subprocess.run(command, env=surroundings, capture_output=True, text=True, timeout=300, check=False)
@@ -307,14 +307,14 @@ def test_no_home_and_no_writable_disk_are_needed(cat: bytes, monkeypatch: pytest
 
 
 def _cpu_seconds(server: ServerProcess) -> float:
-    """Processor time of the service so far: far beyond decoding, it is on its tiles."""
+    """CPU seconds of the service so far; far more than decoding takes means that it predicts."""
     fields = Path(f"/proc/{server.process.pid}/stat").read_text().rpartition(")")[2].split()
     return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
 
 
 @cache
 def _big_jpeg() -> bytes:
-    """50 megapixels."""
+    """A JPEG of 50 megapixels."""
     buffer = BytesIO()
     Image.linear_gradient("L").resize((8000, 6250)).save(buffer, "JPEG")
     return buffer.getvalue()

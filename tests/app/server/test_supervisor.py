@@ -40,12 +40,12 @@ class Supervised:
             text=True,
         )
         self.lines: list[str] = []
-        # What is waited for in vain ends with the process.
+        # Ending the process ends a wait in vain.
         self.limit = Timer(60, self.process.kill)
         self.limit.start()
 
     def wait_for(self, what: str, count: int = 1) -> list[int]:
-        """Read until a word has come so often since the last time; what workers have said it."""
+        """Read until ``what`` has come ``count`` times since the last call; return the ids of the workers behind it."""
         found: list[int] = []
         assert self.process.stdout is not None
         while len(found) < count:
@@ -58,7 +58,7 @@ class Supervised:
         return found
 
     def end(self, number: int = signal.SIGTERM) -> int:
-        """The exit code after a signal."""
+        """Send a signal, and return the exit code."""
         self.process.send_signal(number)
         return self.process.wait(timeout=20)
 
@@ -207,7 +207,7 @@ def test_a_killed_worker_fails_its_own_requests_alone_and_sigterm_none(start_ser
     assert server.process.returncode == 0
     statuses = logged_statuses(log)
     assert set(statuses) <= {200, 503}
-    # The killed worker may have answered what it had no time to log.
+    # The killed worker may have sent responses that it had no time to log.
     assert statuses[200] <= load.outcomes[200] <= statuses[200] + CLIENTS
 
 

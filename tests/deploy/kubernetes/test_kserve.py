@@ -1,4 +1,4 @@
-"""The example for KServe, as far as no peer is needed."""
+"""The example for KServe, as far as it can be tested without KServe."""
 
 from typing import Any
 

@@ -1,4 +1,4 @@
-"""What the autoscaler asks for is what the service tells."""
+"""The autoscaler's metrics are metrics of the service."""
 
 import re
 from pathlib import Path
@@ -19,7 +19,7 @@ HPA = (CHART / "templates/horizontalpodautoscaler.yaml").read_text()
 
 @pytest.fixture(scope="module")
 def told(examples: Path) -> Exposition:
-    """What a service tells that has answered a request, with the chart's settings."""
+    """Metrics of a service with the chart's settings that has responded to a request."""
     found = values()
     settings = Settings(threads=found["cpus"], device=found["device"])
     with TestClient(create_app(settings)) as client:
@@ -28,7 +28,7 @@ def told(examples: Path) -> Exposition:
 
 
 def series() -> str:
-    """That the adapter's rule looks for."""
+    """Name of the series that the adapter's rule looks for."""
     match = re.fullmatch(r"""(\w+)\{namespace!="",pod!=""\}""", RULE["seriesQuery"])
     assert match
     return match[1]
@@ -36,7 +36,7 @@ def series() -> str:
 
 def test_the_rule_is_of_a_measure_of_the_service(told: Exposition) -> None:
     assert {sample.labels["queue"] for sample in told.series(series())} == {"small", "large"}
-    # The adapter's labels are the pod's; a measure's own label of that name would be another.
+    # These labels must be the pod's: a metric's own label of the same name would conflict.
     assert not {"namespace", "pod"} & told.series(series())[0].labels.keys()
 
 

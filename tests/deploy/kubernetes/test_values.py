@@ -1,4 +1,4 @@
-"""The chart's values: what may be set, and that the defaults fit the service."""
+"""The chart's values: which are valid, and that the defaults suit the service."""
 
 import json
 import re
@@ -34,9 +34,9 @@ def test_the_values_are_as_their_schema_says(name: str) -> None:
 @pytest.mark.parametrize(
     "wrong",
     [
-        {"settings": {"FCN_QUEUE_LENGHT": "64"}},  # nobody would read it
+        {"settings": {"FCN_QUEUE_LENGHT": "64"}},  # misspelt, so the service would ignore it
         {"settings": {"FCN_MAX_UPLOAD_BYTES": 33554432}},  # Helm writes 3.3554432e+07
-        {"settings": {"FCN_WORKERS": "2"}},  # the memory is that of one
+        {"settings": {"FCN_WORKERS": "2"}},  # the memory limit is for one worker
         {"image": {"tag": "latest"}},
         {"cpus": 0.5},
         {"memory": "6.3"},

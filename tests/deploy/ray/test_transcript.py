@@ -34,7 +34,7 @@ def test_an_answer_that_is_shorter_than_what_was_told_does_not_pass_for_whole() 
     transcript.begin_again()
     transcript.news(HEAD)
     assert transcript.news(b"one") is None
-    with pytest.raises(DifferentAnswerError, match="ends after 3 bytes; 7 were told"):
+    with pytest.raises(DifferentAnswerError, match="ends after 3 bytes; 7 were sent"):
         transcript.end()
 
 
@@ -52,7 +52,7 @@ def test_an_answer_with_other_weights_or_another_status_is_not_gone_on_with(othe
     transcript = Transcript()
     transcript.news(HEAD)
     transcript.begin_again()
-    with pytest.raises(DifferentAnswerError, match="was told"):
+    with pytest.raises(DifferentAnswerError, match="was sent"):
         transcript.news(other)
 
 

@@ -9,27 +9,27 @@ from numpy.typing import NDArray
 from PIL import Image
 
 _PASSES = ((0, 0, 8, 8), (0, 4, 8, 8), (4, 0, 8, 4), (0, 2, 4, 4), (2, 0, 4, 2), (0, 1, 2, 2), (1, 0, 2, 1))
-"""The first row and column of each pass of a PNG, and the steps between its rows and columns."""
+"""(first row, first column, row step, column step) of each pass of an interlaced PNG."""
 
 
 def encoded(picture: Image.Image, file_format: str, **options: object) -> bytes:
-    """A picture as a file."""
+    """Encode a picture as the bytes of a file."""
     buffer = BytesIO()
     picture.save(buffer, file_format, **options)
     return buffer.getvalue()
 
 
 Chunk = tuple[bytes, bytes]
-"""Name and data."""
+"""Name and data of a PNG chunk."""
 
 
 def png(width: int, height: int, bits: int, color_type: int, rows: list[bytes], *before: Chunk) -> bytes:
-    """A PNG of rows of bytes, unfiltered; chunks before the pixels."""
+    """A PNG of unfiltered rows of bytes, with additional chunks before the pixels."""
     return _png((width, height, bits, color_type, 0, 0, 0), rows, before)
 
 
 def interlaced_png(samples: NDArray[np.integer], bits: int, color_type: int, *before: Chunk) -> bytes:
-    """A PNG in seven passes of samples, (height, width, channels), which Pillow reads and does not write."""
+    """An interlaced PNG of samples, (height, width, channels), which Pillow reads but does not write."""
     height, width = samples.shape[:2]
     passes = [samples[top::down, left::across] for top, left, down, across in _PASSES]
     rows = [packed_samples(row, bits) for one in passes if one.size for row in one]
@@ -37,7 +37,7 @@ def interlaced_png(samples: NDArray[np.integer], bits: int, color_type: int, *be
 
 
 def packed_samples(samples: NDArray[np.integer], bits: int) -> bytes:
-    """A row's samples, the most significant bit first, filled up to a byte."""
+    """Pack a row's samples into bits, most significant first, padded to a byte."""
     ones = samples.ravel()[:, None] >> np.arange(bits)[::-1] & 1
     return np.packbits(ones.astype(np.uint8)).tobytes()
 

@@ -1,4 +1,4 @@
-"""Small ICC profiles, and the sRGB colours that they mean by the specification's own matrices."""
+"""Small ICC profiles, and their sRGB colours by the specification's own matrices."""
 
 import struct
 from itertools import product
@@ -7,7 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 Primaries = tuple[tuple[float, float, float], ...]
-"""X, Y and Z of red, green and blue under D50."""
+"""(X, Y, Z) of red, green and blue under D50."""
 
 ADOBE_RGB: Primaries = ((0.60974, 0.31111, 0.01947), (0.20528, 0.62567, 0.06087), (0.14919, 0.06322, 0.74457))
 
@@ -16,7 +16,7 @@ _SRGB_OF_XYZ = np.array([[3.1339, -1.6169, -0.4906], [-0.9788, 1.9161, 0.0335], 
 
 
 def rgb_profile(gamma: float, primaries: Primaries = ADOBE_RGB) -> bytes:
-    """A display's profile, version 2."""
+    """An RGB display's profile, version 2."""
     names = ((b"rXYZ", b"rTRC"), (b"gXYZ", b"gTRC"), (b"bXYZ", b"bTRC"))
     tags: dict[bytes, bytes] = {}
     for (color, curve), values in zip(names, primaries, strict=True):
@@ -30,7 +30,7 @@ def grey_profile(gamma: float) -> bytes:
 
 
 def cmyk_profile() -> bytes:
-    """A press that prints nothing but grey: the lightness is what the black ink leaves, other inks do not matter."""
+    """A press's profile in which only black ink matters: the lightness is what it leaves."""
     ramp = bytes(range(256))
     table = b"".join(bytes((0 if inks[3] else 255, 128, 128)) for inks in product((0, 1), repeat=4))
     identity = struct.pack(">9i", *(65536 if at % 4 == 0 else 0 for at in range(9)))
@@ -39,12 +39,12 @@ def cmyk_profile() -> bytes:
 
 
 def srgb_of(color: tuple[int, ...], gamma: float, primaries: Primaries = ADOBE_RGB) -> NDArray[np.float64]:
-    """(3,), 0..255: the sRGB colour of an RGB profile's."""
+    """The sRGB colour, (3,), 0..255, of a colour in an RGB profile."""
     return _encoded(_SRGB_OF_XYZ @ np.array(primaries).T @ (np.array(color) / 255) ** gamma)
 
 
 def srgb_of_grey(grey: float, gamma: float) -> float:
-    """The sRGB grey, 0..255, of a grey profile's of 0..255."""
+    """The sRGB grey, 0..255, of a grey of 0..255 in a grey profile."""
     return float(_encoded(np.array((grey / 255) ** gamma)))
 
 

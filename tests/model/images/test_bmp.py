@@ -14,7 +14,7 @@ from model.images import decode_image, read_header
 _COLORS = np.array([[[255, 0, 0], [0, 255, 0]], [[0, 0, 255], [255, 255, 255]]])
 _PALETTE = np.array([[9, 8, 7], [250, 10, 30], [20, 240, 40], [60, 50, 230]])
 _HEADERS = (12, 40, 52, 56, 64, 108, 124)
-"""Lengths of the headers: OS/2 1, Windows 3, with masks, with an alpha mask, OS/2 2, Windows 4 and 5."""
+"""Header lengths in bytes: OS/2 1, Windows 3, with masks, with an alpha mask, OS/2 2, Windows 4 and 5."""
 
 _BIT_FIELDS = 3
 _RLE8, _RLE4 = 1, 2
@@ -30,7 +30,7 @@ def _bmp(
     masks: Sequence[int] = (),
     palette: NDArray[np.int64] | None = None,
 ) -> bytes:
-    """A file of a picture's (height, width), of which a negative height says that the first row is the highest."""
+    """A BMP file of (height, width); a negative height means that the first row is the top one."""
     height, width = size
     if header_bytes == 12:
         head = struct.pack("<IHHHH", 12, width, height, 1, bits)
@@ -49,7 +49,7 @@ def _bmp(
 
 
 def _rows(values: NDArray[np.int64], bits: int) -> bytes:
-    """Rows of bits, filled up to four bytes, the lowest row first."""
+    """Rows packed into bits, padded to four bytes, bottom row first."""
     rows = b""
     for row in values[::-1]:
         packed = np.packbits((row[:, None] >> np.arange(bits)[::-1] & 1).ravel().astype(np.uint8)).tobytes()
@@ -78,7 +78,7 @@ def test_fields_of_any_masks_are_read(bits: int, masks: tuple[int, ...], is_bott
     pixels = (_COLORS // 255) @ np.array(masks)
     body = (pixels[::-1] if is_bottom_up else pixels).astype(f"<u{bits // 8}").tobytes()
     size = (2 if is_bottom_up else -2, 2)
-    # Beside the shortest header the masks follow, and there is none of alpha.
+    # With the shortest header, the masks follow it, and there is no alpha mask.
     stored = masks if header_bytes == 40 else (*masks, 0)
     file = _bmp(size, bits, body, header_bytes=header_bytes, compression=_BIT_FIELDS, masks=stored)
     _assert_shown(file, _COLORS)

@@ -1,4 +1,4 @@
-"""Cameras' raw files, known by their tags: refused by name, and never taken for the thumbnail that they hold."""
+"""Cameras' raw files, recognised by their tags: refused by name, and never read as the thumbnail that they contain."""
 
 from io import BytesIO
 
@@ -23,7 +23,7 @@ def _sensor(photometric: int, compression: int = 1) -> Tags:
 
 
 def _raw_file(order: Order, sensor: Tags, *, maker: str = "", first: Tags | None = None, below: bool = True) -> bytes:
-    """A thumbnail in the first directory, the sensor's samples in one below, or in the next of the chain."""
+    """A raw file: a thumbnail in the first directory, the sensor's samples in a subdirectory or the next directory."""
     file = TiffBytes(order)
     samples = file.directory(sensor, bytes(60 * 40 * 2))
     tags: Tags = {**_THUMBNAIL, **({_MAKER: maker} if maker else {}), **(first or {})}

@@ -1,4 +1,4 @@
-"""GIF files: of an animation the first frame, on its screen."""
+"""GIF files: an animation's first frame is read, on its screen."""
 
 import struct
 from io import BytesIO
@@ -13,13 +13,13 @@ from tests.model.images.encoding import encoded
 
 _PALETTE = ((255, 0, 0), (0, 255, 0), (0, 0, 255), (10, 20, 30))
 _SCREEN = (6, 5)
-"""Width and height."""
+"""Width and height of the screen in pixels."""
 
 _BACKGROUND = 2
 
 
 def _gif(left: int, top: int, *, transparent: int | None = None, is_local: bool = False) -> bytes:
-    """A screen with one frame of two pixels beside each other, of the palette's first two colours."""
+    """A GIF with one frame of two adjacent pixels, in the palette's first two colours."""
     palette = bytes(value for color in _PALETTE for value in color)
     screen = b"GIF89a" + struct.pack("<HHBBB", *_SCREEN, 0 if is_local else 0x81, _BACKGROUND, 0)
     control = b"\x21\xf9\x04" + struct.pack("<BHBB", transparent is not None, 0, transparent or 0, 0)

@@ -1,4 +1,4 @@
-"""HEIF and AVIF: samples of more than 8 bits, grids, and boxes that turn and mirror."""
+"""HEIF and AVIF: samples of more than 8 bits, grids, and boxes that rotate and mirror."""
 
 import struct
 from io import BytesIO
@@ -16,7 +16,7 @@ from tests.model.images.encoding import encoded
 
 _BLOCKS = np.random.default_rng(0).integers(0, 255, (8, 12, 3), dtype=np.uint8).repeat(8, 0).repeat(8, 1)
 _ROUNDING = 3
-"""Greatest difference of a sample that the way to YCbCr and back makes."""
+"""Greatest difference of a sample after conversion to YCbCr and back."""
 
 _HEIF: dict[str, object] = {"quality": -1, "chroma": 444}
 _AVIF: dict[str, object] = {"quality": 100, "subsampling": "4:4:4"}
@@ -98,13 +98,13 @@ def test_grey_and_transparent_pictures_are_shown_on_white(mode: str, file_format
 
 
 def _with_aperture(width: int, height: int) -> bytes:
-    """An AVIF whose box of a profile has become one of a clean aperture."""
+    """An AVIF whose profile box is replaced by a clean aperture box."""
     profile = bytes(range(28))
     file = encoded(Image.fromarray(_BLOCKS), "AVIF", icc_profile=profile, **_AVIF)
     at = file.index(b"colrprof" + profile)
     file = file[:at] + b"clap" + struct.pack(">8i", width, 1, height, 1, 0, 1, 0, 1) + file[at + 36 :]
-    # The picture's properties, the essential ones with the highest bit: the profile is the fourth, and a clean aperture
-    # is essential.
+    # The picture's property associations; the highest bit marks essential ones. The profile is the fourth, and a clean
+    # aperture is essential.
     return file.replace(bytes([1, 2, 0x83, 4, 5]), bytes([1, 2, 0x83, 5, 0x84]))
 
 

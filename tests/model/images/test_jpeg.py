@@ -77,7 +77,7 @@ _ARITHMETIC = b64decode(
     "/9j/4AAQSkZJRgABAQAAAQABAAD/2wBDAAMCAgMCAgMDAwMEAwMEBQgFBQQEBQoHBwYIDAoMDAsKCwsNDhIQDQ4RDgsLEBYQERMUFRUVDA8XGBYU"
     "GBIUFRT/yQALCAAQABABAREA/8wABgAQEAX/2gAIAQEAAD8A/wDcs9dcLZJHGZ1I8rjEnNHgeh6v2/jv5mAMCKD/2Q=="
 )
-"""A ramp from 0 to 255 in 16 x 16 pixels, of quality 90, as jpegtran codes it without Huffman's tables."""
+"""A ramp from 0 to 255 in 16 x 16 pixels, quality 90, coded by jpegtran without Huffman tables."""
 
 
 def test_an_arithmetically_coded_jpeg_is_read() -> None:
@@ -111,7 +111,7 @@ def test_four_inks_are_read_as_their_adobe_marker_says(transform: int) -> None:
 
 
 def _as_ycck(inks: Image.Image) -> Image.Image:
-    """Inks that are stored as YCCK: inks are stored inverted, and become light before they become YCbCr."""
+    """Convert inks to YCCK: inks are stored inverted, so they become RGB before they become YCbCr."""
     cyan, magenta, yellow, black = inks.split()
     luminance, blue, red = Image.merge("RGB", [cyan, magenta, yellow]).convert("YCbCr").split()
     inverted = [band.point(lambda value: 255 - value) for band in (luminance, blue, red)]
@@ -125,7 +125,7 @@ def test_an_arithmetic_scan_of_too_few_rows_is_damaged() -> None:
 
 
 def test_an_arithmetic_scan_is_read_as_a_whole_since_its_decoder_cannot_wait() -> None:
-    block_bytes = 1 << 16  # that Pillow reads at a time
+    block_bytes = 1 << 16  # Pillow reads this much at a time
     comment_bytes = block_bytes - len(_ARITHMETIC) + 10
     comment = b"\xff\xfe" + struct.pack(">H", comment_bytes - 2) + bytes(comment_bytes - 4)
     file = _ARITHMETIC[:2] + comment + _ARITHMETIC[2:]

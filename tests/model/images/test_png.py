@@ -18,7 +18,7 @@ _LAYOUTS = [
     *((_PALETTE, bits) for bits in (1, 2, 4, 8)),
     *((color_type, bits) for color_type in (_RGB, _GREY_ALPHA, _RGB_ALPHA) for bits in (8, 16)),
 ]
-"""All that the format has: colour type and bits of a sample."""
+"""All combinations of the format: (colour type, bits per sample)."""
 
 
 @pytest.mark.parametrize("bits", [1, 2, 4, 8])
@@ -87,12 +87,12 @@ def test_every_colour_type_and_depth_is_read(
         if color_type == _PALETTE
         else _shown(samples.astype(np.float64) * (255 / ((1 << bits) - 1)))
     )
-    # Of 16 bits Pillow drops the low byte, where it does not scale.
+    # Where Pillow does not scale 16-bit samples, it drops the low byte.
     assert np.abs(decode_image(BytesIO(file)) - expected).max() <= 1 + (bits == 16)
 
 
 def _shown(samples: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Samples of 0..255 as colours on white."""
+    """Colours of samples, 0..255, composited on white."""
     has_alpha = samples.shape[-1] in (2, 4)
     colors, alpha = (samples[..., :-1], samples[..., -1:] / 255) if has_alpha else (samples, np.array(1))
     return np.broadcast_to(colors * alpha + 255 * (1 - alpha), (*samples.shape[:2], 3))

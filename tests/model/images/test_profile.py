@@ -28,7 +28,7 @@ _LOSSLESS: dict[str, dict[str, object]] = {
     "AVIF": {"quality": 100, "subsampling": "4:4:4"},
     "HEIF": {"quality": -1, "chroma": 444},
 }
-"""Options by which each format keeps colours best."""
+"""Encoder options with which each format preserves colours best."""
 
 
 def _middle(file: bytes) -> list[int]:

@@ -1,4 +1,4 @@
-"""TIFF: shared colours, colour spaces and compressions that are not read, and which of several pages is taken."""
+"""TIFF: subsampled colours, unsupported colour spaces and compressions, and the choice among several pages."""
 
 import zlib
 from io import BytesIO
@@ -20,7 +20,7 @@ _BITS = _PIXELS[..., 0] > 127
 
 
 def _tags(size: tuple[int, ...], photometric: int, samples: int, compression: int = 1, bits: int = 8) -> Tags:
-    """One strip of a picture of (height, width)."""
+    """Tags of an image of (height, width) in one strip."""
     height, width = size
     return {
         256: [width],

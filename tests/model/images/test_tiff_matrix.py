@@ -13,7 +13,7 @@ from tests.model.images.outcome import read_or_refusal
 from tests.model.images.tiff_file import Layout, shown, write
 
 _TOLERANCE = 1.01
-"""Pillow drops the low byte of some 16-bit samples, and rounds CMYK in its own way."""
+"""Greatest difference of a colour: Pillow drops the low byte of some 16-bit samples, and rounds CMYK differently."""
 
 _CHANNELS = {"minisblack": 1, "miniswhite": 1, "rgb": 3, "separated": 4}
 _TYPES = ("uint8", "uint16", "uint32", "int8", "int16", "int32", "float16", "float32", "float64")
@@ -40,7 +40,7 @@ def _matrix() -> Iterator[Layout]:
 
 
 def _is_read(layout: Layout) -> bool:
-    """Whether it is; what is read has to be right, what is refused to be named."""
+    """Whether a layout is read; require that the colours are right, or that the refusal names the layout."""
     try:
         file = write(layout)
     except (ValueError, TypeError, RuntimeError, KeyError):

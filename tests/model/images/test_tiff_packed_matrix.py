@@ -1,4 +1,4 @@
-"""TIFF of samples of 1 to 14 bits, layout by layout: right, or refused with the layout named."""
+"""TIFF with samples of 1 to 14 bits, layout by layout: right, or refused with the layout named."""
 
 from io import BytesIO
 
@@ -10,11 +10,11 @@ from tests.model.images.outcome import read_or_refusal
 from tests.model.images.tiff_packed import PackedLayout, packed_matrix, samples_of, shown_packed, write_packed
 
 _TOLERANCE = 1.01
-"""Pillow rounds CMYK of 8 bits in its own way."""
+"""Greatest difference of a colour: Pillow rounds 8-bit CMYK differently."""
 
 
 def _is_read(layout: PackedLayout) -> bool:
-    """Whether it is; what is read has to be right, what is refused to be named."""
+    """Whether a layout is read; require that the colours are right, or that the refusal names the layout."""
     file = write_packed(layout)
     outcome = read_or_refusal(file)
     if isinstance(outcome, str):
@@ -27,7 +27,7 @@ def _is_read(layout: PackedLayout) -> bool:
 
 
 def _require_readable_by_others(layout: PackedLayout) -> None:
-    """The writer is right: tifffile reads the samples that were written."""
+    """Check the writer: tifffile must read the samples that were written."""
     samples = tifffile.imread(BytesIO(write_packed(layout))).astype(np.int64)
     if layout.planar and layout.channels > 1:
         samples = np.moveaxis(samples, 0, -1)

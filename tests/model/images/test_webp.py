@@ -1,4 +1,4 @@
-"""WebP files: of an animation the first frame, on its screen."""
+"""WebP files: an animation's first frame is read, on its screen."""
 
 import struct
 from io import BytesIO

@@ -1,4 +1,4 @@
-"""TIFF files of any directories, byte by byte: what no library writes."""
+"""TIFF files with arbitrary directories, built byte by byte, which no library writes."""
 
 import struct
 from collections.abc import Mapping, Sequence
@@ -14,23 +14,19 @@ _TILE_OFFSETS, _TILE_LENGTHS, _TILE_WIDTH = 324, 325, 322
 
 
 class TiffBytes:
-    """A file that grows: pixels and directories are added, the first directory of the chain last.
-
-    Args:
-        order: byte order.
-    """
+    """A file under construction: add pixels and directories, the first directory of the chain last."""
 
     def __init__(self, order: Order = "<") -> None:
         self._order = order
         self._data = bytearray((b"II*\0" if order == "<" else b"MM\0*") + bytes(4))
 
     def directory(self, tags: Tags, *parts: bytes, below: Sequence[int] = (), following: int = 0) -> int:
-        """Add strips, or tiles, and the directory of a picture; its offset.
+        """Add the strips or tiles and the directory of an image; return the directory's offset.
 
         Args:
-            tags: all but the offsets and lengths of the parts.
-            parts: strips, or tiles where there is a tile's width.
-            below: offsets of directories below it.
+            tags: all tags except the offsets and lengths of the parts.
+            parts: strips, or tiles if ``tags`` has a tile width.
+            below: offsets of its subdirectories.
             following: offset of the next directory; 0 if there is none.
         """
         offsets = [self._append(part) for part in parts]
@@ -46,7 +42,7 @@ class TiffBytes:
         return self._append(start + entries + struct.pack(f"{self._order}I", following))
 
     def file(self, first: int) -> bytes:
-        """The file whose first directory is at this offset."""
+        """Bytes of the file, whose first directory is at this offset."""
         self._data[4:8] = struct.pack(f"{self._order}I", first)
         return bytes(self._data)
 
@@ -80,6 +76,6 @@ class TiffBytes:
 
 
 def tiff(tags: Tags, *parts: bytes, order: Order = "<") -> bytes:
-    """A file of one picture."""
+    """Bytes of a file with one image."""
     file = TiffBytes(order)
     return file.file(file.directory(tags, *parts))

@@ -1,4 +1,4 @@
-"""TIFF files of every layout, and what they show by tifffile, an independent reader."""
+"""TIFF files of every layout, and their colours according to tifffile, an independent reader."""
 
 from dataclasses import dataclass
 from io import BytesIO
@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 @dataclass(frozen=True, slots=True)
 class Layout:
-    """How samples are stored; ``photometric`` and ``compression`` in tifffile's words."""
+    """Storage of the samples; ``photometric`` and ``compression`` are tifffile's names."""
 
     photometric: str
     dtype: str
@@ -29,7 +29,7 @@ class Layout:
 
 
 def write(layout: Layout) -> bytes:
-    """Random samples, by tifffile."""
+    """Write random samples with tifffile."""
     height, width = layout.size
     random = np.random.default_rng(0)
     dtype = np.dtype(layout.dtype)
@@ -58,7 +58,7 @@ def write(layout: Layout) -> bytes:
 
 
 def shown(file: bytes, layout: Layout) -> NDArray[np.float64]:
-    """(height, width, 3), 0..255: tifffile's samples by the specification's formulas, on white."""
+    """Colours of tifffile's samples by the specification's formulas, on white: (height, width, 3), 0..255."""
     samples = tifffile.imread(BytesIO(file)).astype(np.float64)
     if layout.samples == 1:
         samples = samples[..., None]

@@ -1,4 +1,4 @@
-"""TIFF files of samples of any number of bits, of palettes and of inks, which tifffile reads and does not write."""
+"""TIFF files with samples of any number of bits, palettes and inks, which tifffile reads but does not write."""
 
 import zlib
 from collections.abc import Iterator
@@ -19,16 +19,16 @@ UNSPECIFIED, PREMULTIPLIED, STRAIGHT = 0, 1, 2
 _REVERSED_BITS = bytes(int(f"{byte:08b}"[::-1], 2) for byte in range(256))
 _TILE = 16
 _ROWS = 7
-"""Rows of a strip."""
+"""Rows per strip."""
 
 
 @dataclass(frozen=True, slots=True)
 class PackedLayout:
-    """How samples are stored, in the numbers of the specification's tags.
+    """Storage of the samples, in the numbers of the specification's tags.
 
     Attributes:
-        extra: meaning of a sample beyond the colours; None if there is none.
-        are_colors_small: whether a palette holds 0..255, as some programs write it.
+        extra: meaning of an additional sample beside the colours; None if there is none.
+        are_colors_small: whether the palette's values are 0..255, as some programs write it.
     """
 
     photometric: int
@@ -51,13 +51,13 @@ class PackedLayout:
 
 
 def samples_of(layout: PackedLayout) -> NDArray[np.int64]:
-    """(height, width, channels), random."""
+    """Random samples, (height, width, channels)."""
     shape = (*layout.size, layout.channels)
     return np.random.default_rng(layout.bits).integers(0, 1 << layout.bits, shape)
 
 
 def write_packed(layout: PackedLayout) -> bytes:
-    """The samples as a file."""
+    """Bytes of a file with a layout's samples."""
     height, width = layout.size
     samples = samples_of(layout)
     planes = [samples[..., at, None] for at in range(layout.channels)] if layout.planar else [samples]
@@ -82,7 +82,7 @@ def write_packed(layout: PackedLayout) -> bytes:
 
 
 def shown_packed(layout: PackedLayout) -> NDArray[np.float64]:
-    """(height, width, 3), 0..255, by the specification's formulas, on white."""
+    """Colours of a layout's samples by the specification's formulas, on white: (height, width, 3), 0..255."""
     samples = samples_of(layout)
     scaled = samples * (255 / ((1 << layout.bits) - 1))
     match layout.photometric:
@@ -101,7 +101,7 @@ def shown_packed(layout: PackedLayout) -> NDArray[np.float64]:
 
 
 def packed_matrix() -> Iterator[PackedLayout]:
-    """All that there is, but for what has no meaning."""
+    """Yield all meaningful layouts."""
     orders: tuple[Order, ...] = ("<", ">")
     compressions = (NO_COMPRESSION, LZW, DEFLATE, PACK_BITS)
     stored = product(_COLORS, (1, 2, 4, 6, 8, 10, 12, 14), (False, True), orders, compressions, (1, 2), (False, True))
@@ -139,5 +139,5 @@ def _compressed(part: NDArray[np.int64], layout: PackedLayout) -> bytes:
 
 
 def _palette(layout: PackedLayout) -> NDArray[np.int64]:
-    """(colours, 3), 0..255."""
+    """Palette of a layout, (colours, 3), 0..255."""
     return np.random.default_rng(0).integers(0, 256, (1 << layout.bits, 3))

@@ -1,4 +1,4 @@
-"""TIFF files of YCbCr whose colours several luminances share."""
+"""TIFF files in YCbCr with subsampled colours."""
 
 import zlib
 
@@ -9,18 +9,18 @@ from numpy.typing import NDArray
 from tests.model.images.tiff_bytes import Order, Tags, tiff
 
 FULL_RANGE = [(value, 1) for value in (0, 255, 128, 255, 128, 255)]
-"""Black and white of luminance and colours that use all numbers, as in JFIF."""
+"""Reference black and white of luminance and colours that use the full range, as in JFIF."""
 
 
 def shared_colors_tiff(
     samples: NDArray[np.uint8], sharing: tuple[int, int] | None, compression: int = 1, order: Order = "<"
 ) -> tuple[bytes, NDArray[np.int64]]:
-    """A file, and the samples, (height, width, 3), that it means.
+    """Bytes of a file, and the samples that it represents, (height, width, 3).
 
     Args:
-        samples: luminance and the two colours, of which the first of each unit is taken.
-        sharing: columns and rows that share a colour; None leaves the tag out, whose default is (2, 2).
-        compression: none, LZW, deflate or PackBits, by its number.
+        samples: luminance and two colours, (height, width, 3); each unit takes its first pixel's colours.
+        sharing: columns and rows that share a colour; None omits the tag, whose default is (2, 2).
+        compression: TIFF's number of no compression, LZW, deflate or PackBits.
         order: byte order.
     """
     height, width = samples.shape[:2]
@@ -48,14 +48,14 @@ def shared_colors_tiff(
 
 
 def rgb_of_ycbcr(samples: NDArray[np.int64]) -> NDArray[np.float64]:
-    """(height, width, 3), 0..255, by the formulas of JFIF."""
+    """RGB by the formulas of JFIF: (height, width, 3), 0..255."""
     y, blue, red = samples[..., 0], samples[..., 1] - 128, samples[..., 2] - 128
     colors = [y + 1.402 * red, y - 0.344136 * blue - 0.714136 * red, y + 1.772 * blue]
     return np.asarray(np.clip(np.stack(colors, axis=-1), 0, 255), dtype=np.float64)
 
 
 def _units(samples: NDArray[np.uint8], across: int, down: int) -> tuple[bytes, NDArray[np.int64]]:
-    """Units of several luminances and two colours, and the samples that they mean."""
+    """Units of several luminances and two colours, and the samples that they represent."""
     height, width = samples.shape[:2]
     padded = np.pad(samples, ((0, -height % down), (0, -width % across), (0, 0)), mode="edge").astype(np.int64)
     padded[..., 1:] = padded[::down, ::across, 1:].repeat(down, 0).repeat(across, 1)

@@ -48,7 +48,7 @@ def _export(weights: Path, out: Path, golden: Path, *options: str | Path) -> Res
 
 
 def _words(result: Result) -> str:
-    """The output without the box that is drawn around an error, whose lines break anywhere between words."""
+    """The output without the box around an error, whose lines may break between any words."""
     return " ".join(result.output.replace("│", " ").split())
 
 
@@ -93,7 +93,7 @@ def _noise(seed: int) -> NDArray[np.uint8]:
 
 @pytest.fixture(scope="module")
 def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Three images without masks, and two lists of them."""
+    """A data set of three images without masks, and two lists of them."""
     root = tmp_path_factory.mktemp("data") / "made"
     for folder in ("JPEGImages", "ImageSets/Segmentation"):
         (root / folder).mkdir(parents=True)

@@ -17,7 +17,7 @@ from training.errors import FetchError
 
 @pytest.fixture
 def mirrors(server: WebServer, monkeypatch: pytest.MonkeyPatch) -> list[str]:
-    """Options that lead to small archives; the checksums that the command knows are theirs."""
+    """Options that use mirrors with small archives; the command's checksums are replaced by theirs."""
     voc, sbd = serve_all(server)
     monkeypatch.setattr(command, "VOC2012", replace(voc, archive=replace(voc.archive, url=VOC2012.archive.url)))
     monkeypatch.setattr(command, "SBD", replace(sbd, archive=replace(sbd.archive, url=SBD.archive.url)))

@@ -16,7 +16,7 @@ from training.errors import DatasetError
 
 MASKS = {"one": halves(0, 8), "two": halves(0, 15, beside=False), "three": halves(12, 255)}
 ROW = 60 + 20 + 8
-"""Height of a row of the sheet: a picture, its caption, a gap."""
+"""Height in pixels of a row of the sheet: a picture, its caption, a gap."""
 HEADING = 20 + 8
 GREY, RED = (184, 184, 184), (214, 40, 40)
 
@@ -33,7 +33,7 @@ def weights(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def graded(weights: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A data set of which the network gets one image all right, two in part, one all wrong, and one is all void."""
+    """A data set: the network gets one image fully right, two partly, one fully wrong, and one is all void."""
     names = ("wrong", "void", "most", "perfect", "half")
     root = write_voc_folder(tmp_path_factory.mktemp("graded") / "made", dict.fromkeys(names, MASKS["one"]), "val")
     segmenter = Segmenter(Checkpoint.load(weights), "cpu")
@@ -48,11 +48,11 @@ def graded(weights: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture
 def folder(tmp_path: Path) -> Path:
-    """A photograph to be turned, a text, and the photograph as it is when turned."""
+    """A photograph that EXIF rotates, a text file, and the photograph stored rotated."""
     root = tmp_path / "holiday"
     root.mkdir()
     exif = Image.Exif()
-    exif[0x0112] = 6  # clockwise
+    exif[0x0112] = 6  # rotate clockwise
     pixels = np.random.default_rng(0).integers(0, 256, (70, 60, 3), dtype=np.uint8)
     Image.fromarray(pixels).save(root / "a.png", exif=exif)
     (root / "b.txt").write_text("no image")
@@ -65,7 +65,7 @@ def _predict(*arguments: object) -> Result:
 
 
 def _panel(file: Path, row: int, column: int, headings: int = 0) -> NDArray[np.uint8]:
-    """The picture of 60 x 70 there, below some headings."""
+    """The sheet's picture of 60 x 70 in a row and column, below some headings."""
     with Image.open(file) as picture:
         assert picture.format == "PNG"
         sheet = np.array(picture)
@@ -86,7 +86,7 @@ def test_rows_are_image_prediction_and_ground_truth(weights: Path, data: Path, t
     assert result.stdout == f"{sheet}\n"
     for row, mask in enumerate(list(MASKS.values())[:2]):
         image = _panel(sheet, row, 0)
-        assert np.abs(image.astype(int) - VOC.colormap(mask)).mean() < 3  # a JPEG's
+        assert np.abs(image.astype(int) - VOC.colormap(mask)).mean() < 3  # JPEG loses a little
         np.testing.assert_array_equal(_panel(sheet, row, 1), _predicted(weights, image))
         np.testing.assert_array_equal(_panel(sheet, row, 2), VOC.colormap(mask))
 
@@ -174,7 +174,7 @@ def test_a_first_sample_beyond_the_list_is_refused(weights: Path, data: Path, tm
 
 
 def _truths(data: Path) -> dict[str, NDArray[np.uint8]]:
-    """Label picture of each sample."""
+    """Sample -> its label picture."""
     files = (data / "SegmentationClass").iterdir()
     return {file.stem: VOC.colormap(np.asarray(Image.open(file))) for file in files}
 

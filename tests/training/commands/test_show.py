@@ -13,7 +13,7 @@ from training.__main__ import cli
 
 MASKS = {f"image{index}": halves(index, index + 8) for index in range(7)}
 LABELS = 8 + 60 + 20 + 8
-"""Where the row of labels starts: below a gap, the images, their captions, another gap."""
+"""Top of the row of labels in pixels: below a gap, the images, their captions, another gap."""
 
 
 @pytest.fixture(scope="module")
@@ -39,7 +39,7 @@ def test_the_first_images_stand_in_a_row_and_their_labels_below(data: Path, tmp_
     for column, mask in enumerate(list(MASKS.values())[:3]):
         left = 8 + 78 * column
         image, labels = (sheet[top : top + 60, left : left + 70] for top in (8, LABELS))
-        assert np.abs(image.astype(int) - VOC.colormap(mask)).mean() < 3  # a JPEG's
+        assert np.abs(image.astype(int) - VOC.colormap(mask)).mean() < 3  # JPEG loses a little
         np.testing.assert_array_equal(labels, VOC.colormap(mask))
     assert sheet.shape[1] == 3 * 78 + 8
 

@@ -58,7 +58,7 @@ def test_a_download_that_was_complete_but_unchecked_is_checked(
 
 @pytest.fixture
 def folder(tmp_path: Path) -> Path:
-    """Two levels below the temporary folder, so that what escapes is seen there."""
+    """A folder two levels below the temporary folder, where escaping files would show."""
     made = tmp_path / "around" / "inside"
     made.mkdir(parents=True)
     return made

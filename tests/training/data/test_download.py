@@ -45,7 +45,7 @@ def test_a_connection_that_breaks_is_followed_by_one_that_asks_for_the_rest(
 def test_progress_goes_on_where_the_download_broke_off(
     server: WebServer, url: str, file: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    # As in a terminal, where the bar moves.
+    # As in a terminal, where the progress bar moves.
     monkeypatch.setattr(progress, "_CONSOLE", Console(stderr=True, force_terminal=True, force_interactive=True))
     file.write_bytes(CONTENT[:700_000])
     download(url, file)

@@ -25,7 +25,7 @@ def root(tmp_path: Path) -> Path:
 
 
 def require_complete(root: Path) -> None:
-    """Every list can be read with the right masks, and nothing is left over."""
+    """Require that every list can be read with the right masks, and that no files are left over."""
     for split, names in (VOC_LISTS | {"trainaug": TRAINAUG}).items():
         dataset = VocDataset(root, split)
         assert dataset.names == names

@@ -24,7 +24,7 @@ def test_images_come_by_name_without_hidden_files_and_folders(tmp_path: Path) ->
 
 def test_the_exif_orientation_is_applied(tmp_path: Path) -> None:
     exif = Image.Exif()
-    exif[0x0112] = 6  # to be turned clockwise
+    exif[0x0112] = 6  # rotate clockwise
     _picture().save(tmp_path / "one.png", exif=exif)
     image = ImageFolder(tmp_path)[0].image
     np.testing.assert_array_equal(image[..., 0], halves(0, 200, 40, 20, beside=False))

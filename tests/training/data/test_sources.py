@@ -101,7 +101,7 @@ _OWN = Labels(("background", "leaf"), ((0, 0, 0), (0, 160, 60)))
 
 
 def _own_config(folder: Path, mask: NDArray[np.uint8], *, allow_empty_classes: bool = False) -> DataConfig:
-    """A data set of two own classes whose only mask is this grey picture."""
+    """Configuration of a data set with two custom classes, whose only mask is this grey picture."""
     root = write_voc_folder(folder / "own", {"one": halves(0, 1)}, labels=_OWN)
     Image.fromarray(mask).save(root / "SegmentationClass" / "one.png")
     labels = folder / "labels.toml"

@@ -14,7 +14,7 @@ from training.data.soft_labels import SOFT_LABEL_STRIDE, SoftLabels
 from training.data.transforms import JointTransform
 
 STEP = 12
-"""Of red, from one class to the next: the photograph shows its own mask."""
+"""Difference of red from one class to the next: the photograph encodes its own mask."""
 
 
 def _sample(height: int, width: int, cell: int = 8, seed: int = 0) -> Sample:
@@ -34,7 +34,7 @@ def _same_neighbourhood(mask: Tensor, radius: int = 2) -> Tensor:
 
 
 def _with_opinion(sample: Sample) -> Sample:
-    """With the opinion of a teacher that knows the mask."""
+    """Add soft labels of a teacher that knows the mask."""
     cells = sample.mask[::SOFT_LABEL_STRIDE, ::SOFT_LABEL_STRIDE]
     sure = (cells == np.arange(21)[:, None, None]).astype(np.uint8) * 255
     return replace(sample, soft_labels=SoftLabels(sure))
@@ -162,7 +162,7 @@ def test_soft_labels_stay_aligned_with_the_mask(scale: float, stride: int) -> No
         _, mask, soft_labels = transform(_with_opinion(_sample(144, 192, cell=48, seed=seed)), seed)
         assert soft_labels.shape == (21, 128 // stride, 128 // stride)
         middles = (slice(stride // 2, None, stride),) * 2
-        # A point's probabilities come from cells whose middles are less than 4 pixels of the original away.
+        # A point's probabilities come from cells whose centres are less than 4 original pixels away.
         inside = _same_neighbourhood(mask, radius=int(4 * scale) + 2)[middles] & (mask[middles] != IGNORE_INDEX)
         of_mask = soft_labels.gather(0, mask[middles].long().clamp(max=20)[None])[0]
         assert torch.allclose(of_mask[inside], torch.ones(()), atol=1e-4)

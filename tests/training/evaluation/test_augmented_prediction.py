@@ -42,7 +42,7 @@ def test_with_flip_the_mirrors_mask_is_the_masks_mirror(segmenter: Segmenter, sc
     image, views = _noise(64, 96), Views(scales, flip=True)
     mask = predict_mask(segmenter, image, views=views)
     assert len(np.unique(mask)) > 1
-    # Resizing a mirror image may round a colour the other way.
+    # Resizing a mirrored image may round a colour the other way.
     assert (predict_mask(segmenter, image[:, ::-1], views=views)[:, ::-1] == mask).mean() > 0.99
 
 
@@ -52,7 +52,7 @@ def test_each_scale_is_predicted_at_its_size_and_laid_over_the_image(monkeypatch
     def probabilities(
         self: Segmenter, image: NDArray[np.uint8], *, tiling: Tiling = Tiling.AUTO
     ) -> NDArray[np.float32]:
-        """Class 1 in what is bright and sure of it; 0.6 for class 2 everywhere if the image is small."""
+        """Certain of class 1 where the image is bright; 0.6 for class 2 everywhere if the image is small."""
         seen.append((image.shape, tiling))
         result = np.zeros((4, *image.shape[:2]), dtype=np.float32)
         if image.shape[0] < 40:

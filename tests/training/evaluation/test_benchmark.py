@@ -21,7 +21,7 @@ def weights(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def _all_classes() -> np.ndarray[tuple[int, int], np.dtype[np.uint8]]:
-    """Every class in a stripe of its own, and void."""
+    """A mask with a stripe for every class and for void."""
     mask = np.repeat(np.arange(22, dtype=np.uint8), 4)[None].repeat(64, axis=0)
     mask[mask == 21] = IGNORE_INDEX
     return mask

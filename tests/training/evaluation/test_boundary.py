@@ -13,7 +13,7 @@ Mask = NDArray[np.uint8]
 
 
 def _square(left: int) -> Mask:
-    """Class 1 in a square of 3 x 3 in a picture of 7 x 7."""
+    """A mask of 7 x 7 with a 3 x 3 square of class 1."""
     mask = np.zeros((7, 7), dtype=np.uint8)
     mask[2:5, left : left + 3] = 1
     return mask
@@ -27,7 +27,7 @@ def _score(num_classes: int, *pairs: tuple[Mask, Mask]) -> BoundaryIoU:
 
 
 def _eroded(mask: NDArray[np.bool_], width: int) -> NDArray[np.bool_]:
-    """One erosion by a 3 x 3 square after another, pixel by pixel, as the reference implementation's cv2.erode does."""
+    """Erode repeatedly by a 3 x 3 square, pixel by pixel, as cv2.erode does in the reference implementation."""
     for _ in range(width):
         before = np.zeros((mask.shape[0] + 2, mask.shape[1] + 2), dtype=bool)
         before[1:-1, 1:-1] = mask
@@ -66,7 +66,7 @@ def test_a_mistake_far_from_every_boundary_costs_the_inner_outline_alone() -> No
     truth = np.zeros((40, 40), dtype=np.uint8)
     prediction = truth.copy()
     prediction[19:22, 19:22] = 1
-    # 156 pixels along the border, found; 16 around the wrong square, not in the truth's band.
+    # 156 pixels along the border are found; 16 around the wrong square are not in the truth's band.
     np.testing.assert_allclose(_score(2, (truth, prediction)).iou, [156 / (156 + 16), 0], rtol=1e-12)
 
 
@@ -78,7 +78,7 @@ def test_the_band_is_two_percent_of_the_diagonal_wide(height: int, width: int, e
 
 
 def _patchwork(random: np.random.Generator, height: int, width: int) -> tuple[Mask, Mask]:
-    """A truth and a prediction of 4 x 5 patches of classes 0 to 3; a few are void, most are predicted right."""
+    """A truth and a prediction in patches of 4 x 5, classes 0 to 3; a few are void, most are predicted right."""
     truth, noise = random.integers(0, 4, (2, 4, 5), dtype=np.uint8)
     prediction = np.where(random.random(truth.shape) < 0.7, truth, noise)
     truth[random.random(truth.shape) < 0.2] = 255

@@ -21,7 +21,7 @@ def test_rows_are_normalised_and_those_of_absent_classes_are_grey(tmp_path: Path
     save_confusion_picture(counts, names, tmp_path / "some.png")
     save_confusion_picture(np.zeros((4, 4), np.int64), names, tmp_path / "none.png")
     cell = _count(tmp_path / "none.png", GREY) / 16
-    # Two cells are wholly blue but for their "100", however few pixels the class has; the third row is grey.
+    # Two cells are blue except for their "100", however few pixels the class has; the third row is grey.
     assert 1.7 * cell < _count(tmp_path / "some.png", BLUE) < 2.3 * cell
     assert 3.8 * cell < _count(tmp_path / "some.png", GREY) < 4.2 * cell
     assert _count(tmp_path / "none.png", BLUE) < 0.3 * cell

@@ -92,7 +92,7 @@ def test_the_legend_tells_what_other_colours_mean_each_once() -> None:
     panels = [Panel(Image.new("RGB", (300, 10)), meanings=meanings)] * 2
     legend = np.asarray(draw_sheet([panels], VOC))[26:46]
     lefts = [np.flatnonzero((legend == color).all(axis=2).any(axis=0)) for color in meanings.values()]
-    assert [len(columns) for columns in lefts] == [13, 13]  # one swatch of 15 with its outline
+    assert [len(columns) for columns in lefts] == [13, 13]  # one swatch of 15 pixels with its outline
     assert lefts[0].max() < lefts[1].min()
 
 

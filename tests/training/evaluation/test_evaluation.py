@@ -29,7 +29,7 @@ def dataset(tmp_path: Path) -> VocDataset:
 
 @pytest.fixture
 def segmenter(monkeypatch: pytest.MonkeyPatch) -> Segmenter:
-    """Predicts class 0 in the left half and class 1 in the right half of everything."""
+    """A segmenter that predicts class 0 in the left half and class 1 in the right half of every image."""
 
     def segment(
         self: Segmenter, image: NDArray[np.uint8], *, tiling: Tiling = Tiling.AUTO, confidence: bool = False

@@ -91,7 +91,7 @@ def test_a_perfect_prediction_scores_one(pair: NDArray[np.uint8]) -> None:
 
 
 def _random_masks(seed: int, num_classes: int = 21) -> tuple[NDArray[np.uint8], NDArray[np.uint8]]:
-    """Three truths and predictions, (3, 40, 50) each: half of the pixels right, a tenth void, the last class absent."""
+    """Three truths and predictions, (3, 40, 50) each: half of the pixels right, a tenth void, no last class."""
     random = np.random.default_rng(seed)
     truth, noise = random.integers(0, num_classes - 1, (2, 3, 40, 50), dtype=np.uint8)
     prediction = np.where(random.random(truth.shape) < 0.5, truth, noise)

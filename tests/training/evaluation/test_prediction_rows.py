@@ -27,7 +27,7 @@ def prediction(segmenter: Segmenter) -> NDArray[np.uint8]:
 
 
 def _half_wrong(prediction: NDArray[np.uint8]) -> NDArray[np.uint8]:
-    """The upper half as predicted, the lower one of classes that are not."""
+    """A truth equal to the prediction in the upper half, and of other classes in the lower half."""
     others = np.setdiff1d(np.arange(len(VOC)), prediction)
     truth = prediction.copy()
     truth[30:] = others[0]

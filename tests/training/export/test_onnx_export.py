@@ -108,7 +108,7 @@ def test_the_golden_photograph_is_compared_too(tmp_path: Path) -> None:
 
 
 class _OtherSession:
-    """One whose classes are in another order."""
+    """A session whose classes are in a different order."""
 
     def __init__(self, *arguments: Any, **keywords: Any) -> None:
         self._session = onnxruntime.InferenceSession(*arguments, **keywords)

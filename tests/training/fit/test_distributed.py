@@ -1,4 +1,4 @@
-"""Real processes: two that train together, and one that is killed."""
+"""Distributed training with two real processes, one of which is killed."""
 
 import os
 import re
@@ -47,7 +47,7 @@ def _run(command: list[str], **environment: str) -> "subprocess.Popen[str]":
 
 
 def _wait_for_steps(run: "subprocess.Popen[str]") -> None:
-    """Read what the run tells until at least two steps are done."""
+    """Read the run's output until at least two steps are done."""
     assert run.stdout is not None
     seen = ""
     while not re.search(r"step ([2-9]|\d\d+)/100000", seen):

@@ -53,7 +53,7 @@ def _network() -> FCN:
 
 
 class _Interrupted(VocDataset):
-    """Sends the trainer a signal when it is asked for sample number ``at_sample`` in time."""
+    """Sends the trainer a signal when it reads its ``at_sample``-th sample."""
 
     def __init__(self, root: Path, split: str, labels: Labels, at_sample: int) -> None:
         super().__init__(root, split, labels)
@@ -93,7 +93,7 @@ _PLAIN: dict[str, dict[str, object]] = {
 
 
 def _settings(steps: int, **others: object) -> TrainConfig:
-    """Settings of a small run; ``others`` are written ``section__name``."""
+    """Settings of a small run; the keys of ``others`` are ``section__name``."""
     document = {section: dict(values) for section, values in _PLAIN.items()}
     for path, value in {"run__steps": steps, **others}.items():
         section, name = path.split("__")
@@ -176,7 +176,7 @@ def test_steps_in_two_runs_are_bit_for_bit_those_of_one(
     outcome = _trainer(_network(), interrupted, config, tmp_path / "halves").train()
     assert outcome.ending is Ending.INTERRUPTED
     assert 1 <= outcome.step < 5
-    torch.manual_seed(99)  # whatever the process that goes on has drawn before
+    torch.manual_seed(99)  # the resuming process may have drawn any numbers before
     second = _trainer(build_network(CONFIG), dataset, config, tmp_path / "halves")
     second.resume()
     assert second.train().step == 5

@@ -1,4 +1,4 @@
-"""A training step's losses on a GPU, as far as it goes without one: no operation mixes devices."""
+"""A training step's losses on a simulated GPU: no operation mixes devices."""
 
 import pytest
 import torch
@@ -27,7 +27,7 @@ CLASSES = 4
 def test_losses_stay_on_the_device(
     architecture: Architecture, losses: LossConfig, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    # It is drawn at random on the CPU, and a fake tensor has no values.
+    # It is drawn at random on the CPU, but a fake tensor has no values.
     monkeypatch.setattr(Criterion, "_first_pixel", lambda *_: (0, 0))
     network = build_network(NetworkConfig(architecture, CLASSES, (1, 1, 1, 1), 4))
     scorer = Scorer(network, AuxiliaryHead(16, CLASSES) if losses.auxiliary else None)

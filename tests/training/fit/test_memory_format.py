@@ -55,7 +55,7 @@ def test_gradients_are_right_at_every_width(instructions: dict[str, str]) -> Non
 
 
 def test_the_trainer_takes_the_safe_format(tmp_path: Path) -> None:
-    """With AVX2 alone this corrupted the heap within a few steps."""
+    """With AVX2 alone, this run once corrupted the heap within a few steps."""
     masks = {f"made{index}": halves(index, index + 1, 128, 128) for index in range(8)}
     data = write_voc_folder(tmp_path / "made", masks)
     settings = ["data.crop_size=128", "data.workers=0", "network.width=4", "run.tensorboard=false", "run.threads=1"]

@@ -1,4 +1,4 @@
-"""Which GPU each of several processes takes, without one."""
+"""The GPU that each of several processes chooses, tested without a GPU."""
 
 from datetime import timedelta
 from typing import Any
@@ -12,7 +12,7 @@ from training.fit.distributed import join_processes, own_device
 
 @pytest.fixture
 def opened(monkeypatch: pytest.MonkeyPatch) -> list[str]:
-    """A machine with two GPUs; the devices that were chosen and made current, in order."""
+    """Simulate a machine with two GPUs; return the devices that were chosen and made current, in order."""
     opened: list[str] = []
 
     def choose_device(name: str) -> torch.device:

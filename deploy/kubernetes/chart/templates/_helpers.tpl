@@ -42,7 +42,7 @@ helm.sh/chart: {{ printf "%s-%s" .Chart.Name .Chart.Version | replace "+" "_" }}
 {{- end }}
 {{- end }}
 
-{{- /* Request and limit are the same: the pod is of the class Guaranteed, and may have CPUs of its own. */}}
+{{- /* Requests equal limits, so the pod's QoS class is Guaranteed, and it can have exclusive CPUs. */}}
 {{- define "segmentation.resources" -}}
 cpu: {{ .Values.cpus | quote }}
 memory: {{ .Values.memory | quote }}

@@ -25,7 +25,7 @@ GUARDED = ["/classes", "/model"]
 
 
 def keys_file(folder: Path) -> Path:
-    """Keys of one scope each, and of all."""
+    """Write a key for each scope, and one with all scopes."""
     lines = [
         f"{name} {hashlib.sha256(key.encode()).hexdigest()} {'segment,metrics,admin' if name == 'everything' else name}"
         for name, key in KEYS.items()
@@ -131,7 +131,7 @@ def test_without_keys_everything_is_open(client: TestClient) -> None:
 
 
 def test_the_key_comes_before_parameters_body_and_a_place(guarded: TestClient) -> None:
-    # Each of these is refused for another reason, with a key.
+    # With a key, each of these is refused for a different reason.
     for query, headers in (("format=gif", {}), ("", {"Content-Type": "text/plain"}), ("", {"Accept": "text/html"})):
         require_problem(guarded.post(f"/segment?{query}", headers=headers), problems.UNAUTHORIZED)
 
@@ -290,7 +290,7 @@ EVIL = b"cat\n12:00:00 info injected\x1b[31m\x7f\xc2\x9b.jpg"
 
 
 def exchange(server: ServerProcess, request: bytes) -> bytes:
-    """The whole answer to bytes that no library would send."""
+    """Send raw bytes that no library would send, and return the whole response."""
     with socket.create_connection(("127.0.0.1", server.port), timeout=30) as connection:
         connection.sendall(request)
         answer = b""
@@ -300,7 +300,7 @@ def exchange(server: ServerProcess, request: bytes) -> bytes:
 
 
 def post(target: bytes, headers: list[bytes], body: bytes) -> bytes:
-    """A request as bytes."""
+    """The bytes of a POST request."""
     lines = [
         b"POST %s HTTP/1.1" % target,
         b"Host: x",

@@ -5,7 +5,7 @@ from app.api.auth.rate_limit import RateLimit
 
 
 class Clock:
-    """Seconds, by hand."""
+    """A clock in seconds that tests advance."""
 
     def __init__(self) -> None:
         self.now = 1000.0

@@ -19,7 +19,7 @@ def test_head_is_answered_wherever_get_is(client: TestClient, path: str) -> None
         {name: value for name, value in answer.headers.items() if name not in _OF_ONE_ANSWER}
         for answer in (asked, headed)
     ]
-    if path == "/metrics":  # which counts itself
+    if path == "/metrics":  # it counts its own requests
         del compared[0]["content-length"], compared[1]["content-length"]
     assert compared[0] == compared[1]
 

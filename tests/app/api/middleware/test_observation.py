@@ -21,7 +21,7 @@ class Observed:
         self.client = TestClient(self.app)
 
     def refusals(self) -> dict[str, float]:
-        """Numbers by reason, where there are any."""
+        """Reason -> number of refusals, without zeros."""
         series = Exposition(self.metrics.exposition()).series("fcn_refusals_total")
         return {sample.labels["reason"]: sample.value for sample in series if sample.value}
 

@@ -30,7 +30,7 @@ def collector() -> Iterator[OtlpCollector]:
 
 @pytest.fixture(scope="module")
 def log(collector: OtlpCollector, cat: bytes) -> list[dict[str, object]]:
-    """Lines of a service that has sent its spans to the collector and ended."""
+    """Log lines of a service that has sent its spans to the collector and ended."""
     with pytest.MonkeyPatch.context() as environment:
         environment.setenv("OTEL_EXPORTER_OTLP_ENDPOINT", collector.url)
         environment.setenv("OTEL_RESOURCE_ATTRIBUTES", "deployment.environment.name=test")
@@ -124,7 +124,7 @@ def test_a_collector_that_does_not_answer_holds_up_neither_requests_nor_the_end(
             assert client.post("/segment", content=cat).status_code == 200
         ended = time.monotonic()
         server.end()
-        # The exporter itself would wait for 10 s, and again for the next batch.
+        # The exporter alone would wait for 10 s, and again for the next batch.
         assert time.monotonic() - ended < 10
         assert server.process.returncode == 0
         connection.close()

@@ -1,4 +1,4 @@
-"""Requests of the protocol, made without its clients."""
+"""Requests of the Open Inference Protocol, built without its clients."""
 
 import struct
 from typing import Any
@@ -13,7 +13,7 @@ INFER = "/v2/models/segmentation/infer"
 
 
 def image_input(file: bytes) -> tuple[dict[str, Any], bytes]:
-    """An input, and the bytes that follow the JSON."""
+    """An input tensor's JSON, and the bytes that follow the JSON."""
     data = struct.pack("<I", len(file)) + file
     parameters = {"binary_data_size": len(data)}
     return {"name": "image", "shape": [1], "datatype": "BYTES", "parameters": parameters}, data
@@ -32,7 +32,7 @@ def infer(
     headers: dict[str, str] | None = None,
     **fields: Any,
 ) -> httpx2.Response:
-    """Send an input as binary data."""
+    """Send an input as binary data, and return the response."""
     text = orjson.dumps({"inputs": [wanted[0]], **fields})
     own = {"Inference-Header-Content-Length": str(len(text)), **(headers or {})}
     response: httpx2.Response = client.post(path, content=text + wanted[1], headers=own)
@@ -40,7 +40,7 @@ def infer(
 
 
 def outputs(response: httpx2.Response) -> dict[str, NDArray[np.uint8]]:
-    """The tensors of an answer."""
+    """The tensors of a response, by name."""
     assert response.status_code == 200, response.text
     length = response.headers.get("inference-header-content-length")
     is_binary = length is not None
@@ -61,7 +61,7 @@ def outputs(response: httpx2.Response) -> dict[str, NDArray[np.uint8]]:
 
 
 def require_error(response: httpx2.Response, status: int) -> str:
-    """The sentence of an error in the protocol's form, which it must be."""
+    """Require an error in the protocol's form, and return its message."""
     assert response.status_code == status, response.text
     assert response.headers["content-type"] == "application/json"
     assert response.headers["x-request-id"]

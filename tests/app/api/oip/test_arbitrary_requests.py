@@ -1,4 +1,4 @@
-"""Whatever is sent to the protocol's paths, nothing gives a 500, and errors have its form."""
+"""Arbitrary requests to the protocol's paths never give a 500, and errors have the protocol's form."""
 
 from typing import Any
 
@@ -10,7 +10,7 @@ from starlette.testclient import TestClient
 
 from tests.app.api.oip.requests import INFER, require_error
 
-# JSON has no more than 64 bits; what is more becomes a float.
+# JSON integers have at most 64 bits here; larger ones become floats.
 NUMBERS = st.one_of(
     st.sampled_from([0, 1, 2, 3, -1, 255, 256, 2**31, 2**63, 2**64, 0.5, 1e308]), st.integers(-(2**70), 2**70)
 )
@@ -23,7 +23,7 @@ ANYTHING = st.recursive(
 
 
 def mostly(strategy: st.SearchStrategy[Any]) -> st.SearchStrategy[Any]:
-    """What fits, and now and then anything at all."""
+    """Valid values, and occasionally arbitrary ones."""
     return st.one_of(strategy, strategy, strategy, ANYTHING)
 
 
@@ -75,7 +75,7 @@ WORDS = st.one_of(
 
 
 def _in_range(node: Any) -> Any:
-    """orjson writes no integers of more than 64 bits, and reads none."""
+    """Turn integers of more than 64 bits into floats: orjson neither writes nor reads them."""
     if isinstance(node, dict):
         return {key: _in_range(value) for key, value in node.items()}
     if isinstance(node, list):
@@ -84,7 +84,7 @@ def _in_range(node: Any) -> Any:
 
 
 def require_protocol(response: httpx2.Response) -> None:
-    """An answer, or an error in the protocol's form that is not the service's fault."""
+    """Require a success, or a client error in the protocol's form."""
     if response.status_code != 200:
         assert 400 <= response.status_code < 500
         require_error(response, response.status_code)

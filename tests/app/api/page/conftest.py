@@ -23,7 +23,7 @@ def browser() -> Iterator[Browser]:
 
 @pytest.fixture
 def page(browser: Browser, server: ServerProcess) -> Iterator[Page]:
-    """The page of the service, opened."""
+    """The service's page, opened in the browser."""
     options = {"permissions": ["clipboard-read", "clipboard-write"]}
     with open_page(browser, server.url, **options) as page:
         page.goto("/")
@@ -32,7 +32,7 @@ def page(browser: Browser, server: ServerProcess) -> Iterator[Page]:
 
 @pytest.fixture(scope="module")
 def guarded(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ServerProcess]:
-    """A service that wants a key."""
+    """A service that requires an API key."""
     keys = tmp_path_factory.mktemp("keys") / "keys"
     keys.write_text(f"me {hashlib.sha256(KEY.encode()).hexdigest()}\n")
     with ForkedServer(api_keys_file=keys) as server:
@@ -60,7 +60,7 @@ def tiff_file(astronaut_file: Path, tmp_path_factory: pytest.TempPathFactory) ->
 
 @pytest.fixture(scope="session")
 def big_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """60 megapixels, that keep the service busy for long and the browser, which cannot show them, not at all."""
+    """An image of 60 megapixels, which keeps the service busy for long, but not the browser, which cannot show it."""
     path = tmp_path_factory.mktemp("big") / "big.tif"
     Image.new("RGB", (8000, 7500), "teal").save(path, compression="tiff_deflate")
     return path
@@ -68,7 +68,7 @@ def big_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="session")
 def wide_file(astronaut_file: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The astronaut, 8400 x 100: wider than the page's canvases, and soon segmented."""
+    """The astronaut, 8400 x 100: wider than the page's canvases, and quickly segmented."""
     path = tmp_path_factory.mktemp("wide") / "wide.jpg"
     with Image.open(astronaut_file) as picture:
         picture.resize((8400, 100)).save(path)
@@ -77,5 +77,5 @@ def wide_file(astronaut_file: Path, tmp_path_factory: pytest.TempPathFactory) ->
 
 @pytest.fixture(scope="session")
 def reference(server: ServerProcess) -> Reference:
-    """What the service says without the page."""
+    """The service's responses without the page."""
     return Reference(server)

@@ -1,4 +1,4 @@
-"""Pictures on the page, and what the service answers for the same images."""
+"""Pictures on the page, and the service's responses for the same images."""
 
 import base64
 from io import BytesIO
@@ -13,21 +13,21 @@ from playwright.sync_api import Page, expect
 from tests.app.server_process import ServerProcess
 
 WORK_MS = 600_000
-"""That the service may take for an image, on a busy machine."""
+"""Milliseconds that the service may take for an image on a busy machine."""
 
 
 class Reference:
-    """Asks the service, not the page."""
+    """Asks the service directly, not through the page."""
 
     def __init__(self, server: ServerProcess) -> None:
         self._server = server
 
     def indices(self, image: Path) -> NDArray[np.uint8]:
-        """(height, width): the class of every pixel."""
+        """Class of every pixel, (height, width) uint8."""
         return decoded(self._ask(image, "png"))
 
     def overlay(self, image: Path, alpha: float) -> NDArray[np.uint8]:
-        """(height, width, 3)."""
+        """Overlay, (height, width, 3) uint8."""
         return decoded(self._ask(image, f"overlay&alpha={alpha}"))
 
     def classes(self, image: Path) -> list[dict[str, Any]]:
@@ -61,11 +61,11 @@ def expect_size(page: Page, image: Path) -> None:
 
 
 def canvas(page: Page, name: str) -> NDArray[np.uint8]:
-    """(height, width, 4), RGBA: what is on one of the page's canvases, "photo" or "mask"."""
+    """Content of one of the page's canvases, "photo" or "mask": (height, width, 4) uint8 RGBA."""
     address: str = page.evaluate("(name) => document.getElementById(name).toDataURL('image/png')", name)
     return decoded(base64.b64decode(address.partition(",")[2]))
 
 
 def stage(page: Page) -> NDArray[np.uint8]:
-    """(height, width, 3): the stage as it is seen."""
+    """Screenshot of the stage, (height, width, 3) uint8."""
     return decoded(page.locator("#stage").screenshot())[..., :3]

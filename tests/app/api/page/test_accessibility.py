@@ -1,4 +1,4 @@
-"""Keyboard, screen reader, phone, dark mode."""
+"""Accessibility of the page: keyboard, screen reader, phone, dark mode."""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -19,7 +19,7 @@ LOOKS: dict[str, dict[str, Any]] = {
     "dark phone": {**PHONE, "color_scheme": "dark"},
 }
 
-# Of the control itself, or of the label that stands for it.
+# The outline of the control itself, or of the label that represents it.
 HAS_OUTLINE = """(control) => [control, control.nextElementSibling].some((element) => {
     const { outlineStyle, outlineWidth } = element ? getComputedStyle(element) : {};
     return outlineStyle === "solid" && parseFloat(outlineWidth) > 1;
@@ -36,7 +36,7 @@ def show_problem(page: Page, examples: Path) -> None:
 
 
 def show_progress(page: Page, examples: Path) -> None:
-    page.route("**/segment?*", lambda route: None)  # never answered
+    page.route("**/segment?*", lambda route: None)  # no response
     page.set_input_files("#file", examples / "cat.jpg")
     expect(page.get_by_role("button", name="Cancel")).to_be_visible()
 
@@ -61,7 +61,7 @@ STATES = [show_start, show_result, show_problem, show_progress, show_question_fo
 def test_axe_finds_nothing_serious(
     browser: Browser, server: ServerProcess, examples: Path, look: str, show: Callable[[Page, Path], None]
 ) -> None:
-    # axe is no part of the page: the policy would not let it in.
+    # axe is not part of the page: the content security policy would block it.
     with open_page(browser, server.url, bypass_csp=True, **LOOKS[look]) as page:
         page.goto("/")
         show(page, examples)
@@ -106,7 +106,7 @@ def test_everything_is_reached_with_the_keyboard(page: Page, cat_file: Path) -> 
 
 
 def press_until_focused(page: Page, control: Any) -> None:
-    """Press Tab until a control has the focus, which must show."""
+    """Press Tab until a control has the focus, and require that it is visible."""
     for _ in range(30):
         if control.evaluate("(element) => element === document.activeElement"):
             break

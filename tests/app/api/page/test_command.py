@@ -1,4 +1,4 @@
-"""The curl command for a shell."""
+"""The page's curl command for a shell."""
 
 import json
 import os

@@ -1,4 +1,4 @@
-"""What the page saves."""
+"""Files that the page saves."""
 
 import base64
 import json
@@ -14,7 +14,7 @@ from tests.app.api.page.pictures import WORK_MS, Reference, decoded, open_image
 
 
 def saved(page: Page, button: str, folder: Path) -> Path:
-    """Press a button that saves a file; the file."""
+    """Press a button that saves a file, and return the file's path."""
     downloads: list[Download] = []
     page.once("download", lambda download: downloads.append(download))  # noqa: PLW0108 - it marks what it is given
     page.get_by_role("button", name=button).click()
@@ -50,7 +50,7 @@ def test_the_overlay_is_saved_as_it_is_seen(page: Page, cat_file: Path, tmp_path
     path = saved(page, "Overlay PNG", tmp_path)
     assert path.name == "cat-overlay.png"
     overlay = decoded(path.read_bytes())[..., :3].astype(float)
-    # Two decoders of JPEG differ by a little.
+    # Two JPEG decoders differ slightly.
     assert np.abs(overlay - reference.overlay(cat_file, 0.3)).mean() < 1
     assert np.abs(overlay - reference.overlay(cat_file, 0)).mean() > 5
 

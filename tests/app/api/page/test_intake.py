@@ -1,4 +1,4 @@
-"""How images get into the page."""
+"""Ways to load an image into the page."""
 
 import base64
 from pathlib import Path
@@ -89,7 +89,7 @@ def test_the_page_says_which_classes_there_are(page: Page) -> None:
 @pytest.mark.slow
 def test_the_page_works_under_a_path(browser: Browser, server: ServerProcess, cat_file: Path) -> None:
     with open_page(browser, server.url) as page:
-        # Stands for a proxy that has the service under a path, and takes it off.
+        # Acts as a proxy that serves the service under a path, and strips it.
         page.route("**/masks/**", lambda route: route.continue_(url=route.request.url.replace("/masks/", "/")))
         asked: list[str] = []
         page.on("request", lambda request: asked.append(request.url))

@@ -1,4 +1,4 @@
-"""The legend: classes found, their shares, switched on and off."""
+"""The legend: found classes, their shares, switching them on and off."""
 
 from pathlib import Path
 

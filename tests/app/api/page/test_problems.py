@@ -1,4 +1,4 @@
-"""What the page says when something goes wrong."""
+"""Error messages of the page."""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -22,7 +22,7 @@ def test_a_problem_is_told_in_sentences(page: Page, tmp_path: Path, cat_file: Pa
     assert detail[0].isupper()
     assert detail.endswith(".")
     assert advice == "Choose a file that is a JPEG, PNG, WebP, BMP, TIFF, GIF, AVIF or HEIC image."
-    expect(problem.get_by_role("button")).to_have_count(0)  # it will be no image the next time either
+    expect(problem.get_by_role("button")).to_have_count(0)  # a retry would not make it an image
     expect(page.locator("#workspace")).to_be_hidden()
     open_image(page, cat_file)
     expect(problem).to_be_hidden()

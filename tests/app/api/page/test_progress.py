@@ -1,4 +1,4 @@
-"""While an image is in work."""
+"""The page while an image is being segmented."""
 
 import re
 from pathlib import Path
@@ -21,7 +21,7 @@ def abandoned(server: ServerProcess) -> float:
 
 
 def slow_down(page: Page, bytes_per_s: int) -> None:
-    """Let the page send no faster."""
+    """Limit the page's upload speed."""
     network = page.context.new_cdp_session(page)
     conditions = {"offline": False, "latency": 0, "downloadThroughput": -1, "uploadThroughput": bytes_per_s}
     network.send("Network.emulateNetworkConditions", conditions)
