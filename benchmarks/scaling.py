@@ -24,7 +24,7 @@ from PIL import Image
 from benchmarks.machine import describe_machine
 from benchmarks.measurement import Measurement
 from benchmarks.photograph import photograph
-from benchmarks.reliability.process_tree import command_line, descendants, processor_seconds
+from benchmarks.process_tree import command_line, descendants, processor_seconds
 from benchmarks.service import OURS, RunningService, Service, started
 from benchmarks.traffic import Kind, Traffic
 from benchmarks.traffic import measure as generate

@@ -15,6 +15,7 @@ from tempfile import TemporaryFile
 from typing import IO
 
 from benchmarks.connection import Connection, Reply, ReplyError, post
+from benchmarks.process_tree import session_members
 
 _ROOT = Path(__file__).parents[1]
 _READY_TIMEOUT_S = 300.0
@@ -240,18 +241,3 @@ def stop_session(leader: subprocess.Popen[bytes]) -> None:
         while session_members(leader.pid) and time.monotonic() < until:
             time.sleep(0.1)
     leader.wait(_STOP_TIMEOUT_S)
-
-
-def session_members(session: int) -> list[int]:
-    """Process ids of a session, without zombies (Linux)."""
-    members = []
-    for entry in Path("/proc").iterdir():
-        if entry.name.isdecimal():
-            try:
-                # pid (name) state parent group session ...; the name may contain anything, parentheses too
-                fields = (entry / "stat").read_text().rpartition(")")[2].split()
-            except (FileNotFoundError, ProcessLookupError):
-                continue
-            if int(fields[3]) == session and fields[0] != "Z":
-                members.append(int(entry.name))
-    return members

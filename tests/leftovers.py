@@ -12,7 +12,7 @@ from uuid import uuid4
 
 import pytest
 
-from benchmarks.reliability.process_tree import command_line, descendants, open_files
+from benchmarks.process_tree import command_line, descendants, open_files
 from tests.watchdog import MARK, marked_processes
 
 _ROOT = Path(__file__).parents[1]

@@ -87,27 +87,27 @@ async def run(group: Group) -> int:
 
 class _Run:
     def __init__(self, group: Group) -> None:
-        self._crowd = group
+        self._group = group
         self._request = post(group.path, Path(group.body).read_bytes())
         self._ended = 0
         self._arrived = 0
 
     async def run(self) -> int:
-        ends = time.monotonic() + self._crowd.seconds
+        ends = time.monotonic() + self._group.seconds
         async with asyncio.TaskGroup() as tasks:
-            for number in range(self._crowd.clients):
+            for number in range(self._group.clients):
                 tasks.create_task(self._client(number, ends))
         return self._ended
 
     async def _client(self, number: int, ends: float) -> None:
-        place = (number + 0.5) / self._crowd.clients
-        if self._crowd.behaviour in ONCE:
+        place = (number + 0.5) / self._group.clients
+        if self._group.behaviour in ONCE:
             self._arrive()
-            await asyncio.sleep(place * self._crowd.seconds)
-            await (self._stay() if self._crowd.behaviour == Behaviour.STAYING else self._visit(number))
+            await asyncio.sleep(place * self._group.seconds)
+            await (self._stay() if self._group.behaviour == Behaviour.STAYING else self._visit(number))
             return
-        if self._crowd.behaviour == Behaviour.IDLE:
-            await asyncio.sleep(place * min(_ARRIVAL_S, self._crowd.seconds / 2))
+        if self._group.behaviour == Behaviour.IDLE:
+            await asyncio.sleep(place * min(_ARRIVAL_S, self._group.seconds / 2))
         is_first = True
         while (left_s := ends - time.monotonic()) > 0:
             with suppress(TimeoutError):
@@ -118,18 +118,18 @@ class _Run:
 
     async def _stay(self) -> None:
         with suppress(OSError, EOFError):
-            async with Connection(self._crowd.port) as connection:
+            async with Connection(self._group.port) as connection:
                 await connection.exchange(self._request)
 
     def _arrive(self) -> None:
         self._arrived += 1
-        if self._arrived == self._crowd.clients:
+        if self._arrived == self._group.clients:
             tell_ready()
 
     async def _visit(self, number: int, *, is_first: bool = False) -> None:
         """Hold one connection until the server or a vanishing client closes it."""
         try:
-            reader, writer = await _connect(self._crowd.port)
+            reader, writer = await _connect(self._group.port)
         except OSError:
             await asyncio.sleep(0.1)
             return
@@ -142,7 +142,7 @@ class _Run:
             writer.transport.abort()
 
     async def _behave(self, number: int, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        match self._crowd.behaviour:
+        match self._group.behaviour:
             case Behaviour.SLOW:
                 await self._send_slowly(reader, writer)
             case Behaviour.IDLE:

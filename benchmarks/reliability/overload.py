@@ -22,10 +22,10 @@ from tempfile import TemporaryDirectory
 from benchmarks.connection import post
 from benchmarks.findings import Finding, at_least, at_most, none_of
 from benchmarks.measurement import percentile
+from benchmarks.process_tree import processor_seconds
 from benchmarks.reliability.bodies import PHOTOGRAPH, TWELVE_MEGAPIXELS, write_photograph
 from benchmarks.reliability.check import conclude, parser
 from benchmarks.reliability.patience import Asked, accepted_share, ask_at_once, ask_in_turn, refused
-from benchmarks.reliability.process_tree import processor_seconds
 from benchmarks.reliability.resident import MemoryWatch, promised_bytes
 from benchmarks.service import OURS, RunningService, ServiceError, segment, started
 from benchmarks.traffic import Exchange, Generator, Kind, Observation, Traffic, observe

@@ -9,7 +9,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self
 
-from benchmarks.reliability.process_tree import command_line, descendants, open_files
+from benchmarks.process_tree import command_line, descendants, open_files
 
 _PERIOD_S = 0.1
 _BLOCK_BYTES = 512

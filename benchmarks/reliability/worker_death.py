@@ -18,8 +18,8 @@ from dataclasses import dataclass
 from benchmarks.connection import post
 from benchmarks.findings import Finding, at_most, none_of
 from benchmarks.photograph import photograph
+from benchmarks.process_tree import connected_ports, state, workers
 from benchmarks.reliability.check import conclude, parser
-from benchmarks.reliability.process_tree import connected_ports, state, workers
 from benchmarks.reliability.request_log import LoggedRequest, LoggingClients
 from benchmarks.service import OURS, RunningService, started
 from benchmarks.traffic import NO_ANSWER

@@ -3,7 +3,8 @@ import sys
 
 import pytest
 
-from benchmarks.service import Service, ServiceError, running, segment, session_members, stop_session
+from benchmarks.process_tree import session_members
+from benchmarks.service import Service, ServiceError, running, segment, stop_session
 
 FIXED = Service("fixed", "/", ("-m", "benchmarks.fixed_server", "{port}"))
 

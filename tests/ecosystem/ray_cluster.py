@@ -15,7 +15,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, Self
 
-from benchmarks.reliability.process_tree import command_line, descendants
+from benchmarks.process_tree import command_line, descendants
 from tests.ecosystem.ports import free_ports
 
 ROOT = Path(__file__).parents[2]

@@ -14,7 +14,7 @@ import pytest
 from PIL import Image
 
 from app.problems import BODY_TOO_LARGE, NOT_AN_IMAGE, NOT_READY, QUEUE_FULL
-from benchmarks.reliability.process_tree import processor_seconds
+from benchmarks.process_tree import processor_seconds
 from benchmarks.service import stop_session
 from benchmarks.waiting import wait_until
 from tests.app.problems import require_problem

@@ -11,7 +11,7 @@ from PIL import Image
 from app.cli.inputs import is_image_name
 from app.images.decode import FORMATS, decode_image
 from model.labels import VOC
-from tests.app.images.encoding import encoded
+from tests.model.images.encoding import encoded
 from tests.training.voc_folder import halves, write_voc_folder
 from training.data.dataset import VocDataset
 from training.data.image_folder import ImageFolder

@@ -10,7 +10,7 @@ from PIL import Image, ImageOps, PngImagePlugin, TiffImagePlugin
 
 from app.images.decode import FORMATS, Header, decode_image, read_header
 from app.problems import IMAGE_DAMAGED, NOT_AN_IMAGE, UNSUPPORTED_FORMAT, Problem, ProblemError
-from tests.app.images.encoding import encoded
+from tests.model.images.encoding import encoded
 
 MAX_PIXELS = 1_000_000
 

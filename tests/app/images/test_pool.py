@@ -28,8 +28,8 @@ from app.problems import (
 )
 from benchmarks.waiting import wait_until
 from tests.app.images.crashing_decoder import STUCK_FILE
-from tests.app.images.encoding import encoded
 from tests.app.server_process import ServerProcess
+from tests.model.images.encoding import encoded
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="elsewhere images are decoded in the process")
 

@@ -1,6 +1,7 @@
 """Processes, their descendants, files and connections (Linux)."""
 
 import os
+from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
 
@@ -10,13 +11,17 @@ _ESTABLISHED = "01"
 def descendants(root: int) -> list[int]:
     """Ids of a running process and of all its descendants, the process itself first."""
     children: dict[int, list[int]] = {}
-    for entry in Path("/proc").iterdir():
-        if entry.name.isdecimal() and (fields := _fields(int(entry.name))) and fields[0] != "Z":
-            children.setdefault(int(fields[1]), []).append(int(entry.name))
+    for process, fields in _running():
+        children.setdefault(int(fields[1]), []).append(process)
     tree = [root]
     for process in tree:
         tree += children.get(process, [])
     return tree
+
+
+def session_members(session: int) -> list[int]:
+    """Ids of the running processes of a session."""
+    return [process for process, fields in _running() if int(fields[3]) == session]
 
 
 def state(process: int) -> str:
@@ -64,10 +69,17 @@ def connected_ports(process: int) -> set[int]:
     }
 
 
+def _running() -> Iterator[tuple[int, list[str]]]:
+    """Ids and fields of all processes but zombies."""
+    for entry in Path("/proc").iterdir():
+        if entry.name.isdecimal() and (fields := _fields(int(entry.name))) and fields[0] != "Z":
+            yield int(entry.name), fields
+
+
 def _fields(process: int) -> list[str]:
     """Fields of ``/proc/PID/stat`` from the state on; empty if there is no such process."""
     try:
-        # pid (name) state parent ...; the name may contain anything, parentheses too
+        # pid (name) state parent group session ...; the name may contain anything, parentheses too
         return Path(f"/proc/{process}/stat").read_text().rpartition(")")[2].split()
     except (FileNotFoundError, ProcessLookupError):
         return []

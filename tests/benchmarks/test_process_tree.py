@@ -8,7 +8,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from benchmarks.reliability.process_tree import (
+from benchmarks.process_tree import (
     command_line,
     connected_ports,
     descendants,
