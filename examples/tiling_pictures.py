@@ -133,7 +133,7 @@ def _cut(name: str, rectangles: list[Rectangle], mask: Mask) -> Cut:
 
 
 def _bands(height: int, width: int) -> list[Rectangle]:
-    rows = _LIMITS.band_rows(width)
+    rows = _LIMITS.band_rows(height, width)
     return [Rectangle(top, 0, min(rows, height - top), width) for top in range(0, height, rows)]
 
 

@@ -4,6 +4,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from hypothesis import HealthCheck, settings
 from numpy.typing import NDArray
 from PIL import Image
 
@@ -18,6 +19,10 @@ _ROOT = Path(__file__).parents[1]
 if "PYTEST_XDIST_WORKER" in os.environ:
     # With a thread per core in each of several processes, services among them, threads would wait for one another.
     os.environ.setdefault("OMP_NUM_THREADS", "1")
+
+# How long an example takes says how busy the machine is.
+settings.register_profile("no time limits", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("no time limits")
 
 
 def pytest_configure(config: pytest.Config) -> None:

@@ -24,13 +24,13 @@ def fill(mask: NDArray[np.bool_], stray: float = 0) -> NDArray[np.int64]:
 
 
 @given(arrays(np.bool_, array_shapes(min_dims=2, max_dims=2, max_side=12)))
-@settings(deadline=None, max_examples=200)
+@settings(max_examples=200)
 def test_each_pixel_of_any_mask_is_in_one_polygon_and_no_other_pixel_is(mask: NDArray[np.bool_]) -> None:
     np.testing.assert_array_equal(fill(mask), mask.astype(np.int64))
 
 
 @given(arrays(np.bool_, array_shapes(min_dims=2, max_dims=2, max_side=12)), st.floats(0, 3))
-@settings(deadline=None, max_examples=100)
+@settings(max_examples=100)
 def test_polygons_have_three_points_or_more_within_the_image(mask: NDArray[np.bool_], stray: float) -> None:
     height, width = mask.shape
     for polygon in polygons(mask, stray):

@@ -43,7 +43,7 @@ def test_voc_has_21_classes_background_first() -> None:
     assert Labels(names=("a", "b"), colors=(RED, GREEN)).background_index is None
 
 
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=30)
 @given(
     npst.arrays(
         np.uint8,

@@ -110,7 +110,7 @@ def test_scores_are_near_those_in_floating_point(architecture: Architecture, lea
     assert torch.equal(scores.argmax(dim=1)[sure], expected.argmax(dim=1)[sure])
 
 
-@settings(max_examples=10, deadline=None)
+@settings(max_examples=10)
 @given(
     architecture=st.sampled_from(Architecture),
     cuts=st.lists(st.integers(1, 415), unique=True, max_size=12).map(sorted),

@@ -180,7 +180,7 @@ def test_images_of_different_sizes_are_not_predicted_together() -> None:
         _segmenter().segment_together([_noise(64, 96), _noise(64, 97)])
 
 
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=30)
 @given(height=st.integers(1, 100), width=st.integers(1, 100), tiling=st.sampled_from(Tiling))
 def test_the_mask_has_the_images_size(height: int, width: int, tiling: Tiling) -> None:
     result = _segmenter().segment(_noise(height, width), tiling=tiling, confidence=True)

@@ -49,7 +49,7 @@ def test_a_program_computes_the_networks_scores(architecture: Architecture, lear
     torch.testing.assert_close(scores, expected, rtol=0, atol=1e-10)
 
 
-@settings(max_examples=20, deadline=None)
+@settings(max_examples=20)
 @given(
     architecture=st.sampled_from(Architecture),
     cuts=st.lists(st.integers(1, 799), unique=True, max_size=12).map(sorted),

@@ -14,7 +14,7 @@ from tests.model.random_upsampling import learned_upsampling, random_numbers
 SIDES = st.one_of(st.integers(1, 100), st.integers(101, 900))
 
 
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=30)
 @given(height=SIDES, width=SIDES)
 def test_overlapping_rectangles_cover_the_image(height: int, width: int) -> None:
     covered = np.zeros((height, width), dtype=np.int64)

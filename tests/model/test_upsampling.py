@@ -128,7 +128,7 @@ def test_a_photograph_doubled_is_torchs_bilinear_interpolation_inside_the_border
     assert (doubled[..., 0, :] < expected[..., 0, :]).any()
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=25)
 @given(
     num_classes=st.integers(1, 6),
     height=st.integers(1, 7),

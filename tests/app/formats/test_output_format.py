@@ -39,7 +39,7 @@ def opened(png: bytes) -> Image.Image:
     return picture
 
 
-@settings(max_examples=50, deadline=None)
+@settings(max_examples=50)
 @given(mask=MASKS)
 def test_a_png_stores_indices_and_shows_colours(mask: NDArray[np.uint8]) -> None:
     picture = opened(*encoded(MaskPng(), mask))
@@ -49,7 +49,7 @@ def test_a_png_stores_indices_and_shows_colours(mask: NDArray[np.uint8]) -> None
     assert picture.info[DIGEST_KEY] == "d1"
 
 
-@settings(max_examples=50, deadline=None)
+@settings(max_examples=50)
 @given(mask=MASKS)
 def test_all_encodings_of_json_hold_the_same_mask(mask: NDArray[np.uint8]) -> None:
     height, width = mask.shape

@@ -21,7 +21,7 @@ def _opened(file: bytes) -> Image.Image:
     return picture
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(pixels=PICTURES, cuts=st.lists(st.integers(0, 60), max_size=5).map(sorted), coloured=st.booleans())
 def test_others_read_what_was_written_wherever_it_was_cut(
     pixels: NDArray[np.uint8], cuts: list[int], coloured: bool

@@ -16,7 +16,7 @@ def test_a_mask_that_starts_with_ones_has_no_zeros_first() -> None:
     assert encode_rle(np.array([[1, 0]], dtype=bool)) == [0, 1, 1]
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 @given(mask=arrays(bool, array_shapes(min_dims=2, max_dims=2, max_side=12)))
 def test_encode_then_decode_is_identity(mask: NDArray[np.bool_]) -> None:
     counts = encode_rle(mask)

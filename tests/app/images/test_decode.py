@@ -271,7 +271,7 @@ def test_a_heif_file_of_another_size_than_it_says_is_damaged() -> None:
     assert status_of(bytes(body)) == 400
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 @given(
     data=st.binary(max_size=300),
     prefix=st.sampled_from([b"", b"\xff\xd8\xff", b"\x89PNG\r\n\x1a\n", b"II*\x00", b"GIF89a", b"BM"]),
@@ -280,7 +280,7 @@ def test_arbitrary_bytes_give_an_image_or_a_problem(data: bytes, prefix: bytes) 
     assert status_of(prefix + data) in (200, 400, 415, 422)
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 @given(data=st.data(), file_format=st.sampled_from(["PNG", "JPEG", "WEBP", "BMP", "TIFF", "GIF", "AVIF", "HEIF"]))
 def test_mutated_images_give_an_image_or_a_problem(data: st.DataObject, file_format: str) -> None:
     body = bytearray(encoded(Image.fromarray(RAMP), file_format))

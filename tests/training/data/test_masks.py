@@ -138,7 +138,7 @@ def test_a_missing_picture_and_one_that_is_none_are_named(tmp_path: Path) -> Non
         read_mask(tmp_path / "text.png", LABELS)
 
 
-@settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=25, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(
     shape=st.tuples(st.integers(1, 12), st.integers(1, 12)),
     num_classes=st.integers(1, 255),

@@ -92,7 +92,7 @@ def test_outside_of_the_image_there_is_nothing() -> None:
     np.testing.assert_array_equal(sampled, np.stack([expected, expected]))
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=25)
 @given(rows=st.integers(1, 9), columns=st.integers(1, 9), seed=st.integers(0, 1000))
 def test_a_constant_opinion_is_the_same_everywhere(rows: int, columns: int, seed: int) -> None:
     values = np.random.default_rng(seed).integers(0, 256, 4, dtype=np.uint8)

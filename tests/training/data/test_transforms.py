@@ -40,7 +40,7 @@ def _with_opinion(sample: Sample) -> Sample:
     return replace(sample, soft_labels=SoftLabels(sure))
 
 
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=30)
 @given(height=st.integers(1, 130), width=st.integers(1, 130), seed=st.integers(0, 10_000))
 def test_without_scaling_a_crop_is_a_window_of_the_image_and_its_mask(height: int, width: int, seed: int) -> None:
     sample = _sample(height, width)

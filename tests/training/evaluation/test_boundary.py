@@ -99,7 +99,7 @@ def test_boundary_iou_is_the_definitions_pixel_by_pixel(height: int, width: int)
     np.testing.assert_allclose(_score(4, *pairs).iou, expected, rtol=1e-12)
 
 
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=30)
 @given(st.integers(0, 1000))
 def test_a_perfect_prediction_scores_one_whatever_lies_under_void(seed: int) -> None:
     random = np.random.default_rng(seed)

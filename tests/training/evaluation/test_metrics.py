@@ -63,7 +63,7 @@ def test_nothing_counted_is_no_number() -> None:
         assert math.isnan(matrix.miou())
 
 
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=30)
 @given(PAIRS, st.integers(0, 1000))
 def test_void_pixels_change_nothing(pair: NDArray[np.uint8], seed: int) -> None:
     void = np.random.default_rng(seed).random(pair[0].shape) < 0.3
@@ -73,7 +73,7 @@ def test_void_pixels_change_nothing(pair: NDArray[np.uint8], seed: int) -> None:
     np.testing.assert_array_equal(_matrix(4, truth, pair[1]).counts, expected)
 
 
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=30)
 @given(PAIRS, PAIRS)
 def test_matrices_add(first: NDArray[np.uint8], second: NDArray[np.uint8]) -> None:
     one, other = _matrix(4, *first), _matrix(4, *second)
@@ -83,7 +83,7 @@ def test_matrices_add(first: NDArray[np.uint8], second: NDArray[np.uint8]) -> No
     np.testing.assert_array_equal(one.counts, together.counts)
 
 
-@settings(max_examples=20, deadline=None)
+@settings(max_examples=20)
 @given(PAIRS)
 def test_a_perfect_prediction_scores_one(pair: NDArray[np.uint8]) -> None:
     matrix = _matrix(4, pair[0], pair[0])

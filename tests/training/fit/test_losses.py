@@ -76,7 +76,7 @@ def test_distillation_is_least_where_the_network_agrees() -> None:
     assert (other > losses).all()
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(
     height=st.integers(1, 7),
     width=st.integers(1, 7),

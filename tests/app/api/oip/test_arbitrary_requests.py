@@ -90,7 +90,7 @@ def require_protocol(response: httpx2.Response) -> None:
         require_error(response, response.status_code)
 
 
-@settings(max_examples=250, deadline=None, suppress_health_check=list(HealthCheck))
+@settings(max_examples=250, suppress_health_check=list(HealthCheck))
 @given(
     text=WORDS,
     rest=st.binary(max_size=40),
@@ -110,7 +110,7 @@ def test_arbitrary_inferences(
     require_protocol(client.post(INFER, content=text + rest, headers=headers))
 
 
-@settings(max_examples=60, deadline=None, suppress_health_check=list(HealthCheck))
+@settings(max_examples=60, suppress_health_check=list(HealthCheck))
 @given(
     header=st.text(st.characters(codec="latin-1", exclude_categories=["Cc"]), max_size=12),
     name=st.sampled_from(["Inference-Header-Content-Length", "Content-Encoding", "Content-Type"]),
@@ -119,7 +119,7 @@ def test_arbitrary_headers(client: TestClient, header: str, name: str) -> None:
     require_protocol(client.post(INFER, content=b"{}", headers={name: header.encode("latin-1")}))  # type: ignore[arg-type]
 
 
-@settings(max_examples=60, deadline=None, suppress_health_check=list(HealthCheck))
+@settings(max_examples=60, suppress_health_check=list(HealthCheck))
 @given(
     method=st.sampled_from(["GET", "POST", "PUT", "DELETE", "PATCH", "OPTIONS"]),
     parts=st.lists(
