@@ -343,7 +343,9 @@ def _apply(document: dict[str, Any], override: str) -> None:
     if name in _PATHS and not isinstance(value, str):
         value = text
     for section in sections:
-        document = document.setdefault(section, {})
+        if document.get(section) is None:
+            document[section] = {}
+        document = document[section]
         if not isinstance(document, dict):
             raise ConfigError(f"{override!r}: {section} is no section")
     document[name] = value

@@ -68,7 +68,7 @@ def test_what_takes_more_memory_than_there_ever_is_is_refused() -> None:
     queue = _queue()
     refused = _refusal(queue, _cost(1, peak_bytes=10**9 + 1))
     assert refused.problem is TOO_COSTLY
-    assert "takes 1001 MB of memory; 1000 MB are allowed" in refused.detail
+    assert "needs 1001 MB of memory; 1000 MB are allowed" in refused.detail
     with queue.enter(_admission(), _cost(1, peak_bytes=10**9)):
         pass
 

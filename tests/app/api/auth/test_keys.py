@@ -36,7 +36,7 @@ def test_a_line_is_a_name_a_hash_and_scopes() -> None:
         (f"{'c' * 65} {HASH}", "line 2: a name has 1 to 64 letters"),
         (f"camera {HASH} everything", "line 2: the scopes of camera are not all of segment, metrics, admin"),
         (f"camera {HASH} segment,", "line 2: the scopes of camera"),
-        (f"camera {OTHER_HASH}", "line 2: the key of camera is that of first"),
+        (f"camera {OTHER_HASH}", "line 2: camera has the same key as first"),
     ],
 )
 def test_what_is_wrong_is_said_with_its_line(line: str, reason: str) -> None:
