@@ -83,8 +83,8 @@ def check(
             refused[service.name] = f"it does not run: {error}"
         else:
             if equal[service.name] < service.least_equal:
-                refused[service.name] = f"only {equal[service.name]:.3%} of its pixels are as ours"
-        told = refused.get(service.name) or f"{equal[service.name]:.3%} of its pixels are as ours"
+                refused[service.name] = f"only {equal[service.name]:.3%} of its pixels equal ours"
+        told = refused.get(service.name) or f"{equal[service.name]:.3%} of its pixels equal ours"
         print(f"{service.name}: {told}", file=sys.stderr, flush=True)
     return equal, refused
 

@@ -24,7 +24,7 @@ def describe_machine() -> dict[str, str]:
     limits = {name: os.environ[name] for name in _LIMITS if name in os.environ}
     return {
         "CPU": _processor(),
-        "it multiplies fast": _features(),
+        "instruction sets": _features(),
         **limits,
         "cores": str(os.cpu_count()),
         "system": platform.platform(),

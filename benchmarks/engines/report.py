@@ -81,6 +81,6 @@ def _goal(
     what: str, ours: str, others: Sequence[str], size: str, times: Mapping[str, Mapping[str, float]], most: float
 ) -> bounds.Finding:
     if ours not in times or not others:
-        return bounds.Finding(what, "not to be had here", f"at most {most:.2f}")
+        return bounds.Finding(what, "not available", f"at most {most:.2f}")
     best = min(others, key=lambda name: times[name][size])
     return bounds.at_most(f"{what}: ours / {best}", times[ours][size] / times[best][size], most, "{:.2f}")

@@ -71,7 +71,7 @@ def test_goals_are_the_fastest_of_the_others() -> None:
     lines = goals([eager, ours, *others]).splitlines()[2:]
     assert lines[0] == "| float32, 384x512: ours / ncnn float32 | **1.25: missed** | at most 1.00 |"
     assert lines[1] == "| float32, 1024x1024: ours / OpenVINO float32 | **1.20: missed** | at most 1.00 |"
-    assert lines[2] == "| int8, 384x512 | not to be had here | at most 1.05 |"
+    assert lines[2] == "| int8, 384x512 | not available | at most 1.05 |"
     others += [finding("ours int8", 21, 100), finding("OpenVINO int8", 20, 100)]
     assert (
         goals([eager, ours, *others]).splitlines()[4] == "| int8, 384x512: ours / OpenVINO int8 | 1.05 | at most 1.05 |"

@@ -25,7 +25,7 @@ def result() -> Result:
             "naive": [one_round(22.0, 4), one_round(22.0, 4, failures=3), one_round(22.0, 4)],
         },
         equal={"naive": 0.9995, "broken": 0.2},
-        refused={"broken": "only 20.000% of its pixels are as ours"},
+        refused={"broken": "only 20.000% of its pixels equal ours"},
     )
 
 

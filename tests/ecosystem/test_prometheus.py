@@ -89,6 +89,6 @@ def test_what_the_dashboard_says_is_what_happens(prometheus: Prometheus) -> None
     assert value("Segmentations") > 0
     # A photograph of 451 x 300.
     assert value("Pixels") == pytest.approx(value("Segmentations") * 451 * 300 / 1e6, rel=0.5)
-    assert 0.1 < value("Sizes of images") < 0.25
-    assert value("Resident, and its bound") < value("Resident, and its bound", 1)
-    assert 0 < value("Answers of /segment") <= value("Answers of /segment", 1) <= value("Answers of /segment", 2)
+    assert 0.1 < value("Image sizes") < 0.25
+    assert value("Resident memory and its bound") < value("Resident memory and its bound", 1)
+    assert 0 < value("Responses of /segment") <= value("Responses of /segment", 1) <= value("Responses of /segment", 2)
