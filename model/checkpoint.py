@@ -157,7 +157,7 @@ class Checkpoint:
             # Not from the file itself, which would be mapped: overwriting a mapped file kills the process.
             tensors = load_tensors(content)
         except (SafetensorError, KeyError) as error:
-            raise CheckpointError(f"weights file {path} is damaged or is no safetensors file: {error}") from error
+            raise CheckpointError(f"weights file {path} is damaged or is not a safetensors file: {error}") from error
         metadata = _metadata(content)
         if _HEADER_KEY not in metadata:
             raise CheckpointError(

@@ -113,8 +113,8 @@ class Labels:
         if not unmapped_as_void and unmapped.any():
             row, column = np.argwhere(unmapped)[0].tolist()
             raise LabelsError(
-                f"colour {tuple(colormap[row, column].tolist())} at row {row}, column {column} is no class's colour "
-                f"({int(unmapped.sum())} such pixels)"
+                f"colour {tuple(colormap[row, column].tolist())} at row {row}, column {column} is not the colour of a "
+                f"class ({int(unmapped.sum())} such pixels)"
             )
         return np.where(unmapped, IGNORE_INDEX, indices).astype(np.uint8)
 
@@ -127,7 +127,7 @@ class Labels:
         foreign = np.setdiff1d(np.unique(mask), [*range(len(self)), IGNORE_INDEX])
         if foreign.size:
             raise LabelsError(
-                f"index {int(foreign[0])} is no class: there are {len(self)}, and {IGNORE_INDEX} for void"
+                f"index {int(foreign[0])} is not a class: there are {len(self)}, and {IGNORE_INDEX} for void"
             )
         return self.palette[mask]
 

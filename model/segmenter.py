@@ -141,7 +141,7 @@ class Segmenter:
         The device works only while the caller waits for the next band, in the caller's thread.
 
         Raises:
-            ImageError: the array is no image.
+            ImageError: the array is not an image.
             TilingError: the image is too large for this tiling.
         """
         return self._bands(image, tiling, argmax_and_confidence if confidence else argmax)

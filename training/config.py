@@ -347,7 +347,7 @@ def _apply(document: dict[str, Any], override: str) -> None:
             document[section] = {}
         document = document[section]
         if not isinstance(document, dict):
-            raise ConfigError(f"{override!r}: {section} is no section")
+            raise ConfigError(f"{override!r}: {section} is not a section")
     document[name] = value
 
 

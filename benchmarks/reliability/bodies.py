@@ -23,7 +23,7 @@ def write_damaged(folder: Path) -> list[str]:
     middle = len(whole) // 2
     damaged = {
         "empty": b"",
-        "text": b"this is no image",
+        "text": b"this is not an image",
         "half": whole[:middle],
         "overwritten": whole[:200] + bytes(200) + whole[400:],
     }

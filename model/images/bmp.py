@@ -61,7 +61,7 @@ class BitFields:
 
 
 def read_bit_fields(file: BinaryIO) -> BitFields | None:
-    """Read the bit fields of a BMP file; None if it is no BMP file, or its pixels are not bit fields.
+    """Read the bit fields of a BMP file; None if it is not a BMP file, or its pixels are not bit fields.
 
     Raises:
         ImageDamagedError: its header is inconsistent.

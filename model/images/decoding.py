@@ -45,7 +45,7 @@ def decode_image(file: BinaryIO, allocate: Allocate = blank) -> NDArray[np.uint8
         (height, width, 3), uint8 RGB.
 
     Raises:
-        ImageFileError: the file is no image, damaged, or of an unsupported pixel layout, or there is too little memory.
+        ImageFileError: the file is not an image, is damaged or of an unsupported layout, or memory is short.
     """
     fields = read_bit_fields(file)
     if fields is not None:

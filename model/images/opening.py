@@ -101,7 +101,7 @@ def _unidentified(data: bytes) -> ImageFileError:
             plugin(BytesIO(data), "")
         except Exception as error:  # decoders raise all kinds of exceptions
             return _refused_by_plugin(name, data, error)
-    return NotAnImageError(f"the file's {len(data)} bytes are no image; supported are {', '.join(FORMATS)}")
+    return NotAnImageError(f"the file's {len(data)} bytes are not an image; supported formats are {', '.join(FORMATS)}")
 
 
 def _refused_by_plugin(name: str, data: bytes, error: Exception) -> ImageFileError:

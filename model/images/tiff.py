@@ -245,7 +245,7 @@ class TiffLayout:
 
 
 def read_layout(file: BinaryIO) -> TiffLayout | None:
-    """Read the layout of a TIFF's first picture that is neither a reduced one nor a mask; None if it is no TIFF.
+    """Read the layout of a TIFF's first picture that is neither a reduced one nor a mask; None if it is not a TIFF.
 
     Raises:
         ImageDamagedError: the directories cannot be read.

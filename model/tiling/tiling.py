@@ -44,7 +44,7 @@ class TilingLimits:
         overlap_height, overlap_width: size in pixels of the rectangles of ``overlap``; the book's are 320 x 480.
 
     Raises:
-        TilingError: a side is no positive multiple of 32, or a band has fewer pixels than a square of 32.
+        TilingError: a side is not a positive multiple of 32, or a band has fewer pixels than a square of 32.
     """
 
     band_pixels: int = 1 << 20

@@ -177,21 +177,21 @@ def test_a_missing_file_is_refused(tmp_path: Path) -> None:
 def test_garbage_is_refused(tmp_path: Path, content: bytes) -> None:
     file = tmp_path / "garbage.safetensors"
     file.write_bytes(content)
-    with pytest.raises(CheckpointError, match=r"garbage\.safetensors is damaged or is no safetensors file"):
+    with pytest.raises(CheckpointError, match=r"garbage\.safetensors is damaged or is not a safetensors file"):
         Checkpoint.load(file)
 
 
 @pytest.mark.parametrize("kept", [4, 100, -1])
 def test_a_truncated_file_is_refused(file: Path, kept: int) -> None:
     file.write_bytes(file.read_bytes()[:kept])
-    with pytest.raises(CheckpointError, match="is damaged or is no safetensors file"):
+    with pytest.raises(CheckpointError, match="is damaged or is not a safetensors file"):
         Checkpoint.load(file)
 
 
 def test_a_pickle_is_never_read(tmp_path: Path) -> None:
     file = tmp_path / "weights.pth"
     torch.save(dict(random_checkpoint().weights), file)
-    with pytest.raises(CheckpointError, match=r"weights\.pth is damaged or is no safetensors file"):
+    with pytest.raises(CheckpointError, match=r"weights\.pth is damaged or is not a safetensors file"):
         Checkpoint.load(file)
 
 

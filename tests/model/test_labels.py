@@ -91,7 +91,7 @@ def test_a_label_picture_of_another_type_is_refused() -> None:
 
 
 def test_an_index_without_a_class_has_no_colour() -> None:
-    with pytest.raises(LabelsError, match="index 21 is no class: there are 21"):
+    with pytest.raises(LabelsError, match="index 21 is not a class: there are 21"):
         VOC.colormap(np.array([[0, 21]], dtype=np.uint8))
 
 

@@ -45,7 +45,7 @@ from training.recipes import RECIPES, recipe_file
         ("network.architecture=unet", "network.architecture"),
         ("steps=3", "section.name=value"),
         ("run.steps", "section.name=value"),
-        ("run.steps.more=3", "steps is no section"),
+        ("run.steps.more=3", "steps is not a section"),
     ],
 )
 def test_a_setting_that_cannot_be_used_is_named(setting: str, named: str) -> None:

@@ -140,7 +140,7 @@ def _describe(summary: Summary, file: Path | None, sheets: list[ScoreSheet]) -> 
         )
         return TypeAdapter(Summary).validate_python(asdict(described))
     except (OSError, ValueError, TypeError) as error:
-        raise typer.BadParameter(f"{file} is no summary: {error}") from error
+        raise typer.BadParameter(f"{file} is not a summary: {error}") from error
 
 
 def _precision_scores(sheets: list[ScoreSheet]) -> dict[str, dict[str, float]]:
@@ -162,7 +162,7 @@ def _read_photograph(file: Path) -> NDArray[np.uint8]:
     try:
         return read_image(file)
     except DatasetError as error:
-        raise typer.BadParameter(f"{file} is no photograph: {error}") from error
+        raise typer.BadParameter(f"{file} is not a photograph: {error}") from error
 
 
 def _megabytes(file: Path) -> str:

@@ -151,7 +151,7 @@ def _require_writable(out: Path) -> None:
     folder = next(folder for folder in (out.absolute(), *out.absolute().parents) if folder.exists())
     if not folder.is_dir() or not os.access(folder, os.W_OK):
         raise ConfigError(
-            f"the run's folder {out} cannot be written: {folder} is no folder, read-only or another user's"
+            f"the run's folder {out} cannot be written: {folder} is not a folder, read-only or another user's"
         )
 
 

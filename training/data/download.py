@@ -34,7 +34,7 @@ def download(url: str, file: Path, timeout_s: float = 60.0) -> None:
             written.
     """
     if not url.startswith(("http://", "https://")):
-        raise FetchError(f"{url} is no http or https address")
+        raise FetchError(f"{url} is not an http or https address")
     while True:
         before = _size_bytes(file)
         try:
@@ -86,7 +86,7 @@ def _open(url: str, offset: int, timeout_s: float) -> HTTPResponse | None:
     except (OSError, HTTPException) as error:
         raise _BrokenOffError(str(error)) from error
     except ValueError as error:
-        raise FetchError(f"{url} is no address: {error}") from error
+        raise FetchError(f"{url} is not an address: {error}") from error
     return response
 
 

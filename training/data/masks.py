@@ -78,7 +78,7 @@ def _indices(picture: Image.Image, labels: Labels) -> NDArray[np.uint8]:
 def _grey(picture: Image.Image) -> NDArray[np.uint8]:
     values = np.asarray(picture.getchannel("L") if picture.mode == "LA" else picture).astype(np.int64)
     if values.max(initial=0) > IGNORE_INDEX or values.min(initial=0) < 0:
-        raise LabelsError(f"grey value {int(values.max())} is no class: there are {IGNORE_INDEX} at most")
+        raise LabelsError(f"grey value {int(values.max())} is not a class: there are {IGNORE_INDEX} at most")
     return values.astype(np.uint8)
 
 
@@ -112,7 +112,7 @@ def _from_colors(colors: NDArray[np.uint8], labels: Labels, alpha: NDArray[np.ui
         return _require_classes(np.where(known, indices, np.uint8(IGNORE_INDEX)), labels, None)
     raise LabelsError(
         f"colours of classes and grey indices are mixed up: {int(foreign.sum())} pixels such as "
-        f"{tuple(visible[foreign][0].tolist())} are no class's colour"
+        f"{tuple(visible[foreign][0].tolist())} are not the colour of a class"
     )
 
 
@@ -123,7 +123,7 @@ def _require_classes(mask: NDArray[np.uint8], labels: Labels, alpha: NDArray[np.
     if foreign.any():
         row, column = np.argwhere(foreign)[0].tolist()
         raise LabelsError(
-            f"index {int(mask[row, column])} at row {row}, column {column} is no class: there are {len(labels)} "
+            f"index {int(mask[row, column])} at row {row}, column {column} is not a class: there are {len(labels)} "
             f"({int(foreign.sum())} such pixels)"
         )
     return mask

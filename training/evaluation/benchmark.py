@@ -91,7 +91,7 @@ def require_voc2012(dataset: VocDataset, labels: Labels) -> None:
         raise DatasetError(f"{list_name} names {len(dataset)} images, VOC 2012's val {VOC2012_VAL_IMAGES}")
     foreign = [name for name in dataset.names if not _VOC_NAME.fullmatch(name)]
     if foreign:
-        raise DatasetError(f"{list_name} names {foreign[0]}, which is no image of VOC 2012 (as 2007_000033 is)")
+        raise DatasetError(f"{list_name} names {foreign[0]}, which is not an image of VOC 2012 (as 2007_000033 is)")
 
 
 def report(evaluation: Evaluation, list_name: str) -> str:

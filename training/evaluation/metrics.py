@@ -74,14 +74,14 @@ def known_pixels(truth: NDArray[np.uint8], prediction: NDArray[np.uint8], num_cl
     """Return where a prediction can be compared with the truth: same shape, false where the truth is 255.
 
     Raises:
-        ValueError: the sizes differ, or a value at a known pixel is no class.
+        ValueError: the sizes differ, or a value at a known pixel is not a class.
     """
     if truth.shape != prediction.shape:
         raise ValueError(f"a mask of size {truth.shape} cannot be compared with one of size {prediction.shape}")
     known: NDArray[np.bool_] = truth != IGNORE_INDEX
     greatest = max(truth[known].max(initial=0), prediction[known].max(initial=0))
     if greatest >= num_classes:
-        raise ValueError(f"index {greatest} is no class: there are {num_classes}")
+        raise ValueError(f"index {greatest} is not a class: there are {num_classes}")
     return known
 
 

@@ -152,7 +152,7 @@ def test_classes_model_and_readiness_are_told(connect: Connect, server: ServerPr
 
 
 def test_what_is_no_image_is_a_problem(connect: Connect, server: ServerProcess) -> None:
-    with pytest.raises(ServiceError, match="400 not-an-image: the file's 5 bytes are no image") as caught:
+    with pytest.raises(ServiceError, match="400 not-an-image: the file's 5 bytes are not an image") as caught:
         connect(server.url).segment(b"hello")
     assert caught.value.status == 400
     assert caught.value.slug == "not-an-image"

@@ -207,7 +207,7 @@ def test_an_idle_service_ends_at_once(start_server: Start, small_weights: Path) 
     ("content", "sentence"),
     [
         (None, "there is no weights file"),
-        (b"garbage", "is damaged or is no safetensors file"),
+        (b"garbage", "is damaged or is not a safetensors file"),
     ],
 )
 def test_unusable_weights_end_the_start_with_a_sentence(tmp_path: Path, content: bytes | None, sentence: str) -> None:

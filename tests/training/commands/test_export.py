@@ -201,7 +201,7 @@ def test_a_summary_that_is_none_is_refused(weights: Path, golden: Path, tmp_path
     (tmp_path / "summary.json").write_text(content)
     result = _export(weights, tmp_path / "served.safetensors", golden, "--summary", tmp_path / "summary.json")
     assert result.exit_code == 2
-    assert "is no summary" in _words(result)
+    assert "is not a summary" in _words(result)
     assert not (tmp_path / "served.safetensors").exists()
 
 
@@ -209,7 +209,7 @@ def test_a_golden_photograph_that_is_none_is_refused(weights: Path, tmp_path: Pa
     (tmp_path / "text.jpg").write_text("text")
     result = _export(weights, tmp_path / "served.safetensors", tmp_path / "text.jpg")
     assert result.exit_code == 2
-    assert "is no photograph" in _words(result)
+    assert "is not a photograph" in _words(result)
 
 
 @pytest.mark.slow

@@ -50,13 +50,13 @@ def test_augmented_masks_are_preferred(root: Path) -> None:
 
 def test_own_classes_decide_what_is_foreign(root: Path) -> None:
     labels = Labels(names=("a", "b"), colors=((0, 0, 0), (1, 1, 1)))
-    with pytest.raises(DatasetError, match=r"one\.png: index 8 at row 0, column 0 is no class: there are 2 "):
+    with pytest.raises(DatasetError, match=r"one\.png: index 8 at row 0, column 0 is not a class: there are 2 "):
         VocDataset(root, "train", labels)[0]
 
 
 def test_a_foreign_index_is_refused_by_file(root: Path) -> None:
     Image.fromarray(halves(0, 21)).save(root / "SegmentationClass" / "one.png")
-    with pytest.raises(DatasetError, match=r"one\.png: index 21 at row 0, column 35 is no class: there are 21 "):
+    with pytest.raises(DatasetError, match=r"one\.png: index 21 at row 0, column 35 is not a class: there are 21 "):
         VocDataset(root, "train")[0]
 
 

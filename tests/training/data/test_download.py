@@ -117,7 +117,7 @@ def test_a_server_that_is_not_there_is_named(file: Path) -> None:
 
 @pytest.mark.parametrize("address", ["data.tar", "file:///etc/hostname", "ftp://127.0.0.1/data"])
 def test_an_address_that_is_not_of_the_web_is_refused(address: str, file: Path) -> None:
-    with pytest.raises(FetchError, match="is no http or https address"):
+    with pytest.raises(FetchError, match="is not an http or https address"):
         download(address, file)
 
 

@@ -96,7 +96,7 @@ def test_an_index_of_no_class_is_named_with_its_place_and_number(kind: str, tmp_
         "rgb": Image.fromarray(np.stack([mask] * 3, axis=-1)),
     }[kind]
     with pytest.raises(
-        DatasetError, match=r"mask\.png: index 3 at row 1, column 2 is no class: there are 3 \(2 such pixels\)"
+        DatasetError, match=r"mask\.png: index 3 at row 1, column 2 is not a class: there are 3 \(2 such pixels\)"
     ):
         _read(picture, tmp_path)
 
@@ -104,7 +104,7 @@ def test_an_index_of_no_class_is_named_with_its_place_and_number(kind: str, tmp_
 def test_a_grey_value_of_16_bits_is_not_cut_to_8(tmp_path: Path) -> None:
     mask = MASK.astype(np.uint16)
     mask[0, 0] = 257
-    with pytest.raises(DatasetError, match="grey value 257 is no class"):
+    with pytest.raises(DatasetError, match="grey value 257 is not a class"):
         _read(Image.fromarray(mask), tmp_path)
 
 

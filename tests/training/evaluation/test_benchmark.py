@@ -67,7 +67,7 @@ def test_another_list_is_scored_and_not_called_official(weights: Path, tmp_path:
 @pytest.mark.parametrize(
     ("names", "expected"),
     [
-        (["cat"], "names cat, which is no image of VOC 2012"),
+        (["cat"], "names cat, which is not an image of VOC 2012"),
         (["2007_000033", "2007_000033"], "names images more than once: 2007_000033"),
         ([f"2008_{number:06}" for number in range(1450)], "names 1450 images, VOC 2012's val 1449"),
     ],

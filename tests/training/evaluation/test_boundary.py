@@ -127,5 +127,5 @@ def test_masks_of_different_sizes_are_refused() -> None:
 
 
 def test_an_index_that_is_no_class_is_refused() -> None:
-    with pytest.raises(ValueError, match="index 1 is no class: there are 1"):
+    with pytest.raises(ValueError, match="index 1 is not a class: there are 1"):
         _score(1, (_square(2), _square(2)))

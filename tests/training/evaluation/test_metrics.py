@@ -123,7 +123,7 @@ def test_masks_of_different_sizes_are_refused() -> None:
 
 
 def test_an_index_that_is_no_class_is_refused() -> None:
-    with pytest.raises(ValueError, match="index 2 is no class: there are 2"):
+    with pytest.raises(ValueError, match="index 2 is not a class: there are 2"):
         _matrix(2, TRUTH, PREDICTION)
-    with pytest.raises(ValueError, match="index 255 is no class: there are 3"):
+    with pytest.raises(ValueError, match="index 255 is not a class: there are 3"):
         _matrix(3, TRUTH, np.full_like(TRUTH, 255))
