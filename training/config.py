@@ -197,6 +197,12 @@ class LossConfig:
         le=1,
         description="share of the known pixels that count: those with the highest loss (online hard example mining)",
     )
+    lovasz: float = Field(
+        default=0.0,
+        ge=0,
+        le=1000,
+        description="weight of the Lovász-softmax loss, which follows the mean IoU of classes in a process's crops",
+    )
     distillation: float = Field(
         default=0.0,
         ge=0,

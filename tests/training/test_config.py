@@ -34,6 +34,7 @@ from training.recipes import RECIPES, recipe_file
         ("loss.pixel_stride=0", "pixel_stride"),
         ("loss.ohem_fraction=0", "ohem_fraction"),
         ("loss.distillation=-1", "distillation"),
+        ("loss.lovasz=-1", "lovasz"),
         ("loss.auxiliary=-1", "auxiliary"),
         ("run.log_every=0", "log_every"),
         ("run.save_every=0", "save_every"),

@@ -13,7 +13,7 @@ from training.config import LossConfig
 from training.data.transforms import Crop
 from training.fit.auxiliary import STRIDE as AUXILIARY_STRIDE
 from training.fit.distributed import Processes
-from training.fit.losses import distillation_losses, hard_example_losses, pixel_losses, sampled_logits
+from training.fit.losses import distillation_losses, hard_example_losses, lovasz_loss, pixel_losses, sampled_logits
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,6 +88,9 @@ class Criterion:
             enlarged = sampled_logits(auxiliary.float(), AUXILIARY_STRIDE, stride, top, left)
             parts["auxiliary"] = self._mean_of_hard_example_losses(pixel_losses(enlarged, masks), known)
             total = total + self._config.auxiliary * parts["auxiliary"]
+        if self._config.lovasz:
+            parts["lovasz"] = lovasz_loss(logits, masks)
+            total = total + self._config.lovasz * parts["lovasz"]
         if self._config.distillation:
             soft_labels = crops.soft_labels.to(self._device, non_blocking=True)
             parts["distillation"] = self._mean(distillation_losses(scores, soft_labels), soft_labels.sum())

@@ -45,6 +45,34 @@ def distillation_losses(scores: Tensor, soft_labels: Tensor) -> Tensor:
     return -(soft_labels * functional.log_softmax(scores, dim=1)).sum(dim=1)
 
 
+def lovasz_loss(logits: Tensor, masks: Tensor) -> Tensor:
+    """Compute the Lovász-softmax loss: for certain predictions 1 - mean IoU of the classes in the masks, else between.
+
+    Args:
+        logits: (B, K, h, w) float.
+        masks: (B, h, w) int64; 255 is left out.
+
+    Returns:
+        Scalar in 0..1; 0 if no pixel has a known class.
+
+    Source: Berman, Rannen Triki, Blaschko 2018 (arXiv:1705.08790).
+    """
+    known = masks != IGNORE_INDEX
+    truth = masks[known]
+    classes = truth.unique()
+    if not len(classes):
+        return logits.sum() * 0
+    probabilities = logits.softmax(dim=1).movedim(1, -1)[known]  # (N, K)
+    is_class = (truth == classes[:, None]).to(logits.dtype)  # (classes, N)
+    errors, order = (is_class - probabilities.T[classes]).abs().sort(dim=1, descending=True)
+    is_class = is_class.gather(1, order)
+    # IoU losses if the first 1, 2, ... of the pixels, those with the largest errors, are wrong.
+    count = is_class.sum(dim=1, keepdim=True)
+    losses = 1 - (count - is_class.cumsum(dim=1)) / (count + (1 - is_class).cumsum(dim=1))
+    steps = losses.diff(dim=1, prepend=losses.new_zeros(len(classes), 1))
+    return (errors * steps).sum(dim=1).mean()
+
+
 def sampled_logits(scores: Tensor, factor: int, stride: int, top: int, left: int) -> Tensor:
     """Upsample ``scores`` bilinearly to a subset of the pixels, without computing the others.
 

@@ -158,7 +158,7 @@ def test_a_run_repeats_itself(dataset: VocDataset, tmp_path: Path) -> None:
     [
         {},
         {"optimizer__name": "adamw", "optimizer__lr_schedule": "cosine"},
-        {"loss__auxiliary": 0.4, "loss__ohem_fraction": 0.3, "optimizer__clip_norm": 1.0},
+        {"loss__auxiliary": 0.4, "loss__ohem_fraction": 0.3, "loss__lovasz": 0.5, "optimizer__clip_norm": 1.0},
         {"data__color_jitter": 0.2, "data__min_scale": 0.5, "run__bfloat16": True, "data__workers": 1},
     ],
     ids=["sgd", "adamw", "auxiliary", "workers"],

@@ -5,10 +5,11 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import Tensor
+from torch.nn import functional
 
 from model.labels import IGNORE_INDEX
 from model.upsampling import BilinearUpsampling
-from training.fit.losses import distillation_losses, hard_example_losses, pixel_losses, sampled_logits
+from training.fit.losses import distillation_losses, hard_example_losses, lovasz_loss, pixel_losses, sampled_logits
 
 
 def _random(*size: int, seed: int = 0) -> Tensor:
@@ -74,6 +75,34 @@ def test_distillation_is_least_where_the_network_agrees() -> None:
     torch.testing.assert_close(gradient, torch.zeros_like(gradient), atol=1e-6, rtol=0)
     other = distillation_losses(_random(1, 5, 2, 3, seed=1), scores.detach().softmax(dim=1))
     assert (other > losses).all()
+
+
+@settings(max_examples=60)
+@given(pixels=st.lists(st.tuples(st.integers(0, 3), st.sampled_from([0, 1, 2, 3, IGNORE_INDEX])), min_size=1))
+def test_for_certain_predictions_the_lovasz_loss_is_one_minus_the_mean_iou(pixels: list[tuple[int, int]]) -> None:
+    predicted, masks = (torch.tensor(values).reshape(1, 1, -1) for values in zip(*pixels, strict=True))
+    logits = 1000 * functional.one_hot(predicted, 4).movedim(3, 1).double()
+    known = masks != IGNORE_INDEX
+    losses = []
+    for index in masks[known].unique():
+        is_predicted, is_true = (predicted == index) & known, masks == index
+        losses.append(1 - (is_predicted & is_true).sum() / (is_predicted | is_true).sum())
+    expected = torch.stack(losses).mean() if losses else torch.zeros(())
+    torch.testing.assert_close(lovasz_loss(logits, masks), expected.double())
+
+
+def test_the_lovasz_loss_falls_along_its_gradient_and_void_has_none() -> None:
+    logits = _random(2, 3, 4, 5).requires_grad_()
+    masks = torch.randint(0, 3, (2, 4, 5), generator=torch.Generator().manual_seed(1))
+    masks[0, :2] = IGNORE_INDEX
+    loss = lovasz_loss(logits, masks)
+    (gradient,) = torch.autograd.grad(loss, logits)
+    assert 0 < lovasz_loss(logits.detach() - gradient, masks) < loss < 1
+    assert torch.equal((gradient == 0).all(dim=1), masks == IGNORE_INDEX)
+    nothing = lovasz_loss(logits, torch.full_like(masks, IGNORE_INDEX))
+    (gradient,) = torch.autograd.grad(nothing, logits)
+    assert nothing == 0
+    assert not gradient.any()
 
 
 @settings(max_examples=60)
