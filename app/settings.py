@@ -125,7 +125,7 @@ class Settings(ProcessSettings):
     band_pixels: int = Field(
         _LIMITS.band_pixels,
         ge=1024,
-        description="Pixels per band of a large image; a quarter more where that makes fewer bands.",
+        description="Pixels per band of a large image; a quarter more if one or two bands suffice.",
     )
     small_image_pixels: Positive = Field(
         _LIMITS.small_image_pixels,

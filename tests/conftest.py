@@ -21,7 +21,8 @@ if "PYTEST_XDIST_WORKER" in os.environ:
     os.environ.setdefault("OMP_NUM_THREADS", "1")
 
 # How long an example takes says how busy the machine is.
-settings.register_profile("no time limits", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+_UNCHECKED = [HealthCheck.too_slow, HealthCheck.function_scoped_fixture]
+settings.register_profile("no time limits", deadline=None, suppress_health_check=_UNCHECKED)
 settings.load_profile("no time limits")
 
 

@@ -120,7 +120,7 @@ class ModelResponse(BaseModel):
         description="Data type of the computation.", examples=["float32"]
     )
     precision_reason: str = Field(description="Why this precision is used.", examples=["as set"])
-    band_pixels: int = Field(description="Pixels per band with `exact`; a quarter more where that makes fewer bands.")
+    band_pixels: int = Field(description="Pixels per band with `exact`; a quarter more if one or two bands suffice.")
     limits: Limits
 
 

@@ -113,9 +113,10 @@ def convolve(
     Raises:
         MemoryError: there is too little memory for the transforms.
     """
-    x = [_channels_last(part) for part in x]
-    addend = [_channels_last(part) for part in addend]
+    x = [_channels_last(part) for part in x if part.shape[2]]
+    addend = [_channels_last(part) for part in addend if part.shape[2]]
     assert {part.dtype for part in (*x, *addend, weight, bias)} == {torch.float32}
+    assert not addend or sum(part.shape[2] for part in addend) == out_rows
     batch, in_channels, _, columns = x[0].shape
     y = torch.empty((batch, len(bias), out_rows, columns), dtype=bias.dtype, memory_format=torch.channels_last)
     convolution = _Convolution(

@@ -34,5 +34,6 @@ class Program:
     def waiting_rows(self, band_rows: int) -> list[int]:
         """Return roughly how many rows of each value wait at most for others, in a high image fed in such bands."""
         if band_rows not in self._waiting_rows:
-            self._waiting_rows[band_rows] = waiting_rows(self.steps, self.totals(_REHEARSAL_ROWS), band_rows)
+            totals = self.totals(max(_REHEARSAL_ROWS, 6 * band_rows))
+            self._waiting_rows[band_rows] = waiting_rows(self.steps, totals, band_rows)
         return self._waiting_rows[band_rows]

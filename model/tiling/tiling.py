@@ -25,7 +25,9 @@ class Tiling(StrEnum):
 
 
 _MAX_STRETCH = 5, 4
-"""Largest band as a fraction of ``band_pixels``, used where it saves a band."""
+"""Largest band as a fraction of ``band_pixels``, for images of one or two bands."""
+
+_FEW_BANDS = 2
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,9 +36,9 @@ class TilingLimits:
 
     Attributes:
         band_pixels: pixels per band of ``exact``: enough that layers have many rows, but few enough that a small image
-            does not wait long for a layer of a large one. All bands of an image have the same height, and a quarter
-            more pixels if that saves a band. A band has at least 32 rows; if these are more than twice as many pixels,
-            and the image is wider than high, bands of columns are used.
+            does not wait long for a layer of a large one. The bands of an image have about the same height; if one or
+            two suffice, they may have a quarter more pixels. A band has at least 32 rows; if these are more than twice
+            as many pixels, and the image is wider than high, bands of columns are used.
         max_band_width: width in pixels up to which an image wider than high is cut into bands of rows: the memory for
             waiting rows grows with the width.
         small_image_pixels: maximum pixels of a padded image for which ``auto`` uses ``whole``.
@@ -83,10 +85,9 @@ class TilingLimits:
 
     def band_rows(self, height: int, width: int) -> int:
         """Return the rows per band of an image, a multiple of 32; the last band may have fewer."""
-        most, divisor = _MAX_STRETCH
         total = aligned(height) // ALIGNMENT
-        usual = max(1, self.band_pixels // aligned(width) // ALIGNMENT)
-        count = -(-total // (usual * most // divisor))
+        few = -(-total // max(1, self.max_band_pixels // aligned(width) // ALIGNMENT))
+        count = few if few <= _FEW_BANDS else -(-total // max(1, self.band_pixels // aligned(width) // ALIGNMENT))
         return -(-total // count) * ALIGNMENT
 
     @property

@@ -132,6 +132,10 @@ def test_int8_without_one_of_its_scales_is_refused(large_file: Path, tmp_path: P
         Checkpoint.load(tmp_path / "damaged.safetensors")
 
 
+def test_the_weights_that_ship_name_no_folder_of_the_machine_that_trained_them() -> None:
+    assert '"/' not in json.dumps(Checkpoint.load(DEFAULT_WEIGHTS).summary.training)
+
+
 def test_the_weights_that_ship_load_with_the_digest_of_their_file() -> None:
     checkpoint = Checkpoint.load(DEFAULT_WEIGHTS)
     assert checkpoint.digest == hashlib.sha256(DEFAULT_WEIGHTS.read_bytes()).hexdigest()

@@ -6,9 +6,9 @@ from model.streaming import Stream, fuse, trace_scores
 from tests.model.random_checkpoint import random_checkpoint
 
 
-@pytest.mark.parametrize("band_rows", [32, 96, 160, 224])
 @pytest.mark.parametrize("architecture", list(Architecture))
-def test_the_rehearsal_knows_how_many_rows_wait(architecture: Architecture, band_rows: int) -> None:
+@pytest.mark.parametrize(("band_rows", "rows"), [(32, 1600), (96, 1600), (160, 1600), (224, 1600), (2080, 8320)])
+def test_the_rehearsal_knows_how_many_rows_wait(architecture: Architecture, band_rows: int, rows: int) -> None:
     program = fuse(trace_scores(random_checkpoint(architecture).build()))
     most = [0] * (len(program.steps) + 1)
 
@@ -16,10 +16,10 @@ def test_the_rehearsal_knows_how_many_rows_wait(architecture: Architecture, band
         for number, value in enumerate(stream._values):
             most[number] = max(most[number], len(value._waiting))
 
-    stream = Stream(program, 1600, interrupt=lambda: reserved(stream))
+    stream = Stream(program, rows, interrupt=lambda: reserved(stream))
     with torch.inference_mode():
-        for top in range(0, 1600, band_rows):
-            stream.feed(torch.zeros(1, 3, min(band_rows, 1600 - top), 32))
+        for top in range(0, rows, band_rows):
+            stream.feed(torch.zeros(1, 3, min(band_rows, rows - top), 32))
             while stream.advance():
                 stream.take()
     assert sum(most) > 0

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable
 from dataclasses import replace
-from pathlib import Path
+from pathlib import Path, PurePosixPath, PureWindowsPath
 from typing import Any
 
 import numpy as np
@@ -52,7 +52,8 @@ def _without_folders(value: Any) -> Any:
             return {name: _without_folders(part) for name, part in value.items()}
         case list():
             return [_without_folders(part) for part in value]
-        case str() if Path(value).is_absolute():
-            return Path(value).name
+        case str():
+            paths = PurePosixPath(value), PureWindowsPath(value)
+            return next((path.name for path in paths if path.is_absolute()), value)
         case _:
             return value

@@ -34,7 +34,7 @@ class Measured:
 class Criterion:
     """Cross-entropy of the known pixels, plus the optional losses of the configuration.
 
-    With several processes, every mean is over the pixels of all processes.
+    With several processes, every mean is over the pixels of all processes; the Lovász-softmax loss is one of processes.
 
     Args:
         config: losses and their weights.
@@ -89,7 +89,7 @@ class Criterion:
             parts["auxiliary"] = self._mean_of_hard_example_losses(pixel_losses(enlarged, masks), known)
             total = total + self._config.auxiliary * parts["auxiliary"]
         if self._config.lovasz:
-            parts["lovasz"] = lovasz_loss(logits, masks)
+            parts["lovasz"] = self._mean(lovasz_loss(logits, masks), known.any())
             total = total + self._config.lovasz * parts["lovasz"]
         if self._config.distillation:
             soft_labels = crops.soft_labels.to(self._device, non_blocking=True)

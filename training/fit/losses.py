@@ -59,18 +59,18 @@ def lovasz_loss(logits: Tensor, masks: Tensor) -> Tensor:
     """
     known = masks != IGNORE_INDEX
     truth = masks[known]
-    classes = truth.unique()
-    if not len(classes):
-        return logits.sum() * 0
     probabilities = logits.softmax(dim=1).movedim(1, -1)[known]  # (N, K)
-    is_class = (truth == classes[:, None]).to(logits.dtype)  # (classes, N)
-    errors, order = (is_class - probabilities.T[classes]).abs().sort(dim=1, descending=True)
-    is_class = is_class.gather(1, order)
-    # IoU losses if the first 1, 2, ... of the pixels, those with the largest errors, are wrong.
-    count = is_class.sum(dim=1, keepdim=True)
-    losses = 1 - (count - is_class.cumsum(dim=1)) / (count + (1 - is_class).cumsum(dim=1))
-    steps = losses.diff(dim=1, prepend=losses.new_zeros(len(classes), 1))
-    return (errors * steps).sum(dim=1).mean()
+    losses = [_lovasz_extension(probabilities[:, index], truth == index) for index in truth.unique().tolist()]
+    return torch.stack(losses).mean() if losses else logits.sum() * 0
+
+
+def _lovasz_extension(probabilities: Tensor, is_class: Tensor) -> Tensor:
+    """Extend 1 - IoU of a class from certain predictions to probabilities, (N,); ``is_class`` is (N,) bool."""
+    errors, order = (is_class.to(probabilities.dtype) - probabilities).abs().sort(descending=True)
+    is_class = is_class[order]
+    # Losses if the first 1, 2, ... of the pixels, those with the largest errors, are wrong.
+    losses = 1 - (is_class.sum() - is_class.cumsum(0)) / (is_class.sum() + (~is_class).cumsum(0))
+    return errors @ losses.diff(prepend=losses.new_zeros(1)).to(errors.dtype)
 
 
 def sampled_logits(scores: Tensor, factor: int, stride: int, top: int, left: int) -> Tensor:

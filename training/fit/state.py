@@ -59,15 +59,15 @@ class RunState:
 
 def differences(first: TrainConfig, second: TrainConfig) -> list[str]:
     """Return the names of settings that differ and affect the result of a run."""
-    pairs = zip(_flat(asdict(first)), _flat(asdict(second)), strict=True)
-    changed = [name for (name, one), (_, other) in pairs if one != other]
+    one, other = _flat(asdict(first)), _flat(asdict(second))
+    changed = [name for name in {**one, **other} if one.get(name) != other.get(name)]
     return [
         name for name in changed if not name.startswith("run.") or name in {"run.steps", "run.seed", "run.bfloat16"}
     ]
 
 
-def _flat(document: Mapping[str, Any], prefix: str = "") -> list[tuple[str, Any]]:
-    rows: list[tuple[str, Any]] = []
+def _flat(document: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
+    settings: dict[str, Any] = {}
     for name, value in document.items():
-        rows += _flat(value, f"{prefix}{name}.") if isinstance(value, dict) else [(prefix + name, value)]
-    return rows
+        settings |= _flat(value, f"{prefix}{name}.") if isinstance(value, dict) else {prefix + name: value}
+    return settings

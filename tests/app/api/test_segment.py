@@ -8,7 +8,7 @@ from pathlib import Path
 import httpx2
 import numpy as np
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 from PIL import Image
@@ -78,7 +78,7 @@ def test_all_formats_agree_pixel_for_pixel(client: TestClient, cat: bytes) -> No
     assert pixels(ask("format=confidence")).shape == mask.shape
 
 
-@settings(max_examples=15, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=15)
 @given(
     height=st.integers(1, 100), width=st.integers(1, 100), tiling=st.sampled_from(["auto", "whole", "exact", "overlap"])
 )
@@ -303,7 +303,7 @@ def test_a_fault_of_the_service_is_a_problem_with_the_requests_id(
     assert "broken on purpose" not in response.text
 
 
-@settings(max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=60)
 @given(
     body=st.binary(max_size=200),
     content_type=st.sampled_from(["image/png", "multipart/form-data; boundary=b", "", "multipart/form-data", "text/x"]),

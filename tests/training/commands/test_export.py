@@ -30,7 +30,8 @@ NAMES = tuple(f"class {index}" for index in range(4))
 @pytest.fixture(scope="module")
 def weights(tmp_path_factory: pytest.TempPathFactory) -> Path:
     file = tmp_path_factory.mktemp("run") / "last.safetensors"
-    training = {"data": {"sources": [{"root": "/srv/somebody/voc2012", "per_batch": 8}], "folder": "data"}, "step": 3}
+    root = "/srv/somebody/voc2012"
+    training = {"data": {"sources": [{"root": root, "soft_labels": "D:\\soft", "per_batch": 8}], "folder": "data"}}
     summary = Summary(trained_on="made train (2 images)", training=training, scores={"old": 0.125})
     replace(random_checkpoint(Architecture.FCN8S), summary=summary).save(file)
     return file
@@ -60,7 +61,7 @@ def test_export_makes_what_the_service_loads(weights: Path, examples: Path, tmp_
     assert f"{out}: 0." in result.output
     assert "MB, float16" in result.output
     checkpoint = Segmenter.load(out, "cpu").checkpoint
-    training = {"data": {"sources": [{"root": "voc2012", "per_batch": 8}], "folder": "data"}, "step": 3}
+    training = {"data": {"sources": [{"root": "voc2012", "soft_labels": "soft", "per_batch": 8}], "folder": "data"}}
     assert checkpoint.summary == Summary("trial", "made train (2 images)", training, {"miou": 0.25})
     assert checkpoint.golden is not None
     assert checkpoint.golden.image.shape == (300, 451, 3)

@@ -2,7 +2,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 from PIL import Image
@@ -138,7 +138,7 @@ def test_a_missing_picture_and_one_that_is_none_are_named(tmp_path: Path) -> Non
         read_mask(tmp_path / "text.png", LABELS)
 
 
-@settings(max_examples=25, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=25)
 @given(
     shape=st.tuples(st.integers(1, 12), st.integers(1, 12)),
     num_classes=st.integers(1, 255),

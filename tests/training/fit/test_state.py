@@ -55,4 +55,7 @@ def test_what_only_tells_how_a_run_is_run_is_no_difference() -> None:
     same = load_config(None, ["run.save_every=7", "run.device=cuda", "run.max_minutes=3", "run.log_every=1"])
     other = load_config(None, ["run.steps=7", "data.sources=[{root='a'}]", "optimizer.momentum=0.5"])
     assert differences(first, same) == []
+    validated = load_config(None, ["data.validation.root=a"])
+    assert "data.validation.root" in differences(first, validated)
+    assert "data.validation.root" in differences(validated, first)
     assert differences(first, other) == ["data.sources", "optimizer.momentum", "run.steps"]
