@@ -60,7 +60,11 @@ def lovasz_loss(logits: Tensor, masks: Tensor) -> Tensor:
     known = masks != IGNORE_INDEX
     truth = masks[known]
     probabilities = logits.softmax(dim=1).movedim(1, -1)[known]  # (N, K)
-    losses = [_lovasz_extension(probabilities[:, index], truth == index) for index in truth.unique().tolist()]
+    losses = [
+        _lovasz_extension(probabilities[:, index], is_class)
+        for index in range(logits.shape[1])
+        if (is_class := truth == index).any()
+    ]
     return torch.stack(losses).mean() if losses else logits.sum() * 0
 
 

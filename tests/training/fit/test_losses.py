@@ -84,7 +84,7 @@ def test_for_certain_predictions_the_lovasz_loss_is_one_minus_the_mean_iou(pixel
     logits = 1000 * functional.one_hot(predicted, 4).movedim(3, 1).double()
     known = masks != IGNORE_INDEX
     losses = []
-    for index in masks[known].unique():
+    for index in set(masks[known].tolist()):
         is_predicted, is_true = (predicted == index) & known, masks == index
         losses.append(1 - (is_predicted & is_true).sum() / (is_predicted | is_true).sum())
     expected = torch.stack(losses).mean() if losses else torch.zeros(())
