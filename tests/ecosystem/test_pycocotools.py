@@ -23,12 +23,12 @@ Masks = dict[str, NDArray[np.uint8]]
 
 @pytest.fixture(scope="module")
 def images(tmp_path_factory: pytest.TempPathFactory, examples: Path) -> list[Path]:
-    """A cat, an astronaut, and an image with nothing in it."""
+    """A cat, an astronaut, and a small black image, which the weights may or may not take for something."""
     folder = tmp_path_factory.mktemp("images")
     for name in ("cat.jpg", "astronaut.jpg"):
         (folder / name).write_bytes((examples / name).read_bytes())
-    Image.new("RGB", (40, 30)).save(folder / "nothing.png")
-    return [folder / name for name in ("cat.jpg", "astronaut.jpg", "nothing.png")]
+    Image.new("RGB", (40, 30)).save(folder / "black.png")
+    return [folder / name for name in ("cat.jpg", "astronaut.jpg", "black.png")]
 
 
 @pytest.fixture(scope="module")
@@ -93,14 +93,16 @@ def test_polygons_are_nearly_the_masks(
     most_points: int,
 ) -> None:
     coco = read(server, images, tmp_path / "annotations.json", "--polygons", stray)
+    photographs = {image.as_posix() for image in images[:2]}
     largest: dict[str, dict[str, Any]] = {}  # A part of a few pixels is mostly outline.
     for annotation, name in annotations(coco):
         mask = masks[name] == annotation["category_id"]
         assert sum(map(len, annotation["segmentation"])) / 2 <= most_points
         assert annotation["area"] == mask.sum()
         largest[name] = max(largest.get(name, annotation), annotation, key=itemgetter("area"))
-    assert len(largest) == 2
-    for name, annotation in largest.items():
+    assert largest.keys() >= photographs
+    for name in photographs:
+        annotation = largest[name]
         mask = masks[name] == annotation["category_id"]
         assert iou(coco.annToMask(annotation).astype(bool), mask) >= least_iou
 
