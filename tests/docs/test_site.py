@@ -106,4 +106,5 @@ def test_links_out_of_the_docs_lead_into_the_site() -> None:
         "[r](repository/training/recipes/cpu.toml) [l](log.md#a)"
     )
     assert rewrite("[b](docs/benchmarks.md)", ROOT / "README.md") == "[b](../benchmarks.md)"
-    assert linked_files([source])["repository/training/recipes/cpu.toml"] == ROOT / "training/recipes/cpu.toml"
+    linked = linked_files([ROOT / "docs" / "masks.md"])
+    assert linked["repository/examples/coco.py"] == ROOT / "examples" / "coco.py"

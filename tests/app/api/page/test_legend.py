@@ -48,6 +48,9 @@ def test_the_focused_class_stands_out(page: Page, astronaut_file: Path, referenc
     indices = reference.indices(astronaut_file)
     page.get_by_role("button", name="Show all").focus()
     page.keyboard.press("Tab")
+    largest = int(np.bincount(indices.ravel()).argmax())
+    if largest != 15:  # the legend begins with the largest class
+        page.keyboard.press("Tab")
     expect(page.get_by_role("checkbox", name="person")).to_be_focused()
     assert alphas(page, indices == 15) == {255}
     (dimmed,) = alphas(page, (indices != 15) & (indices != 0))
