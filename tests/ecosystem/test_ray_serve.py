@@ -92,10 +92,10 @@ def test_throughput_grows_with_replicas(cluster: RayCluster, cat: bytes) -> None
     one = rate(cluster.ports[_HEAD], cat, CLIENTS, seconds=8)
     cluster.scale(2)
     two = rate(cluster.ports[_HEAD], cat, CLIENTS, seconds=8)
-    if two < 1.2 * one:  # perhaps other programs used the cores
+    if two < 1.1 * one:  # perhaps other programs used the cores
         two = rate(cluster.ports[_HEAD], cat, CLIENTS, seconds=16)
     print(f"{one:.1f}/s by one replica, {two:.1f}/s by two: {two / one:.2f} times")
-    assert two > 1.2 * one
+    assert two > 1.1 * one
 
 
 def test_what_there_is_no_room_for_is_refused_as_by_the_service(cluster: RayCluster, cat: bytes) -> None:
