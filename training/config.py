@@ -4,7 +4,7 @@ import tomllib
 from collections.abc import Mapping, Sequence
 from enum import StrEnum
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
 import yaml
 from pydantic import ConfigDict, Field, TypeAdapter, ValidationError
@@ -180,6 +180,9 @@ class OptimizerConfig:
     freeze_upsampling: bool = Field(default=False, description="keep the initial kernels of learned upsampling")
 
 
+_LossWeight = Annotated[float, Field(ge=0, le=1000)]
+
+
 @dataclass(frozen=True, slots=True, config=_STRICT)
 class LossConfig:
     """The loss: cross-entropy of the known pixels, plus optional terms."""
@@ -197,22 +200,16 @@ class LossConfig:
         le=1,
         description="share of the known pixels that count: those with the highest loss (online hard example mining)",
     )
-    lovasz: float = Field(
+    lovasz: _LossWeight = Field(
         default=0.0,
-        ge=0,
-        le=1000,
         description="weight of the Lovász-softmax loss, which follows the mean IoU of classes in a process's crops",
     )
-    distillation: float = Field(
+    distillation: _LossWeight = Field(
         default=0.0,
-        ge=0,
-        le=1000,
         description="weight of the cross-entropy between the teacher's soft labels and the network's scores",
     )
-    auxiliary: float = Field(
+    auxiliary: _LossWeight = Field(
         default=0.0,
-        ge=0,
-        le=1000,
         description="weight of the loss of an auxiliary head on layer3, dropped after training",
     )
 

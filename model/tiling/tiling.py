@@ -24,10 +24,8 @@ class Tiling(StrEnum):
     OVERLAP = "overlap"
 
 
-_MAX_STRETCH = 5, 4
-"""Largest band as a fraction of ``band_pixels``, for images of one or two bands."""
-
 _FEW_BANDS = 2
+"""Number of bands up to which an image's bands may have ``max_band_pixels``."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,17 +83,22 @@ class TilingLimits:
 
     def band_rows(self, height: int, width: int) -> int:
         """Return the rows per band of an image, a multiple of 32; the last band may have fewer."""
-        total = aligned(height) // ALIGNMENT
-        few = -(-total // max(1, self.max_band_pixels // aligned(width) // ALIGNMENT))
-        count = few if few <= _FEW_BANDS else -(-total // max(1, self.band_pixels // aligned(width) // ALIGNMENT))
-        return -(-total // count) * ALIGNMENT
+        count = _band_count(height, width, self.max_band_pixels)
+        if count > _FEW_BANDS:
+            count = _band_count(height, width, self.band_pixels)
+        return -(-aligned(height) // (count * ALIGNMENT)) * ALIGNMENT
 
     @property
     def max_band_pixels(self) -> int:
         """Maximum pixels of a band of more than 32 rows."""
-        most, divisor = _MAX_STRETCH
-        return self.band_pixels * most // divisor
+        return self.band_pixels + self.band_pixels // 4
 
     def should_transpose(self, height: int, width: int) -> bool:
         """Whether an image is to be cut into bands of columns."""
         return height < width and aligned(width) > min(self.max_band_width, 2 * self.band_pixels // ALIGNMENT)
+
+
+def _band_count(height: int, width: int, band_pixels: int) -> int:
+    """Return the number of bands of at most ``band_pixels``, or of 32 rows, that cover an image."""
+    band_rows = max(ALIGNMENT, band_pixels // aligned(width) // ALIGNMENT * ALIGNMENT)
+    return -(-aligned(height) // band_rows)

@@ -73,7 +73,8 @@ def _lovasz_extension(probabilities: Tensor, is_class: Tensor) -> Tensor:
     errors, order = (is_class.to(probabilities.dtype) - probabilities).abs().sort(descending=True)
     is_class = is_class[order]
     # Losses if the first 1, 2, ... of the pixels, those with the largest errors, are wrong.
-    losses = 1 - (is_class.sum() - is_class.cumsum(0)) / (is_class.sum() + (~is_class).cumsum(0))
+    count = is_class.sum()
+    losses = 1 - (count - is_class.cumsum(0)) / (count + (~is_class).cumsum(0))
     return errors @ losses.diff(prepend=losses.new_zeros(1)).to(errors.dtype)
 
 
