@@ -38,6 +38,12 @@ _GIVEN_UP_S = 10.0
 _LAST_BAND_S = 10.0
 """Seconds that the current band may take after everything else has ended."""
 
+_SWITCH_INTERVAL_S = 1e-4
+"""Longest time for which the event loop keeps the interpreter from a thread that computes (Python's default: 5 ms). The
+thread needs it after each layer; while many requests are refused, it would wait long each time
+(``benchmarks.reliability.overload``).
+"""
+
 _HEARTBEAT_INTERVAL_S = 0.5
 """Seconds between heartbeats, and between sweeps of the connections."""
 
@@ -155,6 +161,7 @@ def serve(settings: Settings, listener: socket.socket | None = None, channel: Wo
     """
     raise_open_files_limit()
     limit_arenas()
+    sys.setswitchinterval(_SWITCH_INTERVAL_S)
     if settings.workers > 1:
         try:
             require_threads(settings.threads, "FCN_THREADS")

@@ -10,6 +10,7 @@ the throughput is compared. Meanwhile other clients wait for as long as ``Retry-
 """
 
 import asyncio
+import math
 import os
 import statistics
 import sys
@@ -36,6 +37,9 @@ PATIENT_CLIENTS = 5
 DEADLINE_S = 10.0
 PLACES = 34
 """Requests that the service's settings admit: 2 in progress and 32 waiting."""
+
+KEPT = 0.75
+"""Share of its throughput that the service must keep. The rest is for refusals, a dozen for each accepted request."""
 
 RECOVERY_S = 5.0
 USUAL = 1.5
@@ -188,7 +192,7 @@ def throughput_findings(seen: Overload) -> list[Finding]:
             f"capacity: {CLIENTS} clients",
             f"{seen.capacity.throughput:.2f}/s; of the processors left over {seen.fair_capacity:.2f}/s",
         ),
-        at_least("throughput / capacity left over", seen.throughput / seen.fair_capacity, 0.9, "{:.2f}"),
+        at_least("throughput / capacity left over", seen.throughput / seen.fair_capacity, KEPT, "{:.2f}"),
         Finding("throughput / capacity", f"{seen.throughput / seen.capacity.throughput:.2f}"),
         Finding("processors' time of the service for an accepted photograph / before", f"{seen.dearer:.2f}"),
     ]
@@ -200,15 +204,14 @@ def burst(photograph: bytes) -> list[Finding]:
         request = post(OURS.path, photograph)
         asked = asyncio.run(ask_at_once(service.port, request, 2 * PLACES))
     again = refused(asked)
-    told = sorted({one.retry_after_s for one in again})
+    told = [one.retry_after_s for one in again]
     done_s = max(one.done_s for one in asked if one.first_status == 200)
     return [
         at_least(f"of {2 * PLACES} at once: accepted", len(asked) - len(again), PLACES, "{}"),
         at_least("the others, accepted after Retry-After", accepted_share(asked), 1.0, "{:.0%}"),
-        at_most("longest Retry-After / time until all accepted were answered", max(told) / done_s, 2.0, "{:.2f}"),
-        Finding(
-            "Retry-After", f"{', '.join(f'{seconds:g}' for seconds in told)} s; all were answered in {done_s:.1f} s"
-        ),
+        Finding("all accepted were answered after", f"{done_s:.2f} s"),
+        # Retry-After has whole seconds.
+        at_most("longest Retry-After (twice this time, in whole seconds)", max(told), math.ceil(2 * done_s), "{:g} s"),
     ]
 
 
