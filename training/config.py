@@ -235,7 +235,7 @@ class RunConfig:
         default=False,
         description="compute batch-norm statistics over the crops of all GPUs: matters with few crops per GPU",
     )
-    log_every: int = Field(default=20, ge=1, description="steps between log records")
+    log_every: int = Field(default=20, ge=1, description="steps between log records, each the mean of its steps")
     save_every: int = Field(default=250, ge=1, description="steps between checkpoints")
     validate_every: int = Field(default=0, ge=0, description="steps between validations; 0 never validates")
     max_minutes: float = Field(default=0.0, ge=0, description="minutes after which to save and stop; 0 has no limit")

@@ -1,7 +1,7 @@
 """The training loop."""
 
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
@@ -30,6 +30,7 @@ from training.fit.criterion import Criterion
 from training.fit.distributed import Processes
 from training.fit.divergence import DivergenceGuard
 from training.fit.interruption import Interruption
+from training.fit.mean_metrics import MeanMetrics
 from training.fit.memory_format import training_memory_format
 from training.fit.metric_logger import MetricLogger
 from training.fit.optimization import build_optimizer, build_scheduler, freeze, lr_lambda
@@ -188,15 +189,18 @@ class Trainer:
             ) as progress,
         ):
             task = progress.add_task("training", total=run.steps, completed=self._step, values="")
+            means = MeanMetrics()
             waiting_since = time.monotonic()
             for crops in self._loader():
                 waited_s += time.monotonic() - waiting_since
                 values = self._update_or_stop(crops, saved)
-                told = " ".join(f"{name} {value:.3g}" for name, value in values.items())
-                progress.update(task, advance=1, values=told)
+                means.update(values)
+                progress.update(task, advance=1, values=_line(values))
                 if self._step % run.log_every == 0:
-                    logger.write(self._step, {**values, "seconds": time.monotonic() - started})
-                    tell(progress, f"step {self._step}/{run.steps}: {told}")
+                    record = {**means.compute(), "learning_rate": values["learning_rate"]}
+                    logger.write(self._step, {**record, "seconds": time.monotonic() - started})
+                    tell(progress, f"step {self._step}/{run.steps}: {_line(record)}")
+                    means.reset()
                 if run.validate_every and self._step % run.validate_every == 0:
                     self._validate(logger)
                 is_late = 0 < run.max_minutes <= (time.monotonic() - started) / 60
@@ -327,6 +331,10 @@ class Trainer:
             "scheduler": self._scheduler,
         }
         return {name: part for name, part in parts.items() if part is not None}
+
+
+def _line(values: Mapping[str, float]) -> str:
+    return " ".join(f"{name} {value:.3g}" for name, value in values.items())
 
 
 def _running_average(network: FCN, decay: float) -> AveragedModel:

@@ -129,6 +129,17 @@ def test_four_images_are_learned_by_heart(dataset: VocDataset, tmp_path: Path) -
     assert log[-1]["loss"] < 0.1 * log[0]["loss"]
 
 
+def test_a_record_holds_the_means_of_its_steps_and_the_last_learning_rate(dataset: VocDataset, tmp_path: Path) -> None:
+    _train(_network(), dataset, _settings(6), tmp_path / "each")
+    _train(_network(), dataset, _settings(6, run__log_every=3), tmp_path / "thirds")
+    each, thirds = _log(tmp_path / "each"), _log(tmp_path / "thirds")
+    assert [record["step"] for record in thirds] == [3, 6]
+    for record, steps in zip(thirds, (each[:3], each[3:]), strict=True):
+        for name in ("loss", "accuracy"):
+            assert record[name] == pytest.approx(sum(step[name] for step in steps) / 3)
+        assert record["learning_rate"] == steps[-1]["learning_rate"]
+
+
 def test_the_checkpoint_on_disk_is_the_one_returned(dataset: VocDataset, tmp_path: Path) -> None:
     trainer = _trainer(_network(), dataset, _settings(2), tmp_path / "run")
     outcome = trainer.train()
