@@ -95,9 +95,15 @@ def create_app(
         app.include_router(group.router)
     app.mount("/static", page.PageFiles(), name="static")
     app.mount(reference.FILES_PATH, reference.ReferenceFiles())
+    _add_middleware(app, settings, state.metrics)
+    return app
+
+
+def _add_middleware(app: FastAPI, settings: Settings, metrics: Metrics) -> None:
+    """Add the middleware, from the innermost on."""
     app.add_middleware(RelativeRedirectsMiddleware)
     app.add_middleware(NoRangeRequestsMiddleware)
-    app.add_middleware(ObservationMiddleware, metrics=state.metrics)
+    app.add_middleware(ObservationMiddleware, metrics=metrics)
     if settings.cors_origins:
         # Around everything that responds: without these headers, pages of other origins could not read errors.
         app.add_middleware(
@@ -124,7 +130,6 @@ def create_app(
     app.add_middleware(SecurityHeadersMiddleware)
     app.add_middleware(HeadMiddleware)
     app.add_middleware(StartupErrorMiddleware)
-    return app
 
 
 @asynccontextmanager

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from app.images.decode import decode_image
-from tests.app.api.auth.test_dependencies import KEYS, keys_file
+from tests.app.api.api_keys import KEYS, keys_file
 from tests.app.server_process import ServerProcess
 
 triton = pytest.importorskip("tritonclient.http", reason="the extra ecosystem is not installed")

@@ -3,7 +3,8 @@ from pathlib import Path
 import pytest
 
 from model.networks import Architecture
-from training.config import TrainConfig, load_config
+from training.config import TrainConfig
+from training.config_file import load_config
 from training.errors import ConfigError
 from training.recipes import RECIPES, recipe_file
 

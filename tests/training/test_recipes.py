@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from training.config import load_config
+from training.config_file import load_config
 from training.recipes import recipe_file
 
 _SCORED = (("voc2012", "val"), ("extra", "val"))

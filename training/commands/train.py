@@ -16,7 +16,8 @@ from model.cores import set_threads
 from model.errors import DeviceError
 from model.labels import VOC, Labels
 from model.precision import Precision
-from training.config import TrainConfig, load_config
+from training.config import TrainConfig
+from training.config_file import load_config
 from training.data.labels_file import load_labels
 from training.data.sources import open_sources
 from training.errors import ConfigError, ResumeError

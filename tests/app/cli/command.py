@@ -60,3 +60,8 @@ def report_of(result: "subprocess.CompletedProcess[bytes]") -> dict[str, Any]:
     """The document that ``--json`` printed; standard output must contain nothing else."""
     document: dict[str, Any] = json.loads(result.stdout)
     return document
+
+
+def files_below(folder: Path) -> set[str]:
+    """Paths of all files in a folder, relative to the folder that it lies in."""
+    return {str(path.relative_to(folder.parent)) for path in folder.rglob("*") if path.is_file()}

@@ -2,8 +2,6 @@
 
 import asyncio
 import signal
-import subprocess
-import sys
 import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
@@ -28,7 +26,7 @@ from app.client import (
 )
 from benchmarks.waiting import wait_until
 from model.labels import VOC
-from tests.app.api.auth.test_dependencies import KEYS, keys_file
+from tests.app.api.api_keys import KEYS, keys_file
 from tests.app.client.conftest import Connect
 from tests.app.client.scripted_server import ScriptedServer, response
 from tests.app.conftest import EXAMPLES
@@ -37,38 +35,6 @@ from tests.app.server_process import ServerProcess
 Start = Callable[..., ServerProcess]
 
 CAT = EXAMPLES / "cat.jpg"
-
-_WITHOUT_SERVICE = """
-import sys
-
-FORBIDDEN = {"torch", "torchvision", "fastapi", "starlette", "pydantic", "uvicorn", "orjson", "model"}
-
-
-class Finder:
-    def find_spec(self, name, path=None, target=None):
-        if name.partition(".")[0] in FORBIDDEN:
-            raise ImportError(f"the client imports {name}")
-
-
-sys.meta_path.insert(0, Finder())
-
-import asyncio
-from app.client import AsyncClient, Client
-
-url, image = sys.argv[1:]
-with Client(url) as client:
-    found = client.segment(image)
-    assert found.overlay().size == (451, 300)
-
-
-async def main():
-    async with AsyncClient(url) as client:
-        return await client.segment(image)
-
-assert (asyncio.run(main()).mask == found.mask).all()
-assert not FORBIDDEN & set(sys.modules)
-print(*(share.name for share in found.classes))
-"""
 
 
 def test_a_photograph_becomes_a_mask_with_its_classes(connect: Connect, server: ServerProcess) -> None:
@@ -342,13 +308,6 @@ def test_what_is_no_key_is_refused_at_once(connect: Connect, key: str) -> None:
 def test_a_file_that_is_not_there_is_the_caller_s_error(connect: Connect, tmp_path: Path) -> None:
     with pytest.raises(FileNotFoundError):
         connect("http://127.0.0.1:1").segment(tmp_path / "none.jpg")
-
-
-def test_neither_torch_nor_the_service_s_libraries_are_needed(server: ServerProcess) -> None:
-    command = [sys.executable, "-c", _WITHOUT_SERVICE, server.url, str(CAT)]
-    ended = subprocess.run(command, capture_output=True, text=True, timeout=120, check=False)
-    assert ended.returncode == 0, ended.stderr
-    assert "cat" in ended.stdout.split()
 
 
 def test_every_error_has_one_base() -> None:

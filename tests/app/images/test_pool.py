@@ -1,16 +1,12 @@
-import gc
 import os
 import signal
-import subprocess
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import suppress
 from pathlib import Path
 
 import numpy as np
 import pytest
-from numpy.typing import NDArray
 from PIL import Image
 
 from app.images.decode import FORMATS
@@ -23,66 +19,14 @@ from app.problems import (
     IMAGE_DAMAGED,
     NOT_AN_IMAGE,
     TOO_COSTLY,
-    Problem,
-    ProblemError,
 )
+from benchmarks.process_tree import processor_seconds
 from benchmarks.waiting import wait_until
 from tests.app.images.crashing_decoder import STUCK_FILE
-from tests.app.server_process import ServerProcess
+from tests.app.images.decoding import FILE, MAX_PIXELS, RAMP, decode, is_running, problem_of, require_work
 from tests.model.images.encoding import encoded
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="elsewhere images are decoded in the process")
-
-CRASHING = "tests.app.images.crashing_decoder"
-MAX_PIXELS = 10_000_000
-RAMP = np.arange(12 * 20 * 3, dtype=np.uint32).reshape(12, 20, 3).astype(np.uint8)
-FILE = encoded(Image.fromarray(RAMP), "PNG")
-
-
-@pytest.fixture
-def failures() -> list[str]:
-    """Failures of all decoders of a test."""
-    return []
-
-
-@pytest.fixture
-def make(failures: list[str]) -> Iterator[Callable[..., Decoders]]:
-    """Makes decoder pools, and ends them with the test."""
-    made: list[Decoders] = []
-
-    def make(count: int = 1, **options: object) -> Decoders:
-        decoders = Decoders(count, MAX_PIXELS, module=CRASHING, on_failure=failures.append, **options)  # type: ignore[arg-type]
-        made.append(decoders)
-        return decoders
-
-    yield make
-    for decoders in made:
-        decoders.close()
-
-
-def decode(decoders: Decoders, data: bytes) -> NDArray[np.uint8]:
-    file = decoders.open(data)
-    try:
-        return decoders.decode(file)
-    finally:
-        file.close()
-
-
-def problem_of(decoders: Decoders, data: bytes) -> tuple[Problem, str]:
-    with pytest.raises(ProblemError) as caught:
-        decode(decoders, data)
-    return caught.value.problem, caught.value.detail
-
-
-def require_work(decoders: Decoders) -> None:
-    np.testing.assert_array_equal(decode(decoders, FILE), RAMP)
-
-
-def is_running(process_id: int) -> bool:
-    try:
-        return Path(f"/proc/{process_id}/stat").read_text().rpartition(")")[2].split()[0] not in "ZX"
-    except FileNotFoundError:
-        return False
 
 
 def resident_bytes(process_id: int, kind: str) -> int:
@@ -226,87 +170,12 @@ def test_closing_ends_decoders_and_what_they_are_at(make: Callable[..., Decoders
     ids = decoders.process_ids
     with ThreadPoolExecutor(1) as thread:
         busy = thread.submit(problem_of, decoders, FILE + b"|loop")
-        wait_until(lambda: any(_processor_s(process_id) > 0.3 for process_id in ids))
+        wait_until(lambda: any(processor_seconds(process_id) > 0.3 for process_id in ids))
         decoders.close()
         assert busy.result(30)[0] is DRAINING
     assert not any(is_running(process_id) for process_id in ids)
     assert problem_of(decoders, FILE)[0] is DRAINING
     decoders.close()
-
-
-def test_no_descriptor_is_kept(make: Callable[..., Decoders]) -> None:
-    decoders = make()
-    require_work(decoders)
-    (process_id,) = decoders.process_ids
-
-    times = 20
-    before = open_descriptors(os.getpid()), open_descriptors(process_id)
-    for _ in range(times):
-        require_work(decoders)
-        problem_of(decoders, b"hello")
-        problem_of(decoders, FILE[:60])
-        problem_of(decoders, FILE + b"|allocate")
-    require_fewer_new(open_descriptors(process_id) - before[1], 1)
-    for _ in range(times):
-        problem_of(decoders, FILE + b"|segfault")
-    require_work(decoders)
-    require_fewer_new(open_descriptors(os.getpid()) - before[0], times)
-
-
-def require_fewer_new(new: set[tuple[str, str]], limit: int) -> None:
-    """Require fewer new descriptors than decoder calls: other threads of the test process may open some, too."""
-    assert len(new) < limit, sorted(new)
-
-
-def open_descriptors(process_id: int) -> set[tuple[str, str]]:
-    """A process's descriptors, each with the file that it refers to."""
-    gc.collect()
-    found = set()
-    for descriptor in Path(f"/proc/{process_id}/fd").iterdir():
-        with suppress(FileNotFoundError):  # the descriptor of this folder itself
-            found.add((descriptor.name, str(descriptor.readlink())))
-    return found
-
-
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
-def test_signals_that_end_the_service_leave_decoders_to_it(
-    make: Callable[..., Decoders], number: signal.Signals
-) -> None:
-    decoders = make()
-    require_work(decoders)
-    (process_id,) = decoders.process_ids
-    assert os.getpgid(process_id) != os.getpgid(0)
-    os.kill(process_id, number)
-    require_work(decoders)
-    assert decoders.process_ids == [process_id]
-
-
-def test_decoders_die_with_the_service_even_if_they_hang() -> None:
-    program = (
-        "import sys, threading\n"
-        "from app.images.pool import Decoders\n"
-        "from tests.app.images.test_pool import CRASHING, FILE, decode\n"
-        "decoders = Decoders(2, 1000, module=CRASHING)\n"
-        "decoders.start()\n"
-        "threading.Thread(target=decode, args=(decoders, FILE + b'|loop')).start()\n"
-        "print(*decoders.process_ids, flush=True)\n"
-        "threading.Event().wait()\n"
-    )
-    with subprocess.Popen([sys.executable, "-c", program], stdout=subprocess.PIPE, text=True) as service:
-        assert service.stdout is not None
-        ids = [int(word) for word in service.stdout.readline().split()]
-        wait_until(lambda: any(_processor_s(process_id) > 0.3 for process_id in ids))
-        assert all(is_running(process_id) for process_id in ids)
-        service.kill()
-    wait_until(lambda: not any(is_running(process_id) for process_id in ids))
-
-
-def test_decoders_that_make_way_have_a_lower_priority(make: Callable[..., Decoders]) -> None:
-    own = os.getpriority(os.PRIO_PROCESS, 0)
-    for low_priority, niceness in ((False, own), (True, min(19, own + 5))):
-        decoders = make(low_priority=low_priority)
-        require_work(decoders)
-        assert [os.getpriority(os.PRIO_PROCESS, process_id) for process_id in decoders.process_ids] == [niceness]
 
 
 def test_a_decoder_knows_the_formats_offered_alone_and_loads_no_framework(make: Callable[..., Decoders]) -> None:
@@ -354,25 +223,3 @@ def test_without_processes_images_are_decoded_in_the_service(monkeypatch: pytest
     assert decoders.process_ids == [0, 0]
     decoders.close()
     assert problem_of(decoders, FILE)[0] is DRAINING
-
-
-def test_a_service_whose_decoders_are_killed_goes_on(server: ServerProcess, cat: bytes) -> None:
-    with server.client() as client:
-        assert client.post("/segment", files={"image": cat}).status_code == 200
-        killed = _decoders_of(server.process.pid)
-        assert killed
-        for process_id in killed:
-            os.kill(process_id, signal.SIGKILL)
-        assert client.post("/segment", files={"image": cat}).status_code == 200
-        assert not set(killed) & set(_decoders_of(server.process.pid))
-
-
-def _decoders_of(process_id: int) -> list[int]:
-    children = [task.read_text().split() for task in Path(f"/proc/{process_id}/task").glob("*/children")]
-    ids = [int(child) for task in children for child in task]
-    return [child for child in ids if b"app.images.worker" in Path(f"/proc/{child}/cmdline").read_bytes()]
-
-
-def _processor_s(process_id: int) -> float:
-    fields = Path(f"/proc/{process_id}/stat").read_text().rpartition(")")[2].split()
-    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")

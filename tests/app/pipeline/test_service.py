@@ -2,85 +2,48 @@ import asyncio
 import gc
 import sys
 import threading
-from collections.abc import AsyncIterator, Callable, Iterator
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import AsyncIterator, Iterator
 from contextlib import suppress
 from dataclasses import replace
 from io import BytesIO
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pytest
 from PIL import Image
 
 from app.formats.mask import MaskPng
-from app.observability.metrics import Metrics
 from app.pipeline.admission import Admission
 from app.pipeline.request import SegmentRequest
 from app.pipeline.segmented import ResponseAborted
 from app.pipeline.service import Service
-from app.pipeline.step import finished
 from app.problems import DEADLINE, QUEUE_FULL, ProblemError
-from app.settings import Settings
-from app.threads import thread_pool
 from model.checkpoint import Golden
 from model.errors import CheckpointError
-from model.segmentation import NO_TIME, Band
 from model.segmenter import Segmenter
 from model.tiling import Tiling
+from tests.app.pipeline.services import (
+    HEIGHT,
+    SEGMENTER,
+    WIDTH,
+    end_services,
+    make_request,
+    make_service,
+    make_slow_service,
+    measure,
+    unfinished,
+    wait_until_idle,
+)
 from tests.model.random_checkpoint import random_checkpoint
 
-WIDTH, HEIGHT = 40, 50
 LARGE_BYTES = 1 << 20
 """Size in bytes of a body that is likely a large image's."""
-SEGMENTER = Segmenter(random_checkpoint(), "cpu")
-
-
-def _request(tiling: Tiling = Tiling.OVERLAP, segmenter: Segmenter = SEGMENTER) -> SegmentRequest:
-    """A request whose image is predicted in bands, whatever its size, unless ``tiling`` says otherwise."""
-    buffer = BytesIO()
-    Image.new("RGB", (WIDTH, HEIGHT)).save(buffer, "PNG")
-    return SegmentRequest(buffer.getvalue(), MaskPng(), segmenter, tiling)
-
-
-_started: list[Service] = []
 
 
 @pytest.fixture(autouse=True)
 def _end_services() -> Iterator[None]:
     yield
-    while _started:
-        _started.pop().close()
-
-
-def _service(
-    load: Callable[[], Segmenter] = lambda: SEGMENTER, seconds_per_pixel: float = 1e-6, **settings: Any
-) -> Service:
-    all_cores = thread_pool("all-cores", 1)
-    service = Service(Settings(**settings), SEGMENTER, all_cores, Metrics(), load, seconds_per_pixel)
-    _started.append(service)
-    return service
-
-
-def _slow_service(monkeypatch: pytest.MonkeyPatch, more: threading.Event, **settings: Any) -> Service:
-    """A service that computes the first row at once, and the others once ``more`` is set."""
-    service = _service(**settings)
-
-    async def bands(*_: object, confidence: bool) -> AsyncIterator[Band]:
-        yield Band(np.zeros((1, 1, WIDTH), dtype=np.uint8), NO_TIME)
-        with ThreadPoolExecutor(1) as thread:
-            assert await finished(thread.submit(more.wait, 30))
-        yield Band(np.zeros((1, HEIGHT - 1, WIDTH), dtype=np.uint8), NO_TIME)
-
-    monkeypatch.setattr(service._pipeline.scheduler, "bands", bands)
-    return service
-
-
-def _measure(service: Service, name: str) -> float:
-    value = service._metrics.registry.get_sample_value(name)
-    assert value is not None
-    return value
+    end_services()
 
 
 def _reserved(service: Service) -> float:
@@ -88,53 +51,43 @@ def _reserved(service: Service) -> float:
     return sum(value("fcn_memory_reserved_bytes", {"queue": queue}) or 0 for queue in ("small", "large"))
 
 
-def _unfinished(service: Service) -> float:
-    return _measure(service, "fcn_unfinished_requests")
-
-
 async def _wait(event: asyncio.Event) -> None:
     await event.wait()
 
 
-async def _wait_until_idle(service: Service) -> None:
-    async with asyncio.timeout(30):
-        while _unfinished(service):
-            await asyncio.sleep(0.001)
-
-
 def test_an_answer_whose_next_part_comes_too_late_is_broken_off(monkeypatch: pytest.MonkeyPatch) -> None:
     more = threading.Event()
-    service = _slow_service(monkeypatch, more, deadline_s=3)
+    service = make_slow_service(monkeypatch, more, deadline_s=3)
 
     async def ask() -> None:
         gone = asyncio.create_task(asyncio.sleep(60))
         with service.admit() as admission:
-            chunks = await _chunks(service, _request(), admission, gone)
+            chunks = await _chunks(service, make_request(), admission, gone)
             assert (await anext(chunks)).startswith(b"\x89PNG")
             with pytest.raises(ResponseAborted, match=r"its next chunk was not ready within 3 s"):
                 await anext(chunks)
-        assert _unfinished(service) == 1  # the thread still works
+        assert unfinished(service) == 1  # the thread still works
         more.set()
-        await _wait_until_idle(service)
+        await wait_until_idle(service)
         gone.cancel()
 
     asyncio.run(ask())
-    assert _measure(service, "fcn_aborted_responses_total") == 1
+    assert measure(service, "fcn_aborted_responses_total") == 1
 
 
 def test_a_client_that_reads_slowly_holds_no_place_once_the_work_is_done(monkeypatch: pytest.MonkeyPatch) -> None:
     more = threading.Event()
-    service = _slow_service(monkeypatch, more)
+    service = make_slow_service(monkeypatch, more)
 
     async def ask() -> bytes:
         gone = asyncio.create_task(asyncio.sleep(60))
         with service.admit() as admission:
-            chunks = await _chunks(service, _request(), admission, gone)
-            assert _unfinished(service) == 1
+            chunks = await _chunks(service, make_request(), admission, gone)
+            assert unfinished(service) == 1
             more.set()
-            await _wait_until_idle(service)
+            await wait_until_idle(service)
             file = b"".join([chunk async for chunk in chunks])
-        assert _unfinished(service) == 0
+        assert unfinished(service) == 0
         gone.cancel()
         return file
 
@@ -145,8 +98,8 @@ def test_a_client_that_reads_slowly_holds_no_place_once_the_work_is_done(monkeyp
 
 def test_a_client_that_goes_between_parts_is_counted_and_its_work_abandoned(monkeypatch: pytest.MonkeyPatch) -> None:
     more = threading.Event()
-    service = _slow_service(monkeypatch, more)
-    request = _request()
+    service = make_slow_service(monkeypatch, more)
+    request = make_request()
 
     async def ask() -> None:
         leave = asyncio.Event()
@@ -157,10 +110,10 @@ def test_a_client_that_goes_between_parts_is_counted_and_its_work_abandoned(monk
             assert len([chunk async for chunk in chunks]) == 1
         assert request.cancelled.is_set()
         more.set()
-        await _wait_until_idle(service)
+        await wait_until_idle(service)
 
     asyncio.run(ask())
-    assert _measure(service, "fcn_client_disconnects_total") == 1
+    assert measure(service, "fcn_client_disconnects_total") == 1
 
 
 async def _chunks(
@@ -185,18 +138,18 @@ async def _mask(service: Service, request: SegmentRequest) -> bytes:
 
 
 def test_bodies_that_arrive_take_no_place_in_the_queue() -> None:
-    service = _service(concurrency=1, queue_length=0)
+    service = make_service(concurrency=1, queue_length=0)
 
     async def ask() -> None:
         with service.admit(), service.admit(), service.admit():
-            assert _unfinished(service) == 3
-            assert await _mask(service, _request(Tiling.AUTO))
+            assert unfinished(service) == 3
+            assert await _mask(service, make_request(Tiling.AUTO))
 
     asyncio.run(ask())
 
 
 def test_bodies_share_the_memory_that_there_is_for_them() -> None:
-    service = _service(body_memory_bytes=1000)
+    service = make_service(body_memory_bytes=1000)
 
     async def ask() -> None:
         with service.admit() as one, service.admit() as other:
@@ -205,32 +158,32 @@ def test_bodies_share_the_memory_that_there_is_for_them() -> None:
                 service.reserve(other, 401)
             assert refused.value.problem is QUEUE_FULL
             service.reserve(other, 400)
-            assert _measure(service, "fcn_body_bytes") == 1000
-        assert _measure(service, "fcn_body_bytes") == 0
+            assert measure(service, "fcn_body_bytes") == 1000
+        assert measure(service, "fcn_body_bytes") == 0
 
     asyncio.run(ask())
 
 
 def test_the_queue_is_looked_at_again_when_the_body_is_there(monkeypatch: pytest.MonkeyPatch) -> None:
     more = threading.Event()
-    service = _slow_service(monkeypatch, more, concurrency=1, queue_length=0)
+    service = make_slow_service(monkeypatch, more, concurrency=1, queue_length=0)
 
     async def ask() -> None:
         gone = asyncio.create_task(asyncio.sleep(60))
         with service.admit(LARGE_BYTES) as one, service.admit(LARGE_BYTES) as other:
             for admission in (one, other):
                 service.reserve(admission, LARGE_BYTES)
-            await _chunks(service, _request(), one, gone)
+            await _chunks(service, make_request(), one, gone)
             with pytest.raises(ProblemError) as refused:
-                await service.run(_request(), other, gone)
+                await service.run(make_request(), other, gone)
             assert refused.value.problem is QUEUE_FULL
             with pytest.raises(ProblemError), service.admit(LARGE_BYTES):
                 pass
-            assert await _mask(service, _request(Tiling.AUTO)), "photographs have places of their own"
+            assert await _mask(service, make_request(Tiling.AUTO)), "photographs have places of their own"
             with service.admit(LARGE_BYTES, pixel_bytes=3):
                 pass  # uncompressed, so many bytes are a photograph's
             more.set()
-        await _wait_until_idle(service)
+        await wait_until_idle(service)
         gone.cancel()
 
     asyncio.run(ask())
@@ -238,7 +191,7 @@ def test_the_queue_is_looked_at_again_when_the_body_is_there(monkeypatch: pytest
 
 def test_the_memory_of_a_large_image_is_held_until_its_answer_is_read(monkeypatch: pytest.MonkeyPatch) -> None:
     more = threading.Event()
-    service = _slow_service(monkeypatch, more)
+    service = make_slow_service(monkeypatch, more)
 
     def reserved() -> float:
         return _reserved(service)
@@ -247,26 +200,26 @@ def test_the_memory_of_a_large_image_is_held_until_its_answer_is_read(monkeypatc
         gone = asyncio.create_task(asyncio.sleep(60))
         with service.admit() as admission:
             service.reserve(admission, 1000)
-            chunks = await _chunks(service, _request(), admission, gone)
+            chunks = await _chunks(service, make_request(), admission, gone)
             working = reserved()
             more.set()
-            await _wait_until_idle(service)
+            await wait_until_idle(service)
             assert 0 < reserved() < working
-            assert _measure(service, "fcn_body_bytes") == 1000
+            assert measure(service, "fcn_body_bytes") == 1000
             assert [chunk async for chunk in chunks]
         assert reserved() == 0
-        assert _measure(service, "fcn_body_bytes") == 0
+        assert measure(service, "fcn_body_bytes") == 0
         gone.cancel()
 
     asyncio.run(ask())
 
 
 def test_an_image_that_would_be_late_is_refused_at_once() -> None:
-    service = _service(seconds_per_pixel=1e-3, deadline_s=5)
+    service = make_service(seconds_per_pixel=1e-3, deadline_s=5)
 
     async def ask() -> None:
         with pytest.raises(ProblemError, match=r"would take about \d+ s, after 0 s of waiting work; 5 s") as refused:
-            await _mask(service, _request(Tiling.AUTO))
+            await _mask(service, make_request(Tiling.AUTO))
         assert refused.value.problem is DEADLINE
 
     asyncio.run(ask())
@@ -276,14 +229,14 @@ def test_an_image_that_would_be_late_is_refused_at_once() -> None:
 def test_a_reload_changes_the_weights_of_requests_that_come_after_it() -> None:
     golden = Golden(np.zeros((32, 32, 3), dtype=np.uint8), np.zeros((32, 32), dtype=np.uint8))
     other = Segmenter(replace(random_checkpoint(seed=1), digest="new", golden=golden), "cpu")
-    service = _service(load=lambda: other)
+    service = make_service(load=lambda: other)
 
     async def ask() -> None:
-        before, old = _request(Tiling.AUTO), await _mask(service, _request(Tiling.AUTO))
+        before, old = make_request(Tiling.AUTO), await _mask(service, make_request(Tiling.AUTO))
         assert await service.reload() == "new"
         assert service.segmenter is other
         assert await _mask(service, before) == old
-        after = _request(Tiling.AUTO, service.segmenter)
+        after = make_request(Tiling.AUTO, service.segmenter)
         assert await _mask(service, after) != old
 
     asyncio.run(ask())
@@ -294,12 +247,12 @@ def test_weights_that_cannot_be_used_leave_the_old_ones() -> None:
     def load() -> Segmenter:
         raise CheckpointError("weights file x is damaged")
 
-    service = _service(load=load)
+    service = make_service(load=load)
 
     async def ask() -> None:
         with pytest.raises(CheckpointError, match="x is damaged"):
             await service.reload()
-        assert await _mask(service, _request(Tiling.AUTO))
+        assert await _mask(service, make_request(Tiling.AUTO))
 
     asyncio.run(ask())
     assert service.segmenter is SEGMENTER
@@ -307,10 +260,10 @@ def test_weights_that_cannot_be_used_leave_the_old_ones() -> None:
 
 
 def test_who_is_refused_in_a_burst_is_told_of_those_whose_images_are_not_opened_yet() -> None:
-    service = _service(seconds_per_pixel=1e-5, concurrency=2, queue_length=8)
+    service = make_service(seconds_per_pixel=1e-5, concurrency=2, queue_length=8)
 
     async def ask() -> None:
-        answers = [asyncio.create_task(_mask(service, _request(Tiling.AUTO))) for _ in range(10)]
+        answers = [asyncio.create_task(_mask(service, make_request(Tiling.AUTO))) for _ in range(10)]
         for _ in range(5):
             await asyncio.sleep(0)
         with pytest.raises(ProblemError) as refused, service.admit():
@@ -335,11 +288,11 @@ def _memory_files() -> int:
 @pytest.mark.parametrize("is_image", [True, False])
 @pytest.mark.parametrize("goes", [True, False])
 def test_what_requests_hold_is_free_when_they_have_ended(*, is_image: bool, goes: bool) -> None:
-    service = _service()
+    service = make_service()
 
     async def ask() -> None:
         gone = asyncio.create_task(asyncio.sleep(0 if goes else 60))
-        request = _request() if is_image else SegmentRequest(b"no image", MaskPng(), SEGMENTER)
+        request = make_request() if is_image else SegmentRequest(b"no image", MaskPng(), SEGMENTER)
         with suppress(ProblemError), service.admit() as admission:
             segmented = await service.run(request, admission, gone)
             if segmented is not None:
@@ -350,7 +303,7 @@ def test_what_requests_hold_is_free_when_they_have_ended(*, is_image: bool, goes
     async def check() -> None:
         for _ in range(5):
             await ask()
-        await _wait_until_idle(service)
+        await wait_until_idle(service)
         async with asyncio.timeout(10):
             while _memory_files():
                 await asyncio.sleep(0.001)

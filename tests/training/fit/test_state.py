@@ -3,7 +3,8 @@ from pathlib import Path
 import pytest
 import torch
 
-from training.config import TrainConfig, load_config
+from training.config import TrainConfig
+from training.config_file import load_config
 from training.errors import ResumeError
 from training.fit.state import RunState, differences
 

@@ -2,54 +2,23 @@ import hashlib
 import re
 import socket
 import unicodedata
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 
-import httpx2
 import pytest
-from pydantic import ValidationError
 from starlette.testclient import TestClient
 
 from app import problems
 from app.api.application import create_app
 from app.settings import Settings
+from tests.app.api.api_keys import KEYS, bearer, keys_file
 from tests.app.problems import require_problem
 from tests.app.server_process import ServerProcess, refused_start
 
 Start = Callable[..., ServerProcess]
 
-ORIGIN = "https://pages.example"
-KEYS = {name: f"{name}-key-that-nobody-guesses" for name in ("segment", "metrics", "admin", "everything")}
 OPEN = ["/livez", "/readyz", "/health", "/", "/static/page.js", "/docs", "/redoc", "/openapi.json"]
 GUARDED = ["/classes", "/model"]
-
-
-def keys_file(folder: Path) -> Path:
-    """Write a key for each scope, and one with all scopes."""
-    lines = [
-        f"{name} {hashlib.sha256(key.encode()).hexdigest()} {'segment,metrics,admin' if name == 'everything' else name}"
-        for name, key in KEYS.items()
-    ]
-    path = folder / "keys"
-    path.write_text("\n".join(lines))
-    return path
-
-
-def bearer(name: str) -> dict[str, str]:
-    return {"Authorization": f"Bearer {KEYS[name]}"}
-
-
-@pytest.fixture(scope="module")
-def guarded(tmp_path_factory: pytest.TempPathFactory, small_weights: Path) -> Iterator[TestClient]:
-    settings = Settings(
-        threads=1,
-        weights=small_weights,
-        api_keys_file=keys_file(tmp_path_factory.mktemp("keys")),
-        protect_metrics=True,
-        cors_origins=(ORIGIN,),
-    )
-    with TestClient(create_app(settings), raise_server_exceptions=False) as client:
-        yield client
 
 
 @pytest.mark.parametrize("name", ["segment", "everything"])
@@ -164,18 +133,6 @@ def test_protection_without_keys_ends_the_start_in_a_sentence() -> None:
     assert "Traceback" not in said
 
 
-def test_origins_come_with_commas_between(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("FCN_CORS_ORIGINS", "https://a.example, http://b.example:8080")
-    assert Settings().cors_origins == ("https://a.example", "http://b.example:8080")
-
-
-@pytest.mark.parametrize("origins", ["https://a.example/", "https://a.example, b.example", "https://a.example?"])
-def test_what_is_no_origin_is_refused(monkeypatch: pytest.MonkeyPatch, origins: str) -> None:
-    monkeypatch.setenv("FCN_CORS_ORIGINS", origins)
-    with pytest.raises(ValidationError, match="is not an origin"):
-        Settings()
-
-
 def test_the_reference_says_where_a_key_is_needed(guarded: TestClient, client: TestClient) -> None:
     def needing_keys(client: TestClient) -> dict[str, list[dict[str, list[str]]]]:
         document = client.get("/openapi.json").json()
@@ -229,61 +186,6 @@ def test_without_keys_each_address_has_a_rate_of_its_own(small_weights: Path) ->
         require_problem(client.post("/segment"), problems.RATE_LIMITED)
         other = TestClient(app, client=("192.0.2.2", 1))
         require_problem(other.post("/segment"), problems.NOT_AN_IMAGE)
-
-
-def preflight(client: TestClient, origin: str) -> httpx2.Response:
-    asked = {
-        "Origin": origin,
-        "Access-Control-Request-Method": "POST",
-        "Access-Control-Request-Headers": "authorization, content-type, x-api-key, x-request-id",
-    }
-    return client.options("/segment", headers=asked)
-
-
-def test_a_preflight_needs_no_key(guarded: TestClient) -> None:
-    response = preflight(guarded, ORIGIN)
-    assert response.status_code == 200
-    assert response.headers["x-request-id"]
-    assert response.headers["access-control-allow-origin"] == ORIGIN
-    assert "POST" in response.headers["access-control-allow-methods"]
-
-
-def test_other_origins_are_not_let_in(guarded: TestClient) -> None:
-    refused = preflight(guarded, "https://evil.example")
-    assert "origin" in require_problem(refused, problems.INVALID_REQUEST)["detail"]
-    assert "access-control-allow-origin" not in refused.headers
-    response = guarded.get("/model", headers={**bearer("segment"), "Origin": "https://evil.example"})
-    assert "access-control-allow-origin" not in response.headers
-
-
-def test_pages_of_an_origin_let_in_can_read_answers_and_errors(guarded: TestClient, cat: bytes) -> None:
-    for headers, status in ((bearer("segment"), 200), ({}, 401)):
-        response = guarded.post("/segment", content=cat, headers={**headers, "Origin": ORIGIN})
-        assert response.status_code == status
-        assert response.headers["access-control-allow-origin"] == ORIGIN
-        exposed = response.headers["access-control-expose-headers"].split(", ")
-        own = {"Server-Timing", "X-Checkpoint-SHA256", "X-Request-ID", "X-Segmentation-Precision"}
-        assert set(exposed) == own | {"Inference-Header-Content-Length", "Retry-After"}
-        assert "Origin" in response.headers["vary"]
-
-
-def test_pages_elsewhere_can_read_even_faults_of_the_service(small_weights: Path) -> None:
-    app = create_app(Settings(threads=1, weights=small_weights, cors_origins=("*",)))
-
-    @app.get("/fault")
-    async def fault() -> None:
-        raise RuntimeError("on purpose")
-
-    with TestClient(app, raise_server_exceptions=False) as client:
-        response = client.get("/fault", headers={"Origin": ORIGIN})
-        require_problem(response, problems.INTERNAL)
-        assert response.headers["access-control-allow-origin"] == "*"
-
-
-def test_no_origin_is_let_in_by_default(client: TestClient) -> None:
-    require_problem(preflight(client, ORIGIN), problems.METHOD_NOT_ALLOWED)
-    headers = client.get("/model", headers={"Origin": ORIGIN}).headers
-    assert not [name for name in headers if name.startswith("access-control")]
 
 
 EVIL = b"cat\n12:00:00 info injected\x1b[31m\x7f\xc2\x9b.jpg"

@@ -18,7 +18,7 @@ from app.api.application import create_app
 from app.api.oip.body import MAX_JSON_BYTES
 from app.images.decode import decode_image
 from app.settings import Settings
-from tests.app.api.auth.test_dependencies import KEYS, bearer, keys_file
+from tests.app.api.api_keys import KEYS, bearer, keys_file
 from tests.app.api.oip.requests import INFER, image_input, infer, outputs, pixels_input, require_error
 from tests.app.problems import require_problem
 

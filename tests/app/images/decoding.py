@@ -1,0 +1,46 @@
+"""An image, and ways to have it decoded."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+from PIL import Image
+
+from app.images.pool import Decoders
+from app.problems import (
+    Problem,
+    ProblemError,
+)
+from tests.model.images.encoding import encoded
+
+CRASHING = "tests.app.images.crashing_decoder"
+"""Module of decoders that crash, hang and so on if the file says so."""
+MAX_PIXELS = 10_000_000
+RAMP = np.arange(12 * 20 * 3, dtype=np.uint32).reshape(12, 20, 3).astype(np.uint8)
+FILE = encoded(Image.fromarray(RAMP), "PNG")
+
+
+def decode(decoders: Decoders, data: bytes) -> NDArray[np.uint8]:
+    file = decoders.open(data)
+    try:
+        return decoders.decode(file)
+    finally:
+        file.close()
+
+
+def problem_of(decoders: Decoders, data: bytes) -> tuple[Problem, str]:
+    with pytest.raises(ProblemError) as caught:
+        decode(decoders, data)
+    return caught.value.problem, caught.value.detail
+
+
+def require_work(decoders: Decoders) -> None:
+    np.testing.assert_array_equal(decode(decoders, FILE), RAMP)
+
+
+def is_running(process_id: int) -> bool:
+    try:
+        return Path(f"/proc/{process_id}/stat").read_text().rpartition(")")[2].split()[0] not in "ZX"
+    except FileNotFoundError:
+        return False
