@@ -6,6 +6,7 @@ from model.checkpoint import Checkpoint
 from model.errors import CheckpointError, DeviceError
 from model.networks import Architecture
 from model.precision import Precision
+from model.segmentation import Segmentation
 from model.segmenter import DEFAULT_WEIGHTS, Segmenter
 from model.tiling import Tiling, TilingLimits
 from tests.model.calibrated import calibrated
@@ -17,6 +18,16 @@ def _noise(height: int, width: int, seed: int = 0) -> NDArray[np.uint8]:
     return np.random.default_rng(seed).integers(0, 256, (height, width, 3), dtype=np.uint8)
 
 
+def _require_close(rounded: Segmentation, exact: Segmentation, *, moved_share: float, moved_confidence: float) -> None:
+    """Require that few pixels change their class, only uncertain ones, and that confidence hardly changes."""
+    moved = rounded.mask != exact.mask
+    assert 0 < moved.mean() < moved_share
+    assert exact.confidence is not None
+    assert rounded.confidence is not None
+    assert exact.confidence[moved].max() < moved_confidence * 255
+    assert np.abs(rounded.confidence.astype(int) - exact.confidence.astype(int)).mean() < 0.02 * 255
+
+
 @needs_bfloat16
 @pytest.mark.every_cpu
 def test_bfloat16_moves_few_pixels_and_no_more_than_rounding_explains() -> None:
@@ -25,12 +36,7 @@ def test_bfloat16_moves_few_pixels_and_no_more_than_rounding_explains() -> None:
     segmenter = Segmenter.load(device="cpu", precision=Precision.BFLOAT16)  # also checks the golden mask
     halves = segmenter.segment(golden.image, confidence=True)
     singles = Segmenter.load(device="cpu").segment(golden.image, confidence=True)
-    moved = halves.mask != singles.mask
-    assert 0 < moved.mean() < 0.005
-    assert singles.confidence is not None
-    assert halves.confidence is not None
-    assert singles.confidence[moved].max() < 0.6 * 255
-    assert np.abs(halves.confidence.astype(int) - singles.confidence.astype(int)).mean() < 0.02 * 255
+    _require_close(halves, singles, moved_share=0.005, moved_confidence=0.6)
 
 
 @needs_int8
@@ -39,12 +45,7 @@ def test_int8_moves_few_pixels_and_only_where_classes_are_close(cat: NDArray[np.
     checkpoint = calibrated(Checkpoint.load(DEFAULT_WEIGHTS), cat[:288, :448])
     integers = Segmenter(checkpoint, "cpu", precision=Precision.INT8).segment(cat, confidence=True)
     singles = Segmenter(checkpoint, "cpu").segment(cat, confidence=True)
-    moved = integers.mask != singles.mask
-    assert 0 < moved.mean() < 0.01
-    assert singles.confidence is not None
-    assert integers.confidence is not None
-    assert singles.confidence[moved].max() < 0.7 * 255
-    assert np.abs(integers.confidence.astype(int) - singles.confidence.astype(int)).mean() < 0.02 * 255
+    _require_close(integers, singles, moved_share=0.01, moved_confidence=0.7)
 
 
 @needs_int8

@@ -1,17 +1,13 @@
 """An image, and ways to have it decoded."""
 
-from pathlib import Path
-
 import numpy as np
 import pytest
 from numpy.typing import NDArray
 from PIL import Image
 
 from app.images.pool import Decoders
-from app.problems import (
-    Problem,
-    ProblemError,
-)
+from app.problems import Problem, ProblemError
+from benchmarks.process_tree import state
 from tests.model.images.encoding import encoded
 
 CRASHING = "tests.app.images.crashing_decoder"
@@ -40,7 +36,4 @@ def require_work(decoders: Decoders) -> None:
 
 
 def is_running(process_id: int) -> bool:
-    try:
-        return Path(f"/proc/{process_id}/stat").read_text().rpartition(")")[2].split()[0] not in "ZX"
-    except FileNotFoundError:
-        return False
+    return state(process_id) not in {"", "Z", "X"}

@@ -4,13 +4,12 @@ import signal
 import subprocess
 import sys
 from collections.abc import Callable
-from contextlib import suppress
 from pathlib import Path
 
 import pytest
 
 from app.images.pool import Decoders
-from benchmarks.process_tree import processor_seconds
+from benchmarks.process_tree import command_line, descendants, open_files, processor_seconds
 from benchmarks.waiting import wait_until
 from tests.app.images.decoding import FILE, is_running, problem_of, require_work
 from tests.app.server_process import ServerProcess
@@ -37,19 +36,17 @@ def test_no_descriptor_is_kept(make: Callable[..., Decoders]) -> None:
     require_fewer_new(open_descriptors(os.getpid()) - before[0], times)
 
 
-def require_fewer_new(new: set[tuple[str, str]], limit: int) -> None:
+def require_fewer_new(new: set[tuple[Path, str]], limit: int) -> None:
     """Require fewer new descriptors than decoder calls: other threads of the test process may open some, too."""
     assert len(new) < limit, sorted(new)
 
 
-def open_descriptors(process_id: int) -> set[tuple[str, str]]:
-    """A process's descriptors, each with the file that it refers to."""
+def open_descriptors(process_id: int) -> set[tuple[Path, str]]:
+    """A running process's descriptors, each with the file that it refers to."""
     gc.collect()
-    found = set()
-    for descriptor in Path(f"/proc/{process_id}/fd").iterdir():
-        with suppress(FileNotFoundError):  # the descriptor of this folder itself
-            found.add((descriptor.name, str(descriptor.readlink())))
-    return found
+    files = open_files(process_id)
+    assert files
+    return set(files.items())
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
@@ -105,6 +102,4 @@ def test_a_service_whose_decoders_are_killed_goes_on(server: ServerProcess, cat:
 
 
 def _decoders_of(process_id: int) -> list[int]:
-    children = [task.read_text().split() for task in Path(f"/proc/{process_id}/task").glob("*/children")]
-    ids = [int(child) for task in children for child in task]
-    return [child for child in ids if b"app.images.worker" in Path(f"/proc/{child}/cmdline").read_bytes()]
+    return [child for child in descendants(process_id)[1:] if "app.images.worker" in command_line(child)]

@@ -13,13 +13,7 @@ from app.images.decode import FORMATS
 from app.images.in_process import InProcessDecoder
 from app.images.limits import TimeLimits
 from app.images.pool import Decoders
-from app.problems import (
-    DECODER_UNAVAILABLE,
-    DRAINING,
-    IMAGE_DAMAGED,
-    NOT_AN_IMAGE,
-    TOO_COSTLY,
-)
+from app.problems import DECODER_UNAVAILABLE, DRAINING, IMAGE_DAMAGED, NOT_AN_IMAGE, TOO_COSTLY
 from benchmarks.process_tree import processor_seconds
 from benchmarks.waiting import wait_until
 from tests.app.images.crashing_decoder import STUCK_FILE

@@ -1,4 +1,4 @@
-"""Segmenters that tests hold, and whose device fails."""
+"""A segmenter that tests hold, and whose device may fail."""
 
 import threading
 from collections.abc import Callable, Iterator, Sequence
@@ -14,15 +14,20 @@ from tests.model.random_checkpoint import random_checkpoint
 
 
 class HeldSegmenter(Segmenter):
-    """Predicts photographs when released; remembers the batches that it was asked to predict."""
+    """Predicts photographs when released; remembers the batches that it was asked to predict.
 
-    def __init__(self) -> None:
+    Args:
+        fault: number of images -> the exception that a forward pass of them raises at its end, if any.
+    """
+
+    def __init__(self, fault: Callable[[int], Exception | None] = lambda _: None) -> None:
         super().__init__(
             random_checkpoint(), "cpu", TilingLimits(band_pixels=64 * 96, small_image_pixels=64 * 96), Precision.FLOAT64
         )
         self.let = threading.Event()
         self.batches: list[list[tuple[int, ...]]] = []
         self.most_at_once = 0
+        self._fault = fault
         self._at_once = 0
         self._lock = threading.Lock()
 
@@ -39,35 +44,20 @@ class HeldSegmenter(Segmenter):
             self.most_at_once = max(self.most_at_once, self._at_once)
         try:
             assert self.let.wait(30)
-            return super().segment_together(images, confidence=confidence, interrupt=interrupt)
+            results = super().segment_together(images, confidence=confidence, interrupt=interrupt)
         finally:
             with self._lock:
                 self._at_once -= 1
-
-
-class FailingSegmenter(HeldSegmenter):
-    """A segmenter whose device fails."""
-
-    def __init__(self, fault: Callable[[int], Exception | None]) -> None:
-        super().__init__()
-        self._fault = fault
-
-    def segment_together(
-        self,
-        images: Sequence[NDArray[np.uint8]],
-        *,
-        confidence: bool = False,
-        interrupt: Callable[[], None] | None = None,
-    ) -> list[Segmentation]:
-        results = super().segment_together(images, confidence=confidence, interrupt=interrupt)
-        if (fault := self._fault(len(images))) is not None:
-            raise fault
+        self._fail(len(images))
         return results
 
     def bands(
         self, image: NDArray[np.uint8], *, tiling: Tiling = Tiling.AUTO, confidence: bool = False
     ) -> Iterator[Band]:
         for band in super().bands(image, tiling=tiling, confidence=confidence):
-            if (fault := self._fault(1)) is not None:
-                raise fault
+            self._fail(1)
             yield band
+
+    def _fail(self, count: int) -> None:
+        if (fault := self._fault(count)) is not None:
+            raise fault

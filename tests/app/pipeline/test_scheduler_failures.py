@@ -10,7 +10,7 @@ import torch
 
 from app.problems import DEVICE_FAILED, OUT_OF_MEMORY, ProblemError
 from model.segmenter import Segmenter
-from tests.app.pipeline.held_segmenter import FailingSegmenter
+from tests.app.pipeline.held_segmenter import HeldSegmenter
 from tests.app.pipeline.schedulers import (
     LARGE,
     SMALL,
@@ -33,7 +33,7 @@ class Activations:
 
 
 def test_a_batch_that_the_device_has_no_memory_for_is_halved_until_it_has() -> None:
-    segmenter = FailingSegmenter(lambda count: torch.OutOfMemoryError("CUDA out of memory") if count > 2 else None)
+    segmenter = HeldSegmenter(lambda count: torch.OutOfMemoryError("CUDA out of memory") if count > 2 else None)
     queue = Queue(segmenter, batch_pixels=1 << 20)
     images = [noise(*SMALL, seed) for seed in range(7)]
     results = [queue.ask(image) for image in images]
@@ -48,7 +48,7 @@ def test_a_batch_that_the_device_has_no_memory_for_is_halved_until_it_has() -> N
     "fault", [torch.OutOfMemoryError("CUDA"), RuntimeError("DefaultCPUAllocator: can't allocate memory")]
 )
 def test_an_image_that_the_device_has_no_memory_for_is_refused_for_now(fault: Exception) -> None:
-    segmenter = FailingSegmenter(lambda _: fault)
+    segmenter = HeldSegmenter(lambda _: fault)
     segmenter.let.set()
     scheduler = make_scheduler()
     for ask in (
@@ -75,7 +75,7 @@ def test_a_failed_pass_is_freed_before_its_problem_is_told(fault: Exception, mon
         except ValueError as cause:
             raise fault from cause
 
-    segmenter = FailingSegmenter(fail)
+    segmenter = HeldSegmenter(fail)
     segmenter.let.set()
     scheduler = make_scheduler()
     gc.disable()
@@ -93,7 +93,7 @@ def test_a_failed_pass_is_freed_before_its_problem_is_told(fault: Exception, mon
 
 def test_a_device_that_fails_again_and_again_is_given_up_until_it_works() -> None:
     faults = [RuntimeError("CUDA error: an illegal memory access was encountered")] * 3
-    segmenter = FailingSegmenter(lambda _: faults.pop() if faults else None)
+    segmenter = HeldSegmenter(lambda _: faults.pop() if faults else None)
     segmenter.let.set()
     scheduler = make_scheduler()
     for number in range(3):

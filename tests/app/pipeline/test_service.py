@@ -1,5 +1,6 @@
 import asyncio
 import gc
+import os
 import sys
 import threading
 from collections.abc import AsyncIterator, Iterator
@@ -18,6 +19,7 @@ from app.pipeline.request import SegmentRequest
 from app.pipeline.segmented import ResponseAborted
 from app.pipeline.service import Service
 from app.problems import DEADLINE, QUEUE_FULL, ProblemError
+from benchmarks.process_tree import open_files
 from model.checkpoint import Golden
 from model.errors import CheckpointError
 from model.segmenter import Segmenter
@@ -278,10 +280,7 @@ def test_who_is_refused_in_a_burst_is_told_of_those_whose_images_are_not_opened_
 def _memory_files() -> int:
     """Number of open and mapped memory files."""
     count = Path("/proc/self/maps").read_text().count("memfd:")
-    for descriptor in Path("/proc/self/fd").iterdir():
-        with suppress(OSError):  # the folder's own descriptor
-            count += "memfd:" in str(descriptor.readlink())
-    return count
+    return count + sum("memfd:" in file for file in open_files(os.getpid()).values())
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="elsewhere images are decoded in the process")
