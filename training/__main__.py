@@ -5,6 +5,7 @@ import sys
 import typer
 
 from model.errors import DeviceError, SegmentationError
+from training.commands.average import average
 from training.commands.evaluate import evaluate
 from training.commands.export import export
 from training.commands.fetch import fetch
@@ -25,7 +26,7 @@ def _main() -> None:
     """Train and score networks on data in Pascal VOC layout."""
 
 
-for _command in (fetch, show, soft_labels, train, evaluate, predict, export):
+for _command in (fetch, show, soft_labels, train, evaluate, predict, average, export):
     cli.command()(_command)
 
 
