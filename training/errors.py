@@ -6,7 +6,7 @@ TrainingError
 ├── ConfigError          settings that cannot be used
 ├── TeacherError         a teacher network that cannot be used
 ├── ResumeError          a run that cannot be resumed
-├── ExportError          an export of a checkpoint that cannot be made, or differs from the checkpoint
+├── ExportError          an export or a mean of checkpoints that cannot be made, or differs from what it must be
 └── DivergedError        the loss became infinite or not a number
 """
 
@@ -36,7 +36,10 @@ class ResumeError(TrainingError):
 
 
 class ExportError(TrainingError):
-    """A checkpoint cannot be exported: packages or scores are missing or do not match, or the result differs."""
+    """A checkpoint cannot be exported: packages or scores are missing or do not match, or the result differs.
+
+    Or checkpoints have no mean.
+    """
 
 
 class DivergedError(TrainingError):

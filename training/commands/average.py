@@ -11,20 +11,21 @@ from training.export.average import average as average_checkpoints
 
 def average(
     weights: Annotated[list[Path], typer.Argument(help="Checkpoints of one network, two or more.")],
-    out: Annotated[Path, typer.Argument(help="Checkpoint to write.")],
+    out: Annotated[Path, typer.Option(dir_okay=False, help="Checkpoint to write.")],
 ) -> None:
     """Average the weights of two or more checkpoints.
 
     If one was trained from the other, or both from the same start, the mean
-    often predicts new images better than each. Evaluate it on images that
-    are not your test list, then export it: OUT has no scores, golden image
-    and ranges for int8. Its name and settings are those of the last one.
+    may predict new images better than each: evaluate it. Its name and
+    settings are those of the last one. It has no scores, golden image or
+    ranges for int8: export it next, with a summary that says what it is.
 
     For example:
 
-      python -m training average before.safetensors after.safetensors mean.safetensors
+      python -m training average before.safetensors after.safetensors
+          --out mean.safetensors
     """
     if len(weights) < 2:
-        raise typer.BadParameter("a mean takes two checkpoints or more, and the file to write")
+        raise typer.BadParameter("a mean takes two checkpoints or more")
     average_checkpoints([Checkpoint.load(file) for file in weights]).save(out)
     print(out)
