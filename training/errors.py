@@ -6,7 +6,7 @@ TrainingError
 ├── ConfigError          settings that cannot be used
 ├── TeacherError         a teacher network that cannot be used
 ├── ResumeError          a run that cannot be resumed
-├── ExportError          an export or a mean of checkpoints that cannot be made, or differs from what it must be
+├── ExportError          checkpoints that cannot be exported or averaged, or an export that differs
 └── DivergedError        the loss became infinite or not a number
 """
 
@@ -36,10 +36,7 @@ class ResumeError(TrainingError):
 
 
 class ExportError(TrainingError):
-    """A checkpoint cannot be exported: packages or scores are missing or do not match, or the result differs.
-
-    Or checkpoints have no mean.
-    """
+    """Checkpoints cannot be exported or averaged: something is missing or does not match, or the result differs."""
 
 
 class DivergedError(TrainingError):

@@ -18,11 +18,8 @@ from model.precision import Precision
 from model.segmenter import Segmenter
 from model.tiling import Tiling, TilingLimits
 from model.upsampling import LearnedUpsampling, bilinear_kernel
+from tests.model.noise import noise
 from tests.model.random_checkpoint import random_checkpoint
-
-
-def _noise(height: int, width: int, seed: int = 0) -> NDArray[np.uint8]:
-    return np.random.default_rng(seed).integers(0, 256, (height, width, 3), dtype=np.uint8)
 
 
 @cache
@@ -68,7 +65,7 @@ def _predict_with_overlap(
 @pytest.mark.parametrize("architecture", list(Architecture))
 def test_overlap_is_the_books_prediction(architecture: Architecture, learned_upsampling: bool) -> None:
     checkpoint = random_checkpoint(architecture, learned_upsampling=learned_upsampling)
-    image = _noise(150, 200)
+    image = noise(150, 200)
     segmenter = Segmenter(checkpoint, "cpu", TilingLimits(overlap_height=64, overlap_width=96), Precision.FLOAT64)
     expected = _predict_with_overlap(checkpoint, image, [0, 43, 86], [0, 52, 104], (64, 96))
     assert len(np.unique(expected)) > 1
@@ -77,7 +74,7 @@ def test_overlap_is_the_books_prediction(architecture: Architecture, learned_ups
 
 def test_overlap_of_the_books_image_in_the_books_rectangles() -> None:
     checkpoint = random_checkpoint()
-    image = _noise(375, 500)
+    image = noise(375, 500)
     expected = _predict_with_overlap(checkpoint, image, [0, 55], [0, 20], (320, 480))
     mask = Segmenter(checkpoint, "cpu", precision=Precision.FLOAT64).segment(image, tiling=Tiling.OVERLAP).mask
     np.testing.assert_array_equal(mask, expected)
@@ -86,7 +83,7 @@ def test_overlap_of_the_books_image_in_the_books_rectangles() -> None:
 @pytest.mark.parametrize("architecture", list(Architecture))
 def test_whole_is_one_pass_over_the_image_padded_with_the_mean_colour(architecture: Architecture) -> None:
     segmenter = Segmenter(random_checkpoint(architecture), "cpu", precision=Precision.FLOAT64)
-    image = _noise(70, 50)
+    image = noise(70, 50)
     padded = np.full((96, 64, 3), segmenter.checkpoint.preprocessing.mean_color, dtype=np.uint8)
     padded[:70, :50] = image
     expected = _logits(segmenter.checkpoint, padded)[:, :70, :50].argmax(dim=0)
@@ -104,7 +101,7 @@ def test_exact_gives_the_mask_of_whole(
     limits = TilingLimits(band_pixels=64 * 160, small_image_pixels=64 * 160)
     assert limits.should_transpose(height, width) == (width > height)
     segmenter = Segmenter(checkpoint, "cpu", limits, Precision.FLOAT64)
-    image = _noise(height, width)
+    image = noise(height, width)
     whole = segmenter.segment(image, tiling=Tiling.WHOLE, confidence=True)
     assert len(np.unique(whole.mask)) > 1
     for tiling in (Tiling.EXACT, Tiling.AUTO):
@@ -119,7 +116,7 @@ def test_exact_gives_the_mask_of_whole(
 
 
 def test_bands_come_from_top_to_bottom_and_as_soon_as_they_are_known() -> None:
-    image = _noise(1000, 100)
+    image = noise(1000, 100)
     bands = list(_segmenter().bands(image, tiling=Tiling.EXACT, confidence=True))
     rows = [len(band.mask) for band in bands]
     # FCN-8s needs less than 320 pixels below a row.
@@ -133,18 +130,18 @@ def test_bands_come_from_top_to_bottom_and_as_soon_as_they_are_known() -> None:
 
 
 def test_auto_takes_one_pass_for_photographs_and_bands_above() -> None:
-    assert len(list(_segmenter().bands(_noise(64, 128)))) == 1
-    assert len(list(_segmenter().bands(_noise(65, 128)))) > 1
+    assert len(list(_segmenter().bands(noise(64, 128)))) == 1
+    assert len(list(_segmenter().bands(noise(65, 128)))) > 1
 
 
 def test_each_band_takes_time() -> None:
-    bands = list(_segmenter().bands(_noise(200, 128)))
+    bands = list(_segmenter().bands(noise(200, 128)))
     assert all(band.timings.forward_s > 0 for band in bands)
     assert sum(band.timings.preprocess_s > 0 for band in bands) == 256 // 64
 
 
 def test_images_predicted_together_are_predicted_as_each_alone() -> None:
-    images = [_noise(64, 96), _noise(63, 70, seed=1), _noise(40, 96, seed=2)]
+    images = [noise(64, 96), noise(63, 70, seed=1), noise(40, 96, seed=2)]
     together = _segmenter().segment_together(images, confidence=True)
     for image, result in zip(images, together, strict=True):
         alone = _segmenter().segment(image, tiling=Tiling.WHOLE, confidence=True)
@@ -165,7 +162,7 @@ def test_a_prediction_can_be_interrupted_before_any_layer() -> None:
 
         return interrupt
 
-    segmenter, image = _segmenter(), _noise(64, 96)
+    segmenter, image = _segmenter(), noise(64, 96)
     for number in (0, 1, 10):
         with pytest.raises(Stop):
             segmenter.segment_together([image], interrupt=stop_at(number))
@@ -175,13 +172,13 @@ def test_a_prediction_can_be_interrupted_before_any_layer() -> None:
 
 def test_images_of_different_sizes_are_not_predicted_together() -> None:
     with pytest.raises(ImageError, match=r"predicted together must have one size, not \[\(64, 96\), \(64, 128\)\]"):
-        _segmenter().segment_together([_noise(64, 96), _noise(64, 97)])
+        _segmenter().segment_together([noise(64, 96), noise(64, 97)])
 
 
 @settings(max_examples=30)
 @given(height=st.integers(1, 100), width=st.integers(1, 100), tiling=st.sampled_from(Tiling))
 def test_the_mask_has_the_images_size(height: int, width: int, tiling: Tiling) -> None:
-    result = _segmenter().segment(_noise(height, width), tiling=tiling, confidence=True)
+    result = _segmenter().segment(noise(height, width), tiling=tiling, confidence=True)
     assert result.mask.shape == (height, width)
     assert result.mask.dtype == np.uint8
     assert result.mask.max() < 4
@@ -191,7 +188,7 @@ def test_the_mask_has_the_images_size(height: int, width: int, tiling: Tiling) -
 
 def test_confidence_is_255_times_the_winning_probability() -> None:
     segmenter = _segmenter()
-    image = _noise(64, 96)
+    image = noise(64, 96)
     result = segmenter.segment(image, tiling=Tiling.WHOLE, confidence=True)
     probabilities = _logits(segmenter.checkpoint, image).softmax(dim=0).amax(dim=0)
     assert result.confidence is not None
@@ -200,14 +197,14 @@ def test_confidence_is_255_times_the_winning_probability() -> None:
 
 
 def test_confidence_is_left_out_unless_asked_for() -> None:
-    assert _segmenter().segment(_noise(32, 32)).confidence is None
+    assert _segmenter().segment(noise(32, 32)).confidence is None
 
 
 @pytest.mark.parametrize("learned_upsampling", [False, True])
 @pytest.mark.parametrize("architecture", list(Architecture))
 def test_probabilities_are_the_softmax_of_the_logits(architecture: Architecture, learned_upsampling: bool) -> None:
     checkpoint = random_checkpoint(architecture, learned_upsampling=learned_upsampling)
-    image = _noise(64, 96)
+    image = noise(64, 96)
     probabilities = Segmenter(checkpoint, "cpu", precision=Precision.FLOAT64).probabilities(image, tiling=Tiling.WHOLE)
     assert probabilities.dtype == np.float32
     expected = _logits(checkpoint, image).softmax(dim=0).numpy()
@@ -218,7 +215,7 @@ def test_probabilities_are_the_softmax_of_the_logits(architecture: Architecture,
 def test_the_most_probable_class_is_that_of_the_mask(tiling: Tiling, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("model.postprocessing._MAX_BAND_NUMBERS", 4 * 130 * 16)  # bands of 16 rows
     monkeypatch.setattr("model.tiling.averaging._MAX_BAND_NUMBERS", 4 * 130 * 16)
-    image = _noise(100, 130)
+    image = noise(100, 130)
     probabilities = _segmenter().probabilities(image, tiling=tiling)
     assert probabilities.shape == (4, 100, 130)
     np.testing.assert_allclose(probabilities.sum(axis=0), 1, rtol=1e-5)
@@ -229,7 +226,7 @@ def test_the_most_probable_class_is_that_of_the_mask(tiling: Tiling, monkeypatch
 
 
 def test_each_stage_takes_time() -> None:
-    timings = _segmenter().segment(_noise(75, 90)).timings
+    timings = _segmenter().segment(noise(75, 90)).timings
     assert timings.preprocess_s > 0
     assert timings.forward_s > 0
     assert timings.upsample_s > 0
@@ -237,7 +234,7 @@ def test_each_stage_takes_time() -> None:
 
 def test_several_threads_get_what_one_gets() -> None:
     segmenter = _segmenter()
-    images = [_noise(60 + 7 * seed, 110 - 5 * seed, seed) for seed in range(8)]
+    images = [noise(60 + 7 * seed, 110 - 5 * seed, seed) for seed in range(8)]
     segment = partial(segmenter.segment, tiling=Tiling.OVERLAP)
     alone = [segment(image).mask for image in images]
     with ThreadPoolExecutor(4) as threads:
@@ -247,7 +244,7 @@ def test_several_threads_get_what_one_gets() -> None:
 
 
 def test_work_is_done_when_it_is_asked_for() -> None:
-    bands = _segmenter().bands(_noise(100, 200), tiling=Tiling.OVERLAP)
+    bands = _segmenter().bands(noise(100, 200), tiling=Tiling.OVERLAP)
     forwards = list(islice(bands, 2 * 3))
     assert all(len(band.mask) == 0 and band.timings.forward_s > 0 for band in forwards)
     assert sum(len(band.mask) for band in bands) == 100
@@ -261,7 +258,7 @@ def test_the_checkpoint_that_ships_gives_the_mask_it_promises() -> None:
 
 
 def test_a_mirrored_view_is_an_image_like_any_other() -> None:
-    image = _noise(64, 64)
+    image = noise(64, 64)
     mirrored = image[:, ::-1]
     np.testing.assert_array_equal(_segmenter().segment(mirrored).mask, _segmenter().segment(mirrored.copy()).mask)
 
@@ -270,7 +267,7 @@ def test_a_read_only_image_is_an_image_like_any_other_and_gives_no_warning() -> 
     # torch warns of this once per process; without this line the test would pass after any other test with the warning.
     torch.set_warn_always(True)
     try:
-        image = _noise(64, 64)
+        image = noise(64, 64)
         expected = _segmenter().segment(image).mask
         image.flags.writeable = False
         np.testing.assert_array_equal(_segmenter().segment(image).mask, expected)
@@ -294,7 +291,7 @@ def test_an_array_of_another_type_is_refused() -> None:
 def test_an_image_too_large_for_whole_is_refused() -> None:
     segmenter = Segmenter(random_checkpoint(), "cpu", TilingLimits(max_whole_pixels=64 * 64))
     with pytest.raises(TilingError, match="65 x 64 pixels is too large"):
-        segmenter.segment(_noise(64, 65), tiling=Tiling.WHOLE)
+        segmenter.segment(noise(64, 65), tiling=Tiling.WHOLE)
 
 
 @pytest.mark.parametrize("device", ["gpu", "", "cuda:999", "mps:7", "hpu", "meta"])

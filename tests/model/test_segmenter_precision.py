@@ -10,12 +10,9 @@ from model.segmentation import Segmentation
 from model.segmenter import DEFAULT_WEIGHTS, Segmenter
 from model.tiling import Tiling, TilingLimits
 from tests.model.calibrated import calibrated
+from tests.model.noise import noise
 from tests.model.random_checkpoint import random_checkpoint
 from tests.precisions import needs_bfloat16, needs_int8
-
-
-def _noise(height: int, width: int, seed: int = 0) -> NDArray[np.uint8]:
-    return np.random.default_rng(seed).integers(0, 256, (height, width, 3), dtype=np.uint8)
 
 
 def _require_close(rounded: Segmentation, exact: Segmentation, *, moved_share: float, moved_confidence: float) -> None:
@@ -54,9 +51,9 @@ def test_int8_moves_few_pixels_and_only_where_classes_are_close(cat: NDArray[np.
 def test_in_int8_exact_gives_the_mask_of_whole(architecture: Architecture, height: int, width: int) -> None:
     limits = TilingLimits(band_pixels=50 * 160, small_image_pixels=50 * 160)
     assert limits.should_transpose(height, width) == (width > height)
-    checkpoint = calibrated(random_checkpoint(architecture), _noise(64, 96))
+    checkpoint = calibrated(random_checkpoint(architecture), noise(64, 96))
     segmenter = Segmenter(checkpoint, "cpu", limits, Precision.INT8)
-    image = _noise(height, width)
+    image = noise(height, width)
     whole = segmenter.segment(image, tiling=Tiling.WHOLE).mask
     assert len(np.unique(whole)) > 1
     np.testing.assert_array_equal(segmenter.segment(image, tiling=Tiling.EXACT).mask, whole)
@@ -67,9 +64,9 @@ def test_in_int8_exact_gives_the_mask_of_whole(architecture: Architecture, heigh
 @needs_int8
 @pytest.mark.every_cpu
 def test_in_int8_images_predicted_together_are_predicted_as_each_alone() -> None:
-    checkpoint = calibrated(random_checkpoint(Architecture.FCN8S), _noise(64, 96))
+    checkpoint = calibrated(random_checkpoint(Architecture.FCN8S), noise(64, 96))
     segmenter = Segmenter(checkpoint, "cpu", precision=Precision.INT8)
-    images = [_noise(64, 96), _noise(63, 70, seed=1), _noise(40, 96, seed=2)]
+    images = [noise(64, 96), noise(63, 70, seed=1), noise(40, 96, seed=2)]
     for image, result in zip(images, segmenter.segment_together(images), strict=True):
         np.testing.assert_array_equal(result.mask, segmenter.segment(image, tiling=Tiling.WHOLE).mask)
 
@@ -83,7 +80,7 @@ def test_int8_without_ranges_is_refused_with_what_helps() -> None:
 
 def test_an_impossible_precision_is_refused_before_anything_is_built(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("model.capabilities._onednn_multiplies_integers_exactly", lambda: False)
-    checkpoint = calibrated(random_checkpoint(), _noise(64, 96))
+    checkpoint = calibrated(random_checkpoint(), noise(64, 96))
     monkeypatch.setattr(Checkpoint, "build", lambda _: pytest.fail("a network is built"))
     with pytest.raises(DeviceError, match="device 'cpu' does not support int8: it needs a CPU with VNNI; supported"):
         Segmenter(checkpoint, "cpu", precision=Precision.INT8)

@@ -17,13 +17,10 @@ from model.segmentation import Band, Segmentation
 from model.segmenter import Segmenter
 from model.tiling import Tiling
 from tests.app.pipeline.held_segmenter import HeldSegmenter
+from tests.model.noise import noise
 
 SMALL, LARGE = (64, 96), (300, 96)
 """Heights and widths of an image that is predicted at once, and of one that is predicted in bands."""
-
-
-def noise(height: int, width: int, seed: int = 0) -> NDArray[np.uint8]:
-    return np.random.default_rng(seed).integers(0, 256, (height, width, 3), dtype=np.uint8)
 
 
 _schedulers: list[Scheduler] = []

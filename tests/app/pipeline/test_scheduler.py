@@ -19,9 +19,9 @@ from tests.app.pipeline.schedulers import (
     Queue,
     bands_of,
     make_scheduler,
-    noise,
     running_schedulers,
 )
+from tests.model.noise import noise
 from tests.model.random_checkpoint import random_checkpoint
 
 

@@ -17,9 +17,9 @@ from tests.app.pipeline.schedulers import (
     Queue,
     bands_of,
     make_scheduler,
-    noise,
     running_schedulers,
 )
+from tests.model.noise import noise
 
 
 @pytest.fixture(autouse=True)

@@ -7,7 +7,6 @@ import numpy as np
 import onnx
 import pytest
 import torch
-from numpy.typing import NDArray
 from PIL import Image
 from safetensors.torch import load_file
 from typer.testing import CliRunner, Result
@@ -17,6 +16,7 @@ from model.networks import Architecture
 from model.precision import Precision
 from model.segmenter import Segmenter
 from model.weight_compression import StorageDtype
+from tests.model.noise import noise
 from tests.model.random_checkpoint import random_checkpoint
 from tests.precisions import needs_int8
 from tests.training.evaluation_file import write_evaluation
@@ -88,10 +88,6 @@ def test_an_exported_checkpoint_is_exported_again_as_the_same_file(weights: Path
     assert first.read_bytes() == second.read_bytes()
 
 
-def _noise(seed: int) -> NDArray[np.uint8]:
-    return np.random.default_rng(seed).integers(0, 256, (30, 40, 3), dtype=np.uint8)
-
-
 @pytest.fixture(scope="module")
 def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A data set of three images without masks, and two lists of them."""
@@ -99,7 +95,7 @@ def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
     for folder in ("JPEGImages", "ImageSets/Segmentation"):
         (root / folder).mkdir(parents=True)
     for seed in range(3):
-        Image.fromarray(_noise(seed)).save(root / "JPEGImages" / f"{seed}.png")
+        Image.fromarray(noise(30, 40, seed)).save(root / "JPEGImages" / f"{seed}.png")
     for split, names in (("trainaug", "0\n1\n2"), ("some", "1\n0")):
         (root / "ImageSets" / "Segmentation" / f"{split}.txt").write_text(names)
     return root
@@ -123,7 +119,7 @@ def test_ranges_are_those_of_images_spread_over_a_list(
     assert result.exit_code == 0, result.output
     checkpoint = Checkpoint.load(out)
     for choice in ([0, 1, 2], [0, 1], [0, 2], [0]):
-        ranges = calibrate(checkpoint, [_noise(seed) for seed in choice]).activation_ranges
+        ranges = calibrate(checkpoint, [noise(30, 40, seed) for seed in choice]).activation_ranges
         assert (checkpoint.activation_ranges == ranges) == (choice == chosen)
     Segmenter(checkpoint, "cpu", precision=Precision.INT8)
 
@@ -135,8 +131,8 @@ def test_calibration_is_of_the_weights_as_they_are_stored(golden: Path, data: Pa
         _export(weights, out, golden, "--calibrate", data, "--calibrate-count", "1", "--weights", "int8").exit_code == 0
     )
     stored = Checkpoint.load(out)
-    assert stored.activation_ranges == calibrate(stored, [_noise(0)]).activation_ranges
-    assert stored.activation_ranges != calibrate(Checkpoint.load(weights), [_noise(0)]).activation_ranges
+    assert stored.activation_ranges == calibrate(stored, [noise(30, 40, 0)]).activation_ranges
+    assert stored.activation_ranges != calibrate(Checkpoint.load(weights), [noise(30, 40, 0)]).activation_ranges
 
 
 def test_without_calibration_ranges_are_kept_and_a_missing_list_is_named(

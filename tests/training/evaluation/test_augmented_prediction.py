@@ -4,13 +4,10 @@ from numpy.typing import NDArray
 
 from model.segmenter import Segmenter
 from model.tiling import Tiling, TilingLimits
+from tests.model.noise import noise
 from tests.model.random_checkpoint import random_checkpoint
 from tests.training.voc_folder import halves
 from training.evaluation.augmented_prediction import PLAIN, Views, predict_mask
-
-
-def _noise(height: int, width: int) -> NDArray[np.uint8]:
-    return np.random.default_rng(0).integers(0, 256, (height, width, 3), dtype=np.uint8)
 
 
 @pytest.fixture(scope="module")
@@ -20,7 +17,7 @@ def segmenter() -> Segmenter:
 
 @pytest.mark.parametrize("tiling", [Tiling.WHOLE, Tiling.OVERLAP])
 def test_the_plain_view_is_what_the_segmenter_predicts(segmenter: Segmenter, tiling: Tiling) -> None:
-    image = _noise(70, 90)
+    image = noise(70, 90)
     expected = segmenter.segment(image, tiling=tiling).mask
     assert len(np.unique(expected)) > 1
     np.testing.assert_array_equal(predict_mask(segmenter, image, tiling), expected)
@@ -29,7 +26,7 @@ def test_the_plain_view_is_what_the_segmenter_predicts(segmenter: Segmenter, til
 
 @pytest.mark.parametrize("tiling", [Tiling.WHOLE, Tiling.OVERLAP])
 def test_flip_averages_the_probabilities_of_image_and_mirror(segmenter: Segmenter, tiling: Tiling) -> None:
-    image = _noise(70, 90)
+    image = noise(70, 90)
     straight = segmenter.probabilities(image, tiling=tiling)
     mirrored = segmenter.probabilities(image[:, ::-1], tiling=tiling)[:, :, ::-1]
     mask = predict_mask(segmenter, image, tiling, Views(flip=True))
@@ -39,7 +36,7 @@ def test_flip_averages_the_probabilities_of_image_and_mirror(segmenter: Segmente
 
 @pytest.mark.parametrize("scales", [(1.0,), (0.5, 1.25)])
 def test_with_flip_the_mirrors_mask_is_the_masks_mirror(segmenter: Segmenter, scales: tuple[float, ...]) -> None:
-    image, views = _noise(64, 96), Views(scales, flip=True)
+    image, views = noise(64, 96), Views(scales, flip=True)
     mask = predict_mask(segmenter, image, views=views)
     assert len(np.unique(mask)) > 1
     # Resizing a mirrored image may round a colour the other way.
@@ -79,13 +76,13 @@ def test_a_smaller_views_pixels_cover_those_they_were_made_of(monkeypatch: pytes
         return result
 
     monkeypatch.setattr(Segmenter, "probabilities", probabilities)
-    mask = predict_mask(Segmenter(random_checkpoint(), "cpu"), _noise(40, 60), views=Views((0.25,)))
+    mask = predict_mask(Segmenter(random_checkpoint(), "cpu"), noise(40, 60), views=Views((0.25,)))
     assert (mask[:, :4] == 1).all()
     assert (mask[:, 4:] == 0).all()
 
 
 def test_an_image_of_one_pixel_has_views_of_one_pixel(segmenter: Segmenter) -> None:
-    assert predict_mask(segmenter, _noise(1, 1), views=Views((0.25, 1.0), flip=True)).shape == (1, 1)
+    assert predict_mask(segmenter, noise(1, 1), views=Views((0.25, 1.0), flip=True)).shape == (1, 1)
 
 
 def test_only_the_image_itself_is_plain() -> None:

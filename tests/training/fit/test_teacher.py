@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from model.labels import VOC
 from model.segmenter import Segmenter
+from tests.model.noise import noise
 from tests.model.random_checkpoint import random_checkpoint, small_labels
 from tests.training.window_interpreter import RED_STEP, RedInterpreter, install
 from training.errors import TeacherError
@@ -25,10 +26,6 @@ def tflite(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return file
 
 
-def _noise(height: int, width: int) -> NDArray[np.uint8]:
-    return np.random.default_rng(0).integers(0, 256, (height, width, 3), dtype=np.uint8)
-
-
 @pytest.mark.parametrize(("height", "width", "rows", "columns"), [(64, 96, 8, 12), (65, 97, 9, 13), (1, 3, 1, 1)])
 def test_a_checkpoints_probabilities_cover_the_image_in_cells(
     height: int, width: int, rows: int, columns: int, tmp_path: Path
@@ -36,7 +33,7 @@ def test_a_checkpoints_probabilities_cover_the_image_in_cells(
     random_checkpoint().save(tmp_path / "teacher.safetensors")
     teacher = CheckpointTeacher(tmp_path / "teacher.safetensors", "cpu")
     assert teacher.labels == small_labels(4)
-    image = _noise(height, width)
+    image = noise(height, width)
     assert grid_size(image) == (rows, columns)
     probabilities = teacher.probabilities(image)
     assert probabilities.shape == (4, rows, columns)
@@ -46,7 +43,7 @@ def test_a_checkpoints_probabilities_cover_the_image_in_cells(
 
 def test_a_checkpoints_probabilities_are_those_of_its_pixels(tmp_path: Path) -> None:
     random_checkpoint().save(tmp_path / "teacher.safetensors")
-    image = _noise(96, 128)
+    image = noise(96, 128)
     probabilities = CheckpointTeacher(tmp_path / "teacher.safetensors", "cpu").probabilities(image)
     of_pixels = Segmenter(random_checkpoint().compressed(), "cpu").probabilities(image)
     of_cells = of_pixels.reshape(4, 12, 8, 16, 8).mean(axis=(2, 4))
